@@ -22,11 +22,11 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// BenchmarkGetStudent compares GET /api/students/{id} through hosts, session, visibility and scope
-// with a bare handler of net/http and pgx that has the schema in its SQL and asks nobody who they
-// are. Slices of the two alternate, so that both meet the same machine; "ratio" is the median of
-// how many requests a second the module serves for each one of the bare handler. Client, server and
-// database share the machine.
+// BenchmarkGetStudent compares GET /api/students/{id} through host, session, visibility and scope
+// with a bare handler of net/http and pgx, which has the schema in its SQL and checks no session.
+// Slices of the two alternate, so that both have the same load on the machine. "ratio" is the
+// median of the module's requests per second divided by those of the bare handler. Client, server
+// and database share the machine.
 //
 //	go test -run '^$' -bench GetStudent -benchtime 40x ./erp
 func BenchmarkGetStudent(b *testing.B) {
@@ -50,7 +50,7 @@ func BenchmarkGetStudent(b *testing.B) {
 			b.ReportMetric(ratios[len(ratios)/2], "ratio")
 			b.ReportMetric(base, "bare/s")
 			b.ReportMetric(ours, "erp/s")
-			b.ReportMetric(0, "ns/op") // of a round, which means nothing
+			b.ReportMetric(0, "ns/op") // the time of a round, which means nothing
 		})
 	}
 }
@@ -60,7 +60,7 @@ const (
 	benchSlice = 250 * time.Millisecond
 )
 
-// bareHandler is what one would write for one school, without any of this.
+// bareHandler is a handler for one school without this module.
 func bareHandler(b *testing.B, f *fixture) http.Handler {
 	b.Helper()
 	cfg := f.env.Owner.Config()
@@ -101,7 +101,7 @@ func serveBench(b *testing.B, h http.Handler) string {
 	return server.URL
 }
 
-// rate returns how many requests a second the server at url serves.
+// rate returns the number of requests per second that the server at url serves.
 func rate(b *testing.B, url, host, token string, goroutines int) float64 {
 	b.Helper()
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: goroutines}, Timeout: time.Minute}

@@ -92,8 +92,8 @@ func TestOfChangesAtOnceOneWins(t *testing.T) {
 	assert.Equal(t, 1, won, "%d of %d have won", won, people)
 }
 
-// Versions differ also where changes are made in one microsecond, or the clock stands still: in a
-// transaction now() does.
+// Versions differ even if two changes have the same time: now() does not advance in a transaction,
+// and the clock can go back.
 func TestEveryChangeHasAVersionOfItsOwn(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -101,7 +101,7 @@ func TestEveryChangeHasAVersionOfItsOwn(t *testing.T) {
 	classes := erp.NewClasses(f.db)
 	c, err := classes.Create(ctx, erp.NewClass{Name: "7", Year: 2026})
 	require.NoError(t, err)
-	exec(t, f, f.a, "update classes set updated_at = now() + interval '1 day'") // the clock went back since
+	exec(t, f, f.a, "update classes set updated_at = now() + interval '1 day'") // as if the clock had gone back
 	seen := map[erp.Version]bool{c.Version(): true}
 	for i := range 20 {
 		c, err = classes.Update(ctx, c.ID, erp.AnyVersion, erp.NewClass{Name: fmt.Sprint(i), Year: 2026})
@@ -159,7 +159,7 @@ func TestLinksArePartOfTheTeacherAndTheParent(t *testing.T) {
 		w := request(f.admin, method, f.a.Host, path, s.body, "If-Match: *")
 		assert.Contains(t, w.Body.String(), s.part, "%d %s %s: %d %s\nwant", i, s.request, s.body, w.Code, w.Body)
 		assert.Less(t, w.Code, 500, "%d %s %s: %d %s\nwant", i, s.request, s.body, w.Code, w.Body)
-		if tag := w.Header().Get("ETag"); tag != "" { // one tag, one content
+		if tag := w.Header().Get("ETag"); tag != "" { // a tag stands for one content
 			before, ok := tags[tag]
 			if ok {
 				assert.Equal(t, before, w.Body.String(), "%d: %s is %s and %s", i, tag, before, w.Body)
@@ -169,7 +169,8 @@ func TestLinksArePartOfTheTeacherAndTheParent(t *testing.T) {
 	}
 }
 
-// What a viewer sees of a row's links changes without the row, so that for them there is no 304.
+// The links of a row that a viewer sees can change without the row, so there is no 304 for such a
+// viewer.
 func TestLinksThatOneDoesNotSeeAreLeftOut(t *testing.T) {
 	t.Parallel()
 	w := populate(t)

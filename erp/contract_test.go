@@ -21,16 +21,16 @@ import (
 	"github.com/oryne/pgtenant/erp"
 )
 
-// contract is the OpenAPI document as a test holds the handlers to it.
+// contract is the OpenAPI document, prepared to check the handlers against it.
 type contract struct {
 	document
 	operations map[string]operation // by method and path, as in "GET /api/students/{id}"
-	mux        *http.ServeMux       // of the same
+	mux        *http.ServeMux       // routes the same operations
 }
 
 type operation struct {
 	parameters []parameter
-	bodies     map[string]*jsonschema.Schema // by media type; none: there is no body
+	bodies     map[string]*jsonschema.Schema // by media type; empty if there is no body
 	answers    map[string]answer             // by status
 }
 
@@ -38,7 +38,7 @@ type parameter struct {
 	name, in string
 	required bool
 	schema   *jsonschema.Schema
-	kind     any // the type that its schema has
+	kind     any // the type of the schema
 }
 
 type answer struct {
@@ -46,7 +46,7 @@ type answer struct {
 	bodies  map[string]*jsonschema.Schema
 }
 
-// theContract is read once.
+// theContract parses the document once.
 var theContract = sync.OnceValues(func() (*contract, error) {
 	doc, err := readDocument(erp.OpenAPI())
 	if err != nil {
@@ -125,8 +125,8 @@ func (c *contract) bodies(schemas *jsonschema.Compiler, at string) (map[string]*
 	return bodies, nil
 }
 
-// hold returns next, and fails the test where what it answers, or accepts, is not in the document.
-// seen hears of every operation and status.
+// hold wraps next. It fails the test if an answer, or a request that next accepts, does not conform
+// to the document. It calls seen with the operation and status of each answer.
 func (c *contract) hold(t testing.TB, next http.Handler, seen func(operation, status string)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -134,7 +134,7 @@ func (c *contract) hold(t testing.TB, next http.Handler, seen func(operation, st
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		answered := httptest.NewRecorder()
 		next.ServeHTTP(answered, r)
-		// as login, without a signer
+		// such as the login without a signer
 		unregistered := strings.Contains(answered.Body.String(), "There is nothing at this address.")
 		if _, route := c.mux.Handler(r); route != "" && !unregistered {
 			route = strings.TrimSuffix(route, "/{$}")
@@ -149,7 +149,7 @@ func (c *contract) hold(t testing.TB, next http.Handler, seen func(operation, st
 	})
 }
 
-// check compares one answer, and a request that was accepted, with what is documented.
+// check compares one answer with the document, and also the request if it was accepted.
 func (op operation) check(r *http.Request, body []byte, w *httptest.ResponseRecorder) error {
 	documented, ok := op.answers[strconv.Itoa(w.Code)]
 	if !ok {
@@ -173,7 +173,7 @@ func (op operation) check(r *http.Request, body []byte, w *httptest.ResponseReco
 	return nil
 }
 
-// requestType is the media type of a body; what is sent without one does not matter.
+// requestType returns the media type of the body. Without a body the header does not matter.
 func requestType(r *http.Request, body []byte) string {
 	if len(body) == 0 {
 		return ""
@@ -183,7 +183,7 @@ func requestType(r *http.Request, body []byte) string {
 
 func conforms(bodies map[string]*jsonschema.Schema, contentType string, body []byte) error {
 	if len(bodies) == 0 {
-		return nil // nothing is said of it, and what there is is ignored
+		return nil // the document has no body, and one that is sent is ignored
 	}
 	mediaType, _, err := mime.ParseMediaType(contentType)
 	if err != nil {
@@ -215,7 +215,7 @@ func (op operation) checkParameters(r *http.Request) error {
 		case "header":
 			values = r.Header.Values(p.name)
 		case "path":
-			continue // the route has it
+			continue // the route has matched it
 		}
 		if len(values) == 0 && p.required {
 			errs = append(errs, fmt.Errorf("accepted without %s", p.name))
@@ -232,7 +232,7 @@ func (op operation) checkParameters(r *http.Request) error {
 	return errors.Join(errs...)
 }
 
-// value is the value that a parameter stands for.
+// value converts the text of a parameter to its type.
 func (p parameter) value(s string) any {
 	switch p.kind {
 	case "integer":
@@ -240,7 +240,7 @@ func (p parameter) value(s string) any {
 			return n
 		}
 	case "boolean":
-		if b, err := strconv.ParseBool(cmp.Or(s, "true")); err == nil { // its name alone says yes
+		if b, err := strconv.ParseBool(cmp.Or(s, "true")); err == nil { // the name alone means true
 			return b
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/oryne/pgtenant/erp"
 )
 
-// counter counts the statements of requests.
+// counter counts the statements of a handler.
 type counter struct {
 	erp.Querier
 	statements atomic.Int64
@@ -23,8 +23,8 @@ func (c *counter) Query(ctx context.Context, sql string, args ...any) (pgx.Rows,
 	return c.Querier.Query(ctx, sql, args...)
 }
 
-// A request is one statement, which looks at the session too. Only an answer that is empty costs
-// another one, to say why.
+// A request runs one statement, which checks the session too. Only an empty answer needs a second
+// statement, to find the reason.
 func TestARequestIsOneStatement(t *testing.T) {
 	t.Parallel()
 	w := populate(t)

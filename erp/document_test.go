@@ -9,7 +9,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// document is JSON that refers to parts of itself.
+// document is JSON with references to its own parts.
 type document struct{ root any }
 
 func readDocument(content []byte) (document, error) {
@@ -25,7 +25,7 @@ func pointer(to string, tokens ...string) string {
 	return to
 }
 
-// get returns what is at a pointer, or nil.
+// get returns the value at a pointer, or nil.
 func (d document) get(at string) any {
 	value := d.root
 	for token := range strings.SplitSeq(strings.TrimPrefix(at, "/"), "/") {
@@ -46,7 +46,7 @@ func (d document) get(at string) any {
 	return value
 }
 
-// object and list return what is at a pointer, or nothing.
+// object and list return the value at a pointer, or nil if it has another type.
 func (d document) object(at string) map[string]any {
 	o, _ := d.get(at).(map[string]any)
 	return o
@@ -57,7 +57,8 @@ func (d document) list(at string) []any {
 	return l
 }
 
-// follow returns where a reference at a pointer leads, else the pointer.
+// follow returns the target of the reference at a pointer, or the pointer itself if there is no
+// reference.
 func (d document) follow(at string) string {
 	if ref, ok := d.object(at)["$ref"].(string); ok {
 		return strings.TrimPrefix(ref, "#")
@@ -65,7 +66,7 @@ func (d document) follow(at string) string {
 	return at
 }
 
-// walk calls visit for every object.
+// walk calls visit for every object of the document.
 func (d document) walk(visit func(at string, o map[string]any)) {
 	var walk func(at string, value any)
 	walk = func(at string, value any) {
@@ -84,8 +85,8 @@ func (d document) walk(visit func(at string, o map[string]any)) {
 	walk("", d.root)
 }
 
-// close makes every schema refuse fields that it does not name. Clients are not told so, as there
-// may be more one day.
+// close makes every schema refuse fields that it does not name. The published document allows them,
+// because later versions may add fields.
 func (d document) close() {
 	d.walk(func(_ string, o map[string]any) {
 		if _, more := o["additionalProperties"]; !more && o["type"] == "object" && o["properties"] != nil {

@@ -6,7 +6,7 @@ import (
 	"github.com/oryne/pgtenant/erp"
 )
 
-// A school that is open to all lets everybody look, and nobody change.
+// A public school lets visitors read, but not change anything.
 func ExampleVisitor() {
 	s, done := newSchools()
 	defer done()

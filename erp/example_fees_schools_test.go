@@ -7,7 +7,7 @@ import (
 	"github.com/oryne/pgtenant/erp"
 )
 
-// addFee adds a class of one student who is charged 250.00 EUR.
+// addFee adds a class with one student and a fee of 250.00 EUR.
 func (s *schools) addFee(ctx context.Context) erp.Fee {
 	class, err := erp.NewClasses(s.DB).Create(ctx, erp.NewClass{Name: "7", Section: "b", Year: 2026})
 	orPanic(err)

@@ -7,8 +7,8 @@ import (
 	"github.com/oryne/pgtenant/erp"
 )
 
-// A structure says what every student of a class is charged. Generating the fees makes those that
-// are missing, so it is run again for who has joined since.
+// A structure defines the fee of every student of a class. Generate creates the missing fees, so it
+// can be called again after more students have joined.
 func ExampleFees_Generate() {
 	s, done := newSchools()
 	defer done()

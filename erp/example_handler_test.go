@@ -6,7 +6,8 @@ import (
 	"github.com/oryne/pgtenant/erp"
 )
 
-// The API of two schools: the host says which, and a session of one is none at the other.
+// The API of two schools: the host selects the school, and a session of one school is refused at
+// the other.
 func ExampleHandler() {
 	s, done := newSchools()
 	defer done()

@@ -7,8 +7,7 @@ import (
 	"github.com/oryne/pgtenant/erp"
 )
 
-// A file of students is imported as a whole or not at all, and the report says what is wrong in
-// which line.
+// A file of students is imported as a whole or not at all. The report lists the errors by line.
 func ExampleStudents_Import() {
 	s, done := newSchools()
 	defer done()

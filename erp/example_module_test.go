@@ -7,7 +7,7 @@ import (
 	"github.com/oryne/pgtenant/erp"
 )
 
-// A program mounts the module beside pages of its own, which know the same viewers.
+// A program registers the module beside its own pages, which get the same viewers.
 func ExampleModule() {
 	s, done := newSchools()
 	defer done()

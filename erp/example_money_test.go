@@ -6,7 +6,7 @@ import (
 	"github.com/oryne/pgtenant/erp"
 )
 
-// What the fees of a family come to, by currency.
+// The sum of a family's fees by currency.
 func ExampleMoney() {
 	fees := []erp.Fee{
 		{OwedMinor: 250_00, Currency: "EUR"},
@@ -16,7 +16,7 @@ func ExampleMoney() {
 	owed := map[erp.Currency]erp.Money{}
 	for _, fee := range fees {
 		sum, err := fee.Owed().Add(erp.Money{Minor: owed[fee.Currency].Minor, Currency: fee.Currency})
-		orPanic(err) // it is too much for 64 bits
+		orPanic(err) // an overflow of 64 bits
 		owed[fee.Currency] = sum
 	}
 	fmt.Println(owed["EUR"], "and", owed["JPY"])

@@ -7,7 +7,7 @@ import (
 	"github.com/oryne/pgtenant/erp"
 )
 
-// The document says what can be asked, for programs that generate a client or a page of it.
+// The OpenAPI document describes the API for programs that generate a client or a page from it.
 func ExampleOpenAPI() {
 	var document struct {
 		Version string                    `json:"openapi"`

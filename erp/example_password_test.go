@@ -7,7 +7,7 @@ import (
 	"github.com/oryne/pgtenant/erp"
 )
 
-// Passwords are hashed with argon2id. A program may use that for users of its own.
+// Passwords are hashed with argon2id. A program can use these functions for its own users.
 func ExampleVerifyPassword() {
 	ctx := context.Background()
 	hash, err := erp.HashPassword(ctx, "correct horse battery")

@@ -8,8 +8,8 @@ import (
 	"github.com/oryne/pgtenant/erp"
 )
 
-// A payment has a key, so that it can be repeated when nobody knows what became of it: it is
-// recorded once.
+// A payment has an idempotency key. The client can repeat it if it does not know the result, and
+// the payment is recorded once.
 func ExamplePayments_Record() {
 	s, done := newSchools()
 	defer done()

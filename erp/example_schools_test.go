@@ -19,14 +19,14 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
-// schools is what the examples work with: a platform with two schools.
+// schools is the fixture of the examples: a platform with two schools.
 type schools struct {
 	DB       *schemactx.DB
 	Registry *tenancy.Registry
 	Signer   *tenanttoken.Signer
 }
 
-// newSchools panics when it fails. done drops the database.
+// newSchools panics on an error. done drops the database.
 func newSchools() (s *schools, done func()) {
 	ctx := context.Background()
 	pg, closeDB, err := pgtest.Open(ctx)
@@ -38,7 +38,7 @@ func newSchools() (s *schools, done func()) {
 	)
 	orPanic(err)
 	s = &schools{DB: env.DB, Registry: tenancy.NewRegistry(env.DB)}
-	s.Signer, err = tenanttoken.NewSigner(bytes.Repeat([]byte("k"), tenanttoken.MinKeyLen)) // crypto/rand makes a real one
+	s.Signer, err = tenanttoken.NewSigner(bytes.Repeat([]byte("k"), tenanttoken.MinKeyLen)) // normally from crypto/rand
 	orPanic(err)
 	for _, slug := range []string{"schoola", "schoolb"} {
 		_, err := env.Manager.Create(ctx, tenancy.CreateParams{Slug: slug, Domain: slug + ".example.com"})
@@ -50,17 +50,17 @@ func newSchools() (s *schools, done func()) {
 	}
 }
 
-// Context returns the context of work that the program does at a school by itself.
+// Context returns a context for work of the program itself at a school.
 func (s *schools) Context(slug string) context.Context {
 	t, err := s.Registry.BySlug(context.Background(), slug)
 	orPanic(err)
 	return erp.NewContext(tenancy.NewContext(context.Background(), &t), erp.System())
 }
 
-// Serve puts a handler behind the schools' hosts.
+// Serve serves a handler on the schools' hosts.
 func (s *schools) Serve(h http.Handler) http.Handler {
 	hosts := tenanthttp.ResolverFunc(func(ctx context.Context, host string) (tenanthttp.Target, error) {
-		t, err := s.Registry.ByHost(ctx, host) // a program has the directory of package resolver
+		t, err := s.Registry.ByHost(ctx, host) // a program uses the directory of package resolver
 		return tenanthttp.TenantTarget(&t), err
 	})
 	return tenanthttp.Handler(hosts, tenanthttp.Routes{Tenant: h})
@@ -81,7 +81,7 @@ func logIn(h http.Handler, host, email string) string {
 	return "session=" + w.Result().Cookies()[0].Value
 }
 
-// send sends a request, with headers as name, value, ...
+// send sends a request. headers are names, each followed by its value.
 func send(h http.Handler, method, host, path, body string, headers ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, "http://"+host+path, strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
@@ -93,7 +93,7 @@ func send(h http.Handler, method, host, path, body string, headers ...string) *h
 	return w
 }
 
-// show prints the status and the body of an answer.
+// show prints the status and the body of a response.
 func show(w *httptest.ResponseRecorder) {
 	body, err := io.ReadAll(w.Body)
 	orPanic(err)

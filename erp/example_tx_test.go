@@ -8,7 +8,7 @@ import (
 	"github.com/oryne/pgtenant/erp"
 )
 
-// Stores work on a transaction as well, so that the caller decides what happens together.
+// A store can use a transaction, so that the caller decides which changes belong together.
 func ExampleQuerier() {
 	s, done := newSchools()
 	defer done()

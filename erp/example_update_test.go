@@ -7,8 +7,8 @@ import (
 	"github.com/oryne/pgtenant/erp"
 )
 
-// Who changes something says which version of it they have seen, so that nobody overwrites what
-// they have not.
+// An update names the version that its author has seen, so that it does not overwrite a change that
+// the author has not seen.
 func ExampleStudents_Update() {
 	s, done := newSchools()
 	defer done()
@@ -35,7 +35,7 @@ func ExampleStudents_Update() {
 	fmt.Println(put("Eze", "If-Match", seen))
 	fmt.Println(put("Bello", "If-Match", seen))
 
-	// In Go it is a Version.
+	// In Go the tag is a Version.
 	ctx := s.Context("schoola")
 	students := erp.NewStudents(s.DB)
 	amara, err := students.Get(ctx, 1)

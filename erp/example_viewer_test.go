@@ -7,7 +7,7 @@ import (
 	"github.com/oryne/pgtenant/erp"
 )
 
-// A store does what it does on behalf of the viewer in its context.
+// A store acts on behalf of the viewer in its context.
 func ExampleViewer() {
 	s, done := newSchools()
 	defer done()

@@ -13,15 +13,15 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenancytest"
 )
 
-// dueOn is a day that is long to come.
+// dueOn is a day in the far future.
 var dueOn = erp.NewDate(2100, time.January, 31)
 
-// asSystem returns a context of the school in which the program itself acts.
+// asSystem returns a context of the school with the program itself as the viewer.
 func asSystem(school *tenancytest.Tenant) context.Context {
 	return erp.NewContext(school.Context(), erp.System())
 }
 
-// addClass makes a class with students and returns their ids.
+// addClass creates a class with students and returns their ids.
 func (f *fixture) addClass(
 	t *testing.T,
 	school *tenancytest.Tenant,
@@ -42,7 +42,7 @@ func (f *fixture) addClass(
 	return class, ids
 }
 
-// addFee makes a class of one student who is charged 100.00 EUR.
+// addFee creates a class with one student and a fee of 100.00 EUR.
 func (f *fixture) addFee(t *testing.T, school *tenancytest.Tenant, name string) erp.Fee {
 	t.Helper()
 	class, _ := f.addClass(t, school, name, 1)
@@ -57,7 +57,7 @@ func tuition(class int64) erp.NewFeeStructure {
 	return erp.NewFeeStructure{ClassID: class, Name: "Tuition", Term: "Autumn", AmountMinor: 100_00, Currency: "EUR"}
 }
 
-// cash is a payment of a part of a fee.
+// cash returns a cash payment for a part of a fee.
 func cash(fee erp.Fee, amount int64) erp.NewPayment {
 	return erp.NewPayment{
 		FeeID: fee.ID, Kind: erp.KindPayment, AmountMinor: amount, Currency: fee.Currency,
@@ -71,7 +71,7 @@ func refund(fee erp.Fee, amount int64) erp.NewPayment {
 	return n
 }
 
-// expectInputError checks which field was refused, and whether as a conflict.
+// expectInputError expects the field to be refused, as a conflict or not.
 func expectInputError(t *testing.T, what string, err error, field string, conflict bool) {
 	t.Helper()
 	var input *erp.InputError
@@ -82,7 +82,8 @@ func expectInputError(t *testing.T, what string, err error, field string, confli
 	}
 }
 
-// expectBalanced checks that each fee says what its payments add up to, within its bounds.
+// expectBalanced expects the paid amount of each fee to be the sum of its payments and within its
+// bounds.
 func (f *fixture) expectBalanced(t *testing.T, school *tenancytest.Tenant) {
 	t.Helper()
 	var wrong int
@@ -93,7 +94,7 @@ func (f *fixture) expectBalanced(t *testing.T, school *tenancytest.Tenant) {
 	assert.Equal(t, 0, wrong, "%d fees do not say what was paid", wrong)
 }
 
-// awaitBlocked returns once a connection of the database waits for a lock.
+// awaitBlocked waits until a connection of the database waits for a lock.
 func (f *fixture) awaitBlocked(t *testing.T) {
 	t.Helper()
 	for {
@@ -104,6 +105,6 @@ func (f *fixture) awaitBlocked(t *testing.T) {
 		if blocked {
 			return
 		}
-		time.Sleep(time.Millisecond) // PostgreSQL signals no waiting
+		time.Sleep(time.Millisecond) // PostgreSQL does not notify about lock waits
 	}
 }

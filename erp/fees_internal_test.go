@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// FuzzFeeParams checks that the parameters of fees are refused by name, or are days and statuses
-// that there are.
+// FuzzFeeParams checks that each parameter of a list of fees is refused by name or parsed to an
+// existing day or status.
 func FuzzFeeParams(f *testing.F) {
 	f.Add("status=overdue&due_before=2026-02-28&due_after=0000-01-01")
 	f.Add("status=late&due_before=2026-02-30")

@@ -233,7 +233,8 @@ func TestAStructureIsFixedOnceThereAreFeesOfIt(t *testing.T) {
 	assert.ErrorIs(t, err, erp.ErrChanged, "update of a version that is gone")
 }
 
-// Whoever generates fees holds the structure: a change of its amount waits, and is then refused.
+// A generation of fees locks the structure. A concurrent change of its amount waits and is then
+// refused.
 func TestAStructureDoesNotChangeUnderAGeneration(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -258,7 +259,7 @@ func TestAStructureDoesNotChangeUnderAGeneration(t *testing.T) {
 	expectInputError(t, "update", <-done, "amount_minor", true)
 }
 
-// Whoever changes a structure is waited for: the fees have the new amount.
+// A generation waits for a concurrent change of the structure, and its fees have the new amount.
 func TestAGenerationWaitsForAChangeOfItsStructure(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -291,7 +292,7 @@ func TestAGenerationWaitsForAChangeOfItsStructure(t *testing.T) {
 	}
 }
 
-// The bounds are the database's, so that they hold for every program that writes to it.
+// The database enforces the bounds, so that they hold for every program that writes to it.
 func TestTheDatabaseHoldsTheBoundsOfMoney(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
-// fixture is two schools behind the whole stack: hosts, handler, scopes, roles.
+// fixture has two schools behind the whole stack: hosts, handler, scopes, roles.
 type fixture struct {
 	env     *tenancytest.Environment
 	db      *schemactx.DB
@@ -30,10 +30,10 @@ type fixture struct {
 	a, b    *tenancytest.Tenant
 	signer  *tenanttoken.Signer
 	handler http.Handler
-	admin   http.Handler // handler, for an admin of whatever school is asked
+	admin   http.Handler // handler with the session of an admin of the requested school
 
 	t    testing.TB
-	seen sync.Map // the operations and statuses that there were
+	seen sync.Map // the operations and statuses that have occurred
 }
 
 func setup(t testing.TB) *fixture {
@@ -55,8 +55,7 @@ func setup(t testing.TB) *fixture {
 	return f
 }
 
-// serve puts a tenants' handler behind the hosts. Whatever it answers is compared with the OpenAPI
-// document.
+// serve serves a handler on the tenants' hosts. It compares each answer with the OpenAPI document.
 func (f *fixture) serve(h http.Handler) http.Handler {
 	c, err := theContract()
 	require.NoError(f.t, err)

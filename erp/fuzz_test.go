@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzReadStudents checks that a CSV file is read to rows that PostgreSQL can hold or to errors
-// that name their lines, and that it ends.
+// FuzzReadStudents checks that a CSV file is read to rows that PostgreSQL can store, or to errors
+// with line numbers.
 func FuzzReadStudents(f *testing.F) {
 	const head = "admission_number,first_name,last_name,date_of_birth,class_id,class,section,year\n"
 	f.Add(head + "1,A,B,2012-02-29,1,,,\r\n2,\"A\n\",\"B\"\"\",,,7,b,2026\n")
@@ -22,7 +22,7 @@ func FuzzReadStudents(f *testing.F) {
 	f.Fuzz(func(t *testing.T, file string) {
 		report := &ImportReport{}
 		rows, err := readStudents(strings.NewReader(file), report)
-		// a string can always be read
+		// reading from a string does not fail
 		require.NoError(t, err)
 		lines := 1 + strings.Count(file, "\n") + strings.Count(file, "\r")
 		bad := map[int]bool{}
@@ -45,8 +45,7 @@ func FuzzReadStudents(f *testing.F) {
 	})
 }
 
-// FuzzParams checks that whatever the parameters of a list are, they are refused by name or are a
-// page that can be.
+// FuzzParams checks that the parameters of a list are refused by name or result in a valid page.
 func FuzzParams(f *testing.F) {
 	f.Add("after=1&limit=10&q=a&class_id=1&dry_run")
 	f.Add("limit=1&limit=2&after=-1&x=%zz;")
@@ -70,7 +69,7 @@ func FuzzParams(f *testing.F) {
 	})
 }
 
-// FuzzParseTag checks that a tag is read only as what was written.
+// FuzzParseTag checks that a tag is accepted only in its canonical form.
 func FuzzParseTag(f *testing.F) {
 	f.Add(Version(1).tag())
 	f.Add(Version(1<<62).tag() + ", *")
@@ -87,7 +86,8 @@ func FuzzParseTag(f *testing.F) {
 	})
 }
 
-// FuzzParseSession checks that what is read as a session is a user's, and would be read again.
+// FuzzParseSession checks that an accepted session belongs to a user and that its canonical form is
+// accepted too.
 func FuzzParseSession(f *testing.F) {
 	f.Add(Viewer{Role: RoleAdmin, UserID: 1, Generation: 2}.session())
 	f.Add("erp.0.0.admin")

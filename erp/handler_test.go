@@ -18,7 +18,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// request is one request to a host, JSON by default.
+// request sends a request to a host, with JSON by default.
 func request(h http.Handler, method, host, path, body string, headers ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	r.Host = host
@@ -77,8 +77,8 @@ func TestSchoolsDoNotSeeEachOther(t *testing.T) {
 	assert.Equal(t, http.StatusNotFound, w.Code, "the public host serves the API of a school: %d %s", w.Code, w.Body)
 }
 
-// The handler of a request on A's host reads B's table by its qualified name, which
-// search_path alone would allow.
+// A handler on A's host reads B's table by its qualified name. The search_path alone would allow
+// that.
 func TestHandlerThatReachesForAnotherSchool(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -211,7 +211,7 @@ func TestPages(t *testing.T) {
 	assert.Equal(t, `{"students":[]}`, strings.TrimSpace(w.Body.String()), "an empty list is %s", w.Body)
 }
 
-// A page may hand on what somebody has typed: no row has what cannot be text.
+// A page can pass on any input. Text that PostgreSQL cannot store matches no row.
 func TestASearchForWhatIsNoTextFindsNothing(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

@@ -144,7 +144,7 @@ func TestImportHasLimits(t *testing.T) {
 	assert.Equal(t, [2]int{erp.MaxImportRows, 0}, n, "the schools have %v students", n)
 }
 
-// What cannot be read is an error of the reader and no row's.
+// A read error is returned, not reported as an error of a row.
 func TestImportOfAFileThatBreaksOff(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

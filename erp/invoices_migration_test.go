@@ -10,7 +10,7 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 )
 
-// A school that has fees from before there were payments keeps them, up and down.
+// The fees of a school that has not migrated to payments yet survive the migration up and down.
 func TestFeesFromBeforeInvoicesStay(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

@@ -64,7 +64,7 @@ func TestTheAPIOfOneSchoolTouchesNothingOfAnother(t *testing.T) {
 	})
 }
 
-// What has an id at one school is nothing at the other, whatever one does with it.
+// Ids of one school do not exist at the other school, for any method.
 func TestIDsOfTheOtherSchoolAreNothing(t *testing.T) {
 	t.Parallel()
 	w := populate(t)

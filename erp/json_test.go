@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzReadJSON checks that whatever is read and valid is what PostgreSQL can hold, and that
-// whatever is not is refused with a status of the client's.
+// FuzzReadJSON checks that valid input can be stored by PostgreSQL, and that other input is refused
+// with a 4xx status.
 func FuzzReadJSON(f *testing.F) {
 	f.Add(`{"admission_number": "1", "first_name": "A", "last_name": "B", "date_of_birth": "2012-01-01", "class_id": 1}`)
 	f.Add(`{"admission_number": "\u0000", "first_name": "\ud800"}`)

@@ -22,7 +22,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
-// cookie returns the session's cookie of a response.
+// cookie returns the session cookie of a response.
 func cookie(t *testing.T, w *httptest.ResponseRecorder) *http.Cookie {
 	t.Helper()
 	cookies := w.Result().Cookies()
@@ -103,7 +103,7 @@ func TestOverTLSTheCookieIsTheHostsOwn(t *testing.T) {
 	)
 }
 
-// events collects what the hooks tell.
+// events collects the calls of the hooks.
 type events struct {
 	mu     sync.Mutex
 	failed []erp.LoginFailedData
@@ -262,11 +262,11 @@ func TestAnotherSiteCannotMakeABrowserSendAChange(t *testing.T) {
 		status                     int
 	}{
 		{"POST", "/api/students/", student, "Sec-Fetch-Site: cross-site", 403},
-		{"POST", "/api/students/", student, "Sec-Fetch-Site: same-site", 403}, // another school's page
+		{"POST", "/api/students/", student, "Sec-Fetch-Site: same-site", 403}, // the page of another school
 		{"POST", "/api/students/", student, "Origin: https://evil.example", 403},
 		{"POST", "/api/auth/login", `{"email": "admin@example.com", "password": "` + password + `"}`, "Sec-Fetch-Site: cross-site", 403},
 		{"POST", "/api/auth/logout", ``, "Sec-Fetch-Site: cross-site", 403},
-		{"GET", "/api/students/", ``, "Sec-Fetch-Site: cross-site", 200}, // which it cannot read
+		{"GET", "/api/students/", ``, "Sec-Fetch-Site: cross-site", 200}, // the other site cannot read the answer
 		{"POST", "/api/students/", student, "Sec-Fetch-Site: same-origin", 201},
 		{"DELETE", "/api/students/1", ``, "Origin: http://" + f.a.Host + ":8000", 204},
 	} {
@@ -287,7 +287,7 @@ func TestOldPasswordHashesAreReplacedAtLogin(t *testing.T) {
 	assert.True(t, strings.HasPrefix(now, "$argon2id$v=19$m=19456,t=2,p=1$"), "hash is %s", now)
 	w := request(f.handler, "GET", f.a.Host, "/api/auth/me", "", "Authorization: Bearer "+token)
 	assert.Equal(t, 200, w.Code, "the session is over by that: %d %s", w.Code, w.Body)
-	// And it can be changed in the same request in which it is outdated.
+	// The password can be changed in the same request in which its hash is outdated.
 	exec(t, f, f.a, "update users set password_hash = $1", old)
 	w = request(
 		f.handler,
@@ -310,7 +310,7 @@ func TestWithoutASignerNobodyLogsIn(t *testing.T) {
 	expectProblem(t, "nobody", request(h, "GET", f.a.Host, "/api/students/", ""), 401, "")
 }
 
-// A signer is shared with the program, whose own key is another one here.
+// A token that was signed with another program's key is refused.
 func TestTokensOfAnotherKeyAreForged(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -326,7 +326,7 @@ func TestTokensOfAnotherKeyAreForged(t *testing.T) {
 	)
 }
 
-// cutOff is a database whose connection is lost at the query of that number.
+// cutOff is a database whose connection is lost at the query with number at.
 type cutOff struct {
 	erp.Querier
 	at, n int
@@ -339,7 +339,7 @@ func (c *cutOff) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, 
 	return c.Querier.Query(ctx, sql, args...)
 }
 
-// A login that fails at any of its queries has begun no session, and its answer says nothing of a
+// A login that fails at any of its queries starts no session, and its answer does not mention a
 // change.
 func TestALoginThatIsCutOffBeginsNoSession(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,6 @@
 package erp_test
 
-// conflictMatrix has what is fine by itself and clashes with what is there.
+// conflictMatrix has valid input that conflicts with existing rows.
 var conflictMatrix = []ask{
 	{"POST /api/users/", `{"email": "ADMIN@example.com", "name": "New", "role": "admin"}`, "409 403 403 403 403"},
 	{"POST /api/students/", `{"admission_number": "S1", "first_name": "New", "last_name": "One"}`, "409 403 403 403 403"},

@@ -8,8 +8,9 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// addFees adds to populate fee structures of each class, and fees: 1 is the student's, who is the
-// parent's child, 2 and 3 are somebody else's. Payment 1 is for fee 1, and 2 for fee 3.
+// addFees adds fee structures and fees to the school of populate. Fee 1 is that of the student
+// user, who is the parent's child. Fees 2 and 3 are those of other students. Payment 1 is for fee
+// 1, and payment 2 for fee 3.
 func (w *world) addFees(t *testing.T) {
 	t.Helper()
 	for _, sql := range []string{
@@ -60,13 +61,13 @@ var feeMatrix = []ask{
 	{"POST /api/fees/", newFee, "201 403 403 403 403"},
 	{"POST /api/fees/", `{"student_id": 1, "fee_structure_id": 1, "due_on": "2100-01-31"}`, "409 403 403 403 403"},
 	{"PUT /api/fees/2", `{"due_on": "2100-01-31", "cancelled": true}`, "200 403 403 403 403"},
-	{"PUT /api/fees/1", `{"due_on": "2100-01-31", "cancelled": true}`, "409 403 403 403 403"}, // is paid in part
+	{"PUT /api/fees/1", `{"due_on": "2100-01-31", "cancelled": true}`, "409 403 403 403 403"}, // it is paid in part
 	{"PUT /api/fees/99", `{"due_on": "2100-01-31"}`, "404 403 403 403 403"},
 }
 
 const newPayment = `{"fee_id": 1, "kind": "payment", "amount_minor": 9900, "currency": "EUR", "method": "cash", "paid_on": "2026-09-01"}`
 
-// What is never changed or deleted has no such method, for nobody.
+// Rows that are never changed or deleted have no such method for any role.
 func TestWhatIsKeptHasNoMethodToDelete(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

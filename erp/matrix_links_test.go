@@ -8,8 +8,8 @@ import (
 	"github.com/oryne/pgtenant/erp"
 )
 
-// A filter by something that the viewer does not see finds nothing: otherwise it would tell who
-// belongs to whom, for each id that somebody cares to try.
+// A filter by a row that the viewer may not see finds nothing. Otherwise it would reveal links
+// between rows to a viewer who tries ids.
 func TestAFilterTellsNothingOfWhatItsViewerDoesNotSee(t *testing.T) {
 	t.Parallel()
 	w := populate(t)

@@ -1,7 +1,7 @@
 package erp_test
 
-// The users of populate: 1 is the admin, 2 the teacher, 3 the parent, 4 the student, 5 to 7 are
-// strangers, 8 is nobody's.
+// The users of populate: 1 is the admin, 2 the teacher, 3 the parent, 4 the student. 5 to 7 belong
+// to the rows that are unrelated to them, and 8 belongs to no row.
 
 var authMatrix = []ask{
 	{"GET /api/openapi.json", ``, "200 200 200 200 200"},
@@ -22,10 +22,10 @@ var userMatrix = []ask{
 	{"GET /api/users/2", ``, "200 403 403 403 403"},
 	{"GET /api/users/99", ``, "404 403 403 403 403"},
 	{"PUT /api/users/2", newUser, "200 403 403 403 403"},
-	{"PUT /api/users/1", newUser, "409 403 403 403 403"}, // oneself
+	{"PUT /api/users/1", newUser, "409 403 403 403 403"}, // the user itself
 	{"DELETE /api/users/8", ``, "204 403 403 403 403"},
-	{"DELETE /api/users/1", ``, "409 403 403 403 403"}, // oneself
-	{"DELETE /api/users/4", ``, "409 403 403 403 403"}, // a student's
+	{"DELETE /api/users/1", ``, "409 403 403 403 403"}, // the user itself
+	{"DELETE /api/users/4", ``, "409 403 403 403 403"}, // a student has this user
 	{"PUT /api/users/2/password", `{"password": "another password"}`, "204 403 403 403 403"},
 	{"PUT /api/users/99/password", `{"password": "another password"}`, "404 403 403 403 403"},
 }
@@ -82,7 +82,7 @@ var teacherMatrix = []ask{
 	{"GET /api/teachers/2", ``, "200 200 404 404 200"},
 	{"POST /api/teachers/", newTeacher, "201 403 403 403 403"},
 	{"POST /api/teachers/", `{"name": "New", "class_ids": [99]}`, "422 403 403 403 403"},
-	{"POST /api/teachers/", `{"name": "New", "user_id": 2}`, "409 403 403 403 403"}, // another teacher's
+	{"POST /api/teachers/", `{"name": "New", "user_id": 2}`, "409 403 403 403 403"}, // another teacher has this user
 	{"PUT /api/teachers/2", newTeacher, "200 403 403 403 403"},
 	{"DELETE /api/teachers/2", ``, "204 403 403 403 403"},
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenancytest"
 )
 
-// matrix is what each endpoint says to each role in the school of populate.
+// matrix has the expected answer of each endpoint for each role, in the school of populate.
 var matrix = slices.Concat(
 	authMatrix,
 	userMatrix,
@@ -33,7 +33,7 @@ var matrix = slices.Concat(
 	conflictMatrix,
 )
 
-// ask is one request and what comes of it.
+// ask is one request and its expected answers.
 type ask struct {
 	request string // method and path
 	body    string
@@ -46,10 +46,10 @@ type ask struct {
 // roles are the columns of a matrix.
 var roles = []erp.Role{erp.RoleAdmin, erp.RoleTeacher, erp.RoleParent, erp.RoleStudent, erp.RoleVisitor}
 
-// stranger is somebody who gets nowhere, whatever they ask for.
+// stranger is a client that is refused at every endpoint.
 type stranger struct {
 	name   string
-	token  func(w *world) string // "": none is sent
+	token  func(w *world) string // "" to send none
 	status int
 }
 
@@ -62,7 +62,7 @@ var strangers = []stranger{
 	{"not a token", func(*world) string { return "erp.1.0.admin" }, 401},
 }
 
-// world is a school with one of everything, and the tokens of its people.
+// world is a school with a row of each kind, and the session tokens of its users.
 type world struct {
 	*fixture
 	tokens                                 map[erp.Role]string
@@ -79,7 +79,7 @@ func TestEveryEndpointForEveryRole(t *testing.T) {
 			got := w.ask(t, a, w.tokens[role], role == erp.RoleVisitor)
 			assert.Equal(t, want[i], got, "%s as %s", a.request, role)
 		}
-		if open[a.request] || want[0] == "400" { // for what cannot be read it does not matter who has sent it
+		if open[a.request] || want[0] == "400" { // invalid input is refused before the session is checked
 			continue
 		}
 		for _, s := range strangers {
@@ -89,10 +89,10 @@ func TestEveryEndpointForEveryRole(t *testing.T) {
 	}
 }
 
-// open are the requests that need no session.
+// open has the requests that need no session.
 var open = map[string]bool{"GET /api/openapi.json": true, "POST /api/auth/login": true, "POST /api/auth/logout": true}
 
-// Whoever adds a route adds it here.
+// Every route must be in the matrix.
 func TestTheMatrixIsComplete(t *testing.T) {
 	t.Parallel()
 	m := erp.New(&schemactx.DB{}, erp.HandlerConfig{Signer: newSigner(t)})
@@ -114,7 +114,8 @@ func TestTheMatrixIsComplete(t *testing.T) {
 	}
 }
 
-// ask sends a request, in a transaction that is rolled back, so that each meets the same school.
+// ask sends a request in a transaction that is rolled back, so that every request sees the same
+// school.
 func (w *world) ask(t *testing.T, a ask, token string, visitors bool) string {
 	t.Helper()
 	ctx := w.a.Context()
@@ -136,7 +137,7 @@ func (w *world) ask(t *testing.T, a ask, token string, visitors bool) string {
 	return outcome(path, request(w.serve(erp.Handler(tx, cfg)), method, w.a.Host, path, a.body, headers...))
 }
 
-// outcome is the answer as the matrix has it.
+// outcome returns the answer in the form of the matrix.
 func outcome(path string, w *httptest.ResponseRecorder) string {
 	path, _, _ = strings.Cut(path, "?")
 	var body map[string]json.RawMessage
@@ -155,13 +156,14 @@ func outcome(path string, w *httptest.ResponseRecorder) string {
 	return cmp.Or(strings.Join(ids, ","), "none")
 }
 
-// populate fills the first school: two classes and an empty one, a teacher and two students in the
-// first, one of them with a parent who has nobody else, and strangers to all of them.
+// populate fills the first school: two classes with students and an empty one; a teacher and two
+// students in the first class; one of them with a parent who has no other child; and rows that are
+// unrelated to all of them.
 func populate(t *testing.T) *world {
 	t.Helper()
 	w := &world{fixture: setup(t), tokens: map[erp.Role]string{}}
 	users := map[erp.Role]int64{}
-	for _, role := range roles[1:4] { // the admins are there
+	for _, role := range roles[1:4] { // the admins exist
 		users[role] = w.addUser(t, w.a, role).ID
 	}
 	for _, role := range roles[:4] {
@@ -192,7 +194,7 @@ func populate(t *testing.T) *world {
 	return w
 }
 
-// gone logs an admin in, and then changes something about them.
+// gone logs in an admin and then changes the user with sql.
 func (w *world) gone(t *testing.T, sql string) (token string) {
 	t.Helper()
 	const name erp.Role = "gone"
@@ -203,11 +205,11 @@ func (w *world) gone(t *testing.T, sql string) (token string) {
 	require.NoError(t, users.SetPassword(ctx, user.ID, password))
 	token = w.token(w.a, name)
 	exec(t, w.fixture, w.a, sql, user.ID)
-	exec(t, w.fixture, w.a, "update users set email = id || '@example.com' where id = $1", user.ID) // for the next one
+	exec(t, w.fixture, w.a, "update users set email = id || '@example.com' where id = $1", user.ID) // for the next call
 	return token
 }
 
-// exec runs SQL in a school, behind the back of the module.
+// exec runs SQL in a school without the module.
 func exec(t *testing.T, f *fixture, school *tenancytest.Tenant, sql string, args ...any) {
 	t.Helper()
 	_, err := f.db.Exec(school.Context(), sql, args...)

@@ -67,7 +67,7 @@ func TestAmountsOfTwoCurrenciesAreNotAdded(t *testing.T) {
 	assert.Equal(t, erp.Money{}, got, "difference %v", got)
 }
 
-// FuzzMoney compares with arithmetic that has no bounds.
+// FuzzMoney compares the arithmetic with that of unbounded integers.
 func FuzzMoney(f *testing.F) {
 	for _, pair := range [][2]int64{
 		{0, 0}, {1, -1}, {math.MaxInt64, 1}, {math.MinInt64, -1}, {math.MinInt64, 1}, {math.MaxInt64, math.MinInt64}, {0, math.MinInt64}, {-1, math.MinInt64},
@@ -94,7 +94,7 @@ func compare(t *testing.T, got erp.Money, err error, want *big.Int) {
 	}
 }
 
-// FuzzAmount checks that an amount that gets through is an integer that is written as it was read.
+// FuzzAmount checks that an accepted amount is an integer that is written as it was read.
 func FuzzAmount(f *testing.F) {
 	for _, s := range []string{"1", "12.5", "1e3", "-1", "9007199254740991", "9007199254740992", "9223372036854775808", `"5"`, "null", "01", "1.0"} {
 		f.Add(s, "EUR")

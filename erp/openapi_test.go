@@ -82,7 +82,7 @@ func TestEveryRouteIsDocumentedAndNoOther(t *testing.T) {
 	}
 }
 
-// The fields of a type are those of its schema: what is read and what is accepted.
+// The fields of each type are those of its schema, for responses and for requests.
 func TestTheDocumentHasTheFieldsOfTheTypes(t *testing.T) {
 	t.Parallel()
 	doc, err := readDocument(erp.OpenAPI())
@@ -128,7 +128,7 @@ func TestTheDocumentHasTheFieldsOfTheTypes(t *testing.T) {
 	}
 }
 
-// accepted reports whether a type is one of request bodies, in which other fields are refused.
+// accepted reports whether the type is that of a request body, in which other fields are refused.
 func accepted(name string) bool {
 	return strings.HasPrefix(name, "New") || name == "FeeChange" || name == "Generation"
 }
@@ -143,7 +143,7 @@ func TestTheDocumentIsServedToEverybody(t *testing.T) {
 	}
 }
 
-// unprovoked are documented answers that no test can bring about.
+// unprovoked has documented answers that no test can cause.
 var unprovoked = map[string]string{
 	"POST /api/students/import 409": "somebody admits a student of the number between two statements",
 }
@@ -157,7 +157,7 @@ func TestEveryDocumentedAnswerIsGiven(t *testing.T) {
 	c, err := theContract()
 	require.NoError(t, err)
 	for route, op := range c.operations {
-		for _, status := range slices.Sorted(maps.Keys(op.answers)) { // 429, after which there is nothing else, comes last
+		for _, status := range slices.Sorted(maps.Keys(op.answers)) { // 429 comes last: it refuses all that follows
 			w.provoke(route, status)
 		}
 	}
@@ -171,8 +171,8 @@ func TestEveryDocumentedAnswerIsGiven(t *testing.T) {
 	}
 }
 
-// provoke sends a request that should be refused with a status, for reasons that are the same
-// everywhere.
+// provoke sends a request that should be refused with the status, for a reason that is common to
+// all routes.
 func (w *world) provoke(route, status string) {
 	method, path, _ := strings.Cut(route, " ")
 	path = strings.Replace(path, "{id}", "1", 1)

@@ -25,8 +25,8 @@ func TestPasswordsAreVerified(t *testing.T) {
 		assert.False(t, outdated, "%.20q: %v, %v", password, outdated, err)
 		assert.ErrorIs(t, err, want, "%.20q: %v", password, outdated)
 	}
-	// RFC 9106 has no vector without a secret; this one is of the reference implementation: echo -n
-	// password | argon2 somesalt -id -t 2 -m 16 -p 1.
+	// RFC 9106 has no test vector without a secret. This one is from the reference implementation:
+	// echo -n password | argon2 somesalt -id -t 2 -m 16 -p 1.
 	reference := platformuser.NewPasswordHash(
 		"$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
 	)
@@ -47,10 +47,10 @@ func TestPasswordsThatCannotBe(t *testing.T) {
 	}
 }
 
-// Work is bounded: while all cores hash, others wait, no longer than their context, and no more
-// than there is room for. That holds for accounts that are not there as for others: each password,
-// right or wrong, takes its turn.
-func TestPasswordsWaitForTheirTurn(t *testing.T) { // not parallel: it takes every turn there is
+// Hashing is bounded by the number of cores. Other calls wait until their context ends, and the
+// number of waiting calls is bounded too. That also holds for unknown accounts: each password,
+// right or wrong, waits for its turn.
+func TestPasswordsWaitForTheirTurn(t *testing.T) { // not parallel: it uses all turns
 	for range cap(hashing) {
 		hashing <- struct{}{}
 	}
@@ -72,8 +72,7 @@ func TestPasswordsWaitForTheirTurn(t *testing.T) { // not parallel: it takes eve
 	assert.ErrorIs(t, err, ErrBusy, "with all places taken")
 }
 
-// FuzzDecodeHash checks that what is read as a hash is bearable, and one that could have been
-// written.
+// FuzzDecodeHash checks that an accepted hash has bounded costs and is in canonical form.
 func FuzzDecodeHash(f *testing.F) {
 	f.Add("$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc")
 	f.Add("$argon2id$v=19$m=4294967295,t=4294967295,p=255$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc")

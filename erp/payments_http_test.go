@@ -29,8 +29,8 @@ func TestARepeatedPaymentGetsTheFirstAnswer(t *testing.T) {
 	first := pay(body, "Idempotency-Key: a")
 	require.Equal(t, http.StatusCreated, first.Code, first.Body)
 	require.Equal(t, "/api/payments/1", first.Header().Get("Location"), first.Body)
-	// Nothing is owed any more: only as a repetition it is none too much. The order of the fields does
-	// not matter.
+	// Nothing is owed any more, so the payment is accepted only as a repetition. The order of the
+	// fields does not matter.
 	shuffled := fmt.Sprintf(
 		`{"paid_on": "2026-09-01", "reference": "R1", "method": "card", "currency": "EUR", "amount_minor": 10000, "kind": "payment", "fee_id": %d}`,
 		fee.ID,
@@ -62,7 +62,7 @@ func TestARepeatedPaymentGetsTheFirstAnswer(t *testing.T) {
 	)
 	f.expectBalanced(t, f.a)
 
-	// A key is unique in the school; another school has its own.
+	// A key is unique within a school; another school can use the same key.
 	other := f.addFee(t, f.b, "1")
 	w := request(
 		f.admin,
@@ -157,8 +157,8 @@ func TestTheMoneyOfOneSchoolTouchesNothingOfAnother(t *testing.T) {
 	})
 }
 
-// FuzzIdempotencyKey checks that what gets through is a header that was sent as it is, and text
-// that PostgreSQL can hold.
+// FuzzIdempotencyKey checks that an accepted key is a valid header value and text that PostgreSQL
+// can store.
 func FuzzIdempotencyKey(f *testing.F) {
 	for _, key := range []string{"", "a", "8e03978e-40d5-43dd-bc93-6894a57f9324", `"quoted"`, "a b", "\x00", "ü", strings.Repeat("k", 256)} {
 		f.Add(key)
@@ -176,7 +176,7 @@ func FuzzIdempotencyKey(f *testing.F) {
 	})
 }
 
-// What has an id at one school is nothing at the other.
+// Ids of one school do not exist at the other.
 func TestTheMoneyOfTheOtherSchoolIsNothing(t *testing.T) {
 	t.Parallel()
 	w := populate(t)

@@ -95,7 +95,7 @@ func TestPaymentsThatCannotBeAreRefusedAndWriteNothing(t *testing.T) {
 	f.expectBalanced(t, f.a)
 }
 
-// Sixteen pay a quarter each of what is owed: four can.
+// Sixteen concurrent payments each pay a quarter of the fee: four succeed.
 func TestConcurrentPaymentsNeverExceedWhatIsOwed(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -152,7 +152,8 @@ func TestConcurrentRepetitionsRecordOnePayment(t *testing.T) {
 	f.expectBalanced(t, f.a)
 }
 
-// Sixteen use one key for eight fees: one fee is paid, the others hear that the key is taken.
+// Sixteen concurrent payments use one key for eight fees: one fee is paid, and the others are
+// refused because the key is taken.
 func TestAKeyIsForOneFeeAlsoAtTheSameTime(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -177,7 +178,8 @@ func TestAKeyIsForOneFeeAlsoAtTheSameTime(t *testing.T) {
 	f.expectBalanced(t, f.a)
 }
 
-// A key that another transaction is using is waited for: what becomes of it decides.
+// A payment waits for another transaction that uses its key. The outcome of that transaction
+// decides.
 func TestARepetitionWaitsForTheFirstAttempt(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -224,7 +226,7 @@ func TestAPaymentIsRepeatedAfterACrash(t *testing.T) {
 		return nil
 	})
 	require.Error(t, err, "the commit went through a dead connection")
-	for range 2 { // after the crash, and after an answer that was lost
+	for range 2 { // after the crash, and after a lost answer
 		payment, err := erp.NewPayments(f.db).Record(ctx, "once", cash(fee, 10_00))
 		require.NoError(t, err)
 		got, err := erp.NewPayments(f.db).Get(ctx, payment.ID)

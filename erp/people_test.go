@@ -15,8 +15,8 @@ import (
 
 const password = "correct horse battery"
 
-// as returns f's handler for a user of that role: of the school whose host is asked. They log in
-// when f is set up.
+// as returns f's handler with the session of a user with the role, at the requested school. It adds
+// and logs in the users itself.
 func (f *fixture) as(t testing.TB, role erp.Role) http.Handler {
 	t.Helper()
 	tokens := map[string]string{}
@@ -31,7 +31,7 @@ func (f *fixture) as(t testing.TB, role erp.Role) http.Handler {
 	})
 }
 
-// addUser adds role@example.com to a school, who can log in.
+// addUser adds the user role@example.com with a password to a school.
 func (f *fixture) addUser(t testing.TB, school *tenancytest.Tenant, role erp.Role) erp.User {
 	t.Helper()
 	ctx := erp.NewContext(school.Context(), erp.System())
@@ -42,13 +42,13 @@ func (f *fixture) addUser(t testing.TB, school *tenancytest.Tenant, role erp.Rol
 	return user
 }
 
-// token logs role@example.com in, and returns "" if that fails.
+// token logs in role@example.com and returns the token, or "" if the login fails.
 func (f *fixture) token(school *tenancytest.Tenant, role erp.Role) string {
 	var answer struct {
 		Token string `json:"token"`
 	}
 	w := f.logIn(school, string(role)+"@example.com", password)
-	_ = json.Unmarshal(w.Body.Bytes(), &answer) // what is no token is refused
+	_ = json.Unmarshal(w.Body.Bytes(), &answer) // an invalid token is refused
 	return answer.Token
 }
 

@@ -47,8 +47,8 @@ func TestUsersAreOneForEachAddressInAnyCase(t *testing.T) {
 	assert.Equal(t, "admin@example.com b@example.com new@example.com", emails, "users are %s", emails)
 }
 
-// A restored backup gives ids out again that somebody had behind it, whose session may go on for
-// hours.
+// After a restore the database can assign an id again. A session of the earlier user with that id,
+// which can be valid for hours, must not become one of the new user.
 func TestASessionIsNotThatOfWhoGetsTheIDLater(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -56,7 +56,7 @@ func TestASessionIsNotThatOfWhoGetsTheIDLater(t *testing.T) {
 	users := erp.NewUsers(f.db)
 	hash, err := erp.HashPassword(t.Context(), password)
 	require.NoError(t, err)
-	admit := func(email string) erp.User { // as a program does that has the hash already
+	admit := func(email string) erp.User { // as a program that already has the hash
 		user, err := users.Create(ctx, erp.NewUser{Email: email, Name: "A", Role: erp.RoleAdmin})
 		require.NoError(t, err)
 		exec(t, f, f.a, "update users set password_hash = $1 where id = $2", hash.Reveal(), user.ID)
@@ -97,7 +97,7 @@ func TestASessionEndsAtOnce(t *testing.T) {
 	for _, step := range []struct {
 		name   string
 		change func() error
-		back   func() error // to where the user was, which does not bring the session back
+		back   func() error // undoes the change, which does not restore the session
 	}{
 		{"disabled", update(disabled), update(user)},
 		{"another role", update(promoted), update(user)},
@@ -112,7 +112,7 @@ func TestASessionEndsAtOnce(t *testing.T) {
 		status = ask()
 		assert.Equal(t, 401, status, "%s: taken back %d", step.name, status)
 	}
-	// What does not concern sessions leaves them alone.
+	// Changes that do not concern sessions do not end them.
 	token = f.token(f.a, erp.RoleTeacher)
 	user.Name = "Renamed"
 	require.NoError(t, update(user)())
@@ -124,7 +124,7 @@ func TestASessionEndsAtOnce(t *testing.T) {
 	assert.Zero(t, next)
 }
 
-// A school always has somebody who can administer it.
+// A school always has an active administrator.
 func TestAdminsCannotTakeTheAdministrationFromThemselves(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -214,7 +214,7 @@ func TestStoresRefuseWithoutAViewer(t *testing.T) {
 	for name, call := range calls {
 		assert.ErrorIs(t, call(), erp.ErrNoViewer, name)
 	}
-	ctx = erp.NewContext(ctx, erp.Viewer{}) // a slip
+	ctx = erp.NewContext(ctx, erp.Viewer{}) // no valid viewer, by mistake
 	for name, call := range calls {
 		err := call()
 		assert.Error(t, err, "%s by a viewer without a role: %v", name, err)

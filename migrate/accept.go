@@ -11,18 +11,18 @@ import (
 // Accepted is what [Runner.Accept] did in one schema.
 type Accepted struct {
 	Schema   string  `json:"schema"`
-	Versions []int64 `json:"versions"` // whose files were edited, oldest first; empty: there was nothing to do
+	Versions []int64 `json:"versions"` // with an edited file, oldest first; empty: none
 }
 
-// Accept writes down, for each migration that is applied in schema and whose file is another one
-// now, the checksum of the file as it is: from then on it is [Applied] and no longer [Changed]. It
-// is for after an edit that is known to make no difference to a schema that has the migration, such
-// as of its layout. It runs no migration and does not look at the tables: compare them first, see
-// [Runner.Subset] and package migrate/drift.
+// Accept records the current checksum of each file that has changed since its migration was applied
+// in schema. From then on the migration is [Applied] and no longer [Changed]. Use it after an edit
+// that makes no difference to a schema that has the migration, such as one of the layout. Accept
+// runs no migration and does not compare tables. Compare them first, see [Runner.Subset] and
+// package migrate/drift.
 //
-// It is one transaction under the schema's lock, which ctx governs, and can be run again. The
-// errors are a [schemactx.NameError], [ErrSchemaMissing], [ErrUnknownVersion], [ErrLocked], a
-// [TableError] and those of the connection, all with nothing written.
+// Accept is one transaction under the schema's lock, which ctx governs, and can be run again. It
+// returns a [schemactx.NameError], [ErrSchemaMissing], [ErrUnknownVersion], [ErrLocked], a
+// [TableError] or an error of the connection. With an error it has recorded nothing.
 //
 // [schemactx.NameError]: https://pkg.go.dev/github.com/oryne/pgtenant/schemactx#NameError
 func (r *Runner) Accept(ctx context.Context, schema string) (Accepted, error) {
@@ -57,7 +57,7 @@ func (r *Runner) Accept(ctx context.Context, schema string) (Accepted, error) {
 	return done, nil
 }
 
-// accept does it in a transaction, and returns the versions.
+// accept records the checksums in the transaction and returns the versions.
 func (t target) accept(ctx context.Context, tx pgx.Tx) ([]int64, error) {
 	if err := t.lockIn(ctx, tx); err != nil {
 		return nil, err

@@ -42,7 +42,7 @@ func TestWhatWasEditedIsAccepted(t *testing.T) {
 			expectVersions(t, done.Versions)
 			f.scan(t, comment, &before)
 			assert.Equal(t, before, after, "the second time wrote %s, after %s", before, after)
-			_, err = f.tenant(t, texts("app", both)).Accept(t.Context(), "tenant_1") // and back
+			_, err = f.tenant(t, texts("app", both)).Accept(t.Context(), "tenant_1") // back to the first files
 			require.NoError(t, err)
 			expectStands(t, strict, "tenant_1", migrate.Edited)
 		})

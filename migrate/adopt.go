@@ -12,35 +12,35 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// AdoptReport says what [Adopt] did.
+// AdoptReport is the result of [Adopt].
 type AdoptReport struct {
 	Schema string
 
 	// Changed are the objects that have a new owner, such as "table tenant_1.notes".
 	Changed []string
 
-	// Review are the views, materialized views and SECURITY DEFINER functions among them. They run
-	// with the owner's rights from now on, which reach every tenant.
+	// Review are the views, materialized views and SECURITY DEFINER functions among them. From now on
+	// they run with the privileges of the owner role, which reach every tenant.
 	Review []string
 }
 
-// Adopt gives a schema and everything in it, but what belongs to an extension, to the role owner,
-// so that [admin.Provision] can add the tenant's role and a runner can migrate it: both refuse, or
-// fail on, what another role owns. It does what ALTER ... OWNER TO does for each object, where
-// REASSIGN OWNED would take all that a role owns in the database at once, and could not do it for
-// the role that PostgreSQL was installed with. Of the schema public only what is in it changes
-// hands.
+// Adopt makes the role owner the owner of a schema and of everything in it, except for the members
+// of extensions. Then [admin.Provision] can add the tenant's role and a runner can migrate the
+// schema. Both refuse, or fail on, objects of other roles. Adopt does what ALTER ... OWNER TO does
+// for each object. REASSIGN OWNED would take all that a role owns in the database at once, and it
+// does not work for the role that PostgreSQL was installed with. The schema public itself keeps its
+// owner.
 //
-// admin is a superuser, or a member of the old owners and of the new one with CREATE on the
-// database. What others were granted stays granted. Read the report's Review. Then comes Provision,
-// a baseline where the schema has no versions, [Runner.Up], and [admin.Check].
+// admin must be a superuser, or a member of the old owners and of the new one with CREATE on the
+// database. The privileges of other roles stay. Read the report's Review. The next steps are
+// Provision, [Runner.Baseline] if the schema has no versions, [Runner.Up], and [admin.Check].
 //
 // It is one transaction, which ctx governs, locks each table for a moment, and can be run again. A
 // bad name is a [schemactx.NameError], a schema that does not exist [ErrSchemaMissing]; with an
 // error nothing has changed.
 //
-// [admin.Provision]: https://pkg.go.dev/github.com/oryne/pgtenant/schemactx#Provision
-// [admin.Check]: https://pkg.go.dev/github.com/oryne/pgtenant/schemactx#Check
+// [admin.Provision]: https://pkg.go.dev/github.com/oryne/pgtenant/schemactx/admin#Provision
+// [admin.Check]: https://pkg.go.dev/github.com/oryne/pgtenant/schemactx/admin#Check
 // [schemactx.NameError]: https://pkg.go.dev/github.com/oryne/pgtenant/schemactx#NameError
 func Adopt(ctx context.Context, admin admin.Beginner, schema, owner string) (AdoptReport, error) {
 	report := AdoptReport{Schema: schema}
@@ -97,11 +97,11 @@ func (report *AdoptReport) adopt(ctx context.Context, tx pgx.Tx, owner, role str
 	return tx.Conn().PgConn().ExecBatch(ctx, batch).Close()
 }
 
-// ownedQuery lists the schema and what is in it that the role $2 does not own: the schema first,
-// since an owner of tables must be allowed to create there. The server quotes the names. What is in
-// a schema depends on it, and pg_depend has an index for that, where pg_class has none. Sequences
-// of columns follow their tables. Owners are in pg_shdepend, all but the role that PostgreSQL was
-// installed with.
+// ownedQuery lists the schema and the objects in it that the role $2 does not own. The schema is
+// first, because the owner of tables needs CREATE on it. The server quotes the names. The objects
+// of a schema depend on it, and pg_depend has an index for that, unlike pg_class. The sequences of
+// columns are left out, because they follow their tables. Owners are in pg_shdepend, except for the
+// role that PostgreSQL was installed with.
 const ownedQuery = `
 	with target as (select oid from pg_namespace where nspname = $1),
 	objects as (

@@ -16,8 +16,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// school is what Django made, as the first migration of the sources makes it for new tenants, and
-// one more.
+// school are the files of the sources: one that makes for new tenants what Django has made, and one
+// more.
 var school = map[string]string{
 	"00001_django.sql": "-- +goose Up\n" + schoolTables,
 	"00002_phone.sql":  "-- +goose Up\nalter table students_student add phone text not null default '';\n-- +goose Down\nalter table students_student drop phone;\n",
@@ -28,8 +28,8 @@ create table students_student (id bigserial primary key, name varchar(200) not n
 	class_id bigint references students_class (id) deferrable initially deferred);
 `
 
-// django is a database as django-tenants leaves it, with everything owned by the role that Django
-// logged in as, and the roles of this library besides.
+// django is a database as django-tenants leaves it. Everything belongs to the role that Django
+// logged in as. The roles of this library exist too.
 type django struct {
 	fixture
 	login string
@@ -124,7 +124,7 @@ func TestTakeOverFromDjangoTenants(t *testing.T) {
 		_, err = admin.Provision(t.Context(), d.owner, d.roles, schema)
 		require.NoError(t, err)
 	}
-	var foreign int // what is in the schemas and is not the owner's
+	var foreign int // number of objects in the schemas that the owner does not own
 	d.scan(t, fmt.Sprintf(`select count(*) from pg_shdepend where refobjid = '%s'::regrole and deptype = 'o'
 		and dbid = (select oid from pg_database where datname = current_database()) and not (classid = 'pg_class'::regclass and objid in (
 			select oid from pg_class where relnamespace = 'public'::regnamespace))`, d.login), &foreign)
@@ -132,7 +132,7 @@ func TestTakeOverFromDjangoTenants(t *testing.T) {
 	d.expectServed(t)
 }
 
-// expectServed reads as a tenant what Django has written.
+// expectServed expects that a tenant can read what Django has written.
 func (d *django) expectServed(t *testing.T) {
 	t.Helper()
 	pool, err := pgxpool.New(t.Context(), d.pg.URLAs(d.roles.Runtime(), "r"))
@@ -203,7 +203,7 @@ func TestBaselineOnlyWhereThereAreNoVersions(t *testing.T) {
 	expectVersions(t, res.Applied, 3)
 	_, err = r.DownTo(t.Context(), "tenant_1", 0)
 	require.NoError(t, err)
-	res, err = r.Baseline(t.Context(), "tenant_1", migrate.Newest) // the table is there, and empty
+	res, err = r.Baseline(t.Context(), "tenant_1", migrate.Newest) // the version table exists and is empty
 	require.NoError(t, err)
 	expectVersions(t, res.Applied, 1, 2, 3)
 	_, err = r.Baseline(t.Context(), "tenant_9", 1)
@@ -223,7 +223,7 @@ func TestAdoptRefuses(t *testing.T) {
 	var pgErr *pgconn.PgError
 	_, err = migrate.Adopt(t.Context(), d.pg.Pool, "school_a", "nobody_"+d.pg.RolePrefix)
 	assert.ErrorAs(t, err, &pgErr, "a role that does not exist")
-	report, err := migrate.Adopt(t.Context(), d.owner, "school_a", d.roles.Owner()) // the owner may not take it by itself
+	report, err := migrate.Adopt(t.Context(), d.owner, "school_a", d.roles.Owner()) // the owner may not take it
 	if assert.ErrorAs(t, err, &pgErr, report) {
 		assert.Empty(t, report.Changed, report)
 	}
@@ -234,7 +234,8 @@ func TestAdoptRefuses(t *testing.T) {
 		"of public")
 }
 
-// A database that goose made has its versions already: what is left is the owner.
+// TestTakeOverFromGoose checks that a database of goose needs a new owner only, because it has its
+// versions already.
 func TestTakeOverFromGoose(t *testing.T) {
 	t.Parallel()
 	d := setupDjango(t)
@@ -249,7 +250,7 @@ func TestTakeOverFromGoose(t *testing.T) {
 	res, err := d.runner(t).Up(t.Context(), "made_by_goose")
 	require.NoError(t, err)
 	expectVersions(t, res.Applied, 2)
-	var rights bool // which Provision gave
+	var rights bool // the privileges that Provision granted
 	d.scan(
 		t,
 		fmt.Sprintf(

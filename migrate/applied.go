@@ -2,8 +2,9 @@ package migrate
 
 import "fmt"
 
-// appliedCheck is the comparison of a schema's applied versions with the sources. All decide by it
-// whether a schema is current, edited or newer: Up, Status, the fleet, drift and package backup.
+// appliedCheck is the comparison of a schema's applied versions with the sources. Up, Status, the
+// fleet, drift and package backup all use it to decide whether a schema is current, edited or
+// newer.
 type appliedCheck struct {
 	unknown    []int64      // versions that no source has
 	edited     []*migration // applied, and their files have changed since

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// run reaches a goal in one schema, one transaction or one migration without one at a time.
+// run runs the steps of a selector in one schema. It reads the schema's state first.
 func (r *Runner) run(ctx context.Context, res *Result, g stepSelector) error {
 	t, err := r.target(res.Schema)
 	if err != nil {
 		return err
 	}
-	if t.kind == TenantSet { // the shared migrations may be what makes the schemas
+	if t.kind == TenantSet { // not for the shared set, whose migrations may create those schemas
 		if err := r.checkPath(ctx); err != nil {
 			return err
 		}
@@ -27,8 +27,8 @@ func (r *Runner) run(ctx context.Context, res *Result, g stepSelector) error {
 	return r.runFrom(ctx, t, st, res, g)
 }
 
-// runFrom is run for a schema whose state was read already. It may have changed since: what is done
-// is decided under the lock.
+// runFrom is run for a schema whose state was read before. The state may have changed since, so the
+// steps are chosen again under the lock.
 func (r *Runner) runFrom(ctx context.Context, t target, st state, res *Result, g stepSelector) error {
 	res.From = st.newest()
 	res.To = res.From
@@ -57,21 +57,21 @@ func (r *Runner) runFrom(ctx context.Context, t target, st state, res *Result, g
 	w := &way{s: s, st: st, g: g, res: res}
 	err = w.run(ctx, r)
 	if err != nil && s.pg().IsClosed() {
-		s.close(ctx) // a pool of one has no other
+		s.close(ctx) // the pool may have only one connection
 		w.find(ctx, r)
 	}
 	return err
 }
 
-// way is how far a session has come on the way to a goal.
+// way is the progress of a session with the steps of a selector.
 type way struct {
 	s   *session
-	st  state        // as far as this runner knows
-	g   stepSelector // what is left of it; nil: nothing
+	st  state        // as last read by this runner
+	g   stepSelector // the steps that are left; nil: none
 	res *Result
 }
 
-// run runs what the goal has left. What was committed is entered, also with an error.
+// run runs the steps that are left. It records what was committed, also with an error.
 func (w *way) run(ctx context.Context, r *Runner) error {
 	for w.g != nil {
 		steps, err := w.s.t.next(w.g, w.st)
@@ -91,7 +91,7 @@ func (w *way) run(ctx context.Context, r *Runner) error {
 			if err == nil || !retryable(err) || w.s.sent {
 				return false, err
 			}
-			steps, _ = w.s.t.next(w.g, w.st) // it was known what is left, and that it may be done
+			steps, _ = w.s.t.next(w.g, w.st) // no error: next has accepted this state before
 			return len(steps) > 0, err
 		})
 		if err != nil {
@@ -106,15 +106,15 @@ func (w *way) run(ctx context.Context, r *Runner) error {
 	return nil
 }
 
-// did enters steps that were committed.
+// did records steps that were committed.
 func (w *way) did(done []step) {
 	w.st.did(done)
 	w.res.did(done, w.st)
 	w.g = w.g.after(done)
 }
 
-// find enters what was committed before a connection was lost: the server may have gone on without
-// its answer being read. The lock tells when it has ended.
+// find records what was committed before the connection was lost, because the server may have gone
+// on after that. It takes the lock first, which is free when the lost session has ended.
 func (w *way) find(ctx context.Context, r *Runner) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 	defer cancel()
@@ -139,8 +139,9 @@ func (w *way) find(ctx context.Context, r *Runner) {
 	})
 }
 
-// conceal takes from others the rights on a version table that has nothing pending, as they come
-// back when a schema is provisioned again: a tenant must not rewrite its own history.
+// conceal revokes the privileges that other roles have on a version table with nothing pending.
+// They come back when a schema is provisioned again. A tenant must not be able to rewrite its
+// history.
 func (r *Runner) conceal(ctx context.Context, t target, g stepSelector, st state) error {
 	if _, up := g.(upTo); !up || !st.exposed {
 		return nil
@@ -156,8 +157,8 @@ func (r *Runner) conceal(ctx context.Context, t target, g stepSelector, st state
 	})
 }
 
-// attempt runs what comes next: all steps up to the first that has no transaction, or one that has
-// none. It returns what was committed, also with an error.
+// attempt runs either the next step, if it has no transaction, or all steps before the next one
+// that has none. It returns what was committed, also with an error.
 func (s *session) attempt(ctx context.Context, g stepSelector, first step) ([]step, error) {
 	s.sent, s.seen = false, nil
 	if first.noTx() {
@@ -166,8 +167,8 @@ func (s *session) attempt(ctx context.Context, g stepSelector, first step) ([]st
 	return s.together(ctx, g)
 }
 
-// together runs the steps up to the first that has no transaction, in two round trips: the lock and
-// what is applied, then everything else.
+// together runs the steps before the first that has no transaction, in two round trips: the first
+// takes the lock and reads what is applied, the second does everything else.
 func (s *session) together(ctx context.Context, g stepSelector) ([]step, error) {
 	return s.transact(ctx, func(st state) ([]step, bool, error) {
 		seen := st.clone()
@@ -185,7 +186,7 @@ func (s *session) together(ctx context.Context, g stepSelector) ([]step, error) 
 	})
 }
 
-// retry calls fn until it does not ask for more, with growing pauses.
+// retry calls fn until it returns false or the retries are used up, with growing pauses.
 func (r *Runner) retry(ctx context.Context, fn func() (again bool, err error)) error {
 	for attempt := 0; ; attempt++ {
 		again, err := fn()
@@ -196,12 +197,13 @@ func (r *Runner) retry(ctx context.Context, fn func() (again bool, err error)) e
 		select {
 		case <-ctx.Done():
 			return errors.Join(ctx.Err(), err)
-		case <-time.After(pause/2 + rand.N(pause/2)): // apart from others that wait for the same lock
+		case <-time.After(pause/2 + rand.N(pause/2)): // random, so that waiting runners do not retry at the same time
 		}
 	}
 }
 
-// raceError is an error that a second attempt will not meet.
+// raceError is an error that another session's concurrent work has caused: a retry does not meet
+// it.
 type raceError struct{ err error }
 
 func (e *raceError) Error() string { return e.err.Error() }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// baseline writes down what is there already.
+// baseline records migrations whose objects exist already.
 type baseline struct{ version int64 }
 
 func (baseline) after([]step) stepSelector { return nil }
@@ -27,20 +27,20 @@ func (g baseline) steps(t target, s state) ([]step, error) {
 		return steps, nil
 	case there:
 		if there == len(steps) {
-			return nil, nil // it was run before
+			return nil, nil // an earlier Baseline has recorded them
 		}
 	}
 	return nil, fmt.Errorf("%w: up to %d", ErrVersioned, s.newest())
 }
 
-// Baseline writes down all migrations up to version, and that one, as applied, without running
-// them: for a schema that had its tables before it had versions. It does not look at the tables;
-// compare the schema with one that was migrated before trusting it. [Newest] is all that the
-// sources have.
+// Baseline records all migrations up to and including version as applied, without running them. It
+// is for a schema that had its tables before it had versions. [Newest] means all migrations of the
+// sources. Baseline does not look at the tables, so compare the schema with a migrated one before
+// you rely on it.
 //
-// It is one transaction, and can be run again. A schema in which anything else is applied is
-// [ErrVersioned], a version that the sources do not have [ErrNoMigration], both with nothing
-// written; other errors are those of [Runner.Up]. The versions are in the Applied of the result.
+// Baseline is one transaction and can be run again. The error is [ErrVersioned] if any other
+// version is applied, and [ErrNoMigration] if the sources do not have version, both with nothing
+// recorded. The other errors are those of [Runner.Up]. Result.Applied has the versions.
 func (r *Runner) Baseline(ctx context.Context, schema string, version int64) (Result, error) {
 	return r.reach(ctx, schema, baseline{version})
 }

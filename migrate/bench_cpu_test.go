@@ -12,9 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// cpuMeter reads the processor's time that this process and the server have used: where the machine
-// does other work that tells more than the time of day. It knows Linux, and a server on this
-// machine whose files it may read; elsewhere it reads zero.
+// cpuMeter reads the processor time that this process and the server have used. On a machine that
+// does other work it says more than the elapsed time. It works on Linux, with a server on the same
+// machine whose files it may read. Elsewhere it reads zero.
 type cpuMeter struct{ postmaster string }
 
 func newCPUMeter(b *testing.B, f *benchFleet) cpuMeter {
@@ -31,20 +31,20 @@ func newCPUMeter(b *testing.B, f *benchFleet) cpuMeter {
 	return cpuMeter{postmaster: string(first)}
 }
 
-// read returns the time used so far, in ticks of 10 ms. The server's processes that have ended are
-// counted with the first.
+// read returns the time used so far, with a resolution of 10 ms. The postmaster's count includes
+// the server processes that have ended.
 func (m cpuMeter) read() time.Duration {
 	if m.postmaster == "" {
 		return 0
 	}
-	const parent, user, system, children = 1, 11, 12, 13 // fields of stat behind the name
+	const parent, user, system, children = 1, 11, 12, 13 // fields of stat after the name
 	own := strconv.Itoa(os.Getpid())
 	ticks := 0
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, file := range stats {
 		text, err := os.ReadFile(file)
 		if err != nil {
-			continue // it has ended
+			continue // the process has ended
 		}
 		fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 		pid := filepath.Base(filepath.Dir(file))

@@ -22,8 +22,8 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 )
 
-// The benchmarks of the fleet make tenants of 20 tables or as the flag says. They alternate with
-// what they are compared with, so that both meet the same machine. See BENCHMARKS.md.
+// The benchmarks of the fleet use tenants of 20 tables, or as many as the flag says. The compared
+// variants take turns, so that both run under the same conditions. See BENCHMARKS.md.
 var (
 	tenantsFlag = flag.Int("tenants", 100, "how many tenants the benchmarks of the fleet make")
 	tablesFlag  = flag.Int("tables", 20, "how many tables each of them has, besides its version table")
@@ -60,18 +60,18 @@ func newBenchFleet(b *testing.B) *benchFleet {
 		f.schemas = append(f.schemas, fmt.Sprintf("tenant_%05d", i+1))
 	}
 	f.make(b, tables.String())
-	_, err = f.pool.Exec(b.Context(), "vacuum analyze") // as autovacuum would before long
+	_, err = f.pool.Exec(b.Context(), "vacuum analyze") // as autovacuum would do soon
 	require.NoError(b, err)
 	return f
 }
 
-// add adds a migration to those that the program has.
+// add adds a migration to those of the program.
 func (f *benchFleet) add(sql string) {
 	f.version++
 	f.files[fmt.Sprintf("%05d_m.sql", f.version)] = &fstest.MapFile{Data: []byte("-- +goose Up\n" + sql)}
 }
 
-// make makes the tenants, as goose would leave them.
+// make creates the tenants, as goose would leave them.
 func (f *benchFleet) make(b *testing.B, tables string) {
 	b.Helper()
 	f.each(b, 2, func(ctx context.Context, conn *pgxpool.Conn, schema string) error {
@@ -120,9 +120,9 @@ func (f *benchFleet) runner(b *testing.B, change func(cfg *migrate.Config)) *mig
 	return r
 }
 
-// floor migrates by hand: a transaction in the simple protocol for each tenant. Like
-// [benchFleet.upAll] it begins with new connections, as a command does: the server's backends know
-// no table yet.
+// floor migrates by hand, with a transaction in the simple protocol for each tenant. Like
+// [benchFleet.upAll] it begins with new connections, as a command does, so that the server
+// processes have no table in their caches.
 func (f *benchFleet) floor(b *testing.B, workers int) time.Duration {
 	b.Helper()
 	sql := f.next()
@@ -144,7 +144,7 @@ func (f *benchFleet) floor(b *testing.B, workers int) time.Duration {
 	return time.Since(start)
 }
 
-// next adds a migration that adds a column and an index, each time to another table.
+// next adds a migration that adds a column and an index, to another table each time.
 func (f *benchFleet) next() string {
 	table := f.version%*tablesFlag + 1
 	sql := fmt.Sprintf(
@@ -187,7 +187,7 @@ func BenchmarkFleet(b *testing.B) {
 	})
 }
 
-// nothing measures a run with nothing to do.
+// nothing measures a run with nothing pending.
 func (f *benchFleet) nothing(b *testing.B) {
 	r := f.runner(b, nil)
 	list := migrate.Schemas(f.schemas...)
@@ -208,17 +208,17 @@ func (f *benchFleet) nothing(b *testing.B) {
 	b.ReportMetric(float64(after.TotalAlloc-before.TotalAlloc)/float64(len(took)*len(f.schemas)), "B/tenant")
 }
 
-// compare measures a migration of all tenants, and the same by hand in turns.
+// compare measures a migration of all tenants with the runner and by hand, in turns.
 func (f *benchFleet) compare(b *testing.B, workers int, opts migrate.UpAllOptions) {
 	var ours, floor []time.Duration
-	f.floor(b, workers) // caches of connections and server
+	f.floor(b, workers) // warms up the caches of connections and server
 	f.upAll(b, opts)
 	meter := newCPUMeter(b, f)
 	var cpuOurs, cpuFloor time.Duration
 	measure := func(used *time.Duration, run func() time.Duration) time.Duration {
 		before := meter.read()
 		took := run()
-		f.pool.Reset() // the processes end with it
+		f.pool.Reset() // the server processes end with their connections
 		*used += meter.read() - before
 		return took
 	}

@@ -17,9 +17,9 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 )
 
-// BenchmarkFleetMemory measures the runner's heap, when it is highest, and its time, as the number
-// of tenants grows. They have a version table and nothing else, so that many are made soon; the
-// runner sees no other table. The list is generated, as one that is read from a registry is.
+// BenchmarkFleetMemory measures the time and the largest heap of the runner as the number of
+// tenants grows. The tenants have a version table only, so that many are created quickly; the
+// runner reads no other table. The list is generated, as one from a registry is.
 //
 //	go test ./migrate -run '^$' -bench FleetMemory -benchtime 3x -tenants 10000
 func BenchmarkFleetMemory(b *testing.B) {
@@ -83,7 +83,7 @@ func BenchmarkFleetMemory(b *testing.B) {
 	}
 }
 
-// peakHeap returns by how much the live heap grew at most while fn ran.
+// peakHeap returns the largest growth of the live heap while fn ran.
 func peakHeap(fn func()) uint64 {
 	live := func() uint64 {
 		var m runtime.MemStats

@@ -33,7 +33,7 @@ create index t%[1]d_parent_id on t%[1]d (parent_id);`, i, max(0, i-1))
 	return files
 }
 
-// script is the same as one text.
+// script returns the same files as one text.
 func script() string {
 	files := twenty()
 	var b strings.Builder
@@ -43,11 +43,11 @@ func script() string {
 	return b.String()
 }
 
-// BenchmarkNewTenant takes a new schema through twenty files, in turn with the floor: one Exec of
-// the same SQL, as one text in one transaction, without versions or locks; and with psql -1 -f
-// where psql is on the path. All work on the same server in the same minute, and each on a new
-// schema, which is dropped outside of the clock. It reports medians, and the median of the ratios
-// of neighbours; time per operation means nothing here.
+// BenchmarkNewTenant migrates a new schema with twenty files. The floor is one Exec of the same
+// SQL, as one text in one transaction, without versions or locks. A third variant is psql -1 -f, if
+// psql is on the path. The variants take turns on the same server, each on a new schema, which is
+// dropped while no time is taken. It reports medians, and the median of the ratios of neighbouring
+// runs. The time per operation means nothing here.
 //
 //	go test -run '^$' -bench NewTenant -benchtime 60x ./migrate
 func BenchmarkNewTenant(b *testing.B) {
@@ -87,13 +87,13 @@ func BenchmarkNewTenant(b *testing.B) {
 	times := make([][]float64, len(ways))
 	for n := range b.N + 1 {
 		for i := range ways {
-			w := (i + n) % len(ways) // nobody is always first
+			w := (i + n) % len(ways) // each variant is first in turn
 			schema := fmt.Sprintf("tenant_%d", w)
 			_, err := pg.Pool.Exec(b.Context(), "create schema "+schema)
 			require.NoError(b, err)
 			start := time.Now()
 			require.NoError(b, ways[w].run(schema))
-			if n > 0 { // the first is to warm up
+			if n > 0 { // the first round warms up
 				times[w] = append(times[w], time.Since(start).Seconds()*1000)
 			}
 			_, err = pg.Pool.Exec(b.Context(), "drop schema "+schema+" cascade")
@@ -113,9 +113,8 @@ func BenchmarkNewTenant(b *testing.B) {
 	}
 }
 
-// BenchmarkNothingPending is what Up costs where nothing is to be done, in turn with reading the
-// versions alone and with the smallest query there is. It reports medians; time per operation means
-// nothing here.
+// BenchmarkNothingPending measures Up with nothing pending, in turns with a read of the versions
+// alone and with the smallest query. It reports medians. The time per operation means nothing here.
 func BenchmarkNothingPending(b *testing.B) {
 	pg := pgtest.New(b)
 	r, err := migrate.New(pg.Pool, migrate.Config{Tenant: []migrate.Source{source("app", twenty())}})

@@ -10,15 +10,15 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// call is one statement that is sent, or one Go function that is called.
+// call is one statement to send, or one Go function to call.
 type call struct {
 	sql  string
 	args []string
-	step *step // that it belongs to; nil: a statement of this package
+	step *step // the step it belongs to; nil: a statement of this package
 	i    int   // the index of the statement in its section
 
-	commits int  // of a COMMIT: how many steps it makes last
-	guard   bool // fails with divisionByZero where another runner was faster
+	commits int  // for a COMMIT: the number of steps that it commits
+	guard   bool // fails with divisionByZero if another runner was faster
 }
 
 func (c call) isGo() bool { return c.sql == "" }
@@ -29,7 +29,7 @@ func (c call) keepsSession(start sessionStart) bool {
 }
 
 const (
-	beginSQL  = "begin isolation level read committed" // what is read must be as new as the lock
+	beginSQL  = "begin isolation level read committed" // reads must be at least as recent as the lock
 	commitSQL = "commit"
 )
 
@@ -120,7 +120,7 @@ func (t target) finish(s state, grantees []string, steps []step, last bool) []ca
 		case i > 0:
 			s.now++ // a checksum is found by the time of its version's row
 			calls = append(calls, t.reopen(s, more, prologue)...)
-		case len(prologue) > 0: // the transaction that has read the state has had its queries
+		case len(prologue) > 0: // that transaction has had queries already
 			calls = append(append(calls, call{sql: commitSQL}), t.reopen(s, more, prologue)...)
 		case more:
 			calls = append(calls, call{sql: "set local synchronous_commit to off"})
@@ -185,7 +185,7 @@ func (t target) transaction(s state, steps []step) []call {
 		calls = append(calls, t.run(s, &steps[i], i < len(steps)-1)...)
 	}
 	calls = append(calls, t.record(s, steps)...)
-	if s.noted { // some may be another program's
+	if s.noted { // else the comment may be another program's
 		calls = append(calls, call{sql: "comment on table " + t.table + " is " + literal(s.after(steps))})
 	}
 	return append(calls, call{sql: commitSQL, commits: len(steps)})

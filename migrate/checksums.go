@@ -2,25 +2,25 @@ package migrate
 
 import "encoding/json"
 
-// Checksums are kept in the comment on the version table, because goose's table has no column for
-// them and must stay as goose made it. A second table in each of thousands of schemas would cost
-// a relation, an index and their catalog rows apiece; a comment is one row of pg_description,
-// which goes with a dump, and dies with the table.
+// note is the content of the comment on the version table. Checksums are in the comment because
+// goose's table has no column for them and must stay as goose made it. A second table in each of
+// thousands of schemas would cost a relation, an index and their catalog rows each. A comment is
+// one row of pg_description, which is part of a dump and goes away with the table.
 //
 //	{"pgtenant":{"<tstamp>":{"<version>":"<checksum>"}},"compatible":{"<source>":{"from":5,"versions":[6,7]}}}
 //
-// The time is that of the version's row, in microseconds: where goose has undone a migration and
-// applied it anew the times differ, and nothing is known of what it applied. Which older programs
-// may work with the schema stands beside: they do not know the newer files. "half" is a migration
-// without a transaction that is running or has stopped. Older programs ignore a part that they do
-// not know.
+// The time is that of the version's row, in microseconds. If goose has undone a migration and
+// applied it again, the times differ, and nothing is known of what goose has applied. "compatible"
+// says which older programs may work with the schema, because those programs do not have the newer
+// files. "half" is a migration without a transaction that is running or has stopped. Older programs
+// ignore parts that they do not know.
 type note struct {
 	Sums       map[int64]map[int64]string `json:"pgtenant"`
 	Compatible json.RawMessage            `json:"compatible,omitempty"` // of [compatible] by source
 	Half       *halfDone                  `json:"half,omitempty"`
 }
 
-// text returns the note as it stands in the comment.
+// text returns the note as the text of the comment.
 func (n note) text(compatible map[string]compatible) string {
 	n.Compatible = nil
 	if len(compatible) > 0 {
@@ -32,16 +32,17 @@ func (n note) text(compatible map[string]compatible) string {
 func marshal(v any) []byte {
 	text, err := json.Marshal(v)
 	if err != nil {
-		panic(err) // numbers, strings, and maps and lists of them have a JSON form
+		panic(err) // numbers, strings, and maps and lists of them always have a JSON form
 	}
 	return text
 }
 
-// noteLen is how many hex digits of a checksum are kept: 64 bits tell an edited file.
+// noteLen is how many hex digits of a checksum are kept. 64 bits are enough to notice an edited
+// file.
 const noteLen = 16
 
-// readNote enters what a comment says of what is applied. Another's comment says nothing, and
-// stays.
+// readNote reads from the comment what is known of the applied versions. A comment that this
+// package has not written says nothing and is not replaced.
 func (s *state) readNote(comment string) {
 	s.sums, s.compatible, s.half, s.noted = make(map[int64]string), nil, nil, true
 	if comment == "" {
@@ -60,7 +61,7 @@ func (s *state) readNote(comment string) {
 	s.compatible, s.half = readCompatible(n.Compatible), n.Half
 }
 
-// after returns the comment for when steps are done as well.
+// after returns the comment for the state after the steps.
 func (s *state) after(steps []step) string {
 	n := note{Sums: make(map[int64]map[int64]string)}
 	add := func(stamp, version int64, sum string) {

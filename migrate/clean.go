@@ -6,18 +6,18 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// setting is one setting of a session, and its value.
+// setting is one setting of a session.
 type setting struct{ name, value string }
 
-// sessionStart is what a session was before a migration ran on it.
+// sessionStart are the settings of a session before a migration ran on it.
 type sessionStart struct {
 	read     bool
-	triggers bool      // every statement that changes a schema calls functions, of event triggers
-	settings []setting // its user, its role, and what the pool's hooks have set
+	triggers bool      // event triggers are enabled: each statement that changes a schema calls functions
+	settings []setting // user, role, and what the pool's hooks have set
 }
 
-// sessionQuery reads the start of a session. What comes with the connection itself survives a RESET
-// ALL. Settings of a program's own are not in pg_settings.
+// sessionQuery reads the start of a session. It leaves out the settings of the connection itself,
+// which RESET ALL does not change. Custom settings of a program are not in pg_settings.
 const (
 	sessionQuery = `select '', exists (select from pg_event_trigger where evtenabled <> 'D')::text
 		union all select 'session_authorization', current_setting('session_authorization')
@@ -26,7 +26,7 @@ const (
 		where source = 'session' and context in ('user', 'superuser') and name not like 'transaction\_%'`
 )
 
-// hooked reports whether a program's hooks may have set something on the connections of a pool.
+// hooked reports whether the pool has hooks that may change settings of its connections.
 func hooked(pool *pgxpool.Pool) bool {
 	cfg := pool.Config()
 	return cfg.AfterConnect != nil || cfg.ConnConfig.AfterConnect != nil || cfg.PrepareConn != nil ||
@@ -54,12 +54,13 @@ func readStart(rows [][][]byte) sessionStart {
 	return start
 }
 
-// clean returns the calls that take from a session whatever a migration may have left on it,
-// between two transactions, so that the next file and the next schema begin as on a new connection.
-// Nothing tells from a statement's text what the functions do that it calls, so all of it is done
-// behind every step that may change its session. It is a transaction of its own: what runs at COMMIT has run,
-// and in one message the next BEGIN would else make one transaction of both. Advisory locks are not
-// given back: one is the runner's own; the connection ends them.
+// clean returns the calls that remove from a session what a migration may have left on it, between
+// two transactions. The next file and the next schema then begin as on a new connection. The text
+// of a statement does not say what the functions do that it calls, so all of it is done after every
+// step that may change its session. The calls are a transaction of their own, because functions
+// that run at COMMIT must have run before, and because otherwise the next BEGIN in the same message
+// would be in the same transaction. Advisory locks are not released: one of them is the runner's,
+// and they end with the connection.
 func clean(start sessionStart) []call {
 	return []call{
 		{sql: beginSQL + " read write"},
@@ -74,8 +75,8 @@ func clean(start sessionStart) []call {
 	}
 }
 
-// restoreUser returns the call that takes back user and role for the rest of a transaction. The
-// user comes first: a new one has no role.
+// restoreUser returns the call that restores user and role for the rest of a transaction. It sets
+// the user first, because a new user resets the role.
 func restoreUser(start sessionStart) call {
 	return setConfig(start.settings[:min(2, len(start.settings))], "true")
 }

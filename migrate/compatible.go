@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// origin is what a source says of its migrations. All of them share it.
+// origin is what a source declares for all of its migrations, which share it.
 type origin struct {
 	from     int64   // CompatibleFrom with the base; 0: no older program
 	versions []int64 // of the source, with the base, oldest first
@@ -15,7 +15,7 @@ type origin struct {
 
 func (o *origin) newest() int64 { return o.versions[len(o.versions)-1] }
 
-// originate gives the source's migrations, sorted by version, their origin.
+// originate sets the origin of the source's migrations, which are sorted by version.
 func (src Source) originate(all []*migration) error {
 	o := &origin{versions: make([]int64, len(all))}
 	for i, m := range all {
@@ -32,15 +32,15 @@ func (src Source) originate(all []*migration) error {
 	return nil
 }
 
-// compatible says, in a schema's note, which programs can work with what a source has applied
-// there: those whose newest version of the source is From at least. Versions are those applied that
-// such a program need not know.
+// compatible says, in a schema's note, which programs can work with the applied migrations of one
+// source: those whose newest version of the source is at least From. Versions are the applied
+// versions that such a program need not know.
 type compatible struct {
 	From     int64   `json:"from"`
 	Versions []int64 `json:"versions"`
 }
 
-// readCompatible reads the part of a note. What makes no sense permits nothing.
+// readCompatible reads this part of a note. A part that is not valid permits nothing.
 func readCompatible(raw json.RawMessage) map[string]compatible {
 	all := make(map[string]compatible)
 	if len(raw) > 0 && json.Unmarshal(raw, &all) != nil {
@@ -49,8 +49,8 @@ func readCompatible(raw json.RawMessage) map[string]compatible {
 	return all
 }
 
-// declared returns what a schema's note says when steps are done, with what their sources say now.
-// has reports what is applied then.
+// declared returns this part of the note after the steps, with what their sources declare now. has
+// reports whether a version is applied then.
 func declared(before map[string]compatible, steps []step, has func(version int64) bool) map[string]compatible {
 	all := make(map[string]compatible, len(before))
 	maps.Copy(all, before)
@@ -68,8 +68,8 @@ func declared(before map[string]compatible, steps []step, has func(version int64
 	return all
 }
 
-// permits reports whether a program with this set can work with a schema that has versions which
-// the set does not, by what the program that applied them has left in the schema.
+// permits reports whether a program with this set can work with a schema that has versions unknown
+// to the set. It decides by what the program that applied them has declared in the schema.
 func (s set) permits(unknown []int64, all map[string]compatible) bool {
 	newest := make(map[string]int64)
 	for _, m := range s {

@@ -14,7 +14,7 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 )
 
-// release is a source with the files 1 to n, each of which makes a table.
+// release returns a source with the files 1 to n, each of which creates a table.
 func release(name string, n int, compatibleFrom, base int64) migrate.Source {
 	files := make(fstest.MapFS)
 	for v := 1; v <= n; v++ {
@@ -27,7 +27,7 @@ func release(name string, n int, compatibleFrom, base int64) migrate.Source {
 	return migrate.Source{Name: name, FS: fs.FS(files), CompatibleFrom: compatibleFrom, Base: base}
 }
 
-// expectStands checks that Status, the fleet and Up say the same of a schema.
+// expectStands checks that Status, the fleet and Up agree on the outcome of a schema.
 func expectStands(t *testing.T, r *migrate.Runner, schema string, want migrate.Outcome) {
 	t.Helper()
 	status, err := r.Status(t.Context(), schema)
@@ -72,14 +72,14 @@ func TestAnOlderProgramServesNewerSchemasThatSayItMay(t *testing.T) {
 			expectStands(t, at(2, 0), "tenant_1", migrate.NewerCompatible)
 			expectStands(t, at(1, 0), "tenant_1", migrate.UnknownVersion)
 
-			_, err := at(3, 0).Down(t.Context(), "tenant_1") // served, and nothing else
+			_, err := at(3, 0).Down(t.Context(), "tenant_1") // it may be served, and not changed
 			assert.ErrorIs(t, err, migrate.ErrUnknownVersion)
 			_, err = at(3, 0).UpTo(t.Context(), "tenant_1", 2)
 			assert.ErrorIs(t, err, migrate.ErrUnknownVersion)
 			expectStands(t, f.tenant(t, release("other", 3, 0, 0)), "tenant_1", migrate.UnknownVersion) // of no source
 			expectStands(t, f.tenant(t, release("app", 3, 0, 0), release("more", 1, 0, 100)), "tenant_1", migrate.UnknownVersion)
 
-			require.NoError(t, up(at(5, 5), "tenant_1")) // takes back what was permitted
+			require.NoError(t, up(at(5, 5), "tenant_1")) // withdraws what was permitted
 			expectStands(t, at(4, 2), "tenant_1", migrate.UnknownVersion)
 			require.NoError(t, up(at(6, 4), "tenant_1"))
 			expectStands(t, at(4, 2), "tenant_1", migrate.NewerCompatible)
@@ -111,7 +111,7 @@ func TestEachSourceSpeaksForItself(t *testing.T) {
 				{1, 2, migrate.NewerCompatible},
 				{2, 1, migrate.UnknownVersion},
 				{1, 1, migrate.UnknownVersion},
-				{3, 2, migrate.UnknownVersion}, // of one source newer, of the other older: it cannot be migrated
+				{3, 2, migrate.UnknownVersion}, // one source is newer, the other older: it cannot be migrated
 			} {
 				expectStands(t, with(release("app", c.app, 0, 0), release("wiki", c.wiki, 0, 1000)), "tenant_1", c.want)
 			}
@@ -181,7 +181,7 @@ func TestCompatibleFromIsAVersionOfTheSource(t *testing.T) {
 		_, err := migrate.New(f.pg.Pool, migrate.Config{Tenant: []migrate.Source{src}})
 		assert.ErrorContains(t, err, "CompatibleFrom", "%d from %d", src.CompatibleFrom, src.Base)
 	}
-	// nothing older: nothing is said
+	// If no older program is compatible, the comment has no such part.
 	require.NoError(t, f.tenant(t, release("app", 2, 2, 0)).Migrate(t.Context(), "tenant_1"))
 	var comment string
 	f.scan(t, "select obj_description('tenant_1.goose_db_version'::regclass)", &comment)

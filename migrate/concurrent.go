@@ -2,24 +2,24 @@ package migrate
 
 import "slices"
 
-// concurrent is a statement with CONCURRENTLY, which waits for the snapshots of other sessions and
-// leaves something half made where it fails.
+// concurrent describes a statement with CONCURRENTLY. Such a statement waits for the snapshots of
+// other sessions, and if it fails it leaves an object that is half made.
 type concurrent struct {
-	plain string // what is sent to a schema that no session uses yet: without it where the result is the same
+	plain string // the statement for a schema that no session uses yet: without CONCURRENTLY if the result is the same
 
 	creates bool   // CREATE INDEX
-	index   string // the name of the index; empty: PostgreSQL chooses it
-	table   string // the name of its table
-	drops   string // the name of the index of DROP INDEX
+	index   string // name of the index; empty: PostgreSQL chooses it
+	table   string // name of its table
+	drops   string // name of the index of DROP INDEX
 
 	reindexes bool
 
-	partition string // of DETACH PARTITION, as it is written
-	finalize  string // what completes a DETACH PARTITION that was interrupted
+	partition string // the partition of DETACH PARTITION, as written
+	finalize  string // the statement that completes an interrupted DETACH PARTITION
 }
 
-// concurrently reads the statement; nil: it is none of those. Words in strings, comments and quoted
-// names are no keywords.
+// concurrently returns the description of the statement, or nil if it is not one with CONCURRENTLY.
+// Strings, comments and quoted names do not count as keywords.
 func (t sqlText) concurrently() *concurrent {
 	at := slices.IndexFunc(t.tokens, func(tok token) bool { return tok.kind == word && tok.is("CONCURRENTLY") })
 	if at < 0 {
@@ -36,15 +36,15 @@ func (t sqlText) concurrently() *concurrent {
 	case "REINDEX":
 		c.reindexes = true
 		if t.token(1).is("(") && !t.token(at-1).is(words[1]) {
-			c.plain = t.replace(at, "VERBOSE") // an option, and maybe the only one
+			c.plain = t.replace(at, "VERBOSE") // an option of REINDEX, and maybe the only one
 		}
 	case "ALTER":
 		i := slices.IndexFunc(t.tokens, func(tok token) bool { return tok.is("PARTITION") })
 		if i < 1 || !t.token(i-1).is("DETACH") {
 			return nil
 		}
-		// It waits for who uses the table, and no other snapshots. What it leaves is not what DETACH
-		// leaves: a constraint.
+		// DETACH CONCURRENTLY waits for the sessions that use the table, and for no other snapshots.
+		// Unlike DETACH it leaves a constraint, so the plain form would have another result.
 		c.plain = t.sql
 		c.partition = t.sql[t.tokens[i+1].at-t.at : t.tokens[at].at-t.at]
 		c.finalize = t.replace(at, "FINALIZE")
@@ -64,14 +64,14 @@ func (t sqlText) concurrently() *concurrent {
 	return c
 }
 
-// replace returns the statement with another text in the place of a token.
+// replace returns the statement with another text in place of the i-th token.
 func (t sqlText) replace(i int, with string) string {
 	tok := t.tokens[i]
 	at := tok.at - t.at
 	return t.sql[:at] + with + t.sql[at+len(tok.text):]
 }
 
-// createdIndex returns the names behind CREATE INDEX CONCURRENTLY.
+// createdIndex returns the names after CREATE INDEX CONCURRENTLY.
 func (t sqlText) createdIndex(i int) (index, table string) {
 	if t.token(i).is("IF") {
 		i += len([]string{"IF", "NOT", "EXISTS"})

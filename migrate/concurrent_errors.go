@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// InvalidIndexError is returned, in an [Error], when an index of a migration without a transaction
-// is not valid at its end. The migration does not count as applied. Where the file makes the index
-// with CREATE INDEX CONCURRENTLY, a further run drops it and makes it again; a function does that
-// itself.
+// InvalidIndexError is returned, in an [Error], when an index is invalid at the end of a migration
+// without a transaction. The migration does not count as applied. If the file creates the index
+// with CREATE INDEX CONCURRENTLY, the next run drops the index and creates it again. A Go migration
+// has to do that itself.
 type InvalidIndexError struct {
 	Schema string
 	Table  string
@@ -26,22 +26,22 @@ func (e *InvalidIndexError) Error() string {
 	)
 }
 
-// BlockedError is returned, in an [Error], when a statement with CONCURRENTLY has waited longer
-// than [Config.ConcurrentTimeout] for other transactions. Run the migration again when those have
-// ended: what it has left half made is dropped then and made again.
+// BlockedError is returned, in an [Error], when a statement with CONCURRENTLY has waited for other
+// transactions for longer than [Config.ConcurrentTimeout]. Run the migration again when those have
+// ended. The run drops what is half made and creates it again.
 type BlockedError struct {
 	Timeout  time.Duration
-	Blockers []Blocker // the oldest first; as the login sees them after the wait
-	Err      error     // the server's
+	Blockers []Blocker // the oldest transaction first, as the login sees them after the wait
+	Err      error     // the server's error
 }
 
-// Blocker is a session for whose transaction a statement has waited.
+// Blocker is a session whose transaction a statement has waited for.
 type Blocker struct {
 	PID         int32
-	Application string        // application_name; empty where the login may not see it
+	Application string        // application_name; empty if the login may not see it
 	User        string        // the session's login
 	State       string        // as in pg_stat_activity, such as "idle in transaction"
-	Age         time.Duration // of its transaction
+	Age         time.Duration // age of its transaction
 }
 
 // Error returns the timeout and the sessions.
@@ -56,7 +56,7 @@ func (e *BlockedError) Error() string {
 	return fmt.Sprintf("waited %v for other transactions: %s: %v", e.Timeout, strings.Join(all, "; "), e.Err)
 }
 
-// Unwrap lets errors.As find the server's error.
+// Unwrap returns the server's error.
 func (e *BlockedError) Unwrap() error { return e.Err }
 
 // String returns the session in words.

@@ -34,7 +34,7 @@ func (s *session) runStatement(ctx context.Context, st step, i int) error {
 	if stmt.concurrent == nil {
 		return nil
 	}
-	if err := s.dropLeft(ctx, st); err != nil { // before a REINDEX makes it valid
+	if err := s.dropLeft(ctx, st); err != nil { // before a later REINDEX makes it valid
 		return s.t.wrap(err)
 	}
 	if s.t.cfg.unused {
@@ -43,8 +43,8 @@ func (s *session) runStatement(ctx context.Context, st step, i int) error {
 	return s.waitFor(ctx, s.t.cfg.ConcurrentTimeout, s.t.cfg.LockTimeout)
 }
 
-// dropLeft drops invalid indexes that an interrupted run of a step has left, and whose place
-// another has taken.
+// dropLeft drops the invalid indexes that an interrupted run of the step has left and that another
+// index has replaced.
 func (s *session) dropLeft(ctx context.Context, st step) error {
 	left, err := s.invalidIndexes(ctx)
 	if err != nil {
@@ -61,8 +61,8 @@ func (s *session) dropLeft(ctx context.Context, st step) error {
 	return nil
 }
 
-// prepareConcurrent drops what an earlier run of the statement has left half made, sets how long it
-// may wait, and returns what is to be sent.
+// prepareConcurrent drops the invalid index that an earlier run of the statement has left, sets how
+// long the statement may wait, and returns the statement to send.
 func (s *session) prepareConcurrent(ctx context.Context, sql string, c *concurrent) (string, error) {
 	if !s.t.cfg.unused {
 		if err := s.waitFor(ctx, s.t.cfg.LockTimeout, s.t.cfg.ConcurrentTimeout); err != nil {
@@ -106,9 +106,9 @@ func (s *session) prepareConcurrent(ctx context.Context, sql string, c *concurre
 	return c.plain, nil
 }
 
-// partitioned reports whether one of the names is that of a partitioned table or an index of one.
-// PostgreSQL refuses to make or drop such an index concurrently. Sent plainly it would work for new
-// schemas, and fail for all that are in use.
+// partitioned reports whether one of the names is that of a partitioned table or of an index of
+// one. PostgreSQL refuses to create or drop such an index concurrently. Without CONCURRENTLY the
+// statement would work for new schemas and fail for all schemas in use.
 func (s *session) partitioned(ctx context.Context, names ...string) (yes bool, err error) {
 	err = s.conn().QueryRow(ctx, `select exists (select from pg_class where relname = any ($2) and relkind in ('p', 'I')
 		and relnamespace = (select oid from pg_namespace where nspname = $1))`,
@@ -116,7 +116,7 @@ func (s *session) partitioned(ctx context.Context, names ...string) (yes bool, e
 	return yes, err
 }
 
-// waitFor changes the session's lock timeout, unless the migration has set another.
+// waitFor changes the session's lock timeout, unless the migration has set another value.
 func (s *session) waitFor(ctx context.Context, from, to time.Duration) error {
 	return s.exec(ctx, call{
 		sql: "select set_config('lock_timeout', $2, false) from pg_settings where name = 'lock_timeout' and setting = $1",
@@ -126,15 +126,15 @@ func (s *session) waitFor(ctx context.Context, from, to time.Duration) error {
 	})
 }
 
-// invalidIndex is an index that was not built to its end. Queries do not use it, and writes keep it
-// up.
+// invalidIndex is an index that was not built completely. Queries do not use it, but writes
+// maintain it.
 type invalidIndex struct {
 	name, table string
-	twin        bool // the table has a valid index that is the same but for the name
+	twin        bool // the table has a valid index that differs in its name only
 }
 
-// invalidQuery lists those of a schema. An index of a partitioned table is invalid until its
-// partitions have theirs, on purpose.
+// invalidQuery lists the invalid indexes of a schema. It leaves out the indexes of partitioned
+// tables, which are invalid on purpose until all partitions have theirs.
 const invalidQuery = `select c.relname::text, t.relname::text, exists (
 		select from pg_index y join pg_class d on d.oid = y.indexrelid
 		where y.indrelid = x.indrelid and y.indisvalid and d.relam = c.relam and y.indkey = x.indkey
@@ -171,12 +171,12 @@ func (s *session) dropIndex(ctx context.Context, x invalidIndex) error {
 	return nil
 }
 
-// reindexed matches the names that REINDEX CONCURRENTLY gives what it has not finished.
+// reindexed matches the names that REINDEX CONCURRENTLY gives to indexes while it builds them.
 var reindexed = regexp.MustCompile(`_cc(new|old)\d*$`)
 
-// checkIndexes looks, behind a step without a transaction, for indexes that are not valid: any that
-// was not there before is an error. Of a function it is not known what it makes, so that any is
-// one.
+// checkIndexes returns an error for an invalid index after a step without a transaction, unless the
+// index was invalid before and the step does not create it. A Go migration may create any index, so
+// after one every invalid index is an error.
 func (s *session) checkIndexes(ctx context.Context, st step, before []invalidIndex) error {
 	now, err := s.invalidIndexes(ctx)
 	if err != nil {
@@ -190,8 +190,8 @@ func (s *session) checkIndexes(ctx context.Context, st step, before []invalidInd
 	return nil
 }
 
-// leaves reports whether an invalid index is one that an interrupted run of the step has left, and
-// whose place another has taken.
+// leaves reports whether an interrupted run of the step has left the invalid index and another
+// index has replaced it.
 func (st step) leaves(x invalidIndex) bool {
 	return slices.ContainsFunc(st.statements(), func(stmt statement) bool {
 		c := stmt.concurrent
@@ -200,17 +200,17 @@ func (st step) leaves(x invalidIndex) bool {
 	})
 }
 
-// makes reports whether the step makes an index of that name.
+// makes reports whether the step creates an index of that name.
 func (st step) makes(x invalidIndex) bool {
 	return slices.ContainsFunc(st.statements(), func(stmt statement) bool {
 		return stmt.concurrent != nil && stmt.concurrent.index == x.name
 	})
 }
 
-// blockersQuery lists the sessions of the database that were in a transaction before the wait
-// began, and that a statement with CONCURRENTLY waits for: they have a snapshot, or have written.
-// Of other users' sessions a login without pg_read_all_stats sees no more than the process and the
-// user.
+// blockersQuery lists the sessions for which a statement with CONCURRENTLY waits. They are those of
+// the database that were in a transaction before the wait began and that have a snapshot or have
+// written. A login without pg_read_all_stats sees only the process and the user of other users'
+// sessions.
 const blockersQuery = `select a.pid, coalesce(a.application_name, ''), coalesce(a.usename, '')::text,
 	coalesce(a.state, ''),
 		coalesce(extract(epoch from clock_timestamp() - a.xact_start), 0)::float8
@@ -222,7 +222,7 @@ const blockersQuery = `select a.pid, coalesce(a.application_name, ''), coalesce(
 		and (a.xact_start is null or a.backend_xmin is not null or a.backend_xid is not null)
 	order by a.xact_start`
 
-// blocked returns the error of a wait that was too long, with those that were waited for.
+// blocked returns the error for a wait that took too long, with the sessions that it waited for.
 func (s *session) blocked(ctx context.Context, err error) error {
 	blocked := &BlockedError{Timeout: s.t.cfg.ConcurrentTimeout, Err: err}
 	rows, queryErr := s.conn().Query(ctx, blockersQuery, pgx.QueryExecModeExec, blocked.Timeout.Seconds())

@@ -14,8 +14,8 @@ import (
 	"github.com/oryne/pgtenant/migrate/drift"
 )
 
-// concurrentFiles make indexes in each way there is. The words in the string, the comment and the
-// quoted name are none of the statement's.
+// concurrentFiles create indexes in every way that PostgreSQL has. The words in the string, the
+// comment and the quoted name are not part of the statements.
 var concurrentFiles = map[string]string{
 	"00001_a.sql": "-- +goose Up\ncreate table t (id int, s text);\ninsert into t values (1, 'a');\ncreate index old on t (id);\n" +
 		"create materialized view m as select id from t;\ncreate unique index on m (id);\n" +
@@ -38,7 +38,7 @@ drop index concurrently t_s;
 	"00003_c.sql": "-- +goose Up\nalter table t add column n int;\n",
 }
 
-// snapshot opens a transaction with a snapshot, which is there until the test ends or it is called.
+// snapshot opens a transaction with a snapshot. It ends with the test, or when end is called.
 func (f fixture) snapshot(t *testing.T) (end func()) {
 	t.Helper()
 	cfg := f.pg.Pool.Config().ConnConfig.Copy()
@@ -51,12 +51,13 @@ func (f fixture) snapshot(t *testing.T) (end func()) {
 		pgx.QueryExecModeSimpleProtocol,
 	)
 	require.NoError(t, err)
-	end = func() { _ = conn.Close(context.WithoutCancel(t.Context())) } // gone in any case
+	end = func() { _ = conn.Close(context.WithoutCancel(t.Context())) } // an error means that it is closed already
 	t.Cleanup(end)
 	return end
 }
 
-// indexes returns the indexes of the table t of a schema, those that are not valid in capitals.
+// indexes returns the names of the indexes of the table t of a schema. Invalid ones are in
+// capitals.
 func (f fixture) indexes(t *testing.T, schema string) (names string) {
 	t.Helper()
 	f.scan(
@@ -70,8 +71,8 @@ func (f fixture) indexes(t *testing.T, schema string) (names string) {
 
 const allIndexes = `concurrently "x t_s t_s_id_idx`
 
-// While another session holds a snapshot, which CONCURRENTLY waits for, new schemas and the
-// reference of drift are made.
+// TestUnusedSchemasDoNotWaitForSnapshots creates new schemas and the reference of drift while
+// another session holds a snapshot, for which CONCURRENTLY would wait.
 func TestUnusedSchemasDoNotWaitForSnapshots(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -89,7 +90,8 @@ func TestUnusedSchemasDoNotWaitForSnapshots(t *testing.T) {
 	expectLines(t, driftLines(t, r, drift.Options{}, names(3)...))
 }
 
-// What PostgreSQL refuses in every schema that is in use does not pass in new ones.
+// TestIndexesOfPartitionedTablesAreRefusedInUnusedSchemasToo checks that a statement which
+// PostgreSQL refuses in every schema in use fails in new schemas too.
 func TestIndexesOfPartitionedTablesAreRefusedInUnusedSchemasToo(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -109,8 +111,9 @@ func TestIndexesOfPartitionedTablesAreRefusedInUnusedSchemasToo(t *testing.T) {
 	}
 }
 
-// A schema that is used waits longer than for a lock, and says for whom; run again it makes what
-// was left half made anew.
+// TestConcurrentIndexWaitsForSnapshotsWithinABound checks that a schema in use waits for longer
+// than a lock timeout, and that the error names the sessions it waits for. The next run drops what
+// is half made and creates it again.
 func TestConcurrentIndexWaitsForSnapshotsWithinABound(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -144,7 +147,7 @@ func TestConcurrentIndexWaitsForSnapshotsWithinABound(t *testing.T) {
 	go func() {
 		done <- f.runnerWith(t, cfg).Migrate(context.WithoutCancel(t.Context()), "tenant_1")
 	}()
-	for n := 0; n == 0; { // longer than the lock timeout, which is not over it
+	for n := 0; n == 0; { // it waits for longer than the lock timeout
 		f.scan(
 			t,
 			`select count(*) from pg_stat_activity where datname = current_database() and query ~ '^(drop|create) index concurrently'
@@ -157,8 +160,8 @@ func TestConcurrentIndexWaitsForSnapshotsWithinABound(t *testing.T) {
 	assert.Equal(t, allIndexes, f.indexes(t, "tenant_1"))
 }
 
-// Half-made indexes of an interrupted run, however they came to be, are never behind a migration
-// that counts as applied.
+// TestHalfMadeIndexesAreMadeAgain checks that a migration which counts as applied has no half-made
+// indexes of an interrupted run.
 func TestHalfMadeIndexesAreMadeAgain(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -181,7 +184,7 @@ func TestHalfMadeIndexesAreMadeAgain(t *testing.T) {
 	require.NoError(t, r.MigrateUnused(t.Context(), "tenant_2"))
 	_, err := r.UpAll(t.Context(), migrate.Schemas(names(3)...), migrate.UpAllOptions{})
 	require.NoError(t, err)
-	for _, schema := range names(3) { // the one that is not the migration's is left alone, or built by its REINDEX TABLE
+	for _, schema := range names(3) { // an index of no migration stays as it is, or REINDEX TABLE builds it
 		left := strings.Replace(f.indexes(t, schema), "FOREIGN_ONE", "foreign_one", 1)
 		assert.Contains(
 			t,
@@ -192,7 +195,8 @@ func TestHalfMadeIndexesAreMadeAgain(t *testing.T) {
 	}
 }
 
-// Duplicates make a unique index fail; the migration is repeated when they are gone.
+// TestIndexThatCannotBeBuiltIsNotApplied creates a unique index on duplicates, which fails. The
+// migration runs again when they are gone.
 func TestIndexThatCannotBeBuiltIsNotApplied(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -222,7 +226,7 @@ func TestFunctionThatLeavesAnInvalidIndex(t *testing.T) {
 	src := source("app", map[string]string{"00001_a.sql": "create table t (s text);\ninsert into t values ('x'), ('x');"})
 	src.Go = []migrate.GoMigration{{Version: 2, Name: "index", UpNoTx: func(ctx context.Context, conn *pgx.Conn) error {
 		_, _ = conn.Exec(ctx, "create unique index concurrently if not exists u on t (s)")
-		return nil // and says nothing
+		return nil // the function hides the error
 	}}}
 	for range 2 {
 		_, err := f.tenant(t, src).Up(t.Context(), "tenant_1")
@@ -235,7 +239,8 @@ func TestFunctionThatLeavesAnInvalidIndex(t *testing.T) {
 	assert.Equal(t, []int64{2}, status.Versions(migrate.Pending))
 }
 
-// A partition whose detaching was interrupted is detached to the end.
+// TestDetachThatWasInterruptedIsFinalized checks that a run completes the interrupted detaching of
+// a partition.
 func TestDetachThatWasInterruptedIsFinalized(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

@@ -13,9 +13,10 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 )
 
+// TestRunnersThatBuildAnIndexConcurrentlyDoNotStopEachOther runs several runners on one schema.
 // Each of them waits for the others, and the one that builds the index must not wait for those.
-// PostgreSQL looks for a deadlock when somebody has waited for a second: those who wait have, when
-// the index is built.
+// PostgreSQL looks for a deadlock after a session has waited for a second. When the index is built,
+// the waiting runners have waited for longer.
 func TestRunnersThatBuildAnIndexConcurrentlyDoNotStopEachOther(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -37,8 +38,9 @@ func TestRunnersThatBuildAnIndexConcurrentlyDoNotStopEachOther(t *testing.T) {
 	assert.True(t, valid, "the index is not valid")
 }
 
-// The test has the lock, as a runner that builds an index has. Whoever waits for it meanwhile may
-// hold nothing that the index would wait for in its turn.
+// TestWhoWaitsForTheLockDoesNotKeepAnIndexFromBeingBuilt holds the schema's lock, as a runner that
+// builds an index does. A runner that waits for the lock must hold nothing that the index would
+// wait for.
 func TestWhoWaitsForTheLockDoesNotKeepAnIndexFromBeingBuilt(t *testing.T) {
 	t.Parallel()
 	up := func(ctx context.Context, r *migrate.Runner) error { return r.Migrate(ctx, "tenant_1") }

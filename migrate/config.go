@@ -13,145 +13,150 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// Config says what to apply and how.
+// Config says what to apply and how. The zero value of each field is its default.
 type Config struct {
-	// Shared are the migrations of SharedSchema, Tenant those of every tenant's schema.
+	// Shared are the migrations of SharedSchema. Tenant are those of every tenant's schema.
 	Shared, Tenant []Source
 
 	// Roles are the names of the database's roles, as given to [admin.Setup]. If the owner role
-	// exists, a pool of a superuser is refused with a [schemactx.LoginError]: what it made would not
-	// be the owner's. Default: [schemactx.DefaultRoleNames] of the pool's database.
+	// exists, the runner refuses a pool of a superuser with a [schemactx.LoginError], because the
+	// owner role would not own what a superuser creates. Default: [schemactx.DefaultRoleNames] of the
+	// pool's database.
 	Roles schemactx.RoleNames
 
-	// SharedSchema is the schema of the shared migrations: the registry's tables are there, and what
-	// other shared sources make. It is for a program whose public schema already has tables of the
-	// same names. It must not be on ExtraSearchPath. What creates it is Init of package tenancy, or
-	// CREATE SCHEMA. Choose it before the first Init: it cannot be changed later. Default: public.
+	// SharedSchema is the schema of the shared migrations. It has the registry's tables and what other
+	// shared sources create. Set it if the public schema of the program already has tables of the same
+	// names. Init of package tenancy or CREATE SCHEMA creates it. Choose it before the first Init,
+	// because it cannot be changed later. It must not be on ExtraSearchPath. Default: public.
 	SharedSchema string
 
-	// ExtraSearchPath are schemas that migrations find without naming them, as the scopes of the
-	// program do: the list of [schemactx.Config]. Each has to exist, see [admin.Setup], once the
-	// shared migrations have run; else no tenant's schema is changed, with a
-	// [schemactx.SearchPathError]. New objects are made in the schema that is migrated and never
-	// there. Default: none.
+	// ExtraSearchPath lists schemas that migrations can use without naming them, as the scopes of the
+	// program can. It is the list of [schemactx.Config]. Each schema must exist when the shared
+	// migrations have run, see [admin.Setup]. Otherwise the runner changes no tenant's schema and
+	// returns a [schemactx.SearchPathError]. New objects are created in the schema that is migrated
+	// and never in one of these. Default: none.
 	ExtraSearchPath []string
 
-	// ExtraTables are the unquoted names of tables that schemas may have beside those that the
-	// migrations make, such as a partition manager's tables, or django_migrations while two
-	// programs share the schemas. They and the objects that belong to them, such as the sequence of
-	// a column, are no drift, and no backup, restore or clone has them. The name of a table that
-	// the migrations make has no effect. Default: none.
+	// ExtraTables are the unquoted names of tables that schemas may have in addition to those of the
+	// migrations. Examples are the tables of a partition manager, or django_migrations while two
+	// programs share the schemas. These tables and the objects that belong to them, such as the
+	// sequence of a column, do not count as drift. Backups, restores and clones leave them out. The
+	// name of a table that the migrations create has no effect. Default: none.
 	ExtraTables []string
 
 	// Table is the name of the version table in each schema. Default: goose_db_version.
 	Table string
 
-	// OutOfOrder is what becomes of a pending migration that is older than one of the same source
-	// that is applied, as branches that are merged late bring them. Default: [Refuse].
+	// OutOfOrder says whether a pending migration is applied if a newer one of the same source is
+	// applied already. This happens if a branch is merged late. Default: [Refuse].
 	OutOfOrder Policy
 
-	// Changed is what becomes of a schema in which a migration is applied whose file is another one
-	// now, by its checksum. Up, Status, the fleet, drift and package backup all follow this field.
+	// Changed says how to treat a schema in which a migration is applied whose file has changed since,
+	// by its checksum. Up, Status, the fleet, drift and package backup all follow it.
 	//
-	// [Allow]: the migration is applied, as it is for goose and Django. Status, Fleet and drift name it beside the
-	// outcome and nothing is refused; a restore builds the schema from the file as it is and compares
-	// structures.
-	// [Refuse]: the schema is [Edited] everywhere. Nothing is applied or undone any more, and no backup made or
-	// restored, with [ErrChanged], until the file is as it was or [Runner.Accept] was called. Default:
-	// Allow.
+	// [Allow]: the migration counts as applied, as it does for goose and Django. Status, Fleet and
+	// drift report it beside the outcome, and nothing is refused. A restore builds the schema from the
+	// file as it is now and compares structures.
+	//
+	// [Refuse]: the schema is [Edited] everywhere. The runner applies and undoes nothing, and backups
+	// and restores fail, each with [ErrChanged]. This ends when the file has its old content again or
+	// [Runner.Accept] was called. Default: Allow.
 	Changed Policy
 
-	// ConcurrentTimeout bounds each wait of a statement with CONCURRENTLY, in a migration without a
-	// transaction, for another transaction to end: one that it waits for in vain is a [BlockedError],
-	// which names them. It takes the place of LockTimeout, as such a statement waits for every
-	// snapshot there is, and keeps no other statements from the table meanwhile. Default: 5 minutes.
+	// ConcurrentTimeout bounds each wait of a CONCURRENTLY statement for another transaction to end,
+	// in a migration without a transaction. When it expires, the error is a [BlockedError] that names
+	// the other transactions. It replaces LockTimeout for such a statement: the statement waits for
+	// every existing snapshot, but blocks no other statements on the table meanwhile. Default: 5
+	// minutes.
 	ConcurrentTimeout time.Duration
 
 	// Transactions says how pending migrations share transactions. Default: [TransactionPerFile].
 	Transactions Transactions
 
-	// Lock is what keeps two runners off one schema. Default: [LockAdvisory].
+	// Lock says how the runner keeps other runners off a schema. Default: [LockAdvisory].
 	Lock Lock
 
-	// LockTimeout bounds the wait for any one lock, so that a migration does not queue up
-	// behind a long transaction and everybody else behind it. Default: 5 s.
+	// LockTimeout bounds the wait for any one lock. Without it a migration could queue behind a long
+	// transaction, and all other statements on the table behind the migration. Default: 5 s.
 	LockTimeout time.Duration
 
-	// LockRetries is how often a schema is tried again when a lock was not to be had in time (55P03,
-	// [ErrLocked]) or in a deadlock (40P01), with growing pauses from 100 ms. A migration without a
-	// transaction is not, once its first statement was sent: it may have left something. Default: 5;
-	// negative: never.
+	// LockRetries is how often a schema is tried again if a lock was not free in time (55P03,
+	// [ErrLocked]) or after a deadlock (40P01). The pauses grow from 100 ms. A migration without a
+	// transaction is not tried again after its first statement was sent, because it may have changed
+	// something. Default: 5; negative: never.
 	LockRetries int
 
-	// StatementTimeout bounds each statement. Default: 0, what the server, the database or the
-	// login says.
+	// StatementTimeout bounds each statement of a migration. Default: 0, the setting of the server,
+	// the database or the login.
 	StatementTimeout time.Duration
 
-	// Logger gets a record for each schema that was changed. Nil discards.
+	// Logger receives a record for each schema that was changed. Nil discards the records.
 	Logger *slog.Logger
 
 	unused    bool // see [Runner.UpUnused]
 	newSchema bool // see [Runner.MigrateNew]
-	hooked    bool // see hooked
+	hooked    bool // a hook of the pool may change settings, see the function hooked
 }
 
-// Policy says whether something is done or refused. Zero is the default of the field.
+// Policy says whether to do something or to refuse it. Zero is the default of the field.
 type Policy uint8
 
 const (
 	// Refuse returns an error and changes nothing.
 	Refuse Policy = iota + 1
 
-	// Allow goes on.
+	// Allow continues without an error.
 	Allow
 )
 
-// Lock is a way to keep two runners off one schema.
+// Lock is a way to keep two runners off the same schema.
 type Lock uint8
 
 const (
 	// LockAdvisory holds an advisory lock on one session, from the reading of the versions to the last
-	// commit. The session ends the lock, whatever happens. A fleet takes the locks of a few schemas at
-	// a time, on the session that migrates them. It does not work behind a pooler in transaction mode.
+	// commit. The lock ends with the session at the latest. A fleet takes the locks of a few schemas
+	// at a time, on the session that migrates them. It does not work behind a pooler in transaction
+	// mode.
 	//
-	// Every role can take every advisory lock. The runner waits for one if the session that has it is
+	// Every role can take every advisory lock. The runner waits if the session that holds the lock is
 	// logged in as the runner's login, or as a member of the runner's role or of the schema's owner.
-	// It goes on if only other logins have it, and keeps other runners off with a second lock, whose
-	// key is random. Programs from before this rule wait for such a lock.
+	// If only other logins hold it, the runner goes on and keeps other runners off with a second lock,
+	// whose key is random. Versions of this package from before this rule wait for such a lock.
 	LockAdvisory Lock = iota
 
-	// LockSession does what LockAdvisory does. They differed when LockAdvisory locked each transaction
-	// by itself.
+	// LockSession is the same as LockAdvisory. They differed when LockAdvisory took a lock for each
+	// transaction.
 	LockSession
 
-	// LockTable locks the version table in each transaction and needs neither a session nor advisory
-	// locks, so that it works behind a pooler in transaction mode. It keeps goose's CLI from writing
-	// too. Each transaction compares the version table with what the runner has read, and the runner
-	// reads it again where another was faster. Migrations without a transaction need a session and are
-	// refused with [ErrNeedsSession].
+	// LockTable locks the version table in each transaction. It needs neither a session nor advisory
+	// locks, so it works behind a pooler in transaction mode. It also keeps goose's CLI from writing.
+	// Each transaction compares the version table with what the runner has read. If another runner has
+	// changed the table, the runner reads it again. Migrations without a transaction need a session
+	// and are refused with [ErrNeedsSession].
 	LockTable
 )
 
-// Transactions says how pending migrations share transactions. It does not concern NO TRANSACTION.
+// Transactions says how pending migrations share transactions. It does not apply to migrations with
+// NO TRANSACTION.
 type Transactions uint8
 
 const (
-	// TransactionPerFile runs each migration in a transaction of its own, together with the row of its
-	// version. An error stops the run; what was committed before it stays. A new schema goes through
+	// TransactionPerFile runs each migration in its own transaction, together with the row of its
+	// version. An error stops the run, and what was committed before stays. A new schema goes through
 	// the same transactions as one that was migrated release by release. So a file can use an enum
-	// value that an earlier file has added, or alter a table whose deferred constraints an earlier
-	// file has left to COMMIT.
+	// value that an earlier file has added. It can also alter a table on which an earlier file has
+	// left deferred constraint checks to its COMMIT.
 	TransactionPerFile Transactions = iota
 
 	// TransactionForAll runs all pending migrations of a schema, up to the next with NO TRANSACTION,
-	// in one transaction: all or nothing. It holds all their locks to the end, and PostgreSQL refuses
-	// some sequences of migrations in one transaction that it accepts in several. Of the migrations
-	// that share a transaction only the first can have SET TRANSACTION: otherwise nothing is run, and
-	// the [Error] names the statement.
+	// in one transaction: all or nothing. The transaction holds all locks to its end. PostgreSQL
+	// refuses some sequences of migrations in one transaction that it accepts in several. Of the
+	// migrations that share a transaction, only the first can have SET TRANSACTION. Otherwise nothing
+	// is run, and the [Error] names the statement.
 	TransactionForAll
 )
 
-// withDefaults returns the configuration in full, or why it is none.
+// withDefaults returns the configuration with its defaults, or an error if it is not valid.
 func (cfg Config) withDefaults() (Config, error) {
 	cfg.Table = cmp.Or(cfg.Table, "goose_db_version")
 	cfg.SharedSchema = cmp.Or(cfg.SharedSchema, schemactx.Public)
@@ -195,7 +200,7 @@ func (cfg Config) withDefaults() (Config, error) {
 	return cfg, nil
 }
 
-// checkSharedSchema refuses a name that cannot be the schema of the shared migrations.
+// checkSharedSchema returns an error if SharedSchema cannot be the schema of the shared migrations.
 func (cfg Config) checkSharedSchema() error {
 	if cfg.SharedSchema == schemactx.Public {
 		return nil
@@ -211,20 +216,22 @@ func (cfg Config) checkSharedSchema() error {
 
 // Runner applies migrations. It is safe for concurrent use, also by several processes.
 //
-// Between two files it resets the session to what the pool's hooks (AfterConnect, PrepareConn) have
-// SET, but for settings of a program's own, such as app.user_id, which the server does not list:
-// those are gone for the files and schemas that follow on the connection. Where migrations need
-// one, give it to the login (ALTER ROLE ... SET) or to the connection (RuntimeParams of
-// pgconn.Config). The next user of the pool gets a connection that the hooks have seen.
+// Between two files it resets the session to the settings that the pool's hooks (AfterConnect,
+// PrepareConn) have made with SET. Custom settings such as app.user_id are an exception, because
+// the server does not list them: the files and schemas that follow on the connection do not have
+// them. If migrations need such a setting, give it to the login (ALTER ROLE ... SET) or to the
+// connection (RuntimeParams of pgconn.Config). The next user of the pool gets a connection on which
+// the hooks have run.
 type Runner struct {
 	pool           *pgxpool.Pool
 	shared, tenant set
 	cfg            Config
 }
 
-// New reads the sources and returns a runner that works through pool, logged in as the
-// owner of the schemas. It does not connect and does not close the pool. A file that is not
-// a migration, a version that two have, and a gap in the numbers of a source are a [ParseError].
+// New reads the sources and returns a runner that uses pool, which is logged in as the owner of the
+// schemas. It does not connect, and nothing closes the pool. It returns a [ParseError] for a file
+// that is not a migration, for a version that occurs twice, and for a gap in the numbers of a
+// source.
 func New(pool *pgxpool.Pool, cfg Config) (*Runner, error) {
 	if pool == nil {
 		return nil, errors.New("migrate: pool is nil")
@@ -257,8 +264,9 @@ func (r *Runner) Config() Config {
 // Pool returns the pool that was given to [New].
 func (r *Runner) Pool() *pgxpool.Pool { return r.pool }
 
-// Migrations returns all that the sources have, the shared set first, each by version. A test that
-// compares it with a file in the repository notices an edited migration before a database does.
+// Migrations returns the migrations of all sources by version, the shared set first. A test that
+// compares them with a file in the repository notices an edited migration before it reaches a
+// database.
 func (r *Runner) Migrations() []Migration {
 	var all []Migration
 	for _, s := range []set{r.shared, r.tenant} {

@@ -10,18 +10,19 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// DjangoState is the migration that each app of a Django project has applied last, such as
-// {"students": "0012_fees", "auth": "0012_alter_user_first_name_max_length"}. An empty name stands
-// for an app that has none. Apps that are not named are not looked at.
+// DjangoState is the last applied migration of each app of a Django project, such as {"students":
+// "0012_fees", "auth": "0012_alter_user_first_name_max_length"}. An empty name means that none is
+// applied. Apps that are not in it are not compared.
 type DjangoState map[string]string
 
-// djangoBaseline is a baseline of a schema that Django made.
+// djangoBaseline is a baseline of a schema that Django has created.
 type djangoBaseline struct {
 	baseline
 	want DjangoState
 }
 
-// check compares, under the lock of the schema, what Django has applied. Django waits meanwhile.
+// check compares what Django has applied, under the lock of the schema. Django cannot write its
+// table meanwhile.
 func (g djangoBaseline) check(ctx context.Context, s *session) error {
 	table, err := schemactx.QuoteName(s.t.schema, "django_migrations")
 	if err != nil {
@@ -46,14 +47,14 @@ func (g djangoBaseline) check(ctx context.Context, s *session) error {
 	return nil
 }
 
-// BaselineDjango is [Runner.Baseline] for a schema that Django made, as django-tenants makes one
-// for each tenant, provided that its table django_migrations says that it is where want says.
-// Another state is a [DjangoError], with nothing written. The table stays: drop it when Django is
-// gone.
+// BaselineDjango is [Runner.Baseline] for a schema that Django has created, such as django-tenants
+// creates for each tenant. It requires that the schema's table django_migrations has the state
+// want. Otherwise the error is a [DjangoError], and nothing is recorded. The table stays. Drop it
+// when Django is no longer used.
 //
-// The sources begin with a migration that makes what Django has made, for new tenants: pg_dump
-// --schema-only of one of the schemas is a good start. Schemas and tables belong to the role that
-// Django used; [Adopt] gives them to the owner.
+// For new tenants, the sources begin with a migration that creates what Django has created. A good
+// start for it is pg_dump --schema-only of one of the schemas. The schemas and tables belong to the
+// role that Django has used; [Adopt] makes the owner role their owner.
 func (r *Runner) BaselineDjango(ctx context.Context, schema string, version int64, want DjangoState) (Result, error) {
 	if len(want) == 0 {
 		err := errors.New("migrate: no app is named that says where Django is")

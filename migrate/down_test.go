@@ -32,7 +32,7 @@ func (f fixture) tenant(t *testing.T, sources ...migrate.Source) *migrate.Runner
 	return f.runnerWith(t, migrate.Config{Tenant: sources})
 }
 
-// tables returns the tables of a schema but the version table.
+// tables returns the tables of a schema except the version table.
 func (f fixture) tables(t *testing.T, schema string) (names string) {
 	t.Helper()
 	f.scan(
@@ -101,7 +101,7 @@ func TestDownNeedsADownSectionOfEach(t *testing.T) {
 	assert.ErrorIs(t, err, migrate.ErrNoDown)
 	expectVersions(t, res.Undone)
 	assert.Equal(t, "a b c", f.tables(t, "tenant_1"), "tables")
-	res, err = r.Down(t.Context(), "tenant_1") // an empty section undoes nothing, on purpose
+	res, err = r.Down(t.Context(), "tenant_1") // an empty Down section undoes nothing, on purpose
 	require.NoError(t, err)
 	expectVersions(t, res.Undone, 4)
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// driftLines returns the lines of what differs, each with its schema.
+// driftLines returns the differences as lines, each with its schema.
 func driftLines(t *testing.T, r *migrate.Runner, opts drift.Options, schemas ...string) []string {
 	t.Helper()
 	report, err := drift.Check(t.Context(), r, schemas, opts)
@@ -38,7 +38,8 @@ func expectLines(t *testing.T, got []string, want ...string) {
 	assert.Equal(t, append([]string{}, want...), got)
 }
 
-// provisioned is a fixture whose schemas are tenants' of schemactx, and a pool of their owner.
+// provisioned returns a fixture whose schemas are provisioned for tenants, and a pool of their
+// owner.
 func provisioned(t *testing.T) (fixture, *pgxpool.Pool, schemactx.RoleNames) {
 	t.Helper()
 	f := setup(t)
@@ -57,7 +58,7 @@ func provisioned(t *testing.T) (fixture, *pgxpool.Pool, schemactx.RoleNames) {
 	return f, owner, roles
 }
 
-// world is all schemas, roles and default privileges.
+// world returns all schemas, roles and default privileges as text.
 func (f fixture) world(t *testing.T) (all string) {
 	t.Helper()
 	f.scan(t, `select (select string_agg(nspname, ' ' order by nspname) from pg_namespace) || ' ' ||

@@ -10,9 +10,9 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// A tenant of django-tenants becomes one of this library: its schema changes hands, it gets its
-// role, and its versions are written down where Django is where it should be. Up comes last: it
-// takes the version table from the role.
+// A tenant of django-tenants becomes a tenant of this library. Its schema gets the new owner and
+// its role, and the versions are recorded if Django has applied the expected migrations. Up comes
+// last, because it revokes the role's privileges on the version table.
 func ExampleAdopt() {
 	db, closeDB, err := pgtest.Open(context.Background())
 	if err != nil {

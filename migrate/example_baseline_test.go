@@ -8,7 +8,7 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 )
 
-// A schema that had its tables before it had versions.
+// A schema had its tables before it had versions.
 func ExampleRunner_Baseline() {
 	pool, done := newSchools()
 	defer done()

@@ -7,7 +7,7 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 )
 
-// Which schemas are behind is known without touching them.
+// Fleet says which schemas are behind, without changing them.
 func ExampleRunner_Fleet() {
 	ctx := context.Background()
 	db, files, done := schools(ctx)

@@ -8,8 +8,8 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 )
 
-// One school goes first. The site is looked at before the others follow, and they do not if it is
-// not well.
+// One school is migrated first. A check of the site follows. The other schools are migrated only if
+// the check succeeds.
 func ExampleCanary() {
 	ctx := context.Background()
 	db, files, done := schools(ctx)

@@ -9,7 +9,7 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 )
 
-// An error says which statement of which file the server refused, and why.
+// An error names the file and the statement that the server refused, and the reason.
 func ExampleError() {
 	pool, done := newSchools()
 	defer done()

@@ -10,7 +10,7 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 )
 
-// schools makes a database with the schemas school_a to school_d, which have the first of two
+// schools creates a database with the schemas school_a to school_d, which have the first of two
 // migrations.
 func schools(ctx context.Context) (db *pgtest.DB, files map[string]string, done func()) {
 	db, closeDB, err := pgtest.Open(ctx)
@@ -38,8 +38,8 @@ func schools(ctx context.Context) (db *pgtest.DB, files map[string]string, done 
 	}
 }
 
-// One tenant has a column by hand, one is on the list and has no schema. The others are migrated
-// all the same.
+// One tenant has a column that was added by hand, and one name on the list has no schema. The
+// others are migrated.
 func ExampleRunner_UpAll() {
 	ctx := context.Background()
 	db, files, done := schools(ctx)
@@ -59,7 +59,7 @@ func ExampleRunner_UpAll() {
 	report, err := runner.UpAll(ctx, list, migrate.UpAllOptions{})
 	fmt.Println(err != nil, report.ExitCode())
 
-	for i := range report.Results { // times that are the same whenever this runs
+	for i := range report.Results { // fixed times for the output
 		report.Results[i].Duration = min(report.Results[i].Duration, 1) * time.Millisecond
 	}
 	report.Duration = 5 * time.Millisecond

@@ -10,7 +10,7 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 )
 
-// A function runs among the files, in their transaction and in their schema.
+// A Go migration runs among the files, in their transaction and in their schema.
 func ExampleGoMigration() {
 	pool, done := newSchools()
 	defer done()

@@ -8,8 +8,8 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 )
 
-// A plan has every statement that would be sent; here are those of the migrations. WriteTo writes
-// all of it as a script.
+// A plan has every statement that the runner would send. Here are those of the migrations. WriteTo
+// writes all of them as a script.
 func ExampleRunner_PlanUp() {
 	pool, done := newSchools()
 	defer done()

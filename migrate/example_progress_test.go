@@ -7,7 +7,8 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 )
 
-// Events come one at a time: enough for a bar with a rate and the time that is left.
+// Events come one at a time. They have what a progress bar needs, with the rate and the remaining
+// time.
 func ExampleProgress() {
 	ctx := context.Background()
 	db, files, done := schools(ctx)

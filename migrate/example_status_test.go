@@ -8,7 +8,7 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 )
 
-// Status tells that a file was edited after it was applied.
+// Status reports a file that was edited after it was applied.
 func ExampleRunner_Status() {
 	pool, done := newSchools()
 	defer done()

@@ -29,7 +29,7 @@ func newSchools() (pool *pgxpool.Pool, done func()) {
 	}
 }
 
-// sqlFile is a file of an fs.FS; a program embeds its own.
+// sqlFile is a file of an fs.FS. Programs embed their files.
 func sqlFile(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }
 
 var students = fstest.MapFS{
@@ -41,7 +41,7 @@ var students = fstest.MapFS{
 	),
 }
 
-// Two modules that both begin at 1 share a set: one has a base.
+// Two modules that both begin at version 1 share a set, because one of them has a base.
 func ExampleRunner_Up() {
 	pool, done := newSchools()
 	defer done()

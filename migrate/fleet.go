@@ -12,35 +12,36 @@ import (
 	"time"
 )
 
-// fleet is one run over many schemas.
+// fleet is one run of [Runner.UpAll] over many schemas.
 type fleet struct {
 	r      *Runner
 	opts   UpAllOptions
 	survey *survey
-	start  time.Time // of the work, for the progress
+	start  time.Time // of the work, for Progress
 
-	mu       sync.Mutex // guards what follows, and the calls of Events
+	mu       sync.Mutex // guards report and progress, and the calls of Events
 	report   Report
 	progress Progress
 
-	started int               // schemas; guarded by the queue
-	awaited map[string]string // names of the options that the list has not had yet, with the option
+	started int               // number of schemas started; guarded by the queue's mutex
+	awaited map[string]string // schemas that the options name and the list has not yielded yet, with the option
 }
 
-// UpAll applies the shared set and then what is pending in each schema of list, a few at a time, as
-// [Runner.Up] does. Where a schema stands is read from its version table for all of them before the
-// first is changed. A schema that fails does not stop the others, unless the options say so. After
-// the work the list is read again until nothing new is behind, so that tenants made meanwhile end
-// up current.
+// UpAll applies the shared set and then the pending migrations of each schema of list, a few
+// schemas at a time, as [Runner.Up] does. It reads the version tables of all schemas before it
+// changes the first. A schema that fails does not stop the others, unless the options say so. After
+// the work it reads the list again until no new schema is behind. So tenants that are created
+// during the run are migrated too.
 //
-// It can be run again at any time and by several processes at once: nothing is applied twice, and a
-// schema that is current costs next to nothing. When ctx ends no further schema is started, those
-// under way may go on for [UpAllOptions.Drain], and the rest is [NotStarted].
+// UpAll can be run again at any time, and by several processes at once. It applies nothing twice,
+// and a schema that is current costs next to nothing. When ctx ends, it starts no further schema.
+// Those that are being migrated may go on for [UpAllOptions.Drain]. The others are [NotStarted].
 //
-// The error is that of [Report.Err]: nil if every schema on the list is up to date. It is an
-// [OptionError], an [UnlistedError], a [SharedError] or a [CanaryError], the context's, the list's
-// or the connection's, or it says that schemas failed. The latter, and whatever left schemas
-// behind, is [ErrIncomplete] too. The report is good in all cases.
+// The error is that of [Report.Err]: nil if every schema on the list is up to date. Otherwise it is
+// an [OptionError], an [UnlistedError], a [SharedError], a [CanaryError], the error of the context,
+// the list or the connection, or an error which says that schemas failed. The last one wraps
+// [ErrIncomplete], and so does every error that left schemas behind. The report is valid in all
+// cases.
 func (r *Runner) UpAll(ctx context.Context, list List, opts UpAllOptions) (Report, error) {
 	begin := time.Now()
 	opts, err := opts.withDefaults(int(r.pool.Config().MaxConns))
@@ -60,7 +61,7 @@ func (r *Runner) UpAll(ctx context.Context, list List, opts UpAllOptions) (Repor
 	return f.report, f.report.Err()
 }
 
-// drained returns a context that outlives ctx for a while.
+// drained returns a context that ends the duration d after ctx.
 func drained(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	unhook := context.AfterFunc(ctx, func() {
@@ -78,8 +79,8 @@ func drained(ctx context.Context, d time.Duration) (context.Context, context.Can
 	}
 }
 
-// maxRounds bounds how often the list is read again: the program that makes tenants is not to keep
-// the run for ever.
+// maxRounds bounds how often the list is read again. Otherwise a program that keeps creating
+// tenants could keep the run going for ever.
 const maxRounds = 10
 
 func (f *fleet) run(ctx, work context.Context, list List) error {
@@ -141,7 +142,7 @@ func (f *fleet) shared(ctx, work context.Context) error {
 	return nil
 }
 
-// behind reads the list and returns what is new in it and behind.
+// behind reads the list and returns the schemas on it that are new in this run and behind.
 func (f *fleet) behind(ctx context.Context, list List) ([]member, error) {
 	var behind []member
 	err := f.survey.each(ctx, f.wanted(list), func(m *member) error {
@@ -201,7 +202,7 @@ func nameSet(names []string) map[string]bool {
 	return set
 }
 
-// awaits notes the names that the options have and the list must have too.
+// awaits sets f.awaited to the names in the options that the list must yield.
 func (f *fleet) awaits() {
 	f.awaited = make(map[string]string)
 	for _, name := range f.opts.Canary.Schemas {
@@ -212,7 +213,7 @@ func (f *fleet) awaits() {
 	}
 }
 
-// unlisted returns an error if the list did not have one of those.
+// unlisted returns an error if the list has not yielded one of these names.
 func (f *fleet) unlisted() error {
 	for _, name := range slices.Sorted(maps.Keys(f.awaited)) {
 		return &UnlistedError{Option: f.awaited[name], Schema: name}
@@ -220,7 +221,7 @@ func (f *fleet) unlisted() error {
 	return nil
 }
 
-// canaries parts the schemas that go first from the others.
+// canaries separates the schemas that go first from the others.
 func (f *fleet) canaries(behind []member) (first, rest []member) {
 	left := f.opts.Canary.Count
 	for _, m := range behind {
@@ -237,7 +238,7 @@ func (f *fleet) canaries(behind []member) (first, rest []member) {
 	return first, rest
 }
 
-// try migrates the canaries. With an error the rest is not started.
+// try migrates the canaries. If it returns an error, the rest is reported as not started.
 func (f *fleet) try(ctx, work context.Context, canaries, rest []member) error {
 	before := len(f.report.Results)
 	err := f.phase(ctx, work, canaries)

@@ -18,16 +18,16 @@ type batch struct {
 	w      *worker
 	q      *queue
 	groups [][]member // each shares a transaction, or is one schema with several
-	slow   []member   // to be migrated in another way, when the locks are free again
+	slow   []member   // to be migrated one by one after the locks are released
 	named  string     // the schemas that are locked, as an array's text; empty: none
-	begun  time.Time  // of the transaction that is under way
+	begun  time.Time  // when the current transaction began
 }
 
 // batch migrates schemas as a batch.
 func (w *worker) batch(ctx, work context.Context, q *queue, members []member) {
 	b := &batch{w: w, q: q}
 	if err := b.enter(work, members); err != nil {
-		b.slow = members // tells why, if it is not over
+		b.slow = members // one by one they report why, unless that has passed
 	}
 	for len(b.groups) > 0 {
 		b.send(ctx, work)
@@ -155,7 +155,7 @@ func (b *batch) send(ctx, work context.Context) {
 	}
 	t := b.groups[0][0].target(r)
 	calls = append(calls, batchCall{call: call{sql: schemalock.ReleaseAll}, t: t, checked: true})
-	b.w.s.dirty = b.w.s.dirty || r.cfg.hooked // the unlocking takes what a hook has locked, too
+	b.w.s.dirty = b.w.s.dirty || r.cfg.hooked // the unlocking also releases locks of a hook
 	start, all := time.Now(), len(b.groups)
 	b.begin()
 	err := b.w.pipeline(work, calls, b.done)
@@ -204,13 +204,13 @@ func (b *batch) done(c batchCall) {
 func (b *batch) failed(ctx, work context.Context, err error) {
 	group, rest := b.groups[0], b.groups[1:]
 	switch {
-	case b.w.s.pg().IsClosed(): // what was sent may be committed all the same
+	case b.w.s.pg().IsClosed(): // what was sent may still be committed
 		b.groups = nil
 		for _, g := range append([][]member{group}, rest...) {
 			b.lost(work, g, err)
 		}
 		return
-	case len(group) > 1: // all of it is undone; one by one it shows which of them it was
+	case len(group) > 1: // all are rolled back: find the failing one by trying each
 		b.groups = nil
 		for _, m := range group {
 			b.groups = append(b.groups, []member{m})
@@ -225,7 +225,7 @@ func (b *batch) failed(ctx, work context.Context, err error) {
 	switch {
 	case retry && !m.retried:
 		b.q.later(m)
-	case retry, errors.As(err, &failure) && !failure.checked: // the version table is not what it was; a second look tells
+	case retry, errors.As(err, &failure) && !failure.checked: // the version table may have changed: read it again
 		b.slow = append(b.slow, m)
 	default:
 		res := m.failed(Result{}, err)
@@ -246,7 +246,7 @@ func (b *batch) lost(ctx context.Context, group []member, err error) {
 		b.q.started(&m)
 		if ctx.Err() == nil {
 			m.lost = m.line
-			b.slow = append(b.slow, m) // looks again
+			b.slow = append(b.slow, m) // reads the version table again
 			continue
 		}
 		b.w.f.finished(m.whole(m.failed(Result{}, errors.Join(context.Cause(ctx), err))))

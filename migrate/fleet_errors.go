@@ -6,18 +6,18 @@ import (
 )
 
 var (
-	// ErrNotStarted is the error, in a [Result], of a schema that was left alone because the run ended
-	// before. The cause is wrapped with it.
+	// ErrNotStarted is the error, in a [Result], of a schema that was not started because the run
+	// ended before its turn. The error also wraps the cause.
 	ErrNotStarted = errors.New("not started")
 
-	// ErrLimit is the cause when a run ended at [UpAllOptions.Limit].
+	// ErrLimit is the cause if the run has reached [UpAllOptions.Limit].
 	ErrLimit = errors.New("the run's limit of schemas is reached")
 
-	// ErrStopAfter is the cause when a run ended at [UpAllOptions.StopAfter].
+	// ErrStopAfter is the cause if the run has reached [UpAllOptions.StopAfter].
 	ErrStopAfter = errors.New("too many schemas failed")
 )
 
-// OptionError is returned by [Runner.UpAll] for an option that makes no sense. Nothing was changed.
+// OptionError is returned by [Runner.UpAll] for an invalid option. Nothing was changed.
 type OptionError struct {
 	Option string // the field of [UpAllOptions]
 	Reason string // as the end of a sentence: "is negative"
@@ -25,9 +25,9 @@ type OptionError struct {
 
 func (e *OptionError) Error() string { return fmt.Sprintf("migrate: option %s %s", e.Option, e.Reason) }
 
-// UnlistedError is returned by [Runner.UpAll] when a schema that the options name is not on the
-// list: a typing error would else leave it out without a word. The shared set was applied; no other
-// schema was changed.
+// UnlistedError is returned by [Runner.UpAll] if the options name a schema that is not on the list.
+// Without it a typing error would leave the schema out silently. The shared set was applied, and no
+// other schema was changed.
 type UnlistedError struct {
 	Option string // Only or Canary
 	Schema string
@@ -37,12 +37,12 @@ func (e *UnlistedError) Error() string {
 	return fmt.Sprintf("migrate: option %s: schema %q is not on the list", e.Option, e.Schema)
 }
 
-// SharedError is returned by [Runner.UpAll] when the shared set failed. Nothing else was started.
+// SharedError is returned by [Runner.UpAll] if the shared set failed. No other schema was started.
 type SharedError struct {
-	Err error // as of [Runner.Up]
+	Err error // of [Runner.Up]
 }
 
-// Error returns what failed, and says to run Init where the schema is missing.
+// Error returns the failure. If the schema does not exist, it also says to run Init.
 func (e *SharedError) Error() string {
 	text := fmt.Sprintf("shared migrations: %v", e.Err)
 	if errors.Is(e.Err, ErrSchemaMissing) {
@@ -53,8 +53,8 @@ func (e *SharedError) Error() string {
 
 func (e *SharedError) Unwrap() error { return e.Err }
 
-// CanaryError is returned by [Runner.UpAll] when a canary failed, or [Canary.Check] did. Nothing
-// else was started.
+// CanaryError is returned by [Runner.UpAll] if a canary or [Canary.Check] failed. No other schema
+// was started.
 type CanaryError struct {
 	Err error // of the first canary that failed, or of the check
 }

@@ -2,22 +2,21 @@ package migrate
 
 import "time"
 
-// EventKind is what an [Event] tells.
+// EventKind is the kind of an [Event].
 type EventKind string
 
 const (
-	// EventPlanned tells that it is known how many schemas are behind. It comes again when more were
-	// found.
+	// EventPlanned says how many schemas are behind. It is sent again if more are found.
 	EventPlanned EventKind = "planned"
 
-	// EventStarted tells that the work on a schema begins.
+	// EventStarted says that the work on a schema begins.
 	EventStarted EventKind = "started"
 
-	// EventFinished tells what came of a schema, also of one that is not started.
+	// EventFinished has the result of a schema, also of one that was not started.
 	EventFinished EventKind = "finished"
 )
 
-// Event tells how a run goes on.
+// Event is a step in the progress of a run.
 type Event struct {
 	Kind     EventKind
 	Schema   string // empty in EventPlanned
@@ -28,12 +27,12 @@ type Event struct {
 // Progress is how far a run has come.
 type Progress struct {
 	Total   int // schemas that were behind, as far as is known
-	Done    int // of them, those that have ended, well or not
-	Failed  int // of those, the failures
+	Done    int // of these, the schemas that are finished, with or without an error
+	Failed  int // of these, the failures
 	Elapsed time.Duration
 }
 
-// Rate returns how many schemas were done in a second.
+// Rate returns how many schemas were done per second.
 func (p Progress) Rate() float64 {
 	if p.Elapsed <= 0 {
 		return 0
@@ -41,7 +40,8 @@ func (p Progress) Rate() float64 {
 	return float64(p.Done) / p.Elapsed.Seconds()
 }
 
-// ETA returns how long the rest will take at this rate. Zero: nothing is left, or nothing is known.
+// ETA returns how long the rest will take at this rate. It returns 0 if nothing is left, or if
+// nothing is done yet.
 func (p Progress) ETA() time.Duration {
 	if p.Done == 0 || p.Done >= p.Total {
 		return 0

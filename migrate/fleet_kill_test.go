@@ -19,7 +19,7 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 )
 
-// The variables that make this binary a process that migrates a fleet, to be killed.
+// These variables turn this binary into a process that migrates a fleet and is then killed.
 const (
 	victimURL   = "PGTENANT_TEST_FLEET_URL"
 	victimGroup = "PGTENANT_TEST_FLEET_GROUP"
@@ -28,7 +28,7 @@ const (
 
 const victimSchemas = 120
 
-// victimMigrations are such that to apply one twice, or in part, shows.
+// victimMigrations show in the data whether one of them was applied twice or in part.
 var victimMigrations = map[string]string{
 	"00001_notes.sql": basic["00001_notes.sql"],
 	"00002_body.sql":  "alter table notes add column body text;\ncreate table seen (id int);\ninsert into seen values (1);",
@@ -36,10 +36,10 @@ var victimMigrations = map[string]string{
 	"00004_count.sql": "update notes set id = id + 10;",
 }
 
-// victimIndex is one that has no transaction.
+// victimIndex is a migration without a transaction.
 const victimIndex = "-- +goose NO TRANSACTION\ndrop index concurrently if exists seen_id;\ncreate index concurrently seen_id on seen (id);"
 
-// victimFiles are all of them, or those with a transaction.
+// victimFiles are all migrations, or those with a transaction.
 func victimFiles(alone bool) map[string]string {
 	files := maps.Clone(victimMigrations)
 	if alone {
@@ -48,7 +48,7 @@ func victimFiles(alone bool) map[string]string {
 	return files
 }
 
-// runVictim migrates until it is killed, or done.
+// runVictim migrates until it has finished or is killed.
 func runVictim(t *testing.T, url string) {
 	pool, err := pgxpool.New(t.Context(), url)
 	require.NoError(t, err)
@@ -62,7 +62,7 @@ func runVictim(t *testing.T, url string) {
 	require.NoError(t, err)
 }
 
-// startVictim starts this binary again and returns when it is at work.
+// startVictim starts this binary again and returns when it begins to migrate.
 func startVictim(t *testing.T, url string, group int, alone bool) *exec.Cmd {
 	t.Helper()
 	binary, err := os.Executable()
@@ -81,7 +81,7 @@ func startVictim(t *testing.T, url string, group int, alone bool) *exec.Cmd {
 		require.NoError(t, err)
 		seen += string(ready[:n])
 	}
-	go func() { // what else it says does not matter, but must not stop it
+	go func() { // drain the output, so that the process does not block
 		for {
 			if _, err := out.Read(ready); err != nil {
 				return
@@ -138,7 +138,7 @@ func TestFleetThatIsKilledGoesOn(t *testing.T) {
 		alone := round%3 == 2
 		name := fmt.Sprintf("round %d, %d per transaction, NO TRANSACTION %t", round, group, alone)
 		cmd := startVictim(t, f.pg.URL, group, alone)
-		time.Sleep(rand.N(window)) // a random moment is the point of the test
+		time.Sleep(rand.N(window)) // the test needs a random moment
 		require.NoError(t, cmd.Process.Kill())
 		var exit *exec.ExitError
 		err := cmd.Wait()
@@ -164,7 +164,7 @@ func TestFleetThatIsKilledGoesOn(t *testing.T) {
 	assert.NotZero(t, interrupted, "no run was killed half-way")
 }
 
-// startOver puts the schemas back to their first migration.
+// startOver resets the schemas to their first migration.
 func (f fixture) startOver(t *testing.T) {
 	t.Helper()
 	var sql strings.Builder
@@ -200,8 +200,8 @@ func TestTwoProcessesMigrateOneFleet(t *testing.T) {
 	}
 }
 
-// waitingHere counts who waits in this database only: other tests wait for advisory locks in
-// theirs.
+// waitingHere counts the sessions of this database that wait for advisory locks. Other tests have
+// sessions that wait in their databases.
 const waitingHere = `select count(*) from pg_locks join pg_database d on d.oid = database and datname = current_database()
 	where not granted and locktype = 'advisory'`
 
@@ -255,7 +255,7 @@ func TestCancelLetsWhatRunsFinish(t *testing.T) {
 	cancel()
 	got = <-ended
 	assert.ErrorIs(t, got.err, context.Canceled)
-	for n := 1; n > 0; { // until the server has heard of it
+	for n := 1; n > 0; { // until the server has cancelled them
 		f.scan(t, waitingHere, &n)
 	}
 	require.NoError(t, gate.Rollback(t.Context()))
@@ -295,7 +295,7 @@ func TestLockedTenantMakesOnlyItselfLate(t *testing.T) {
 			if ok {
 				assert.Greater(t, e.Progress.Done, 17, "%s was finished as number %d", e.Schema, e.Progress.Done)
 			}
-			if e.Progress.Done == 17 { // all others
+			if e.Progress.Done == 17 { // all other schemas are done
 				once.Do(func() { require.NoError(t, gate.Rollback(t.Context())) })
 			}
 		}})

@@ -8,81 +8,83 @@ import (
 )
 
 const (
-	// DefaultWorkers is how many schemas [Runner.UpAll] migrates at a time.
+	// DefaultWorkers is how many schemas [Runner.UpAll] migrates at a time by default.
 	DefaultWorkers = 4
 
-	// DefaultDrain is how long a schema under way may go on when the run's context has ended.
+	// DefaultDrain is how long schemas that are being migrated may go on after the run's context has
+	// ended.
 	DefaultDrain = 10 * time.Second
 
-	// MaxPerTransaction bounds [UpAllOptions.PerTransaction]: each schema takes locks, and the
-	// server's lock table has an end.
+	// MaxPerTransaction bounds [UpAllOptions.PerTransaction], because each schema takes locks and the
+	// server's lock table has a limited size.
 	MaxPerTransaction = 10
 )
 
-// UpAllOptions say how to go over many schemas. The zero value means all of them.
+// UpAllOptions are the options of [Runner.UpAll]. The zero value migrates all schemas.
 type UpAllOptions struct {
-	// Workers is how many schemas are migrated at a time, each on a connection of its own.
-	// Default: [DefaultWorkers]. Never more than the pool has connections.
+	// Workers is how many schemas are migrated at a time, each on its own connection. It is never more
+	// than the connections of the pool. Default: [DefaultWorkers].
 	Workers int
 
-	// SkipShared leaves out the shared set. Default: it is applied first, where the configuration has
-	// one.
+	// SkipShared leaves out the shared set. Default: the shared set is applied first, if the
+	// configuration has one.
 	SkipShared bool
 
-	// Only names the schemas to look at; any that is not on the list is an [UnlistedError]. Default:
-	// all.
+	// Only names the schemas to migrate. A name that is not on the list is an [UnlistedError].
+	// Default: all schemas.
 	Only []string
 
 	// Except names the schemas to leave out. Default: none.
 	Except []string
 
-	// Limit is how many schemas are started at most. The others are [NotStarted]. Default: 0, no
+	// Limit is the greatest number of schemas to start. The others are [NotStarted]. Default: 0, no
 	// limit.
 	Limit int
 
 	// Order compares the names of two schemas that are behind, as for slices.SortFunc. Default: the
-	// list's order.
+	// order of the list.
 	Order func(a, b string) int
 
-	// StopAfter is the number of failures after which no further schema is started; what other workers
-	// have sent by then goes on, some 50 ms of work for each. What is found wrong before the work,
-	// such as a missing schema, does not count. Default: 0, go on to the end.
+	// StopAfter is the number of failures after which no further schema is started. What other workers
+	// have sent by then goes on, some 50 ms of work for each. Failures found before the work, such as
+	// a missing schema, do not count. Default: 0, do not stop.
 	StopAfter int
 
 	// Canary says which schemas go first. Default: none.
 	Canary Canary
 
-	// PerTransaction is how many schemas share a transaction, where all that is pending in each is SQL
-	// in one transaction: one file, or any number with [TransactionForAll]. If one of them fails, all
-	// are undone and tried one by one. It saves commits, and holds the locks of all its schemas until
-	// the last is done. A schema with several files has a transaction for each of them. Default: 1; at
-	// most [MaxPerTransaction].
+	// PerTransaction is how many schemas share a transaction. It applies to schemas whose pending
+	// migrations are SQL in one transaction: one file, or any number with [TransactionForAll]. A
+	// schema with several files has a transaction for each of them. If one of the schemas fails, all
+	// are rolled back and tried one by one. This saves commits, but it holds the locks of all the
+	// schemas until the last one is done. Default: 1; at most [MaxPerTransaction].
 	PerTransaction int
 
-	// Drain is how long the schemas under way may go on when the context has ended: those that were
-	// sent, some 50 ms of work for each worker. Then they are cancelled and rolled back. One that is
-	// cut off like that is reported [Failed], though the server may have committed it just before, or
-	// may not have come to it: the next run looks. Default: [DefaultDrain]; negative: not at all.
+	// Drain is how long schemas that are being migrated may go on after the context has ended. These
+	// are the schemas that were sent to the server, some 50 ms of work for each worker. Then they are
+	// cancelled and rolled back, and reported as [Failed]. The server may have committed such a schema
+	// just before, or not have begun with it; the next run finds out. Default: [DefaultDrain];
+	// negative: no time at all.
 	Drain time.Duration
 
-	// Events is called as the work goes on, by several goroutines but by one at a time. It must
-	// not block: the run waits for it. Default: none.
+	// Events is called as the work goes on, from several goroutines but not concurrently. It must not
+	// block, because the run waits for it. Default: none.
 	Events func(Event)
 }
 
-// Canary says which schemas are migrated before all others. If one of them fails, or the check
-// does, the others are not started. The zero value is no canary.
+// Canary says which schemas are migrated before all others. If one of them or the check fails, the
+// others are not started. The zero value is no canary.
 type Canary struct {
-	// Count is how many schemas that are behind go first. Default: 0.
+	// Count is how many of the schemas that are behind go first. Default: 0.
 	Count int
 
-	// Schemas names others that go first; any that is not on the list is an [UnlistedError]. Default:
-	// none.
+	// Schemas names further schemas that go first. A name that is not on the list is an
+	// [UnlistedError]. Default: none.
 	Schemas []string
 
-	// Check is called when the canaries are migrated, with what came of them, and again in each later
-	// run as long as schemas are behind. With an error the others are not started. ctx is that of the
-	// run. Default: none.
+	// Check is called after the canaries were migrated, with their report. Each later run calls it
+	// again, as long as schemas are behind. If it returns an error, the others are not started. ctx is
+	// that of the run. Default: none.
 	Check func(ctx context.Context, canaries Report) error
 }
 

@@ -144,7 +144,7 @@ func TestCanaryIsCheckedBeforeTheRest(t *testing.T) {
 	if report.Count(migrate.NotStarted) != 3 {
 		t.Errorf("report %v", outcomes(report))
 	}
-	// Run again, the named canary is current; what it stands for is checked all the same.
+	// In the next run the named canary is current, and the check runs all the same.
 	canary.Count, canary.Check = 0, func(_ context.Context, canaries migrate.Report) error { return wrong }
 	_, err = r.UpAll(t.Context(), list, migrate.UpAllOptions{Canary: canary})
 	assert.ErrorIs(t, err, wrong)
@@ -191,7 +191,7 @@ func TestFleetOutOfOrder(t *testing.T) {
 	files := map[string]string{"20240101_a.sql": "create table a ();", "20240301_c.sql": "create table c ();"}
 	_, err := f.runner(t, files).UpAll(t.Context(), list, migrate.UpAllOptions{})
 	require.NoError(t, err)
-	files["20240201_b.sql"] = "create table b ();" // of a branch that was merged late
+	files["20240201_b.sql"] = "create table b ();" // from a branch that was merged late
 	_, err = f.runner(t, files).UpAll(t.Context(), list, migrate.UpAllOptions{})
 	assert.ErrorIs(t, err, migrate.ErrOutOfOrder)
 	got := f.tables(t, "tenant_1")

@@ -5,63 +5,63 @@ import (
 	"strings"
 )
 
-// Outcome is what came of one schema. Its text is what JSON has.
+// Outcome is the result for one schema. Its text is the one in JSON.
 type Outcome string
 
 const (
 	// Current is a schema that had nothing pending, or that another runner has migrated meanwhile.
 	Current Outcome = "current"
 
-	// Behind is a schema with migrations pending, or without a version table: all is pending then.
+	// Behind is a schema with pending migrations. Without a version table all are pending.
 	Behind Outcome = "behind"
 
-	// Migrated is a schema that has got what was pending.
+	// Migrated is a schema whose pending migrations were applied.
 	Migrated Outcome = "migrated"
 
-	// Failed is a schema with an error that is none of the others: mostly an [Error] of a statement.
+	// Failed is a schema with any other error, mostly the [Error] of a statement.
 	Failed Outcome = "failed"
 
-	// NotStarted is a schema that is behind and was left alone, as the run ended before
+	// NotStarted is a schema that is behind and was not changed, because the run ended before its turn
 	// ([ErrNotStarted]).
 	NotStarted Outcome = "not_started"
 
-	// Missing is a name on the list without a schema ([ErrSchemaMissing]).
+	// Missing is a name on the list for which there is no schema ([ErrSchemaMissing]).
 	Missing Outcome = "missing"
 
-	// Dropped is a schema that was there when the run began and was gone when its turn came
+	// Dropped is a schema that existed when the run began and no longer when its turn came
 	// ([ErrSchemaMissing]).
 	Dropped Outcome = "dropped"
 
-	// UnknownVersion is a schema that a newer program has migrated, and that this one cannot work with
-	// ([ErrUnknownVersion]).
+	// UnknownVersion is a schema that a newer program has migrated and that this program cannot work
+	// with ([ErrUnknownVersion]).
 	UnknownVersion Outcome = "unknown_version"
 
-	// NewerCompatible is a schema that a newer program has migrated, which says that this one can work
-	// with it ([Source.CompatibleFrom]). It is served as it is; nothing is applied or undone, and it
-	// is no failure.
+	// NewerCompatible is a schema that a newer program has migrated and that this program can work
+	// with, as the newer program has declared ([Source.CompatibleFrom]). This program may serve it.
+	// Nothing is applied or undone, and it is no failure.
 	NewerCompatible Outcome = "newer_compatible"
 
-	// OutOfOrder is a schema with a pending migration that is older than what is applied
+	// OutOfOrder is a schema with a pending migration that is older than an applied one
 	// ([ErrOutOfOrder]).
 	OutOfOrder Outcome = "out_of_order"
 
-	// Edited is a schema in which a migration is applied whose file is another one now ([ErrChanged]).
+	// Edited is a schema with an applied migration whose file has changed since ([ErrChanged]).
 	Edited Outcome = "edited"
 
 	// BadTable is a schema whose version table is not one of goose ([TableError]).
 	BadTable Outcome = "bad_table"
 
-	// Unregistered is a schema with a version table that the list does not have: one that was
-	// forgotten, or left by a process that is gone. It is told and not touched, and is no failure. A
-	// schema that a session of this database is at work on is none: of package migrate/drift, and what
-	// package tenancy makes, restores, verifies, stocks or drops.
+	// Unregistered is a schema that has a version table and is not on the list. It was forgotten, or
+	// left by a process that has ended. It is reported and not changed, and it is no failure. A schema
+	// that a session of this database is working on does not count: one of package migrate/drift, or
+	// one that package tenancy is creating, restoring, verifying, stocking or dropping.
 	Unregistered Outcome = "stray"
 )
 
 // String returns the outcome in words.
 func (o Outcome) String() string { return strings.ReplaceAll(string(o), "_", " ") }
 
-// failed reports whether the schema needs somebody's attention before it can be migrated.
+// failed reports whether an operator must act before the schema can be migrated.
 func (o Outcome) failed() bool {
 	switch o {
 	case Failed, Missing, Dropped, UnknownVersion, OutOfOrder, Edited, BadTable:
@@ -70,7 +70,7 @@ func (o Outcome) failed() bool {
 	return false
 }
 
-// outcomeOf returns the outcome that an error of one schema is.
+// outcomeOf returns the outcome for an error of one schema.
 func outcomeOf(err error) Outcome {
 	var table *TableError
 	switch {

@@ -79,7 +79,7 @@ func scanVersion(row pgx.CollectableRow) (v versionRow, err error) {
 	return v, err
 }
 
-// comments returns what the version tables' comments say.
+// comments returns the comments on the version tables.
 func (s *survey) comments(ctx context.Context, conn *pgxpool.Conn, members []*member) (map[uint32]string, error) {
 	if len(members) == 0 {
 		return nil, nil

@@ -11,11 +11,11 @@ import (
 // SchemaState is the state of one schema of a fleet.
 type SchemaState struct {
 	Schema  string
-	Outcome Outcome // [Current], [Behind], [NewerCompatible], [Unregistered], or why [Runner.UpAll] would not touch it
-	Version int64   // the newest that is applied; 0: none
-	Pending []int64 // versions; shared with other schemas: not to be changed
-	Edited  []int64 // versions that are applied and whose files are others now, whatever [Config.Changed] makes of it
-	Err     error   // why nothing may be done, or nil
+	Outcome Outcome // [Current], [Behind], [NewerCompatible], [Unregistered], or why [Runner.UpAll] would not change it
+	Version int64   // the newest applied version; 0: none
+	Pending []int64 // versions; the slice is shared with other schemas, do not change it
+	Edited  []int64 // applied versions whose files have changed since, with either value of [Config.Changed]
+	Err     error   // why no migration may be run, or nil
 }
 
 // Fleet yields the state of each schema of list, in its order, and at the end the schemas with a
@@ -73,9 +73,9 @@ func (m *member) state() SchemaState {
 	return st
 }
 
-// strays calls visit for each schema that has a version table, is not on the list, and on which no
-// session works. If there are any, it reads the list again, because a schema may have been added in
-// between.
+// strays calls visit for each unregistered schema: it has a version table, is not on the list, and
+// no session is working on it. If there are any, it reads the list again, because a schema may have
+// been added meanwhile.
 func (s *survey) strays(ctx context.Context, list List, visit func(schema string) error) error {
 	found, err := s.unmet(ctx)
 	if err == nil && len(found) > 0 {

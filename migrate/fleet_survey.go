@@ -427,7 +427,7 @@ func (m *member) verdict(r *Runner) error {
 	return err
 }
 
-// unmet returns the schemas that have a version table and were not met.
+// unmet returns the schemas that have a version table and that the run has not met.
 func (s *survey) unmet(ctx context.Context) (map[string]struct{}, error) {
 	rows, err := s.r.pool.Query(
 		ctx,

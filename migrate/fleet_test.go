@@ -41,7 +41,7 @@ func fleet(t *testing.T, n int) fixture {
 	return f
 }
 
-// outcomes returns "schema outcome from to" of each result.
+// outcomes returns "schema outcome from to" for each result.
 func outcomes(report migrate.Report) []string {
 	var all []string
 	for _, res := range report.Results {
@@ -56,8 +56,8 @@ func expectOutcomes(t *testing.T, report migrate.Report, want ...string) {
 	assert.Equal(t, want, got, "got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 }
 
-// at returns how many schemas have the column of the second migration, and checks that the version
-// tables say the same and nothing twice.
+// at returns how many schemas have the column of the second migration. It checks that the version
+// tables agree with that and have no version twice.
 func (f fixture) at(t *testing.T, n int) int {
 	t.Helper()
 	migrated := 0

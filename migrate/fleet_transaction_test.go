@@ -167,7 +167,7 @@ func TestRightsOnTheVersionTableAreTakenAgain(t *testing.T) {
 	assert.Equal(t, 2, n, "granted %t, %d migrated", granted, n)
 }
 
-// counter counts what goes through pgx.
+// counter counts the queries that pgx sends.
 type counter struct{ queries atomic.Int32 }
 
 func (c *counter) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
@@ -196,7 +196,7 @@ func TestFilesOfAFleetAreComparedTogether(t *testing.T) {
 	if report := run(basic); report.Count(migrate.Migrated) != 40 {
 		t.Error(report.Summary())
 	}
-	f.exec(t, "comment on table tenant_7.goose_db_version is null") // nothing is known of it
+	f.exec(t, "comment on table tenant_7.goose_db_version is null") // no checksums are known
 	edited := map[string]string{"00001_notes.sql": basic["00001_notes.sql"], "00002_body.sql": "select 2;"}
 	count.queries.Store(0)
 	if report := run(edited); report.Count(migrate.Edited) != 39 || report.Current != 1 {

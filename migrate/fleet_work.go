@@ -30,8 +30,8 @@ func (w *worker) migrateOne(ctx context.Context, m *member) (res Result, again b
 			return m.failed(Result{}, err), false
 		}
 	}
-	w.release(ctx)                         // the slower way takes its own
-	if m.line != nil && m.line.batchable { // what was read is not so any more
+	w.release(ctx)                         // what follows takes its own connection
+	if m.line != nil && m.line.batchable { // the state that was read is out of date
 		res = Result{Schema: m.schema, order: m.order}
 		err := r.run(ctx, &res, upTo{Newest})
 		m.find(ctx, r, &res)
@@ -49,7 +49,7 @@ func (w *worker) migrateOne(ctx context.Context, m *member) (res Result, again b
 	}
 	res = m.result(nil)
 	st := m.line.state
-	st.applied = slices.Clone(st.applied) // the lineage is everybody's
+	st.applied = slices.Clone(st.applied) // other schemas share the lineage
 	err := r.runFrom(ctx, m.target(r), st, &res, upTo{Newest})
 	if err != nil {
 		return m.failed(res, err), once && r.mayRunAgain(err)

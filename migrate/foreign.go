@@ -10,11 +10,11 @@ import (
 )
 
 // ForeignTableError is returned by [Runner.Up] and [Runner.UpAll] if the schema of the shared
-// migrations has a table that another program has made and that a [SchemaFS] would make. Nothing
+// migrations has a table of another program whose name is that of a table of a [SchemaFS]. Nothing
 // was changed.
 type ForeignTableError struct {
 	Schema, Table string
-	Source        string // that would make it
+	Source        string // the source that would create it
 }
 
 // Error returns the table and the options to set.
@@ -28,7 +28,7 @@ func (e *ForeignTableError) Error() string {
 	)
 }
 
-// checkForeign looks for tables of other programs, before the first migration of a shared source.
+// checkForeign looks for tables of other programs before the first migration of a shared source.
 func (r *Runner) checkForeign(ctx context.Context, t target, st state) error {
 	if t.kind != SharedSet {
 		return nil
@@ -45,7 +45,7 @@ func (r *Runner) checkForeign(ctx context.Context, t target, st state) error {
 		if errors.Is(err, pgx.ErrNoRows) {
 			continue
 		}
-		if err == nil { // another runner may have been faster; its versions are committed with its tables
+		if err == nil { // the table may be another runner's work; its versions are committed with its tables
 			st, err = readVersions(ctx, r.pool, t)
 		}
 		if err != nil {

@@ -11,11 +11,11 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// savepoint is what a Go migration's transaction is to the server.
+// savepoint is the name of the savepoint that a Go migration runs in.
 const savepoint = "pgtenant_migration"
 
-// callInTx calls a function in the open transaction. pgx keeps prepared statements by their text,
-// and those of an earlier function are gone from the server.
+// callInTx calls a function in the open transaction. It deallocates the prepared statements first:
+// pgx keeps them by their text, and those of an earlier function are gone from the server.
 func (s *session) callInTx(ctx context.Context, st step) error {
 	s.dirty = true
 	fail := func(err error) error { return s.t.failure(call{step: &st}, err) }
@@ -61,8 +61,8 @@ func (s *session) callAlone(ctx context.Context, st step) error {
 	return nil
 }
 
-// guarded calls a function of the program, which may panic or end its goroutine. It runs on a
-// goroutine of its own, so that neither ends the migration of the other schemas.
+// guarded calls a function of the program on a new goroutine. The function may panic or end its
+// goroutine, and neither may end the migration of other schemas.
 func guarded(fn func() error) (err error) {
 	ended := make(chan struct{})
 	go func() {
@@ -72,14 +72,14 @@ func guarded(fn func() error) (err error) {
 				err = &PanicError{Value: v, Stack: debug.Stack()}
 			}
 		}()
-		err = errGoexit // unless it returns
+		err = errGoexit // unless fn returns
 		err = fn()
 	}()
 	<-ended
 	return err
 }
 
-// context is the context of a function: it has the schema.
+// context returns the context for a function, with the schema.
 func (t target) context(ctx context.Context) context.Context {
 	if t.kind == SharedSet {
 		return schemactx.NewPublicContext(ctx)
@@ -87,7 +87,7 @@ func (t target) context(ctx context.Context) context.Context {
 	return schemactx.NewContext(ctx, t.schema)
 }
 
-// alone runs the first step that a goal has left, which has no transaction, and writes it down.
+// readFailed runs the first step of a selector, which has no transaction, and records it.
 func (s *session) readFailed(ctx context.Context, g stepSelector) ([]step, error) {
 	s.dirty = true
 	results, err := s.read(ctx, append([]call{s.t.sessionCall()}, s.t.session()...))

@@ -2,34 +2,34 @@ package migrate
 
 import "strings"
 
-// tokenKind is what a token is, as far as it matters here.
+// tokenKind is the kind of a token. It has only the kinds that this package distinguishes.
 type tokenKind uint8
 
 const (
 	blank tokenKind = iota // white space and comments
 	word
 	symbol
-	text // a string: '...', E'...', $tag$...$tag$, with what continues it
+	text // a string with its continuations: '...', E'...', $tag$...$tag$
 	name // a quoted name
 )
 
-// token is a piece of SQL that PostgreSQL's scanner takes as a whole.
+// token is a piece of SQL that PostgreSQL's scanner reads as a whole.
 type token struct {
 	kind tokenKind
-	text string // as it stands in the file
-	open string // what is not closed, if it is not: a quote, a comment
-	at   int    // where it begins in what splitSQL reads, in bytes
+	text string // as it is in the file
+	open string // what it leaves open, such as a quote or a comment; empty: nothing
+	at   int    // byte offset in the text that splitSQL reads
 }
 
-// is reports whether the token is the keyword or the symbol, in upper case.
+// is reports whether the token is the keyword or symbol s, in any case of letters.
 func (t token) is(s string) bool {
 	return (t.kind == word || t.kind == symbol) && strings.EqualFold(t.text, s)
 }
 
-// spaces are what PostgreSQL takes for white space.
+// spaces are the characters that are white space for PostgreSQL.
 const spaces = " \t\n\r\f\v"
 
-// next returns the first token of s, which is not empty, as PostgreSQL's scanner reads it.
+// next returns the first token of s, as PostgreSQL's scanner reads it. s must not be empty.
 func next(s string) token {
 	switch c := s[0]; {
 	case strings.IndexByte(spaces, c) >= 0:
@@ -51,7 +51,7 @@ func next(s string) token {
 		return stringToken(s, 2, false)
 	case hasFold(s, `u&"`):
 		return nameToken(s, 2)
-	case wordStart(c) || digit(c): // a number too, with what follows it
+	case wordStart(c) || digit(c): // also a number with the letters that follow it
 		n := 1
 		for n < len(s) && wordByte(s[n]) {
 			n++
@@ -67,7 +67,7 @@ func hasFold(s, prefix string) bool {
 	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }
 
-// lineComment measures a comment that ends with its line.
+// lineComment returns the length of a comment that ends with its line.
 func lineComment(s string) int {
 	if n := strings.IndexAny(s, "\r\n"); n >= 0 {
 		return n
@@ -75,9 +75,9 @@ func lineComment(s string) int {
 	return len(s)
 }
 
-// stringToken reads a string whose quote is at i, and what continues it: the standard has a string
-// go on behind white space with a newline in it, and PostgreSQL allows comments there. The whole of
-// it is read as its beginning says.
+// stringToken reads a string whose quote is at i, with its continuations. A string continues with
+// another quote after white space that contains a newline, and PostgreSQL allows comments there.
+// The prefix of the first part, such as E, applies to all of them.
 func stringToken(s string, i int, escapes bool) token {
 	for {
 		n, closed := quoted(s[i:], escapes)
@@ -92,7 +92,7 @@ func stringToken(s string, i int, escapes bool) token {
 	}
 }
 
-// nameToken reads a quoted name whose quote is at i. Names are not continued.
+// nameToken reads a quoted name whose quote is at i. Names have no continuations.
 func nameToken(s string, i int) token {
 	n, closed := quoted(s[i:], false)
 	if !closed {
@@ -101,8 +101,8 @@ func nameToken(s string, i int) token {
 	return token{kind: name, text: s[:i+n]}
 }
 
-// quoted measures what stands between two quotes, with them. A doubled quote is a part of it; in an
-// E-string a backslash takes the next byte with it.
+// quoted returns the length of a quoted text with its quotes. A doubled quote is part of the text.
+// If escapes is set, as for an E-string, so is the byte after a backslash.
 func quoted(s string, escapes bool) (n int, closed bool) {
 	for i := 1; i < len(s); i++ {
 		switch {
@@ -118,8 +118,8 @@ func quoted(s string, escapes bool) (n int, closed bool) {
 	return len(s), false
 }
 
-// continuation measures what stands between a string and the quote that continues it; 0: it is not
-// continued.
+// continuation returns the length of the text between a string and the quote that continues it, or
+// 0 if the string does not continue.
 func continuation(s string) int {
 	newline := false
 	for i := 0; i < len(s); {
@@ -140,7 +140,7 @@ func continuation(s string) int {
 	return 0
 }
 
-// blockComment measures a comment of the C kind. Unlike in C they nest.
+// blockComment returns the length of a block comment. Unlike in C, block comments nest.
 func blockComment(s string) (int, string) {
 	depth := 0
 	for i := 0; i+1 < len(s); i++ {
@@ -159,7 +159,7 @@ func blockComment(s string) (int, string) {
 	return len(s), "a comment"
 }
 
-// dollarToken reads a dollar-quoted string. A dollar that begins none is a symbol.
+// dollarToken reads a dollar-quoted string. A dollar that does not begin one is a symbol.
 func dollarToken(s string) token {
 	n := dollarTag(s)
 	if n == 0 {
@@ -173,7 +173,7 @@ func dollarToken(s string) token {
 	return token{kind: text, text: s[:n+end+n]}
 }
 
-// dollarTag measures $tag$; 0: s begins with none.
+// dollarTag returns the length of $tag$, or 0 if s does not begin with one.
 func dollarTag(s string) int {
 	n := 1
 	for n < len(s) && s[n] != '$' && wordByte(s[n]) {
@@ -185,7 +185,7 @@ func dollarTag(s string) int {
 	return n + 1
 }
 
-// value returns what a string says, with escapes other than doubled quotes as they stand.
+// value returns the value of a string. Of its escapes, it replaces doubled quotes only.
 func (t token) value() string {
 	if t.text[0] == '$' {
 		n := dollarTag(t.text)

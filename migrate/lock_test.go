@@ -11,7 +11,8 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 )
 
-// Each migration begins with the settings of its schema, whatever the one before has set.
+// TestSettingsOfAMigrationEndWithIt checks that each migration begins with the settings of its
+// schema, whatever the one before has set.
 func TestSettingsOfAMigrationEndWithIt(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

@@ -10,7 +10,7 @@ import (
 )
 
 // wrongLoginSQL returns the owner role of one of the schemas, or of the database, if the session
-// works as a superuser and that role is another, which is none.
+// works as a superuser and the owner role is no superuser. Otherwise it returns no row.
 const wrongLoginSQL = `select current_user::text, owner from (
 		select 1, o.rolname::text from pg_catalog.pg_namespace n join pg_catalog.pg_roles o on o.oid = n.nspowner
 		where n.nspname = any($1::text[]::name[]) and n.nspname <> 'public' and not o.rolsuper
@@ -20,9 +20,9 @@ const wrongLoginSQL = `select current_user::text, owner from (
 	where (select rolsuper from pg_catalog.pg_roles where rolname = current_user)`
 
 // checkLogin returns a [schemactx.LoginError] if conn works as a superuser and the schemas, or the
-// database, have an owner role: what the superuser made there would not be the owner's, who could
-// neither migrate nor grant it later. It needs no round trip if the server has reported that the
-// role is no superuser.
+// database, have an owner role. Objects that the superuser created would not belong to the owner
+// role, which could neither migrate nor grant them later. checkLogin needs no round trip if the
+// server has reported that the role is no superuser.
 func (r *Runner) checkLogin(ctx context.Context, conn *pgx.Conn, schemas ...string) error {
 	if conn.PgConn().ParameterStatus("is_superuser") == "off" {
 		return nil

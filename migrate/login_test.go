@@ -10,8 +10,9 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// What a superuser makes in a schema of the owner's, the owner could not migrate later: nothing is
-// made, in any way, and the error names the owner.
+// TestASuperuserMigratesNoSchemaOfTheOwner checks that a superuser cannot create anything in a
+// schema of the owner role, in any way, because the owner role could not migrate it later. The
+// error names the owner role.
 func TestASuperuserMigratesNoSchemaOfTheOwner(t *testing.T) {
 	t.Parallel()
 	f, owner, roles := provisioned(t)
@@ -21,7 +22,7 @@ func TestASuperuserMigratesNoSchemaOfTheOwner(t *testing.T) {
 	for _, lock := range []migrate.Lock{migrate.LockAdvisory, migrate.LockTable} {
 		for _, files := range []map[string]string{basic, alone} {
 			if lock == migrate.LockTable && files["00002_body.sql"] == "" {
-				continue // needs a session
+				continue // it needs a session
 			}
 			cfg := migrate.Config{Shared: shared, Tenant: []migrate.Source{source("app", files)}, Roles: roles, Lock: lock}
 			r := f.runnerWith(t, cfg)
@@ -40,7 +41,7 @@ func TestASuperuserMigratesNoSchemaOfTheOwner(t *testing.T) {
 			if len(report.Results) != 3 {
 				t.Errorf("report %v", outcomes(report))
 			}
-			cfg.Roles = schemactx.RoleNames{} // of another name: the schema says whose it is
+			cfg.Roles = schemactx.RoleNames{} // for other role names, the owner of the schema is found
 			expectOwner(t, f.runnerWith(t, cfg).Migrate(t.Context(), "tenant_1"), roles)
 		}
 	}

@@ -10,25 +10,25 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Kind is what a migration consists of.
+// Kind is the kind of a migration: SQL or Go.
 type Kind string
 
 const (
 	// KindSQL is a file of SQL statements.
 	KindSQL Kind = "sql"
 
-	// KindGo is a function.
+	// KindGo is a Go function.
 	KindGo Kind = "go"
 )
 
-// Set is which schemas a migration is for.
+// Set says which schemas a migration is for.
 type Set string
 
 const (
-	// SharedSet is what the schema public gets.
+	// SharedSet are the migrations of the shared schema, [Config].SharedSchema.
 	SharedSet Set = "shared"
 
-	// TenantSet is what every other schema gets.
+	// TenantSet are the migrations of every other schema.
 	TenantSet Set = "tenant"
 )
 
@@ -37,16 +37,16 @@ type Migration struct {
 	Set     Set    `json:"set"`
 	Source  string `json:"source"`
 	Version int64  `json:"version"` // as in the version table: with the source's base
-	Name    string `json:"name"`    // without version and ending
-	File    string `json:"file"`    // for a function: what its file would be called
+	Name    string `json:"name"`    // without the version and the extension
+	File    string `json:"file"`    // for a function: the name that a file of it would have
 	Kind    Kind   `json:"kind"`
 
-	// Transaction is whether Up runs in a transaction.
+	// Transaction reports whether Up runs in a transaction.
 	Transaction bool `json:"transaction"`
 
 	// Checksum is the SHA-256, in hex, of what Up does: the texts that goose would send for the Up
-	// section, with line ends unified. What stands between them, the Down section and the name can be
-	// edited without changing it. Empty for a function.
+	// section, with \n at the ends of lines. Edits between these texts, in the Down section or of the
+	// name do not change it. It is empty for a function.
 	Checksum string `json:"checksum,omitempty"`
 }
 
@@ -56,40 +56,41 @@ type statement struct {
 	line   int // 1-based, where it begins
 	number int // 1-based, in its section
 
-	shared string // why only the shared set may have it, and what to do instead; empty: both may
+	shared string // why only the shared set may have it, and what to do instead; empty: both sets may
 
-	concurrent *concurrent // CONCURRENTLY, in a migration without a transaction; nil: none
+	concurrent *concurrent // the CONCURRENTLY of a migration without a transaction; nil: none
 
-	prologue     bool   // a SET TRANSACTION before any query: it goes right behind BEGIN
-	events       bool   // may make an event trigger
-	keepsSession bool   // leaves nothing on its session
-	strays       bool   // may have changed settings that the next migration of the transaction relies on
-	reset        string // undoes its SET LOCAL; empty: none
+	prologue     bool   // a SET TRANSACTION before any query: it is sent directly after BEGIN
+	events       bool   // may create an event trigger
+	keepsSession bool   // leaves no session state
+	strays       bool   // may change settings that the next migration of the transaction relies on
+	reset        string // the statement that resets its SET; empty: none
 }
 
-// migration is one file, or one function.
+// migration is one file or one function.
 type migration struct {
 	set     Set
 	source  string
-	origin  *origin // what its source says of all of its migrations
+	origin  *origin // what its source declares for all of its migrations
 	file    string
 	name    string
 	version int64
 	kind    Kind
 
-	noTx, noTxDown bool // up and down; the same for a file
+	noTx, noTxDown bool // of Up and Down; they are equal for a file
 	hasDown        bool // a Down section, even an empty one, or a function
 
 	up, down             []statement
-	upTexts              []string // the texts of the Up section as goose takes it apart
+	upTexts              []string // the texts that goose sends for the Up section
 	goUp, goDown         func(context.Context, pgx.Tx) error
 	goUpNoTx, goDownNoTx func(context.Context, *pgx.Conn) error
 
 	checksum string // empty for a function
 }
 
-// edited reports whether the file is another one than that of which sum is the checksum, or its
-// beginning. Nothing is known of what was applied without one, by goose or as a function.
+// edited reports whether the file has changed since its checksum was sum. sum may be the beginning
+// of a checksum. It is empty for a function and for what goose has applied, of which nothing is
+// known.
 func (m *migration) edited(sum string) bool {
 	return sum != "" && m.checksum != "" && (len(sum) < noteLen || !strings.HasPrefix(m.checksum, sum))
 }

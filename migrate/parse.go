@@ -8,15 +8,15 @@ import (
 	"unicode/utf8"
 )
 
-// parser reads one file line by line, as goose does: a file must mean the same to its CLI. What
-// goose sends as one text is a gooseText; its statements are sent one by one.
+// parser reads one file line by line, as goose does, so that the file means the same to goose's
+// CLI. A gooseText is what goose sends as one text. The runner sends its statements one by one.
 type parser struct {
 	m       *migration
-	section *[]gooseText // of up or down; nil before the first annotation
-	block   int          // line of the StatementBegin that is open; 0: none
+	section *[]gooseText // up or down; nil before the first annotation
+	block   int          // line of the open StatementBegin; 0: none
 	emptied bool         // the last block had no text
 	text    strings.Builder
-	lines   []int // of the file, for each line of text from the first that is not blank
+	lines   []int // line numbers in the file of the lines of text, from the first that is not blank
 	line    int
 
 	up, down []gooseText
@@ -25,11 +25,11 @@ type parser struct {
 // gooseText is a text that goose sends as a whole.
 type gooseText struct {
 	text       string
-	lines      []int // of the file, for each of its own
+	lines      []int // the line number in the file of each line of the text
 	statements []sqlText
 }
 
-// lineOf returns the line of a place in the text.
+// lineOf returns the line number in the file of a byte offset in the text.
 func (c gooseText) lineOf(at int) int { return c.lines[strings.Count(c.text[:at], "\n")] }
 
 // parse reads a migration. The version comes from the file's name.
@@ -58,7 +58,7 @@ func (p *parser) refuse(reason string) error {
 	return &ParseError{Source: p.m.source, File: p.m.file, Line: p.line, Reason: reason}
 }
 
-// refuseAt is refuse for another line; 0 is the file as a whole.
+// refuseAt is refuse for another line. Line 0 is the file as a whole.
 func (p *parser) refuseAt(line int, reason string) error {
 	p.line = line
 	return p.refuse(reason)
@@ -77,7 +77,7 @@ func (p *parser) parseName() error {
 
 const byteOrderMark = "\ufeff"
 
-// checkEncoding refuses what is not UTF-8 text. PostgreSQL takes no NUL.
+// checkEncoding returns an error if the content is not UTF-8 text. PostgreSQL accepts no NUL byte.
 func (p *parser) checkEncoding(content string) error {
 	lineOf := func(i int) int { return 1 + strings.Count(content[:i], "\n") }
 	switch nul := strings.IndexByte(content, 0); {
@@ -111,7 +111,7 @@ func (p *parser) parseLine(line string) error {
 		return p.refuse(
 			"goose drops this line, as it follows a StatementBegin and StatementEnd without a statement: remove those",
 		)
-	case p.emptied: // a line of blanks, which goose takes for the statement
+	case p.emptied: // goose takes a line of blanks for the statement
 		p.emptied = false
 		return p.finish()
 	}
@@ -126,7 +126,7 @@ func (p *parser) parseLine(line string) error {
 	return nil
 }
 
-// take returns the text so far.
+// take returns the text that was read so far and resets it.
 func (p *parser) take() gooseText {
 	c := gooseText{text: strings.TrimSpace(p.text.String()), lines: p.lines}
 	c.statements = splitSQL(c.text)
@@ -142,7 +142,8 @@ func (p *parser) finish() error {
 	return p.checkTokens(c)
 }
 
-// annotate acts on a line that says +goose in a comment. goose refuses one that it does not know.
+// annotate handles a comment line with +goose. An unknown annotation is an error, as it is for
+// goose.
 func (p *parser) annotate(line string) error {
 	annotation := strings.TrimSpace(strings.Replace(strings.ReplaceAll(line, "--", ""), "+goose", "", 1))
 	name := strings.ToUpper(annotation)
@@ -180,8 +181,8 @@ func (p *parser) annotate(line string) error {
 	return nil
 }
 
-// pending reports whether a statement is not finished. goose lets comments stand before any
-// annotation but Down.
+// pending reports whether a statement is not finished. goose permits comments without a statement
+// before every annotation except Down, for which comments is set.
 func (p *parser) pending(comments bool) bool {
 	return len(p.lines) > 0 && (comments || len(splitSQL(p.text.String())) > 0)
 }
@@ -217,7 +218,7 @@ func (p *parser) endBlock() error {
 	return p.finish()
 }
 
-// end refuses a file that ends too early.
+// end returns an error if the file ends too early.
 func (p *parser) end() error {
 	switch {
 	case p.block != 0:
@@ -230,8 +231,8 @@ func (p *parser) end() error {
 	return nil
 }
 
-// unfinished refuses a text that does not end before an annotation or the end of the file, and says
-// what it is.
+// unfinished returns the error for a text that does not end before an annotation or the end of the
+// file. The error says what the text is.
 func (p *parser) unfinished(where string) error {
 	line := p.line
 	c := p.take()
@@ -262,8 +263,7 @@ func (p *parser) unfinished(where string) error {
 	)
 }
 
-// endsStatement reports whether the last word of a line, a comment set aside, ends in a
-// semicolon.
+// endsStatement reports whether the last word of a line, without its comment, ends in a semicolon.
 func endsStatement(line string) bool {
 	last := ""
 	for word := range strings.FieldsSeq(line) {

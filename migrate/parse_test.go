@@ -98,7 +98,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// FuzzParse checks that nothing is lost or made up: every statement stands in the file, in order.
+// FuzzParse checks that the parser loses and adds nothing: the file has every statement, in order.
 func FuzzParse(f *testing.F) {
 	f.Add("-- +goose Up\nselect 1;\n-- +goose Down\nselect 2;\n")
 	f.Add("-- +goose Up\n-- +goose StatementBegin\nx;\ny;\n-- +goose StatementEnd\n")
@@ -129,7 +129,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzReadSQL checks that the lexer ends, and takes a text apart without gaps.
+// FuzzReadSQL checks that the lexer ends and splits a text without gaps.
 func FuzzReadSQL(f *testing.F) {
 	f.Add("select 'a''b', \"c\", $x$ ; $x$, E'\\'' /* /* */ */ -- ;\n;")
 	f.Add("create function f() returns int language sql begin atomic select 1; select 2; end;")
@@ -152,7 +152,7 @@ func FuzzReadSQL(f *testing.F) {
 func TestStatementsThatTheServerWouldRefuse(t *testing.T) {
 	t.Parallel()
 	for sql, fine := range map[string]bool{
-		"select 1; select 2;": true, // as two
+		"select 1; select 2;": true, // two statements
 		"create function f() returns int as $$\nselect 1;\n$$ language sql;": false, // ends within the quote
 		"select 'a\n;\n';":                  false,
 		"select ';' -- ; x\n;":              true,

@@ -8,8 +8,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// halfDone is what a schema's note says of a migration without a transaction that is being run, or
-// that stopped: the statement that was sent last. Those before it are done.
+// halfDone is the part of a schema's note about a migration without a transaction that is running
+// or has stopped. It has the statement that was sent last. Those before it are done.
 type halfDone struct {
 	Version   int64     `json:"version"`
 	Direction Direction `json:"direction"`
@@ -17,14 +17,13 @@ type halfDone struct {
 	Checksum  string    `json:"checksum,omitempty"`
 }
 
-// HalfDoneError is returned, in an [Error], when a migration without a transaction fails and an
-// earlier run of it had stopped half way. The statements before Statement are done. A run repeats
-// them, and they fail unless they can be repeated (IF NOT EXISTS), or what they made was undone by
-// hand.
+// HalfDoneError is returned, in an [Error], if a migration without a transaction fails and an
+// earlier run of it had stopped half way. The statements before Statement are done. Each run
+// repeats them. They fail unless they can be repeated (IF NOT EXISTS) or were undone by hand.
 type HalfDoneError struct {
-	Statement int   // at which the earlier run stopped, 1-based, within the file's section
-	Edited    bool  // the file was edited since: Statement counts in the file as it was then
-	Err       error // why it failed now
+	Statement int   // where the earlier run stopped, 1-based, within the file's section
+	Edited    bool  // the file was edited since; Statement counts in the earlier file
+	Err       error // why it failed this time
 }
 
 // Error returns the reason and where the earlier run stopped.
@@ -40,7 +39,7 @@ func (e *HalfDoneError) Error() string {
 // Unwrap returns the reason.
 func (e *HalfDoneError) Unwrap() error { return e.Err }
 
-// sum is the beginning of the migration's checksum.
+// sum returns the beginning of the migration's checksum.
 func (st step) sum() string {
 	if st.m.checksum == "" {
 		return ""
@@ -48,13 +47,13 @@ func (st step) sum() string {
 	return st.m.checksum[:noteLen]
 }
 
-// notesHalf reports whether the progress of a step is noted: it can stop between two statements,
-// and the schema is no scratch schema.
+// notesHalf reports whether the progress of a step is noted. It is noted if the step can stop
+// between two statements and the schema is in use, which a scratch schema is not.
 func (s *session) notesHalf(st step) bool {
 	return !s.t.cfg.unused && !st.isGo() && len(st.statements()) > 1
 }
 
-// stopped returns what the note says of an earlier run of a step, or nil.
+// stopped returns the note about an earlier run of the step, or nil.
 func (s state) stopped(st step) *halfDone {
 	if s.half == nil || s.half.Version != st.m.version || s.half.Direction != st.dir {
 		return nil
@@ -62,9 +61,9 @@ func (s state) stopped(st step) *halfDone {
 	return s.half
 }
 
-// noteHalf writes down, before the i-th statement of a step is sent, that those before it are done.
-// The migration may have changed the session so that the note cannot be written. That is no reason
-// to stop in the middle.
+// noteHalf notes that the statements before the i-th one of a step are done, before that one is
+// sent. The migration may have changed the session in a way that the note cannot be written. It
+// goes on then, because stopping in the middle would be worse.
 func (s *session) noteHalf(ctx context.Context, seen state, st step, i int) error {
 	if i == 0 || !seen.noted || !s.notesHalf(st) {
 		return nil
@@ -82,7 +81,7 @@ func (s *session) noteHalf(ctx context.Context, seen state, st step, i int) erro
 	return err
 }
 
-// halfError adds to the error of a step where an earlier run of it had stopped.
+// halfError adds a [HalfDoneError] to the error of a step if an earlier run of it had stopped.
 func (s state) halfError(st step, err error) error {
 	var failure *Error
 	before := s.stopped(st)

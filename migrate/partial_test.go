@@ -27,7 +27,7 @@ func TestARepeatedMigrationSaysWhereAnEarlierRunStopped(t *testing.T) {
 	for name, before := range map[string]string{"tenant_1": "", "tenant_2": "-- +goose Up\ncreate table zero (id int);\n"} {
 		files := map[string]string{"00002_half.sql": halfFile}
 		files["00001_zero.sql"] = before
-		if before == "" { // the very first migration of a schema
+		if before == "" { // the first migration of a schema
 			files = map[string]string{"00001_half.sql": halfFile}
 		}
 		r := f.tenant(t, texts("app", files))
@@ -38,7 +38,7 @@ func TestARepeatedMigrationSaysWhereAnEarlierRunStopped(t *testing.T) {
 		var half *migrate.HalfDoneError
 		require.NotErrorAs(t, err, &half, "nothing had stopped before")
 
-		for range 2 { // what stopped the first time stays known, whatever stops it now
+		for range 2 { // the first stop stays known, whatever the later reason is
 			_, err = r.Up(t.Context(), name)
 			require.ErrorAs(t, err, &half)
 			assert.Equal(t, 3, half.Statement)
@@ -51,7 +51,7 @@ func TestARepeatedMigrationSaysWhereAnEarlierRunStopped(t *testing.T) {
 			assert.Equal(t, "42P07", pgErr.Code)
 		}
 
-		// The file is mended, and stops earlier than before: that is another file's statement.
+		// The corrected file stops earlier. The noted statement is that of another file.
 		edited := map[string]string{}
 		for file, text := range files {
 			edited[file] = text
@@ -87,7 +87,8 @@ func TestAMigrationDownSaysWhereAnEarlierRunStopped(t *testing.T) {
 	assert.Equal(t, 2, half.Statement)
 }
 
-// A process that was killed in the middle has left no error: only the note.
+// TestAMigrationThatWasCutOffSaysSoWhenItIsRepeated kills a session in the middle of a migration.
+// Then there is no error, only the note.
 func TestAMigrationThatWasCutOffSaysSoWhenItIsRepeated(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

@@ -13,8 +13,9 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 )
 
-// Behind a pooler in transaction mode each transaction may be on another connection: a lock of a
-// session, a prepared statement or a setting would be somebody else's.
+// TestFleetThroughAPoolerInTransactionMode uses a pooler in transaction mode, where each
+// transaction may be on another connection. A session's lock, a prepared statement or a setting
+// would reach another client.
 func TestFleetThroughAPoolerInTransactionMode(t *testing.T) {
 	t.Parallel()
 	f := fleet(t, 24)
@@ -50,7 +51,7 @@ func TestFleetThroughAPoolerInTransactionMode(t *testing.T) {
 	status, err := r.Status(t.Context(), "tenant_25")
 	require.NoError(t, err)
 	assert.Len(t, status.Versions(migrate.Applied), 2, "status %+v", status)
-	for range 6 { // whichever connections these are
+	for range 6 { // several, to reach different connections
 		var path, timeout string
 		var prepared, locks int
 		require.NoError(t,

@@ -7,8 +7,9 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// send makes the calls: all statements between two functions in one pipeline, one by one, so that
-// the server says which one failed. It returns how many steps were committed, also with an error.
+// send makes the calls. It sends all statements between two functions in one pipeline, one by one,
+// so that the server says which one failed. It returns how many steps were committed, also with an
+// error.
 func (s *session) send(ctx context.Context, calls []call) (committed int, err error) {
 	for len(calls) > 0 {
 		n := 0
@@ -60,7 +61,7 @@ func result(p *pgconn.Pipeline) error {
 	return err
 }
 
-// closePipeline returns the error of the close where there was none before: else it is the same.
+// closePipeline returns the error of Close, or nil if there was an error before, which is the same.
 func closePipeline(p *pgconn.Pipeline, before error) error {
 	err := p.Close()
 	if before != nil {
@@ -69,7 +70,7 @@ func closePipeline(p *pgconn.Pipeline, before error) error {
 	return err
 }
 
-// failure is the error of a call.
+// failure returns the error of a call, with its place in the migration.
 func (t target) failure(c call, err error) error {
 	switch {
 	case c.guard && stateIs(err, divisionByZero):

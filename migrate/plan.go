@@ -10,29 +10,29 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Plan is what would be sent to one schema.
+// Plan is what a runner would send to one schema.
 type Plan struct {
 	Schema string
-	Calls  []PlannedCall // empty where there is nothing to do
+	Calls  []PlannedCall // empty if there is nothing to do
 }
 
-// PlannedCall is one statement, or one function.
+// PlannedCall is one statement or one function.
 type PlannedCall struct {
 	SQL  string   // empty for a function
 	Args []string // of $1, $2, ...
 
-	// Source, File, Version and Direction are those of the migration that the call belongs to;
-	// zero for what the package sends itself.
+	// Source, File, Version and Direction are those of the migration that the call belongs to. They
+	// are zero for statements of this package.
 	Source    string
 	File      string
 	Version   int64
 	Direction Direction
 }
 
-// PlanUp returns what [Runner.UpTo] would send, all of it and exactly it, in order; [Newest] stands
-// for what [Runner.Up] would. It sends queries only, and changes and locks nothing: another runner
-// may be faster. In the comment that keeps the checksums the times of new versions are those of the
-// plan. The statements of a function are not known. Errors are those of UpTo.
+// PlanUp returns exactly the statements that [Runner.UpTo] would send, in order. With [Newest] it
+// returns those of [Runner.Up]. It sends queries only, and changes and locks nothing, so that
+// another runner may come first. In the comment with the checksums, the times of new versions are
+// those of the plan. The statements of Go migrations are not known. The errors are those of UpTo.
 func (r *Runner) PlanUp(ctx context.Context, schema string, version int64) (Plan, error) {
 	return r.plan(ctx, schema, upTo{version})
 }
@@ -83,13 +83,13 @@ func (r *Runner) plan(ctx context.Context, schema string, g stepSelector) (Plan,
 			plan.together(t, st, grantees, steps[:n], n == len(steps))
 		}
 		st.did(steps[:n])
-		now += int64(n) // as the versions of one message have it
+		now += int64(n) // versions in one message have consecutive times
 		steps, grantees = steps[n:], nil
 	}
 	return plan, nil
 }
 
-// plannedSession returns the start of a session of the pool.
+// plannedSession returns the settings with which a session of the pool starts.
 func (r *Runner) plannedSession(ctx context.Context, t target) (sessionStart, error) {
 	rows, err := r.pool.Query(ctx, t.sessionCall().sql, pgx.QueryExecModeExec)
 	if err != nil {
@@ -105,8 +105,8 @@ func (r *Runner) plannedSession(ctx context.Context, t target) (sessionStart, er
 	return readStart(values), nil
 }
 
-// planned returns the roles that have, or by default privileges will have, rights on the version
-// table, and the time.
+// planned returns the server's time and the roles with privileges on the version table. If there is
+// no table yet, these are the roles that will have some by default privileges.
 func (r *Runner) planned(ctx context.Context, t target) (grantees []string, now int64, err error) {
 	rows, err := r.pool.Query(ctx, `with acl as (
 			select c.relacl as acl, c.relowner as owner from pg_class c where c.oid = to_regclass($2)
@@ -129,7 +129,7 @@ func (r *Runner) planned(ctx context.Context, t target) (grantees []string, now 
 	return grantees, now, nil
 }
 
-// together adds what steps with transactions send.
+// together adds what is sent for steps with transactions.
 func (p *Plan) together(t target, st state, grantees []string, steps []step, last bool) {
 	first := len(p.Calls) == 0
 	calls := t.open(!first)
@@ -139,7 +139,7 @@ func (p *Plan) together(t target, st state, grantees []string, steps []step, las
 	p.add(append(calls, t.finish(st, grantees, steps, last)...))
 }
 
-// alone adds what a step without a transaction sends.
+// alone adds what is sent for a step without a transaction.
 func (p *Plan) alone(t target, st state, grantees []string, s step, last bool) {
 	first := len(p.Calls) == 0
 	p.add(append([]call{t.sessionCall()}, t.session()...))
@@ -170,7 +170,7 @@ func (p *Plan) add(calls []call) {
 	}
 }
 
-// Migrations returns the calls that belong to migrations, without those of the package.
+// Migrations returns the calls that belong to migrations, without those of this package.
 func (p Plan) Migrations() []PlannedCall {
 	var calls []PlannedCall
 	for _, c := range p.Calls {
@@ -181,8 +181,8 @@ func (p Plan) Migrations() []PlannedCall {
 	return calls
 }
 
-// WriteTo writes the plan as a script that psql runs to the same end, with arguments filled in. A
-// function is a comment.
+// WriteTo writes the plan as a script for psql with the same effect. It fills in the arguments. A
+// Go migration is a comment.
 func (p Plan) WriteTo(w io.Writer) (int64, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "-- schema %s\n", p.Schema)
@@ -200,7 +200,7 @@ func (p Plan) WriteTo(w io.Writer) (int64, error) {
 	return int64(n), err
 }
 
-// script returns the statement with its arguments in place, and ended.
+// script returns the statement with its arguments filled in and a semicolon at its end.
 func (c PlannedCall) script() string {
 	sql := c.SQL
 	for i := len(c.Args) - 1; i >= 0; i-- {

@@ -15,7 +15,7 @@ import (
 
 const serializable = "create table level%s as select current_setting('transaction_isolation') as level;"
 
-// prologues are files whose transaction is serializable, each in another way.
+// prologues are files whose transaction is serializable. They say so in different ways.
 var prologues = map[string]string{
 	"SET TRANSACTION":            "set transaction isolation level serializable;",
 	"with other modes":           "SET TRANSACTION READ WRITE, ISOLATION LEVEL SERIALIZABLE, NOT DEFERRABLE;",
@@ -29,7 +29,8 @@ var prologues = map[string]string{
 	"in a block with the others": "-- +goose StatementBegin\nset transaction isolation level serializable; select 1;\n-- +goose StatementEnd",
 }
 
-// What has to come before the first query of a transaction comes before those of the runner, too.
+// TestSetTransactionIsTheFirstOfItsTransaction checks that the statements which must precede the
+// first query of a transaction also precede the runner's queries.
 func TestSetTransactionIsTheFirstOfItsTransaction(t *testing.T) {
 	t.Parallel()
 	for name, set := range prologues {
@@ -105,7 +106,8 @@ func TestSetTransactionGoesDown(t *testing.T) {
 	assert.Equal(t, "repeatable read, repeatable read", levels)
 }
 
-// What fails is named by its statement and line, though it was not sent in its place.
+// TestSetTransactionThatFails checks that an error names the statement and its line, although the
+// statement was not sent in its place.
 func TestSetTransactionThatFails(t *testing.T) {
 	t.Parallel()
 	for name, file := range map[string]struct{ sql, reason string }{
@@ -133,8 +135,8 @@ func TestSetTransactionThatFails(t *testing.T) {
 	}
 }
 
-// In one transaction for all files only the first of those that are pending can say what it is to
-// be. Others are refused before anything runs.
+// TestSetTransactionWithOneTransactionForAll checks that, with one transaction for all files, only
+// the first pending one may set its modes. Others are refused before anything runs.
 func TestSetTransactionWithOneTransactionForAll(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

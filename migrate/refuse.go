@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// checkTokens refuses a text that is not SQL as the server reads it.
+// checkTokens returns an error for a text that is not SQL as the server reads it.
 func (p *parser) checkTokens(c gooseText) error {
 	if err := p.checkPsql(c); err != nil {
 		return err
@@ -22,7 +22,7 @@ func (p *parser) checkTokens(c gooseText) error {
 	return nil
 }
 
-// checkPsql refuses what psql does, and not the server.
+// checkPsql returns an error for what only psql can do: its commands and COPY data.
 func (p *parser) checkPsql(c gooseText) error {
 	for _, t := range c.statements {
 		switch copies := t.words(1)[0] == "COPY"; {
@@ -50,9 +50,10 @@ func (p *parser) checkPsql(c gooseText) error {
 	return nil
 }
 
-// build makes the statements of the texts. It refuses those that the server would refuse or that
-// would leave the transaction that the migration runs in, or the settings that it is given. What
-// runs without one has its connection to itself.
+// build makes the statements of the texts. It returns an error for a statement that the server
+// would refuse, and for one that would end the migration's transaction or change the settings that
+// the runner has made. A migration without a transaction is not checked for that, because it has a
+// connection for itself.
 func (p *parser) build() error {
 	p.m.noTxDown = p.m.noTx
 	for _, c := range p.up {
@@ -71,7 +72,7 @@ func (p *parser) statements(texts []gooseText) ([]statement, error) {
 	number, prologue := 0, true
 	for _, c := range texts {
 		together := p.m.noTx && len(c.statements) > 1 && !slices.ContainsFunc(c.statements, sqlText.needsNoTx)
-		if together { // as goose sends them
+		if together { // goose sends them as one text, which is one transaction
 			all = append(all, statement{sql: "begin", line: c.lineOf(c.statements[0].at), number: number + 1})
 		}
 		for _, t := range c.statements {
@@ -121,8 +122,8 @@ func (p *parser) checkStatement(line int, t sqlText) error {
 	return nil
 }
 
-// refusesSetting returns why a SET or RESET cannot be what the file means; empty: it may be run.
-// What it sets lasts until the end of the file: the runner takes it back.
+// refusesSetting returns why a migration must not contain a SET or RESET, or the empty string if it
+// may. What a SET changes lasts until the end of the file, when the runner resets it.
 func (t sqlText) refusesSetting() string {
 	if t.setsTransaction() && t.readOnly() {
 		return "of a transaction that only reads in a migration: its version could not be written down. Leave it out"

@@ -83,7 +83,7 @@ func TestAByteOrderMarkIsNotPartOfAFile(t *testing.T) {
 // newWith returns the error of New for a file of the set.
 func newWith(t *testing.T, kind Set, content string) error {
 	t.Helper()
-	pool, err := pgxpool.New(t.Context(), "host=127.0.0.1") // connects when it is used, and it is not
+	pool, err := pgxpool.New(t.Context(), "host=127.0.0.1") // it would connect at its first use, and is not used
 	require.NoError(t, err)
 	defer pool.Close()
 	sources := []Source{

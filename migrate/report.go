@@ -6,27 +6,27 @@ import (
 	"time"
 )
 
-// Report is what came of a run over many schemas.
+// Report is the result of a run over many schemas.
 type Report struct {
-	// Results has, in the order of the list, each schema that was not current when it was looked at:
-	// migrated, failed, not started. At the end come strays, in front, with the name public, the
-	// shared set if it was not current.
+	// Results has each schema that was not current when it was read, in the order of the list: the
+	// migrated, the failed, those not started. Unregistered schemas are at the end. The shared set,
+	// with the name of its schema, is in front if it was not current.
 	Results []Result
 
-	Listed  int // schemas on the list, as far as the options name them
-	Current int // of them, those that had nothing pending
-	// of them, those in which files of applied migrations were edited since, whatever [Config.Changed]
-	// makes of it
+	Listed  int // schemas on the list that the options include
+	Current int // of these, the schemas that had nothing pending
+	// Edited is the number of schemas on the list in which files of applied migrations were edited
+	// since, with either value of [Config.Changed].
 	Edited  int
 	Started time.Time
 
 	Duration time.Duration
 
-	// Stopped is why the run ended before its end, or nil.
+	// Stopped is why the run stopped early, or nil.
 	Stopped error
 }
 
-// Count returns how many schemas had an outcome.
+// Count returns how many schemas have the outcome.
 func (r Report) Count(outcome Outcome) int {
 	if outcome == Current {
 		return r.Current
@@ -40,7 +40,7 @@ func (r Report) Count(outcome Outcome) int {
 	return n
 }
 
-// Failed returns the results of the schemas that need somebody's attention.
+// Failed returns the results of the schemas that an operator must look at.
 func (r Report) Failed() []Result {
 	var failed []Result
 	for _, res := range r.Results {
@@ -51,8 +51,8 @@ func (r Report) Failed() []Result {
 	return failed
 }
 
-// Err returns nil if every schema on the list is up to date, and else why not: [ErrIncomplete],
-// with the reason for which the run was stopped, if it was, or else the first failure.
+// Err returns nil if every schema on the list is up to date. Otherwise it returns an error that
+// wraps [ErrIncomplete] and the reason why the run stopped early, or else the first failure.
 func (r Report) Err() error {
 	failed, left := r.Failed(), r.Count(NotStarted)
 	switch {
@@ -68,18 +68,19 @@ func (r Report) Err() error {
 
 // The exit codes of [Report.ExitCode].
 const (
-	// ExitOK is that every schema on the list is up to date.
+	// ExitOK means that every schema on the list is up to date.
 	ExitOK = 0
 
-	// ExitFailed is that a schema, the shared set, a canary's check or the run itself failed.
+	// ExitFailed means that a schema, the shared set, the check of the canaries or the run itself
+	// failed.
 	ExitFailed = 1
 
-	// ExitIncomplete is that nothing failed and schemas were not started: because of the limit, or as
-	// the context ended. Run again.
+	// ExitIncomplete means that nothing failed, but schemas were not started because of the limit or
+	// because the context ended. Run again.
 	ExitIncomplete = 2
 )
 
-// ExitCode returns what a command exits with.
+// ExitCode returns the exit code for a command.
 func (r Report) ExitCode() int {
 	switch {
 	case r.Err() == nil:
@@ -90,7 +91,7 @@ func (r Report) ExitCode() int {
 	return ExitFailed
 }
 
-// summaryOrder is the order of the outcomes in a summary: what matters most comes first.
+// summaryOrder is the order of the outcomes in a summary, the most important ones first.
 var summaryOrder = []Outcome{
 	Failed,
 	Missing,

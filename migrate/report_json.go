@@ -7,13 +7,14 @@ import (
 	"time"
 )
 
-// isEnd reports whether a run was ended from outside and not by a failure.
+// isEnd reports whether the caller has ended the run, by its context or a limit, and not a failure.
 func isEnd(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrLimit)
 }
 
 // MarshalJSON returns the report as an object with the fields ok, exit_code, started, seconds,
-// listed, edited, counts (by [Outcome]), results, and stopped where it was. These names stay.
+// listed, edited, counts (by [Outcome]) and results, and stopped if the run stopped early. These
+// names are stable.
 func (r Report) MarshalJSON() ([]byte, error) {
 	counts := make(map[Outcome]int)
 	for _, outcome := range summaryOrder {
@@ -39,7 +40,7 @@ func (r Report) MarshalJSON() ([]byte, error) {
 	return json.Marshal(doc)
 }
 
-// resultError is the JSON of an error. What is not known is left out.
+// resultError is the JSON form of an error. Fields that are not known are left out.
 type resultError struct {
 	Message   string `json:"message"`
 	Source    string `json:"source,omitempty"`
@@ -52,8 +53,8 @@ type resultError struct {
 }
 
 // MarshalJSON returns the result as an object with the fields schema, outcome, from, to, applied,
-// undone, seconds, and, for an error, error with message, source, file, version, direction,
-// statement, line and sqlstate. These names stay.
+// undone and seconds. For an error it also has the field error, with message, source, file,
+// version, direction, statement, line and sqlstate. These names are stable.
 func (res Result) MarshalJSON() ([]byte, error) {
 	doc := struct {
 		Schema  string       `json:"schema"`

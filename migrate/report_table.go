@@ -13,12 +13,13 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// tableRows is how many results of one outcome a table shows, other than of failures: those are all
-// there.
+// tableRows is how many results of one outcome a table shows. Failures are an exception: a table
+// shows all of them.
 const tableRows = 10
 
-// WriteTable writes the report for people: failures first, then what was not started, then the
-// rest, and a summary as the last line. Of thousands of migrated schemas it names a few.
+// WriteTable writes the report for people: failures first, then schemas that were not started, then
+// the others, and a summary as the last line. Of outcomes that are no failure it shows ten schemas
+// each.
 func (r Report) WriteTable(w io.Writer) error {
 	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if len(r.Results) > 0 {
@@ -77,7 +78,7 @@ func shortTime(d time.Duration) string {
 	return d.Round(100 * time.Microsecond).String()
 }
 
-// what says what happened, without the schema: it is in the line already.
+// what describes the result without the name of the schema, which the line has already.
 func (res Result) what() string {
 	var failure *Error
 	var pgErr *pgconn.PgError
@@ -101,7 +102,7 @@ func (res Result) what() string {
 	return oneLine(strings.TrimPrefix(res.Err.Error(), fmt.Sprintf("migrate schema %q: ", res.Schema)))
 }
 
-// joinVersions names a few versions.
+// joinVersions returns the first five versions and how many more there are.
 func joinVersions(versions []int64) string {
 	var parts []string
 	for _, v := range versions[:min(len(versions), 5)] {
@@ -113,7 +114,8 @@ func joinVersions(versions []int64) string {
 	return strings.Join(parts, ", ")
 }
 
-// oneLine keeps what a server or a function says from breaking the table.
+// oneLine replaces line ends and tabs in the messages of servers and functions, which would break
+// the table.
 func oneLine(s string) string {
 	return strings.Join(
 		strings.FieldsFunc(s, func(c rune) bool { return slices.Contains([]rune{'\n', '\r', '\t', '\v', '\f'}, c) }),

@@ -8,21 +8,21 @@ import (
 	"time"
 )
 
-// Result is what happened to one schema.
+// Result is the result for one schema.
 type Result struct {
 	Schema   string
-	Outcome  Outcome // [Current] also where something was undone, [NewerCompatible] where a newer program was here before
-	From, To int64   // the newest version before and after; 0 for none
+	Outcome  Outcome // also [Current] if migrations were undone; [NewerCompatible] if a newer program has migrated it
+	From, To int64   // the newest applied version before and after; 0: none
 	Applied  []int64 // in order
 	Undone   []int64 // in order
 	Duration time.Duration
-	Err      error // why the schema is not where it should be, or nil
+	Err      error // why the schema is not at the requested version, or nil
 
 	order int  // the schema's place in a run over many
-	newer bool // a newer program was here, and this one can work with it
+	newer bool // a newer program has migrated the schema, and this one can work with it
 }
 
-// did enters steps that were done.
+// did records steps that were committed.
 func (res *Result) did(steps []step, now state) {
 	for _, st := range steps {
 		if st.dir == Down {
@@ -34,15 +34,16 @@ func (res *Result) did(steps []step, now state) {
 	res.To = now.newest()
 }
 
-// TenantVersion names what [Runner.Up] brings a tenant's schema to: the versions of the tenant set.
-// It changes when a migration is added, and sorts, byte by byte, behind that of an earlier release,
-// which has fewer; what a file says does not matter to it, nor to a schema that has applied it.
+// TenantVersion returns a name for the versions of the tenant set, to which [Runner.Up] brings a
+// tenant's schema. It changes when a migration is added. Byte by byte it sorts after the name of an
+// earlier release, which has fewer versions. It does not depend on the content of the files, which
+// a schema that has applied them would not notice either.
 func (r *Runner) TenantVersion() string { return r.tenant.fingerprint() }
 
-// SharedSchema returns that of the configuration.
+// SharedSchema returns the name of the shared schema, [Config].SharedSchema.
 func (r *Runner) SharedSchema() string { return r.cfg.SharedSchema }
 
-// Role returns the role that the runner's pool works as, to which belongs what migrations make.
+// Role returns the role that the runner's pool works as. It owns what migrations create.
 func (r *Runner) Role(ctx context.Context) (string, error) {
 	var role string
 	if err := r.pool.QueryRow(ctx, "select current_user").Scan(&role); err != nil {
@@ -51,30 +52,30 @@ func (r *Runner) Role(ctx context.Context) (string, error) {
 	return role, nil
 }
 
-// Migrate is [Runner.Up] without the result, as package tenancy wants it.
+// Migrate is [Runner.Up] without the result, for the interface of package tenancy.
 func (r *Runner) Migrate(ctx context.Context, schema string) error {
 	_, err := r.Up(ctx, schema)
 	return err
 }
 
-// UpUnused is [Runner.Up] for a schema that no other session uses yet, such as one that is
-// restored. It leaves CONCURRENTLY out of statements, so that they do not wait for the snapshots of
-// other sessions. It does not change what migrations that are functions send.
+// UpUnused is [Runner.Up] for a schema that no other session uses yet, such as one that is being
+// restored. It removes CONCURRENTLY from statements, so that they do not wait for the snapshots of
+// other sessions. It does not change the statements of Go migrations.
 func (r *Runner) UpUnused(ctx context.Context, schema string) (Result, error) {
 	unused := *r
 	unused.cfg.unused = true
 	return unused.Up(ctx, schema)
 }
 
-// MigrateUnused is UpUnused without the result, as package tenancy wants it.
+// MigrateUnused is [Runner.UpUnused] without the result, for the interface of package tenancy.
 func (r *Runner) MigrateUnused(ctx context.Context, schema string) error {
 	_, err := r.UpUnused(ctx, schema)
 	return err
 }
 
-// MigrateNew is MigrateUnused for a schema that was just made, as package tenancy makes them. It
-// does not look at the versions first, and does not wait until its commit is on the disk: a crash
-// of the server soon after it may undo it. The next commit on the same server that waits for the
+// MigrateNew is [Runner.MigrateUnused] for a schema that package tenancy has just created. It does
+// not read the versions first, and it does not wait until its commit is on the disk. A crash of the
+// server soon afterwards may undo the commit. The next commit on the server that waits for the
 // disk, such as the one that activates the tenant, makes it durable.
 func (r *Runner) MigrateNew(ctx context.Context, schema string) error {
 	fresh := *r
@@ -82,55 +83,58 @@ func (r *Runner) MigrateNew(ctx context.Context, schema string) error {
 	return fresh.Migrate(ctx, schema)
 }
 
-// Up applies what is pending in schema: the shared set in [Config].SharedSchema, the tenant set in
-// any other. Where nothing is, it does nothing, at the cost of one query; but rights that others
-// have on the version table, as they come back when a schema is provisioned again, are taken away
-// each time.
+// Up applies the pending migrations of schema: those of the shared set in [Config].SharedSchema,
+// those of the tenant set in any other. If none is pending, it costs one query and changes nothing,
+// with one exception: it revokes privileges that other roles have on the version table. Such
+// privileges come back when a schema is provisioned again.
 //
-// It returns, with nothing changed, a [schemactx.NameError] for a bad name, a
-// [schemactx.SearchPathError] for a schema of the extra search path that does not exist or that is
-// this one, [ErrSchemaMissing], [ErrUnknownVersion], [ErrOutOfOrder], [ErrChanged],
-// [ErrNeedsSession], a [TableError], or a [schemactx.LoginError] if the pool works as a superuser
-// and not as the owner of the schema or of the database ([Config].Roles); and an [Error] for a
-// statement or function that failed: its migration is undone, and those before it, which were
-// committed, stay. The result lists those, with an error too; also where the connection was lost,
-// unless the versions could not be read again. When ctx ends, the running transaction is rolled
-// back.
+// Errors, with nothing changed: a [schemactx.NameError] for a bad name; a
+// [schemactx.SearchPathError] if a schema of the extra search path does not exist or is this one;
+// [ErrSchemaMissing]; [ErrUnknownVersion]; [ErrOutOfOrder]; [ErrChanged]; [ErrNeedsSession]; a
+// [TableError]; and a [schemactx.LoginError] if the pool works as a superuser and not as the owner
+// of the schema or of the database ([Config].Roles).
 //
-// A migration without a transaction is written down after its last statement. A crash in between,
-// or a failed statement, makes it run again from its first: make its statements such that they can,
-// with IF NOT EXISTS and the like. An index that CREATE INDEX CONCURRENTLY has left invalid is
-// dropped and made again, and the migration is not written down while an index of it is invalid
-// ([InvalidIndexError]). A statement with CONCURRENTLY waits for other transactions as
-// [Config.ConcurrentTimeout] says ([BlockedError]).
+// If a statement or function of a migration fails, the error is an [Error]. That migration is
+// rolled back, and the ones that were committed before it stay. The result lists the committed
+// migrations also with an error, and after a lost connection, unless the versions could not be read
+// again. When ctx ends, the running transaction is rolled back.
+//
+// A migration without a transaction is recorded after its last statement. After a crash before
+// that, or after a failed statement, the next run starts at the first statement again. So write
+// statements that can be repeated, with IF NOT EXISTS and the like. If CREATE INDEX CONCURRENTLY
+// has left an invalid index, the next run drops the index and creates it again. The migration is
+// not recorded while one of its indexes is invalid ([InvalidIndexError]).
+// [Config.ConcurrentTimeout] bounds how long a CONCURRENTLY statement waits for other transactions
+// ([BlockedError]).
 //
 // [schemactx.NameError]: https://pkg.go.dev/github.com/oryne/pgtenant/schemactx#NameError
 func (r *Runner) Up(ctx context.Context, schema string) (Result, error) {
 	return r.reach(ctx, schema, upTo{Newest})
 }
 
-// UpTo is [Runner.Up] without what is newer than version. A version that the schema's set does not
-// have is [ErrNoMigration].
+// UpTo is [Runner.Up] up to version. Newer migrations stay pending. If the schema's set does not
+// have version, the error is [ErrNoMigration].
 func (r *Runner) UpTo(ctx context.Context, schema string, version int64) (Result, error) {
 	return r.reach(ctx, schema, upTo{version})
 }
 
-// Down undoes the migration that was applied last, which is not the one of the newest version where
-// several sources take turns; where none is applied, it does nothing. One without a Down section is
-// [ErrNoDown]. The other errors are those of [Runner.Up].
+// Down undoes the migration that was applied last. With several sources that need not be the one
+// with the highest version. If no migration is applied, it does nothing. The error is [ErrNoDown]
+// for a migration without a Down section. The other errors are those of [Runner.Up].
 func (r *Runner) Down(ctx context.Context, schema string) (Result, error) {
 	return r.reach(ctx, schema, downLast{})
 }
 
-// DownTo undoes what is newer than version, the last applied first, in the transactions in which Up
-// applies it. Zero undoes everything. One that has no Down section is [ErrNoDown], with
-// nothing undone; a version that the schema's set does not have is [ErrNoMigration].
+// DownTo undoes the migrations that are newer than version, the last applied first, in the same
+// transactions in which Up applies them. Zero undoes all. If one of them has no Down section, the
+// error is [ErrNoDown] and nothing is undone. If the schema's set does not have version, the error
+// is [ErrNoMigration].
 func (r *Runner) DownTo(ctx context.Context, schema string, version int64) (Result, error) {
 	return r.reach(ctx, schema, downTo{version})
 }
 
-// Redo undoes the migration that was applied last and applies it again. Where the second fails the
-// first stays, unless [TransactionForAll] is set. The errors are those of [Runner.Down].
+// Redo undoes the migration that was applied last and applies it again. If applying it fails, it
+// stays undone, unless [TransactionForAll] is set. The errors are those of [Runner.Down].
 func (r *Runner) Redo(ctx context.Context, schema string) (Result, error) {
 	return r.reach(ctx, schema, redoLast{})
 }
@@ -175,7 +179,8 @@ func (r *Runner) log(ctx context.Context, message string, res Result) {
 	)
 }
 
-// checkGoal refuses a version that nobody has: a typing error would migrate too far or not at all.
+// checkGoal returns an error for a version that the sources do not have. Such a typing error would
+// migrate too far or not at all.
 func (r *Runner) checkGoal(schema string, g stepSelector) error {
 	t, err := r.target(schema)
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// source makes migrations of version to SQL; each is the Up section.
+// source makes a source of the files. Each text is the Up section.
 func source(name string, files map[string]string) migrate.Source {
 	m := make(fstest.MapFS)
 	for file, up := range files {
@@ -34,7 +34,7 @@ var basic = map[string]string{
 	"00002_body.sql":  "alter table notes add column body text;",
 }
 
-// fixture is a database with the schemas tenant_1 to tenant_3, empty.
+// fixture is a database with the empty schemas tenant_1 to tenant_3.
 type fixture struct {
 	pg *pgtest.DB
 }
@@ -100,7 +100,7 @@ func TestUpAppliesInOrderAndOnce(t *testing.T) {
 	}
 }
 
-// queries counts what a pool sends.
+// queries counts the queries of a pool.
 type queries struct{ n atomic.Int32 }
 
 func (q *queries) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
@@ -188,7 +188,7 @@ func TestSeveralSourcesInOneSet(t *testing.T) {
 		"00002_body.sql":  basic["00002_body.sql"],
 	}
 	r = f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{library, source("app", more)}})
-	res, err := r.Up(t.Context(), "tenant_1") // 3 is not out of order: 100 is another source's
+	res, err := r.Up(t.Context(), "tenant_1") // 3 is not out of order: 100 is of another source
 	require.NoError(t, err)
 	assert.Equal(t, []int64{3}, res.Applied, "applied")
 	_, err = migrate.New(f.pg.Pool, migrate.Config{Tenant: []migrate.Source{source("one", basic), source("two", basic)}})
@@ -313,7 +313,7 @@ func TestTenantCannotRewriteItsVersions(t *testing.T) {
 	)
 	require.NoError(t, f.runner(t, basic).Migrate(t.Context(), "tenant_1"))
 	f.expectConcealed(t, role)
-	// as Provision does when it is run again
+	// Provision does the same when it runs again.
 	f.exec(t, fmt.Sprintf("grant all on all tables in schema tenant_1 to %s, public", role))
 	plan, err := f.runner(t, basic).PlanUp(t.Context(), "tenant_1", migrate.Newest)
 	require.NoError(t, err)
@@ -361,7 +361,7 @@ func TestLockThatIsHeldForAWhile(t *testing.T) {
 	impatient.LockRetries = 20
 	done := make(chan error)
 	go func() { done <- f.runnerWith(t, impatient).Migrate(t.Context(), "tenant_1") }()
-	for waiting := 0; waiting == 0; { // until it stands in line
+	for waiting := 0; waiting == 0; { // until it waits for the lock
 		f.scan(t, "select count(*) from pg_locks where not granted and relation = 'tenant_1.notes'::regclass", &waiting)
 	}
 	require.NoError(t, tx.Rollback(t.Context()))

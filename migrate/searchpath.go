@@ -10,18 +10,18 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// SearchPath returns the path that the migrations of a schema run with, and the scopes of the
-// program too: see [schemactx.SearchPath], whose errors it returns.
+// SearchPath returns the search path of a schema, for its migrations and for the scopes of the
+// program. The errors are those of [schemactx.SearchPath].
 func (r *Runner) SearchPath(schema string) (string, error) {
 	return schemactx.SearchPath(schema, r.cfg.ExtraSearchPath)
 }
 
-// ExtraSearchPath returns that of the configuration.
+// ExtraSearchPath returns a copy of [Config].ExtraSearchPath.
 func (r *Runner) ExtraSearchPath() []string { return slices.Clone(r.cfg.ExtraSearchPath) }
 
-// checkPath returns an error where a schema of the path does not exist: PostgreSQL leaves it out
-// without an error, and a migration could fail half-way, or find an operator of another name. It
-// costs a round trip where there are any.
+// checkPath returns an error if a schema of the extra search path does not exist. PostgreSQL
+// ignores such a schema without an error. A migration could then fail half way, or use an operator
+// of another schema. It costs a round trip unless the list is empty.
 func (r *Runner) checkPath(ctx context.Context) error {
 	if len(r.cfg.ExtraSearchPath) == 0 {
 		return nil

@@ -14,8 +14,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// addresses are migrations of each kind that find an extension and a shared table on the path
-// alone.
+// addresses are migrations of each kind that find an extension and a shared table through the
+// search path only.
 var addresses = migrate.Source{
 	Name: "app",
 	FS: fstest.MapFS{
@@ -96,7 +96,8 @@ func TestMigrationsFindTheExtraSchemas(t *testing.T) {
 	}
 }
 
-// Both in one place: what is wrong with a list is found before there is a connection.
+// TestAnExtraSearchPathThatCannotBeIsRefused checks that New and Up refuse an invalid list, New
+// before there is a connection.
 func TestAnExtraSearchPathThatCannotBeIsRefused(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

@@ -13,18 +13,18 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// rollbackTimeout bounds what has to be done when the caller's context is over.
+// rollbackTimeout bounds the clean-up after the caller's context has ended.
 const rollbackTimeout = 5 * time.Second
 
-// session is a connection at work on one schema.
+// session is a connection that migrates one schema.
 type session struct {
 	t      target
 	pooled *pgxpool.Conn // nil: closed
-	start  sessionStart  // what it was before anything ran
-	dirty  bool          // a migration ran on it that may have left something: it is closed
-	seen   *state        // what an attempt has found under the lock; nil: nothing
-	sent   bool          // a migration without a transaction has begun: nothing can be tried again
-	locked bool          // holds the schema's lock
+	start  sessionStart  // the settings before a migration ran
+	dirty  bool          // a migration may have left session state: close the connection instead of reusing it
+	seen   *state        // the state that an attempt has read under the lock; nil: none
+	sent   bool          // a migration without a transaction has begun: no retry
+	locked bool          // the session holds the schema's lock
 }
 
 func (r *Runner) session(ctx context.Context, t target) (*session, error) {
@@ -38,10 +38,10 @@ func (r *Runner) session(ctx context.Context, t target) (*session, error) {
 func (s *session) conn() *pgx.Conn    { return s.pooled.Conn() }
 func (s *session) pg() *pgconn.PgConn { return s.conn().PgConn() }
 
-// close returns the connection to the pool, without the lock. It closes a connection on which a
-// migration ran that may have changed the session: the text of a statement does not say what it
-// sets, and a reset would lose what the pool's hooks have set. A pool closes a connection that is
-// still in a transaction.
+// close releases the lock and returns the connection to the pool. If a migration may have changed
+// the session, it closes the connection: the text of a statement does not say what the statement
+// sets, and a reset would lose what the pool's hooks have set. The pool itself closes a connection
+// that is still in a transaction.
 func (s *session) close(ctx context.Context) {
 	if s.pooled == nil {
 		return
@@ -52,13 +52,13 @@ func (s *session) close(ctx context.Context) {
 		s.dirty = s.exec(ctx, s.t.unlock()) != nil || s.dirty
 	}
 	if s.dirty {
-		_ = s.conn().Close(ctx) // gone in any case
+		_ = s.conn().Close(ctx)
 	}
 	s.pooled.Release()
 	s.pooled, s.locked = nil, false
 }
 
-// lock takes the schema's lock unless the session has it.
+// lock takes the schema's lock, unless the session holds it already.
 func (s *session) lock(ctx context.Context) error {
 	if s.locked {
 		return nil
@@ -68,9 +68,9 @@ func (s *session) lock(ctx context.Context) error {
 	return err
 }
 
-// await asks for the schema's lock until the session has it. It does not wait in the server: a
-// statement that waits holds a snapshot, for whose end CREATE INDEX CONCURRENTLY waits in its turn,
-// and one of both would be told of a deadlock.
+// await polls for the schema's lock until the session has it or the deadline has passed. It does
+// not wait in the server, because a waiting statement holds a snapshot. CREATE INDEX CONCURRENTLY
+// of the lock's holder would wait for that snapshot, and the server would report a deadlock.
 func (s *session) await(ctx context.Context, deadline time.Time) error {
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 250*time.Millisecond) {
 		results, err := s.read(ctx, []call{s.t.tryLock()})
@@ -86,12 +86,12 @@ func (s *session) await(ctx context.Context, deadline time.Time) error {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("lock schema %q: %w", s.t.schema, context.Cause(ctx))
-		case <-time.After(pause/2 + rand.N(pause/2)): // apart from others that wait for the same lock
+		case <-time.After(pause/2 + rand.N(pause/2)): // random, so that waiting runners do not poll at the same time
 		}
 	}
 }
 
-// exec sends calls of ours in one round trip.
+// exec sends internal statements in one round trip.
 func (s *session) exec(ctx context.Context, calls ...call) error {
 	_, err := s.read(ctx, calls)
 	return err
@@ -105,12 +105,13 @@ func (s *session) read(ctx context.Context, calls []call) ([]*pgconn.Result, err
 	return s.pg().ExecBatch(ctx, batch).ReadAll()
 }
 
-// decision chooses, for the state under the lock, the steps to run in transactions. last is whether
-// nothing follows them.
+// decision chooses the steps to run in transactions, for the state that was read under the lock. If
+// last is true, no other steps follow them.
 type decision func(state) (steps []step, last bool, err error)
 
-// transact runs the steps of a decision and returns those that are committed, also with an error.
-// Where another has the lock the transaction ends before it is waited for.
+// transact runs the steps of a decision and returns those that were committed, also with an error.
+// If another runner holds the lock, it rolls back before it waits for the lock, and then tries once
+// more.
 func (s *session) transact(ctx context.Context, decide decision) ([]step, error) {
 	steps, err := s.tryTransact(ctx, decide)
 	if err == nil {
@@ -142,13 +143,13 @@ func (s *session) tryTransact(ctx context.Context, decide decision) ([]step, err
 	switch {
 	case err == nil:
 		s.locked = s.locked && !last
-	case n > 0 && n == len(steps): // all of them are done, and the connection is closed
+	case n > 0 && n == len(steps): // all are committed, the error came after; the connection is closed
 		err = nil
 	}
 	return steps[:n], err
 }
 
-// open begins a transaction under the schema's lock, in one round trip, and reads the state.
+// open begins a transaction, takes the schema's lock and reads the state, in one round trip.
 func (s *session) open(ctx context.Context) (state, []string, error) {
 	calls := s.t.open(s.locked)
 	if !s.start.read {
@@ -177,18 +178,18 @@ func (s *session) openError(err error) error {
 	if stateIs(err, invalidText) && !s.locked && s.t.cfg.Lock != LockTable {
 		return s.t.locked()
 	}
-	s.dirty = true // it may have the lock
+	s.dirty = true // the session may hold the lock
 	switch {
 	case stateIs(err, invalidSchemaName):
 		return s.t.wrap(fmt.Errorf("%w: %w", ErrSchemaMissing, err))
-	case stateIs(err, uniqueViolation, duplicateTable): // another made the table at the same time, without this lock
+	case stateIs(err, uniqueViolation, duplicateTable): // a concurrent session without this lock made the table
 		return &raceError{s.t.wrap(err)}
 	}
 	return s.t.tableError(err)
 }
 
-// rollback ends a transaction whatever has become of ctx, and takes back what was set. A connection
-// that cannot do it is closed by its pool.
+// rollback ends the transaction and resets what was set, even if ctx has ended. If it fails, the
+// pool closes the connection.
 func (s *session) rollback(ctx context.Context) {
 	if s.pg().IsClosed() {
 		return
@@ -205,5 +206,5 @@ func (s *session) rollback(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 	defer cancel()
-	_, _ = s.pg().Exec(ctx, sql).ReadAll() // the error that led here says more
+	_, _ = s.pg().Exec(ctx, sql).ReadAll() // the caller returns the error that made this necessary
 }

@@ -9,8 +9,7 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 )
 
-// hiddenCalls are plain statements that call the function of a file before them, which sets
-// app.tenant.
+// hiddenCalls are statements that call the function of an earlier file, which sets app.tenant.
 var hiddenCalls = map[string]string{
 	"a default of an array of a domain":     "create table t (a leaking[] default '{x}');",
 	"a default of a composite type":         "create table t (a pair default '(x)');",
@@ -37,7 +36,8 @@ var hiddenCalls = map[string]string{
 	"a generated column":                    "alter table plain add column b int generated always as (leak_one(a)) stored;",
 }
 
-// A statement that does not look like it calls a function: the next user finds nothing of it.
+// TestStatementsThatCallFunctionsOutOfSight runs statements that do not look as if they call a
+// function. The next user of the session finds nothing of it.
 func TestStatementsThatCallFunctionsOutOfSight(t *testing.T) {
 	t.Parallel()
 	leak := func(name, args, returns string) string {
@@ -76,7 +76,8 @@ func TestStatementsThatCallFunctionsOutOfSight(t *testing.T) {
 	}
 }
 
-// From the file on that makes an event trigger no statement is without a function.
+// TestFileThatMakesAnEventTrigger checks that after a file that creates an event trigger every
+// statement counts as one that calls functions.
 func TestFileThatMakesAnEventTrigger(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

@@ -15,7 +15,7 @@ import (
 	"github.com/oryne/pgtenant/migrate/drift"
 )
 
-// poolOf returns a pool of so many connections to the fixture's database.
+// poolOf returns a pool with the number of connections to the fixture's database.
 func (f fixture) poolOf(t *testing.T, conns int32, change func(*pgxpool.Config)) *pgxpool.Pool {
 	t.Helper()
 	cfg, err := pgxpool.ParseConfig(f.pg.URL)
@@ -30,7 +30,7 @@ func (f fixture) poolOf(t *testing.T, conns int32, change func(*pgxpool.Config))
 	return pool
 }
 
-// leftovers says what there is on a session that a new one would not have.
+// leftovers returns the state of a session that a new session would not have.
 const leftovers = `select concat_ws(' ',
 	case when current_setting('search_path') <> '"$user", public' then 'path ' || current_setting('search_path') end,
 	case when current_user <> session_user then 'role' end,
@@ -46,7 +46,8 @@ const leftovers = `select concat_ws(' ',
 	(select 'listens ' || min(c) from pg_listening_channels() c),
 	(select 'lock' from pg_locks where locktype = 'advisory' and pid = pg_backend_pid() and objid = 4711 limit 1))`
 
-// strays are statements that change their session, each in its own way. OTHER is another role.
+// strays are statements that change their session, in different ways. OTHER stands for another
+// role.
 var strays = map[string]string{
 	"set_config":            "select set_config('search_path', '', false);",
 	"set_config in a block": "do $$ begin perform set_config('search_path', 'elsewhere', false); end $$;",
@@ -65,8 +66,8 @@ var strays = map[string]string{
 	"lock":            "select pg_advisory_lock(4711);",
 }
 
-// The next file, the next schema and the next user of the pool find what a new connection has,
-// whatever a migration has done.
+// TestNothingThatAMigrationSetsOutlivesIt checks that the next file, the next schema and the next
+// user of the pool find the state of a new connection, whatever a migration has done.
 func TestNothingThatAMigrationSetsOutlivesIt(t *testing.T) {
 	t.Parallel()
 	for name, sql := range strays {
@@ -101,7 +102,7 @@ func TestNothingThatAMigrationSetsOutlivesIt(t *testing.T) {
 					for _, schema := range names(3) {
 						var seen string
 						f.scan(t, "select seen from "+schema+".observed", &seen)
-						if name == "lock" { // released with the connection: it is the session's own, and stops no file
+						if name == "lock" { // the session's own lock ends with the connection and stops no file
 							continue
 						}
 						assert.Empty(t, seen, "%s: what the second file found in %s", lockName, schema)
@@ -112,8 +113,8 @@ func TestNothingThatAMigrationSetsOutlivesIt(t *testing.T) {
 	}
 }
 
-// observe is a file that writes down what it finds. The path is that of the schema, as of every
-// migration.
+// observe returns a file that records the session state that it finds. The expected search path is
+// that of the schema, as for every migration.
 func observe(f fixture) string {
 	return "create table observed as " + strings.ReplaceAll(
 		strings.ReplaceAll(leftovers, "$1", "'"+f.user()+"'"),
@@ -131,7 +132,8 @@ func (f fixture) expectNothingLeft(t *testing.T, pool *pgxpool.Pool, what string
 	assert.Empty(t, left, what)
 }
 
-// A failed file, and functions that were given the connection, leave nothing either.
+// TestMigrationThatFailsLeavesNothingOnTheSession checks the same after a file that fails, and
+// after functions that use the connection.
 func TestMigrationThatFailsLeavesNothingOnTheSession(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -182,7 +184,8 @@ func TestMigrationThatFailsLeavesNothingOnTheSession(t *testing.T) {
 	}
 }
 
-// What a program's hooks set on its connections is there in every file, and for the next user.
+// TestSettingsOfThePoolSurvive checks that the settings of a program's hooks are there in every
+// file, and for the next user of the pool.
 func TestSettingsOfThePoolSurvive(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -223,7 +226,8 @@ func TestSettingsOfThePoolSurvive(t *testing.T) {
 	assert.Equal(t, want, got)
 }
 
-// Nothing takes a second connection while it has one.
+// TestEverythingWorksWithOneConnection checks that nothing needs a second connection while it holds
+// one.
 func TestEverythingWorksWithOneConnection(t *testing.T) {
 	t.Parallel()
 	for name, lock := range everyLock {
@@ -270,8 +274,8 @@ func TestEverythingWorksWithOneConnection(t *testing.T) {
 	}
 }
 
-// Another runner was faster, between the first look and the lock: the versions are read again, on
-// the connection that has it.
+// TestRunnerThatFindsItsWorkDoneWithOneConnection lets another runner migrate between the first
+// read and the lock. The versions are read again, on the connection that has the lock.
 func TestRunnerThatFindsItsWorkDoneWithOneConnection(t *testing.T) {
 	t.Parallel()
 	for name, lock := range everyLock {
@@ -286,7 +290,7 @@ func TestRunnerThatFindsItsWorkDoneWithOneConnection(t *testing.T) {
 					if err := conn.QueryRow(ctx, "select to_regclass('tenant_1.notes') is not null").Scan(&there); err != nil {
 						return false, err
 					}
-					if !there && once { // the second time: behind the look, before the lock
+					if !there && once { // the second time is after the read and before the lock
 						return true, faster.Migrate(ctx, "tenant_1")
 					}
 					once = true

@@ -7,14 +7,14 @@ import (
 	"slices"
 )
 
-// set is what the sources of one kind of schema have, by version.
+// set are the migrations of all sources for one kind of schema, sorted by version.
 type set []*migration
 
-// firstDate is the first version that is read as a date or a time and not as a number in a
+// firstDate is the lowest version that counts as a date or a time and not as a number in a
 // sequence: 19700101 and 20250131120000 are dates, 00042 and 1000042 are not.
 const firstDate = 10_000_000
 
-// load reads the sources of a set. schema is that of the shared set.
+// load reads the sources of a set. schema is the name of the shared schema.
 func load(kind Set, schema string, sources []Source) (set, error) {
 	var all set
 	names := make(map[string]bool)
@@ -49,9 +49,9 @@ func load(kind Set, schema string, sources []Source) (set, error) {
 
 func byVersionNumber(a, b *migration) int { return cmp.Compare(a.version, b.version) }
 
-// checkGaps refuses a source whose numbered versions are not consecutive: a file was forgotten, or
-// two branches each left one for the other. They may begin anywhere, so that old files can be
-// squashed. Versions that are dates have gaps by nature.
+// checkGaps returns an error if the numbered versions of a source are not consecutive. A gap means
+// that a file was forgotten, or that two branches each left a number to the other. The first number
+// is free, so that old files can be squashed. Versions that are dates have gaps by nature.
 func checkGaps(all []*migration, base int64) error {
 	slices.SortFunc(all, byVersionNumber)
 	for i, m := range all[min(1, len(all)):] {
@@ -73,8 +73,8 @@ func (s set) find(version int64) *migration {
 	return s[i]
 }
 
-// fingerprint returns a name of the set that sorts behind those of the smaller sets that it has
-// grown from, and differs from those of sets with other versions.
+// fingerprint returns a name of the set. It sorts after those of the smaller sets that the set has
+// grown from, and it differs from those of sets with other versions.
 func (s set) fingerprint() string {
 	sum := sha256.New()
 	for _, m := range s {

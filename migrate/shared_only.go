@@ -5,9 +5,10 @@ import (
 	"strings"
 )
 
-// sharedOnly returns why a statement is no migration of a tenant, and what to do instead; empty: it
-// may be one. A database has one of what it names, so that the first tenant would get it and the
-// second fail, or all would share it.
+// sharedOnly returns why a statement must not be in a migration of tenants, and what to do instead,
+// or the empty string if it may. A database has only one object of that name. So the statement
+// would succeed for the first tenant and fail for the second, or all tenants would share the
+// object.
 func (t sqlText) sharedOnly() string {
 	verb := t.words(1)[0]
 	switch {
@@ -33,7 +34,7 @@ func (t sqlText) sharedOnly() string {
 	return ""
 }
 
-// refuseShared refuses a file that only the shared set may have.
+// refuseShared returns an error if only the shared set may have the file.
 func (m *migration) refuseShared() error {
 	for _, s := range slices.Concat(m.up, m.down) {
 		if s.shared != "" {
@@ -43,8 +44,8 @@ func (m *migration) refuseShared() error {
 	return nil
 }
 
-// oncePerDatabase are the kinds of objects that live outside of schemas and that a text can create
-// under one name only.
+// oncePerDatabase are the kinds of objects that live outside of schemas and whose names a migration
+// can use only once in a database.
 var oncePerDatabase = map[string]bool{
 	"ACCESS METHOD": true,
 	"DATABASE":      true,
@@ -64,11 +65,11 @@ var oncePerDatabase = map[string]bool{
 // createHead is what the first words of a CREATE say.
 type createHead struct {
 	kind    string // in upper case: TABLE, EVENT TRIGGER
-	repeats bool   // OR REPLACE or IF NOT EXISTS: it can be run for each tenant
-	schema  string // of the name, where it has one that is not the temporary one's
+	repeats bool   // OR REPLACE or IF NOT EXISTS: each tenant can run it
+	schema  string // the schema in the object's name; empty: none, or pg_temp
 }
 
-// modifiers are the words between CREATE and the kind that do not matter here.
+// modifiers are the words between CREATE and the kind of object that do not change the result.
 var modifiers = []string{
 	"OR", "GLOBAL", "LOCAL", "TEMP", "TEMPORARY", "UNLOGGED", "RECURSIVE", "MATERIALIZED", "DEFAULT",
 	"TRUSTED", "PROCEDURAL", "UNIQUE", "CONSTRAINT",
@@ -91,7 +92,7 @@ func (t sqlText) head() createHead {
 	case "TEXT": // SEARCH CONFIGURATION and others
 		h.kind = "TEXT SEARCH"
 		i += 2
-	case "INDEX", "TRIGGER", "POLICY", "RULE": // they live where their table does
+	case "INDEX", "TRIGGER", "POLICY", "RULE": // they are in the schema of their table
 		for ; i < len(t.tokens) && !t.token(i-1).is("ON"); i++ {
 		}
 		for t.token(i).is("ONLY") || t.token(i).is("TABLE") {
@@ -118,7 +119,7 @@ func (t token) identifier() string {
 	return strings.ToLower(t.text)
 }
 
-// changesExtension reports whether the words of a statement create, change or drop an extension.
+// changesExtension reports whether a statement creates, alters or drops an extension.
 func (t sqlText) changesExtension() bool {
 	words := t.words(2)
 	return extensionVerb(words[0]) && words[1] == "EXTENSION"
@@ -128,8 +129,8 @@ func extensionVerb(word string) bool {
 	return strings.EqualFold(word, "CREATE") || strings.EqualFold(word, "ALTER") || strings.EqualFold(word, "DROP")
 }
 
-// executesExtension reports whether a DO block does so, as far as its text tells: as a statement of
-// its own, or as a text that it executes.
+// executesExtension reports whether a DO block creates, alters or drops an extension, as far as its
+// text shows: in a statement, or in a string that it executes.
 func (t sqlText) executesExtension() bool {
 	i := slices.IndexFunc(t.tokens, func(tok token) bool { return tok.kind == text })
 	if i < 0 {

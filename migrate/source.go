@@ -13,55 +13,56 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// Source is a module's migrations. At least one of FS and Go has some.
+// Source has the migrations of one module. It needs FS or Go, or both.
 type Source struct {
-	// Name stands in errors, logs and [Migration.Source]. It is needed.
+	// Name is in errors, logs and [Migration.Source]. It is required and unique in a set.
 	Name string
 
-	// FS holds *.sql files at its root; anything else is not looked at. Nil: no files.
+	// FS has the *.sql files at its root. Other files are ignored. Nil means no files.
 	FS fs.FS
 
-	// Go holds the migrations that are functions. Their versions go together with those of the files.
+	// Go are the Go migrations. They share one sequence of versions with the files.
 	Go []GoMigration
 
-	// Base is added to each version of the source, so that two modules that both begin at 1 can
-	// share a set: the version table of a schema knows versions only, not where they come from.
-	// It must never change once a schema was migrated. The goose CLI takes versions from file
-	// names: to work on such a schema it needs the files renamed to version plus base. Default: 0.
+	// Base is added to each version of the source. With it two modules that both begin at 1 can share
+	// a set: the version table of a schema has versions only, and not their sources. Base must never
+	// change once a schema was migrated. The goose CLI takes versions from file names, so it needs
+	// files that are renamed to version plus base. Default: 0.
 	Base int64
 
 	// CompatibleFrom is the oldest version of this source whose programs can still work with a schema
-	// at this source's newest version: a file's number, without Base. Each migration run leaves it in
-	// the schema, beside the checksums, so that a program that was rolled back to an older version
-	// knows whether it may serve the schema: [NewerCompatible] says that it may, [UnknownVersion] that
-	// it may not. Raise it with each migration that removes or renames what older programs use. It is
-	// at most the newest version. Default: 0, no older program.
+	// at the newest version of this source. It is a file's number, without Base, and at most the
+	// newest. Each run that applies migrations records it in the schema, beside the checksums. So a
+	// program that was rolled back to an older version knows whether it may serve the schema: it may
+	// if the schema is [NewerCompatible], and must not if it is [UnknownVersion]. Raise CompatibleFrom
+	// with each migration that removes or renames what older programs use. Default: 0, no older
+	// program.
 	CompatibleFrom int64
 }
 
-// GoMigration is a migration that is a function. Exactly one of Up and UpNoTx is set, and at
-// most one of Down and DownNoTx; where neither is, it cannot be undone ([ErrNoDown]).
+// GoMigration is a migration in Go. Exactly one of Up and UpNoTx must be set, and at most one of
+// Down and DownNoTx. If neither of the latter is set, the migration cannot be undone ([ErrNoDown]).
 //
-// The context of all four has the schema, as [schemactx.FromContext] reads it, and is the caller's
-// otherwise. Unqualified names mean the schema. The functions are called by as many goroutines
-// as schemas are migrated at a time, each call on a goroutine of its own. A panic is a [PanicError]
-// of its schema. A Go migration has no checksum.
+// The context of all four functions is the caller's and has the schema, see
+// [schemactx.FromContext]. Unqualified names mean the schema. As many goroutines call the functions
+// as schemas are migrated at a time, and each call has its own goroutine. A panic is reported as a
+// [PanicError] of its schema. A Go migration has no checksum.
 //
 // [schemactx.FromContext]: https://pkg.go.dev/github.com/oryne/pgtenant/schemactx#FromContext
 type GoMigration struct {
 	Version int64  // from 1
-	Name    string // what follows the version in the name of a file, such as "fill_slugs"
+	Name    string // as in a file name, behind the version, such as "fill_slugs"
 
-	// Up and Down run in the transaction of the migrations around them. They must not end it:
-	// that is [ErrTransactionEnded].
+	// Up and Down run in the transaction of the migrations around them. They must not end it;
+	// otherwise the error is [ErrTransactionEnded].
 	Up, Down func(ctx context.Context, tx pgx.Tx) error
 
-	// UpNoTx and DownNoTx run by themselves, on a connection that is closed afterwards. A crash
-	// between them and the row in the version table makes them run again.
+	// UpNoTx and DownNoTx run by themselves, on a connection that is closed afterwards. After a crash
+	// before the row in the version table is committed, they run again.
 	UpNoTx, DownNoTx func(ctx context.Context, conn *pgx.Conn) error
 }
 
-// load reads the migrations of a source, in no order.
+// load reads the migrations of a source, sorted by version.
 func (src Source) load(schema string) ([]*migration, error) {
 	switch {
 	case src.Name == "":
@@ -95,16 +96,16 @@ func (src Source) load(schema string) ([]*migration, error) {
 	return all, src.originate(all)
 }
 
-// SchemaFS is a file system of shared migrations whose files name the schema public. Those of the
-// library's packages are.
+// SchemaFS is a file system with shared migrations whose files name the schema public. The shared
+// migrations of this library's packages are in such file systems.
 type SchemaFS interface {
 	fs.FS
 
-	// InSchema returns the text of a migration for the schema, which is not public.
+	// InSchema returns the text of a migration for another schema than public.
 	InSchema(text, schema string) (string, error)
 
-	// Tables returns tables that the first migration makes. Where no migration of the source is
-	// applied, a table of such a name is a [ForeignTableError].
+	// Tables returns names of tables that the first migration creates. If no migration of the source
+	// is applied, a table of such a name is a [ForeignTableError].
 	Tables() []string
 }
 
@@ -145,7 +146,8 @@ func (src Source) loadFiles(schema string) ([]*migration, error) {
 	return all, nil
 }
 
-// migration checks g. What stands for its file in errors is <version>_<name>.go.
+// migration returns g as a migration, or an error if it is not valid. Errors name it as a file
+// <version>_<name>.go.
 func (g GoMigration) migration(source string) (*migration, error) {
 	m := &migration{
 		source: source, file: fmt.Sprintf("%05d_%s.go", g.Version, g.Name), name: g.Name, version: g.Version,

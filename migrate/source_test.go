@@ -44,7 +44,7 @@ func TestSourcesThatDoNotFit(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		sources []migrate.Source
-		reason  string // of a ParseError; empty: fine
+		reason  string // of the ParseError; empty: no error
 	}{
 		"a gap":                  {[]migrate.Source{texts("a", map[string]string{"1_a.sql": up, "3_c.sql": up})}, "leaves a gap after 1_a.sql"},
 		"numbers from 7":         {[]migrate.Source{texts("a", map[string]string{"7_a.sql": up, "8_c.sql": up})}, ""},

@@ -13,8 +13,9 @@ import (
 	"github.com/oryne/pgtenant/migrate/drift"
 )
 
-// squat takes, as a login without rights, the key of the lock of each schema: shared for every
-// second, as that keeps a runner from it, too. It also takes some marks, which keep none from it.
+// squat takes the key of each schema's lock, as a login without privileges. Every second key is
+// taken in shared mode, which blocks an exclusive lock too. squat also takes some marks, which
+// block no runner.
 func (f fixture) squat(t *testing.T, kind string, schemas ...string) *pgx.Conn {
 	t.Helper()
 	login := f.pg.RolePrefix + "_squatter"
@@ -49,8 +50,8 @@ var (
 	squattedSchemas = []string{"tenant_1", "tenant_2", "tenant_3"}
 )
 
-// Every role can take every advisory lock: migrations of all kinds wait for none that a role
-// without the rights of a runner has.
+// TestLocksThatATenantTakesHoldUpNoMigration lets a role without a runner's privileges take the
+// locks, which every role can do. No kind of migration waits for them.
 func TestLocksThatATenantTakesHoldUpNoMigration(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -80,7 +81,7 @@ func TestLocksThatATenantTakesHoldUpNoMigration(t *testing.T) {
 	f.expectNoLocks(t)
 }
 
-// expectNoLocks expects that only the squatter has advisory locks.
+// expectNoLocks expects that only the squatter holds advisory locks.
 func (f fixture) expectNoLocks(t *testing.T) {
 	t.Helper()
 	var locks int
@@ -93,7 +94,8 @@ func (f fixture) expectNoLocks(t *testing.T) {
 	assert.Equal(t, 0, locks, "%d locks are left", locks)
 }
 
-// Runners keep each other off a schema whose key a tenant has, in every combination of ways.
+// TestRunnersKeepEachOtherOffASchemaWhoseLockATenantHas runs several runners at once, as a fleet
+// and one by one. The key of the schema's lock is held by a tenant.
 func TestRunnersKeepEachOtherOffASchemaWhoseLockATenantHas(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -126,7 +128,8 @@ func TestRunnersKeepEachOtherOffASchemaWhoseLockATenantHas(t *testing.T) {
 	f.expectNoLocks(t)
 }
 
-// A runner that began without the key still has the lock when the tenant releases the key.
+// TestAMarkIsALockWhenTheKeyIsFreeAgain checks that a runner which began without the key still has
+// the lock when the tenant releases the key.
 func TestAMarkIsALockWhenTheKeyIsFreeAgain(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -163,8 +166,8 @@ func TestAMarkIsALockWhenTheKeyIsFreeAgain(t *testing.T) {
 	f.expectNoLocks(t)
 }
 
-// A tenant that takes the lock of a scratch schema neither keeps it from being dropped nor hides
-// it.
+// TestLocksThatATenantTakesHideNoScratchSchema checks that a tenant which takes the lock of a
+// scratch schema neither keeps it from being dropped nor hides it.
 func TestLocksThatATenantTakesHideNoScratchSchema(t *testing.T) {
 	t.Parallel()
 	f, owner, roles := provisioned(t)

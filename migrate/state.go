@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// state is what a version table says.
+// state is the content of a version table.
 type state struct {
 	applied    []appliedVersion      // in the order in which they were applied
-	sums       map[int64]string      // checksums of those that this package applied
-	compatible map[string]compatible // which older programs can work with it, by source
-	half       *halfDone             // a migration without a transaction that stopped, nil: none did
-	now        int64                 // the transaction's time, as in the table
-	absent     bool                  // there is no table; whether there is a schema is not known
+	sums       map[int64]string      // checksums of the versions that this package has applied
+	compatible map[string]compatible // which older programs can work with the schema, by source
+	half       *halfDone             // a migration without a transaction that has stopped; nil: none
+	now        int64                 // the time of the transaction, as in the table
+	absent     bool                  // there is no table, and maybe no schema
 	empty      bool                  // the table has no row, not even that of version 0
-	exposed    bool                  // others than the owner have rights on the table
-	noted      bool                  // the table's comment is this package's, or there is none: it may be written
-	start      sessionStart          // of the session that has read it
+	exposed    bool                  // roles other than the owner have privileges on the table
+	noted      bool                  // the comment on the table is this package's or missing: it may be written
+	start      sessionStart          // of the session that has read the table
 }
 
 // clone returns a copy that does not change with s.
@@ -31,7 +31,7 @@ func (s state) clone() state {
 type appliedVersion struct {
 	version int64
 	stamp   int64     // tstamp in microseconds, without a time zone
-	at      time.Time // the same, in the session's zone
+	at      time.Time // the same, in the session's time zone
 }
 
 func (s state) has(version int64) bool {
@@ -60,7 +60,7 @@ func (s *state) forget(version int64) {
 	}
 }
 
-// did enters steps that were done, at the time of the state.
+// did records steps that were done at the time of the state.
 func (s *state) did(steps []step) {
 	for _, st := range steps {
 		s.empty = s.empty && st.dir == Down

@@ -5,16 +5,16 @@ import "strings"
 // sqlText is one statement of a text.
 type sqlText struct {
 	sql    string  // from the first token to the last
-	at     int     // where sql begins in the text, in bytes
-	tokens []token // but blanks and the semicolon at the end
-	ended  bool    // with a semicolon
-	open   string  // what its last token does not close
-	body   bool    // its text ends within BEGIN ATOMIC ... END
+	at     int     // byte offset of sql in the text
+	tokens []token // without blanks and the final semicolon
+	ended  bool    // it ends with a semicolon
+	open   string  // what its last token leaves open, such as a quote; empty: nothing
+	body   bool    // it ends within BEGIN ATOMIC ... END
 }
 
-// splitSQL takes a text apart at the semicolons that end a statement for the server: none in
+// splitSQL splits a text at the semicolons that end a statement for the server. A semicolon in
 // quotes, comments, parentheses (as in CREATE RULE) or the body of a function (BEGIN ATOMIC ...
-// END). What is between two semicolons and has no token is no statement.
+// END) ends none. Text without a token between two semicolons is not a statement.
 func splitSQL(sql string) []sqlText {
 	var all []sqlText
 	var cur splitter
@@ -40,9 +40,9 @@ func splitSQL(sql string) []sqlText {
 // splitter reads one statement.
 type splitter struct {
 	sqlText
-	end    int // behind the last token
-	parens int // how many are open
-	blocks int // how many BEGIN ATOMIC and CASE within it are open
+	end    int // offset behind the last token
+	parens int // number of open parentheses and brackets
+	blocks int // number of open BEGIN ATOMIC, and of CASE within them
 	done   bool
 }
 
@@ -67,7 +67,7 @@ func (s *splitter) add(t token, at int) {
 	s.end, s.open = at+len(t.text), t.open
 }
 
-// nest counts the blocks of a body in SQL. Names that are keywords stand behind a dot or AS.
+// nest counts the open blocks of an SQL body. After a dot or AS a keyword is a name.
 func (s *splitter) nest(t token) {
 	var last token
 	if n := len(s.tokens); n > 0 {
@@ -89,7 +89,7 @@ func (s *splitter) statement(sql string) sqlText {
 	return s.sqlText
 }
 
-// readSQL returns the last statement of a text; empty where it has none.
+// readSQL returns the last statement of a text, or an empty one if there is none.
 func readSQL(sql string) sqlText {
 	all := splitSQL(sql)
 	if len(all) == 0 {
@@ -98,8 +98,8 @@ func readSQL(sql string) sqlText {
 	return all[len(all)-1]
 }
 
-// words returns the first plain words in upper case, until anything else comes, and n at least:
-// those that are missing are empty.
+// words returns the first n tokens in upper case, up to the first that is no plain word. It always
+// returns n strings: those that are missing are empty.
 func (t sqlText) words(n int) []string {
 	words := make([]string, 0, n)
 	for _, tok := range t.tokens {
@@ -111,7 +111,7 @@ func (t sqlText) words(n int) []string {
 	return words[:n]
 }
 
-// token returns the i-th token; one that is nothing where there are fewer.
+// token returns the i-th token, or the zero token if there are fewer.
 func (t sqlText) token(i int) token {
 	if i < len(t.tokens) {
 		return t.tokens[i]
@@ -133,8 +133,8 @@ func (t sqlText) has(words ...string) bool {
 	return false
 }
 
-// strays reports whether a statement may change settings of its transaction, and returns what
-// undoes it where that is known.
+// strays reports whether a statement may change settings of its transaction. It returns the
+// statement that resets them, if that is known.
 func (t sqlText) strays() (bool, string) {
 	words := t.words(4)
 	if t.setsTransaction() {
@@ -167,7 +167,7 @@ func (t sqlText) setLocalStrays(words []string) (bool, string) {
 	return true, ""
 }
 
-// setStrays is strays for a SET that outlives its transaction.
+// setStrays is strays for a SET that lasts longer than its transaction.
 func (t sqlText) setStrays() (bool, string) {
 	i := 1
 	if t.token(1).is("SESSION") {

@@ -15,10 +15,10 @@ func TestStatementsEndWhereTheServerEndsThem(t *testing.T) {
 		"/* a; */ -- b;\n":                                       nil,
 		"select 1 /* a; */; -- b;":                               {"select 1 /* a; */;"},
 		`select E'it''s 5 o\'clock; '; x`:                        {`select E'it''s 5 o\'clock; ';`, "x"},
-		`select 'a\'; x`:                                         {`select 'a\';`, "x"}, // no escape in a plain string
+		`select 'a\'; x`:                                         {`select 'a\';`, "x"}, // no escapes in a plain string
 		"select E'one; '\n  'two\\'; three'; x":                  {"select E'one; '\n  'two\\'; three';", "x"},
 		"select E'one; ' -- it's;\r\n\t-- ;\n'two\\'; three'; x": {"select E'one; ' -- it's;\r\n\t-- ;\n'two\\'; three';", "x"},
-		// on one line it is not continued
+		// A string on one line has no continuation.
 		`select E'one' 'two\'; x`:                         {`select E'one' 'two\';`, "x"},
 		"select E'one' /* \n */ 'two\\'; x":               {"select E'one' /* \n */ 'two\\';", "x"},
 		"select 'one'\n'tw\\o;'; x":                       {"select 'one'\n'tw\\o;';", "x"},

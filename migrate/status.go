@@ -10,51 +10,51 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// State is where one migration stands in one schema.
+// State is the state of one migration in one schema.
 type State string
 
 const (
 	// Pending is a migration that is not applied.
 	Pending State = "pending"
 
-	// Applied is a migration that is applied, as far as is known from the file that the sources have.
+	// Applied is a migration that is applied, and as far as known from the current file.
 	Applied State = "applied"
 
-	// Changed is a migration that is applied and whose file is another one now.
+	// Changed is a migration that is applied and whose file has changed since.
 	Changed State = "changed"
 
-	// Unknown is a version that is applied and that no source has: of a newer program, or of a
-	// source that was left out.
+	// Unknown is an applied version that no source has. It is that of a newer program, or of a source
+	// that was left out.
 	Unknown State = "unknown"
 )
 
-// MigrationStatus is one migration in one schema.
+// MigrationStatus is the status of one migration in one schema.
 type MigrationStatus struct {
-	Migration // of an unknown one only the version
+	Migration // of an unknown migration only Version and Set
 
 	State State
 
-	// AppliedAt is when the transaction began that applied it, zero while pending. The version
-	// table has it without a time zone: it is read in the session's, as it was written.
+	// AppliedAt is when the transaction that applied it began. It is zero while pending. The version
+	// table has the time without a time zone; it is read in the time zone of the session.
 	AppliedAt time.Time
 
-	// AppliedChecksum is the beginning of the Checksum that the file had when it was applied. Empty
-	// while pending, and for a function and what goose applied.
+	// AppliedChecksum is the beginning of the Checksum that the file had when it was applied. It is
+	// empty while pending, for a Go migration, and for what goose has applied.
 	AppliedChecksum string
 }
 
-// Status is where one schema stands.
+// Status is the status of one schema.
 type Status struct {
 	Schema     string
 	Migrations []MigrationStatus // by version
 
-	// Outcome is where the schema stands, as [Runner.Fleet] has it: [Current], [Behind],
-	// [NewerCompatible], or why [Runner.Up] would refuse. Under [Allow] a schema with [Changed]
-	// migrations is judged as if they were not.
+	// Outcome is the outcome as in [Runner.Fleet]: [Current], [Behind], [NewerCompatible], or why
+	// [Runner.Up] would refuse the schema. Under [Allow], [Changed] migrations make no difference to
+	// it.
 	Outcome Outcome
 
-	// Err is why [Runner.Up] would refuse: [ErrUnknownVersion], [ErrOutOfOrder], [ErrChanged] or
-	// [ErrNeedsSession]; nil when it would not.
+	// Err is why [Runner.Up] would refuse the schema: [ErrUnknownVersion], [ErrOutOfOrder],
+	// [ErrChanged] or [ErrNeedsSession]. It is nil if Up would not refuse it.
 	Err error
 }
 
@@ -69,8 +69,8 @@ func (s Status) Versions(states ...State) []int64 {
 	return versions
 }
 
-// Status returns where each migration of its set stands in schema, with one query. It changes
-// nothing. A schema without a version table has nothing applied. The errors are a
+// Status returns the status of each migration of its set in schema, with one query. It changes
+// nothing. In a schema without a version table nothing is applied. The errors are a
 // [schemactx.NameError], [ErrSchemaMissing], a [TableError] and those of the connection.
 //
 // [schemactx.NameError]: https://pkg.go.dev/github.com/oryne/pgtenant/schemactx#NameError
@@ -86,8 +86,8 @@ func (r *Runner) Status(ctx context.Context, schema string) (Status, error) {
 	return t.status(st), nil
 }
 
-// StatusTx is [Runner.Status] in the caller's transaction, which sees what its snapshot has and
-// goes on whatever comes of it.
+// StatusTx is [Runner.Status] in the caller's transaction. It sees what the snapshot of the
+// transaction has. The transaction can go on, also after an error.
 func (r *Runner) StatusTx(ctx context.Context, tx pgx.Tx, schema string) (Status, error) {
 	t, err := r.target(schema)
 	if err != nil {

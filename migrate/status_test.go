@@ -36,7 +36,7 @@ func TestStatusTellsOfEditedFiles(t *testing.T) {
 		assert.False(t, m.AppliedAt.After(time.Now().Add(time.Minute)), "status %+v", m)
 	}
 	require.NoError(t, status.Err)
-	require.NoError(t, r.Migrate(t.Context(), "tenant_1")) // does not mind, by default
+	require.NoError(t, r.Migrate(t.Context(), "tenant_1")) // the default allows it
 
 	strict := f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{texts("app", edited())}, Changed: migrate.Refuse})
 	assert.ErrorIs(t, strict.Migrate(t.Context(), "tenant_1"), migrate.ErrChanged)
@@ -44,7 +44,7 @@ func TestStatusTellsOfEditedFiles(t *testing.T) {
 	assert.ErrorIs(t, err, migrate.ErrChanged)
 	_, err = r.DownTo(t.Context(), "tenant_1", 1)
 	require.NoError(t, err)
-	require.NoError(t, strict.Migrate(t.Context(), "tenant_1")) // applied anew, from the file as it is
+	require.NoError(t, strict.Migrate(t.Context(), "tenant_1")) // applied again, from the current file
 	status, err = strict.Status(t.Context(), "tenant_1")
 	require.NoError(t, err)
 	expectVersions(t, status.Versions(migrate.Applied), 1, 2, 3)

@@ -47,7 +47,6 @@ func TestStatusInATransactionIsThatOfItsSnapshot(t *testing.T) {
 	_, err := r.UpTo(t.Context(), "tenant_1", 2)
 	require.NoError(t, err)
 	opts := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	// without a version table
 	require.NoError(t, pgx.BeginTxFunc(t.Context(), f.pg.Pool, opts, func(tx pgx.Tx) error {
 		for range 2 {
 			status, err := r.StatusTx(t.Context(), tx, "tenant_1")
@@ -59,7 +58,7 @@ func TestStatusInATransactionIsThatOfItsSnapshot(t *testing.T) {
 			}
 			require.NoError(t, r.Migrate(t.Context(), "tenant_1"))
 		}
-		status, err := r.StatusTx(t.Context(), tx, "tenant_3") // without a version table
+		status, err := r.StatusTx(t.Context(), tx, "tenant_3") // it has no version table
 		require.NoError(t, err)
 		expectVersions(t, status.Versions(migrate.Pending), 1, 2, 3)
 		_, err = r.StatusTx(t.Context(), tx, "tenant_9")

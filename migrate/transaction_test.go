@@ -42,8 +42,8 @@ var everyLock = map[string]migrate.Lock{
 	"table":    migrate.LockTable,
 }
 
-// A tenant that was migrated release by release, a new one, a fleet and the reference of drift go
-// through the same transactions.
+// TestFilesThatNeedATransactionEach checks that these use the same transactions: a tenant that was
+// migrated release by release, a new one, a fleet, and the reference of drift.
 func TestFilesThatNeedATransactionEach(t *testing.T) {
 	t.Parallel()
 	for name, files := range separate {
@@ -73,7 +73,7 @@ func TestFilesThatNeedATransactionEach(t *testing.T) {
 				t,
 				migrate.Config{Tenant: []migrate.Source{source("app", files)}, Transactions: migrate.TransactionForAll},
 			)
-			_, err := r.UpTo(t.Context(), "tenant_1", 1) // a type made in the same transaction has its values
+			_, err := r.UpTo(t.Context(), "tenant_1", 1) // a type created in the same transaction has its values
 			require.NoError(t, err)
 			before := f.tables(t, "tenant_1")
 			res, err := r.Up(t.Context(), "tenant_1")
@@ -88,7 +88,8 @@ func TestFilesThatNeedATransactionEach(t *testing.T) {
 	assert.Error(t, err)
 }
 
-// More tables at once than the server has room for locks, and no more than that in each file.
+// TestFifteenFilesOfAHundredTables creates more tables than the server's lock table has room for.
+// Each file alone fits.
 func TestFifteenFilesOfAHundredTables(t *testing.T) {
 	t.Parallel()
 	f, owner, roles := provisioned(t)
@@ -123,7 +124,8 @@ func TestDownRunsEachFileInATransaction(t *testing.T) {
 	assert.Empty(t, f.tables(t, "tenant_1"))
 }
 
-// What the server has committed is found, whatever became of the connection.
+// TestConnectionThatIsLostBetweenTwoFiles checks that the runner finds what the server has
+// committed before the connection was lost.
 func TestConnectionThatIsLostBetweenTwoFiles(t *testing.T) {
 	t.Parallel()
 	for name, lock := range everyLock {
@@ -159,7 +161,8 @@ func TestConnectionThatIsLostBetweenTwoFiles(t *testing.T) {
 	}
 }
 
-// A function's context ends while it runs: the file before it stays, and is told.
+// TestContextThatEndsInTheSecondFile ends the context of a function while it runs. The file before
+// it stays and is reported.
 func TestContextThatEndsInTheSecondFile(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -176,8 +179,8 @@ func TestContextThatEndsInTheSecondFile(t *testing.T) {
 	assert.Equal(t, "notes", f.tables(t, "tenant_1"))
 }
 
-// The second of three files fails in some of the schemas: the first stays there, and the report
-// says so.
+// TestFleetKeepsTheFilesBeforeAnError lets the second of three files fail in some of the schemas.
+// The first stays there, and the report says so.
 func TestFleetKeepsTheFilesBeforeAnError(t *testing.T) {
 	t.Parallel()
 	for name, lock := range everyLock {
@@ -222,7 +225,8 @@ func TestFleetKeepsTheFilesBeforeAnError(t *testing.T) {
 	}
 }
 
-// A table of the second file is locked: the first is not run again.
+// TestFileThatFindsALockIsTriedAgainAlone locks a table of the second file. The first file is not
+// run again.
 func TestFileThatFindsALockIsTriedAgainAlone(t *testing.T) {
 	t.Parallel()
 	for name, lock := range everyLock {
@@ -264,7 +268,8 @@ func TestFileThatFindsALockIsTriedAgainAlone(t *testing.T) {
 	}
 }
 
-// What a file SETs lasts until its end, in every transaction.
+// TestASettingLastsUntilTheEndOfItsFile checks that a SET lasts until the end of its file, however
+// files share transactions.
 func TestASettingLastsUntilTheEndOfItsFile(t *testing.T) {
 	t.Parallel()
 	const seen = " as select current_setting('work_mem') as m, current_setting('DateStyle') as d, current_setting('TimeZone') as z;"
@@ -293,8 +298,8 @@ func TestASettingLastsUntilTheEndOfItsFile(t *testing.T) {
 	}
 }
 
-// PostgreSQL refuses some statements in a transaction. The error says what the file needs, and only
-// then.
+// TestErrorOfAStatementThatNeedsNoTransaction checks that the error says what the file needs if
+// PostgreSQL refuses the statement in a transaction, and only then.
 func TestErrorOfAStatementThatNeedsNoTransaction(t *testing.T) {
 	t.Parallel()
 	const hint = "in a file with the annotation NO TRANSACTION"

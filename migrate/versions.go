@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// stateQuery reads the table and, in a row with id 0, whether others have rights on it, the time,
-// and its comment. All columns come as text.
+// stateQuery reads the table. A further row with id 0 has whether other roles have privileges on
+// it, the time, and the comment. The columns are read as text.
 func (t target) stateQuery() string {
 	return `select id, version_id, is_applied, (extract(epoch from tstamp) * 1000000)::bigint,
 			(extract(epoch from tstamp::timestamptz) * 1000000)::bigint, null
@@ -23,18 +23,18 @@ func (t target) stateQuery() string {
 		order by 1`
 }
 
-// exposed is whether others than the owner have rights on a relation.
+// exposed is an SQL condition: roles other than the owner have privileges on the relation.
 const exposed = "coalesce(cardinality(c.relacl) > 1, false)"
 
-// versionsQuery reads only the versions and whether others have rights.
+// versionsQuery reads only the versions and whether other roles have privileges.
 func (t target) versionsQuery() string {
 	return "select id, version_id, is_applied, (select " + exposed + " from pg_class c where c.oid = '" +
 		t.table + "'::regclass) from " +
 		t.table + " order by id"
 }
 
-// readRows enters the rows of one of the two queries: the latest row of a version counts. The row
-// of version 0 is goose's way to say that the table is there.
+// readRows reads the rows of one of the two queries. The latest row of a version counts. goose
+// inserts a row of version 0 when it creates the table.
 func (s *state) readRows(rows [][][]byte) error {
 	var comment string
 	s.empty = true
@@ -69,8 +69,8 @@ func (s *state) note(version int64, applied bool, stamp, at int64) {
 	}
 }
 
-// readState returns what the schema's version table says. A schema without the table has nothing
-// applied; one that does not exist is ErrSchemaMissing.
+// readState returns the content of the schema's version table. Without the table nothing is
+// applied. If the schema does not exist, the error is ErrSchemaMissing.
 func readState(ctx context.Context, q querier, t target) (state, error) {
 	s, err := readTable(ctx, q, t, t.stateQuery())
 	if err == nil && s.absent {
@@ -79,15 +79,15 @@ func readState(ctx context.Context, q querier, t target) (state, error) {
 	return s, err
 }
 
-// readVersions is readState without what is known of each version, but where the files are compared
-// or versions are unknown, and without a look whether a schema without the table exists: the first
+// readVersions is readState with the versions only. It reads everything if files are compared or if
+// versions are unknown. It does not check whether a schema without the table exists: the first
 // statement of a migration finds out.
 func readVersions(ctx context.Context, q querier, t target) (state, error) {
 	if t.cfg.Changed == Refuse {
 		return readTable(ctx, q, t, t.stateQuery())
 	}
 	s, err := readTable(ctx, q, t, t.versionsQuery())
-	if err == nil && len(t.checkApplied(s).unknown) > 0 { // the comment says whether this program can work with them
+	if err == nil && len(t.checkApplied(s).unknown) > 0 { // the comment says if this program may work with them
 		return readTable(ctx, q, t, t.stateQuery())
 	}
 	return s, err
@@ -114,12 +114,12 @@ func readTable(ctx context.Context, q querier, t target, query string) (state, e
 	return s, nil
 }
 
-// noTable is the state of a schema without a version table.
+// noTable returns the state of a schema without a version table.
 func noTable() state {
 	return state{absent: true, empty: true, noted: true, sums: make(map[int64]string)}
 }
 
-// cloned copies a row: its buffer is the connection's.
+// cloned returns a copy of a row, whose buffer belongs to the connection.
 func cloned(row [][]byte) [][]byte {
 	values := make([][]byte, len(row))
 	for i, v := range row {
@@ -128,7 +128,7 @@ func cloned(row [][]byte) [][]byte {
 	return values
 }
 
-// tableError is the error of a statement that uses the version table.
+// tableError returns the error of a statement that uses the version table.
 func (t target) tableError(err error) error {
 	if stateIs(err, undefinedColumn, undefinedFunction, datatypeMismatch, cannotCoerce, wrongObjectType) {
 		return &TableError{Schema: t.schema, Table: t.cfg.Table, Err: err}

@@ -19,7 +19,7 @@ const (
 	perTenant    = 4
 )
 
-// manyDomains fills the registry with tenants that have so many domains each.
+// manyDomains fills the registry with tenants that have perTenant domains each.
 func (f *fixture) manyDomains(b testing.TB, domains, perTenant int) {
 	b.Helper()
 	_, err := f.pg.Pool.Exec(b.Context(), `with s as (insert into public.schema_names (name, tenant_id)
@@ -34,8 +34,8 @@ func (f *fixture) manyDomains(b testing.TB, domains, perTenant int) {
 	require.NoError(b, err)
 }
 
-// shuffled returns hosts in an order in which no cache helps, each a string of its own as a request
-// brings it.
+// shuffled returns the hosts in random order, so that caches do not help. Each is a separate
+// string, as in a request.
 func shuffled(format string) []string {
 	hosts := make([]string, benchDomains)
 	for i, n := range rand.Perm(benchDomains) {
@@ -50,7 +50,7 @@ func BenchmarkResolve(b *testing.B) {
 	d := f.directory(b, resolver.Config{PublicHosts: []string{"example.com"}})
 	base := f.directory(b, resolver.Config{BaseDomains: []string{"example.net"}, WWW: resolver.WWWSame})
 	limited := f.directory(b, resolver.Config{MissBurst: 1, MissInterval: time.Hour})
-	_, err := limited.Resolve(b.Context(), "nobody.example.com") // takes the token
+	_, err := limited.Resolve(b.Context(), "nobody.example.com") // uses up the token
 	require.Error(b, err, "nobody is there")
 	for _, c := range []struct {
 		name  string
@@ -87,7 +87,7 @@ func BenchmarkResolve(b *testing.B) {
 	}
 }
 
-// BenchmarkLoad opens a directory over a registry: LISTEN, the query, the maps.
+// BenchmarkLoad opens a directory on a registry: it listens, queries and builds the maps.
 func BenchmarkLoad(b *testing.B) {
 	for _, per := range []int{1, perTenant} {
 		b.Run(fmt.Sprintf("domains=%d/tenants=%d", benchDomains, benchDomains/per), func(b *testing.B) {
@@ -108,8 +108,8 @@ func BenchmarkLoad(b *testing.B) {
 }
 
 // BenchmarkChangeSeen moves a domain and waits until a directory on another pool has it: from
-// before the commit to the first request that sees it. Between two moves it waits, unmeasured,
-// until the pause after a load is over.
+// before the commit to the first request that sees it. Between two moves it waits for the end of
+// the pause after a load; that time is not measured.
 func BenchmarkChangeSeen(b *testing.B) {
 	for _, domains := range []int{100, benchDomains} {
 		b.Run(fmt.Sprintf("domains=%d", domains), func(b *testing.B) {
@@ -138,7 +138,7 @@ func BenchmarkChangeSeen(b *testing.B) {
 			}
 			slices.Sort(took)
 			ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-			b.ReportMetric(0, "ns/op") // has the waiting in it
+			b.ReportMetric(0, "ns/op") // it includes the waiting
 			b.ReportMetric(ms(took[len(took)/2]), "p50-ms")
 			b.ReportMetric(ms(took[len(took)*99/100]), "p99-ms")
 			b.ReportMetric(ms(took[len(took)-1]), "max-ms")

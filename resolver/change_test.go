@@ -21,8 +21,9 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Attack 42: every process sees a change by itself. The change is committed on the owner's pool;
-// the two directories have pools of their own, and neither reconciles nor asks for unknown hosts.
+// Attack 42: every process sees a change without a request for it. The change is committed on the
+// owner's pool. The two directories have their own pools, and neither reconciles nor looks up
+// unknown hosts.
 func TestEveryProcessSeesAChange(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -104,7 +105,7 @@ func TestChangesOfManyTenantsAreOneLoad(t *testing.T) {
 		return true
 	})
 	eventually(t, "all notifications", func() bool { return d.Status().Notifications == 1000 })
-	// They come while others are read: a part of them is read by its ids, and then everything.
+	// Notifications arrive while others are processed: some rows are loaded by id, and then all rows.
 	s := d.Status()
 	assert.GreaterOrEqual(t, s.FullLoads, int64(2), "status %+v", s)
 	assert.LessOrEqual(t, s.FullLoads+s.PartialLoads, int64(20), "status %+v", s)
@@ -137,7 +138,7 @@ func TestRefreshBringsInWhatWasCommittedBefore(t *testing.T) {
 	expectHosts(t, d, map[string]string{"new-t1.example.com": "t1", "t1.example.com": ""})
 }
 
-// What notifications do not tell is found by reading everything from time to time.
+// A reconciliation loads everything periodically, and finds changes without a notification.
 func TestReconcileFindsWhatWasNotNotified(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -177,8 +178,7 @@ func TestNewDirectoryNeedsAFirstCopy(t *testing.T) {
 	}
 }
 
-// ctx of NewDirectory governs the first load and nothing after it. The schema in it does not
-// matter.
+// The ctx of NewDirectory governs only the first load. The schema in ctx is ignored.
 func TestADirectoryOutlivesTheContextOfItsOpening(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -196,8 +196,8 @@ func TestADirectoryOutlivesTheContextOfItsOpening(t *testing.T) {
 	assert.ErrorIs(t, s.Err, resolver.ErrClosed, "status %+v", s)
 }
 
-// The goroutines of a directory carry the labels of the one that opened it, and so can be told from
-// those of other tests.
+// The goroutines of a directory carry the labels of the goroutine that opened it, which
+// distinguishes them from those of other tests.
 func TestCloseLeavesNoGoroutine(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

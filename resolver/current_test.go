@@ -10,9 +10,8 @@ import (
 	"github.com/oryne/pgtenant/resolver"
 )
 
-// Status says that it is current as of a time only if all that was committed before that is in
-// memory, also while a notification is still on its way through the listening connection, and while
-// loads for other reasons end.
+// Status.Current is a time up to which all commits are in memory. That holds also while a
+// notification is still on the listening connection, and while other loads end.
 func TestStatusIsNeverAheadOfMemory(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -27,7 +26,7 @@ func TestStatusIsNeverAheadOfMemory(t *testing.T) {
 		for n := 0; !d.Status().Current.After(committed); n++ {
 			require.LessOrEqual(t, time.Since(committed), time.Minute, "it is not current again")
 			if n%100 == 0 {
-				slugOf(t, d, fmt.Sprintf("n%d-%d.example.com", i, n)) // a load that is not for the change
+				slugOf(t, d, fmt.Sprintf("n%d-%d.example.com", i, n)) // a load for another reason
 			}
 		}
 		found, ok := d.ByID(id)

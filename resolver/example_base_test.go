@@ -8,8 +8,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Every slug has a host under the base domains. Where somebody else has registered that host,
-// neither gets it.
+// Every slug has a host under each base domain. If another tenant has registered that host, it is
+// ambiguous and neither tenant gets it.
 func ExampleConfig_baseDomains() {
 	p, done := newPlatform()
 	defer done()

@@ -12,8 +12,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// On the platform's own host a path names the tenant, and everywhere a header may say it again. All
-// that is said must agree.
+// On the platform's host a path names the tenant, and on every host a header may name it too. All
+// keys of a request must agree.
 func ExampleNewKeys() {
 	p, done := newPlatform()
 	defer done()

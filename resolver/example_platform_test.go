@@ -15,14 +15,14 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// platform is what the examples begin with: a database of their own, with a registry and the tenant
-// schoola at schoola.example.com.
+// platform is the fixture of the examples: a database with a registry and the tenant schoola at
+// schoola.example.com.
 type platform struct {
 	Tenants *tenancy.Manager
 	DB      *schemactx.DB // the runtime login
 }
 
-// newPlatform panics when it fails. done closes the pools and drops the database.
+// newPlatform panics on an error. done closes the pools and drops the database.
 func newPlatform() (p *platform, done func()) {
 	ctx := context.Background()
 	pg, closeDB, err := pgtest.Open(ctx)
@@ -53,13 +53,13 @@ func newPlatform() (p *platform, done func()) {
 	}
 }
 
-// hello serves who asks for what.
+// hello answers with the tenant and the path.
 func hello(w http.ResponseWriter, r *http.Request) {
 	t, _ := tenancy.FromContext(r.Context())
 	fmt.Fprintln(w, t.Slug, r.URL.Path)
 }
 
-// show prints where hosts lead.
+// show prints the target of each host.
 func show(hosts tenanthttp.Resolver, names ...string) {
 	for _, host := range names {
 		target, err := hosts.Resolve(context.Background(), host)

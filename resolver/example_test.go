@@ -8,8 +8,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Hosts are answered from memory. What is committed is there a moment later, in every process;
-// Refresh waits for it.
+// A directory answers from memory. It sees a commit a moment later, in every process; Refresh waits
+// for it.
 func ExampleNewDirectory() {
 	p, done := newPlatform()
 	defer done()

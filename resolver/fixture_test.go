@@ -65,7 +65,7 @@ func (f *fixture) pool(t testing.TB, url string, tracer pgx.QueryTracer) *pgxpoo
 	return pool
 }
 
-// db returns a handle of the runtime login on a pool of its own, as another process has it.
+// db returns a handle of the runtime login on its own pool, as another process would have.
 func (f *fixture) db(t testing.TB, tracer pgx.QueryTracer) *schemactx.DB {
 	t.Helper()
 	return f.dbAt(t, f.pg.URLAs(f.roles.Runtime(), "r"), tracer)
@@ -78,8 +78,8 @@ func (f *fixture) dbAt(t testing.TB, url string, tracer pgx.QueryTracer) *schema
 	return db
 }
 
-// directory opens one on a pool of its own. Nothing but notifications changes it: it does not
-// reconcile, and asks for no unknown host, unless cfg says so.
+// directory opens a directory on its own pool. By default it learns of changes only from
+// notifications: it neither reconciles nor looks up unknown hosts, unless cfg says so.
 func (f *fixture) directory(t testing.TB, cfg resolver.Config) *resolver.Directory {
 	t.Helper()
 	return open(t, f.db(t, nil), cfg)
@@ -121,7 +121,7 @@ func (f *fixture) exec(t testing.TB, sql string, args ...any) {
 	require.NoError(t, err)
 }
 
-// eventually waits for what another goroutine is to bring about.
+// eventually waits until done returns true, for at most a minute.
 func eventually(t testing.TB, what string, done func() bool) {
 	t.Helper()
 	deadline := time.After(time.Minute)
@@ -134,8 +134,7 @@ func eventually(t testing.TB, what string, done func() bool) {
 	}
 }
 
-// slugOf is the slug of the tenant that the host leads to, "public", or "" where the host is
-// unknown.
+// slugOf returns the slug of the tenant of the host, "public", or "" if the host is unknown.
 func slugOf(t testing.TB, d tenanthttp.Resolver, host string) string {
 	t.Helper()
 	target, err := d.Resolve(t.Context(), host)
@@ -178,7 +177,7 @@ func (c *counter) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQ
 
 func (c *counter) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
-// lockedBuffer takes what several goroutines log.
+// lockedBuffer is a buffer for the logs of several goroutines.
 type lockedBuffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer

@@ -15,8 +15,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Every role can notify. A tenant that does it 10,000 times, with garbage and with ids that exist,
-// makes the directory look, within its pauses, and learn nothing that is not so.
+// Every role can notify. A tenant that sends 10,000 notifications, with garbage and with existing
+// ids, makes the directory load within its pauses, but does not change its content.
 func TestForgedNotificationsCostLittleAndChangeNothing(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -45,7 +45,7 @@ func TestForgedNotificationsCostLittleAndChangeNothing(t *testing.T) {
 		"all notifications",
 		func() bool { s := d.Status(); return s.Notifications == 10_000 && s.Ignored == 10 },
 	)
-	f.exec(t, "update domains set host = 'new.example.com' where tenant_id = $1", b) // is seen in spite of them
+	f.exec(t, "update domains set host = 'new.example.com' where tenant_id = $1", b) // is seen despite the forged ones
 	eventually(t, "a true change", func() bool { return slugOf(t, d, "new.example.com") == "b" })
 	expectHosts(t, d, map[string]string{"a.example.com": "a", "b.example.com": ""})
 	found, ok := d.ByID(a)
@@ -56,14 +56,15 @@ func TestForgedNotificationsCostLittleAndChangeNothing(t *testing.T) {
 		assert.Equal(t, 2, s.Hosts, "%+v, %+v", found, s) {
 		assert.NoError(t, s.Err, "%+v, %+v", found, s)
 	}
-	// No more than the pauses after partial and full loads allow, however long the machine takes.
+	// The pauses after partial and full loads bound the number of queries for any duration of the
+	// test.
 	n, most := queries.n.Load()-before, 2*int64(time.Since(start)/(10*time.Millisecond)+1)
 	assert.GreaterOrEqual(t, n, int64(1), "%d queries in %v", n, time.Since(start))
 	assert.LessOrEqual(t, n, most, "%d queries in %v", n, time.Since(start))
 }
 
-// Changes, full loads, reconnects, readers and misses at once: in the end it is as the registry has
-// it. Run it with -race.
+// Changes, full loads, reconnects, reads and misses run at the same time; at the end the directory
+// has the content of the registry. Run it with -race.
 func TestAllWaysOfLoadingAtOnce(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -88,8 +89,8 @@ func TestAllWaysOfLoadingAtOnce(t *testing.T) {
 				}
 				host := fmt.Sprintf("t%d.example.com", i%tenants)
 				assert.Equal(t, host[:2], slugOf(t, d, host), "%s is gone", host)
-				slugOf(t, d, fmt.Sprintf("m%d.example.com", i%tenants)) // somebody's
-				slugOf(t, d, fmt.Sprintf("n%d.example.com", i))         // nobody's
+				slugOf(t, d, fmt.Sprintf("m%d.example.com", i%tenants)) // of a tenant
+				slugOf(t, d, fmt.Sprintf("n%d.example.com", i))         // of no tenant
 				d.Status()
 			}
 		})
@@ -103,7 +104,7 @@ func TestAllWaysOfLoadingAtOnce(t *testing.T) {
 					p.drop(false)
 				}
 				if err := d.Refresh(t.Context()); err == nil {
-					// Between the two nobody but this goroutine moves the host.
+					// Between the two only this goroutine moves the host.
 					got := slugOf(t, d, fmt.Sprintf("m%d.example.com", m))
 					assert.Equal(t, fmt.Sprintf("t%d", i%tenants), got, "m%d is %s's after its move to t%d", m, got, i%tenants)
 				}

@@ -114,7 +114,8 @@ func TestAHostThatTwoTenantsHaveIsAnError(t *testing.T) {
 		Logger: slog.New(slog.NewTextHandler(log, nil)),
 	})
 	expectError(t, d, resolver.ErrAmbiguous, "a.example.com", "A.EXAMPLE.com:80")
-	// One tenant's domain and slug agree. The public site gives nothing away.
+	// A domain and a slug of the same tenant do not conflict. The public site takes precedence over
+	// tenants.
 	expectHosts(t, d, map[string]string{
 		"c.example.com": "c", "b.example.com": "b", "a.example.net": "a", "d.example.com": "d",
 		"example.com": "public", "app.example.com": "public", "app.example.net": "app",
@@ -132,7 +133,7 @@ func TestAHostThatTwoTenantsHaveIsAnError(t *testing.T) {
 	require.NoError(t, d.Refresh(t.Context(), b))
 	expectHosts(t, d, map[string]string{"a.example.com": "a"})
 	assert.Equal(t, 2, d.Status().Conflicts, "hosts have conflicts")
-	// The dispute comes back by a change of one side alone.
+	// The conflict returns after a change of one of the two tenants.
 	f.exec(
 		t,
 		"insert into domains (tenant_id, host, is_primary, verified_at) values ($1, 'a.example.com', false, now())",

@@ -16,8 +16,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
-// ask sends a request through the handler and returns the status and, from a site, who served which
-// path.
+// ask sends a request through the handler. It returns the status and, if a site has answered, the
+// site and the path.
 func ask(t *testing.T, keys *resolver.Keys, url string, headers ...string) (int, string) {
 	t.Helper()
 	site := func(name string) http.Handler {
@@ -117,7 +117,7 @@ func TestSourcesThatSpeakMustAgree(t *testing.T) {
 	}
 }
 
-// A tenant that is read again between two sources is still the same.
+// Two different Tenant values with the same ID agree.
 func TestOneTenantReadTwiceIsOne(t *testing.T) {
 	t.Parallel()
 	lookup := func(id int64, slug string) resolver.Lookup {

@@ -30,7 +30,7 @@ func TestWhileTheDatabaseIsAwayMemoryAnswers(t *testing.T) {
 		b,
 	)
 	f.tenant(t, "c", "c.example.com")
-	// Tokens there are, but nobody to ask: a request that waited would wait for a minute.
+	// There are tokens, but no database: a request that waited would wait for a minute.
 	expectHosts(
 		t,
 		d,
@@ -50,7 +50,7 @@ func TestWhileTheDatabaseIsAwayMemoryAnswers(t *testing.T) {
 	eventually(t, "a change on the new connection", func() bool { return slugOf(t, d, "new.example.com") == "c" })
 }
 
-// A network that goes away without a word is noticed by the connection's silence.
+// A connection that silently stops delivering data is detected by its keep-alive.
 func TestASilentConnectionIsGivenUp(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -61,7 +61,7 @@ func TestASilentConnectionIsGivenUp(t *testing.T) {
 	})
 	p.hold()
 	f.tenant(t, "b", "b.example.com")
-	// the second waits for its timeout at most
+	// the second host waits at most for its timeout
 	expectHosts(t, d, map[string]string{"a.example.com": "a", "b.example.com": ""})
 	eventually(t, "the loss of the connection", func() bool { return !d.Status().Connected })
 	p.drop(false)
@@ -69,7 +69,7 @@ func TestASilentConnectionIsGivenUp(t *testing.T) {
 	eventually(t, "the new tenant", func() bool { return slugOf(t, d, "b.example.com") == "b" })
 }
 
-// Status is current as long as the connection answers, though nothing is loaded.
+// Status stays current while the connection answers, even if nothing is loaded.
 func TestStatusIsCurrentWhileNothingChanges(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -87,7 +87,7 @@ func TestStatusIsCurrentWhileNothingChanges(t *testing.T) {
 	assert.Equal(t, gone.Current, d.Status().Current, "it is called current without a connection")
 }
 
-// Attack 43. Three unknown hosts may be asked for, and no more come in within the hour.
+// Attack 43. Three unknown hosts may be looked up, and no further tokens arrive within the hour.
 func TestAFloodOfUnknownHostsCostsAHandfulOfQueries(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -117,7 +117,7 @@ func TestAFloodOfUnknownHostsCostsAHandfulOfQueries(t *testing.T) {
 	assert.True(t, err == tenancy.ErrUnknownHost, "got %v", err)
 }
 
-// A host that was not notified is found by the first request for it; many that wait share the
+// A host without a notification is found by the first request for it. Concurrent requests share the
 // query.
 func TestAMissFindsANewHost(t *testing.T) {
 	t.Parallel()
@@ -133,7 +133,7 @@ func TestAMissFindsANewHost(t *testing.T) {
 	f.tenant(t, "a", "a.example.com", "b.example.com")
 	before := queries.n.Load()
 	expectHosts(t, d, map[string]string{"WWW.A.example.com:80": "a"})
-	expectHosts(t, d, map[string]string{"b.example.com": "a"}) // came along
+	expectHosts(t, d, map[string]string{"b.example.com": "a"}) // found by the same query
 	assert.Equal(t, int64(1), queries.n.Load()-before, "queries")
 	f.tenant(t, "c", "c.example.com")
 	expectHosts(t, d, map[string]string{"c.example.com": ""}) // no token is left

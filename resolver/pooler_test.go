@@ -19,7 +19,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// PgBouncer takes LISTEN, on whichever of its connections is free, and drops what arrives there.
+// PgBouncer runs LISTEN on any of its server connections, and discards the notifications.
 func TestADirectoryThroughAPoolerSaysThatItIsNotListening(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -29,8 +29,7 @@ func TestADirectoryThroughAPoolerSaysThatItIsNotListening(t *testing.T) {
 		_, err := resolver.NewDirectory(t.Context(), f.dbAt(t, through, nil), resolver.Config{})
 		require.ErrorIs(t, err, resolver.ErrNotListening, "%d connections", conns)
 
-		// With a connection to the server itself for what listens, the rest may go through the
-		// pooler.
+		// If Connect connects to the server directly, the other statements can go through the pooler.
 		direct := resolver.Config{Connect: func(ctx context.Context) (*pgx.Conn, error) {
 			return pgx.Connect(ctx, f.pg.URLAs(f.roles.Runtime(), "r"))
 		}}
@@ -40,8 +39,9 @@ func TestADirectoryThroughAPoolerSaysThatItIsNotListening(t *testing.T) {
 	}
 }
 
-// A failover can lead a directory through a pooler: it says so when it connects again, changes
-// reach it by reconciling, and it listens again as soon as the pooler is out of the way.
+// A failover can put a pooler between the directory and the server. The directory reports that when
+// it reconnects, gets changes by reconciling, and listens again as soon as it has a direct
+// connection.
 func TestADirectoryThatIsLedThroughAPoolerSaysSo(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -78,8 +78,8 @@ func TestADirectoryThatIsLedThroughAPoolerSaysSo(t *testing.T) {
 	})
 }
 
-// Sessions that notify without end, also on the registry's channel, and a server under load are no
-// pooler.
+// Sessions that notify without end, also on the registry's channel, and a server under load are not
+// taken for a pooler.
 func TestADirectoryOnABusyServerListens(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -113,7 +113,7 @@ func TestADirectoryOnABusyServerListens(t *testing.T) {
 	}
 }
 
-// A pooler in session mode gives the client a connection of its own.
+// A pooler in session mode assigns a server connection to the client.
 func TestADirectoryThroughAPoolerInSessionModeListens(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -126,8 +126,8 @@ func TestADirectoryThroughAPoolerInSessionModeListens(t *testing.T) {
 	})
 }
 
-// Where the directory cannot notify itself, for want of connections, it works, and says that it
-// does not know.
+// A directory that cannot notify itself, for lack of connections, works and reports that it does
+// not know whether it listens.
 func TestADirectoryThatCannotNotifyItselfSaysSo(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// proxy stands between a pool and the server, and can take the database away.
+// proxy is a TCP proxy between a pool and the server. It can interrupt the connections.
 type proxy struct {
 	listener net.Listener
 	server   string
@@ -17,10 +17,10 @@ type proxy struct {
 	mu    sync.Mutex
 	conns map[net.Conn]bool
 	cut   bool
-	held  chan struct{} // while it is not closed, no byte passes; nil: they do
+	held  chan struct{} // no byte passes until it is closed; nil if bytes pass
 }
 
-// newProxy returns one with the URL of the runtime login through it.
+// newProxy returns a proxy, and the URL of the runtime login through it.
 func newProxy(t testing.TB, f *fixture) (*proxy, string) {
 	t.Helper()
 	u, err := url.Parse(f.pg.URLAs(f.roles.Runtime(), "r"))
@@ -88,7 +88,7 @@ func (p *proxy) holding() chan struct{} {
 	return p.held
 }
 
-// hold lets no byte pass from now on, as a network that has gone away without a word.
+// hold stops all traffic without closing connections, as a silent network failure does.
 func (p *proxy) hold() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -105,7 +105,7 @@ func (p *proxy) resume() {
 	}
 }
 
-// drop closes all connections. While it is cut, new ones are closed too.
+// drop closes all connections. If cut is true, new connections are closed too.
 func (p *proxy) drop(cut bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -12,8 +12,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Random changes are compared with a snapshot made from scratch, and the clones with what they
-// were.
+// After each random change the snapshot equals one that is built from scratch, and earlier clones
+// are unchanged.
 func TestSnapshotsDoNotChangeAfterACloneOfThem(t *testing.T) {
 	t.Parallel()
 	p := policy{public: []string{"example.com"}, bases: []string{"example.net"}}
@@ -27,7 +27,7 @@ func TestSnapshotsDoNotChangeAfterACloneOfThem(t *testing.T) {
 		delete(routes, id)
 		if rand.IntN(3) > 0 {
 			route := tenancy.Route{Tenant: &tenancy.Tenant{ID: id, Slug: fmt.Sprint("t", id)}}
-			for n := range rand.IntN(4) { // the registry gives a host to one tenant
+			for n := range rand.IntN(4) { // a host belongs to one tenant in the registry
 				route.Hosts = append(route.Hosts, fmt.Sprintf("h%d-%d.example.org", id, n))
 			}
 			s.add(p, route, ignore)

@@ -12,14 +12,14 @@ import (
 	"github.com/oryne/pgtenant/internal/sqlstate"
 )
 
-// SendBatch runs the statements of b in the schema of ctx, all in one transaction: when one fails,
-// nothing has happened. It costs one round trip, and one more when statements are seen for the
-// first time; of several statements BEGIN and COMMIT travel along. The results hold a connection
-// until they are closed, and must be. An error of sending is returned by their methods. They are
-// for one goroutine.
+// SendBatch runs the statements of b in the schema of ctx, all in one transaction: if one fails,
+// none has an effect. It costs one round trip, and a second one if statements have to be prepared.
+// BEGIN and COMMIT of several statements travel in the same round trip. The results hold a
+// connection until they are closed, so close them. Their methods return the error of sending. The
+// results are not safe for concurrent use.
 //
-// [pgx.Batch.BeginTx] is refused as every BEGIN is: it would leave the transaction open after the
-// batch.
+// [pgx.Batch.BeginTx] is refused like every BEGIN, because it would leave the transaction open
+// after the batch.
 func (db *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	br := &batchResults{batch: b}
 	br.unitOfWork = &br.alone
@@ -30,7 +30,8 @@ func (db *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	return br
 }
 
-// SendBatch runs the statements of b in the transaction, in one round trip as [DB.SendBatch] does.
+// SendBatch runs the statements of b in the transaction. It costs round trips as [DB.SendBatch]
+// does.
 func (tx *Tx) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	st := tx.state
 	st.mu.Lock()
@@ -44,36 +45,36 @@ func (tx *Tx) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	return br
 }
 
-// batchResults reads the results of a batch one after the other.
+// batchResults reads the results of a batch in order.
 type batchResults struct {
 	*unitOfWork
-	alone     unitOfWork // what unit points to outside of a transaction
+	alone     unitOfWork // the target of unitOfWork outside of a transaction
 	tx        *txState
-	ctx       context.Context // of the tracer, which wants the one it returned
+	ctx       context.Context // the context that the tracer returned
 	batch     *pgx.Batch
 	inputs    []input
-	loaded    *schemaTypes                         // that its statements may need; nil for none
-	typed     []int                                // those that have types of the schema
+	loaded    *schemaTypes                         // for its statements; nil if none needs types
+	typed     []int                                // the statements that have types of the schema
 	described map[int]*pgconn.StatementDescription // of unnamed statements whose arguments need it
-	retried   bool                                 // its types and descriptions have been looked at again
+	retried   bool                                 // encoded again after a stale type
 	mrr       *pgconn.MultiResultReader
-	next      int        // the result to be read next
+	next      int        // the result to read next
 	current   *batchRows // the rows that are being read
-	kind      sqlKind    // of the statement that leaves most behind
-	err       error      // the first
+	kind      sqlKind    // the kind of the statement that may leave most state behind
+	err       error      // the first error
 	closed    bool
 
-	asserted bool // the scope is asserted between the last statement and the commit: see [txState.sendCommit]
+	asserted bool // an assertion precedes the commit; see [txState.sendCommit]
 
-	start beginning // of the transaction, to send the batch once more
-	sent  int       // how many times
-	given bool      // the caller has had a result
+	start beginning // the transaction's state before the batch, for sending it once more
+	sent  int       // how many times it was sent again
+	given bool      // the caller has received a result
 }
 
 var _ pgx.BatchResults = (*batchResults)(nil)
 
-// guarded calls f, which is where the caller's code may run. Of a transaction the lock must be
-// held.
+// guarded calls f, in which the caller's code may run. In a transaction the caller holds the
+// transaction's lock.
 func (br *batchResults) guarded(f func()) {
 	done := false
 	defer br.abandonUnless(&done)
@@ -81,7 +82,7 @@ func (br *batchResults) guarded(f func()) {
 	done = true
 }
 
-// locked calls f with the lock of the transaction, guarded.
+// locked calls f as guarded does, holding the transaction's lock if there is one.
 func (br *batchResults) locked(f func()) {
 	if br.tx != nil {
 		br.tx.mu.Lock()
@@ -90,7 +91,7 @@ func (br *batchResults) locked(f func()) {
 	br.guarded(f)
 }
 
-// abandonUnless is that of the unit, and ends the batch.
+// abandonUnless abandons the unit of work unless *done is true, and ends the batch.
 func (br *batchResults) abandonUnless(done *bool) {
 	if !*done {
 		br.closed, br.err = true, errAbandoned
@@ -98,7 +99,7 @@ func (br *batchResults) abandonUnless(done *bool) {
 	}
 }
 
-// begin sends the batch. When it could not, the results fail.
+// begin sends the batch. If that fails, the results return the error.
 func (br *batchResults) begin(ctx context.Context) {
 	br.ctx, br.kind = ctx, kindRead
 	if t := br.db.tracers.batch; t != nil {
@@ -110,7 +111,7 @@ func (br *batchResults) begin(ctx context.Context) {
 	br.start = br.tx.beginning()
 	err := br.retryPrologue(br.ctx, br.tx, func() error { return br.send(br.ctx) })
 	if err != nil && br.again(err, false) {
-		br.state.forget(stmtKey{}, err) // one of the library's own
+		br.state.forget(stmtKey{}, err) // key is empty: a failed internal statement may be the cause
 		err = br.send(br.ctx)
 	}
 	if err != nil {
@@ -173,7 +174,7 @@ func (br *batchResults) Query() (pgx.Rows, error) {
 
 func (br *batchResults) nextRows() (*batchRows, error) {
 	if br.current != nil {
-		br.current.close(nil) // pgx would lose the place of the next result
+		br.current.close(nil) // unread rows would make pgx lose the position of the next result
 	}
 	switch {
 	case br.err != nil:
@@ -187,7 +188,7 @@ func (br *batchResults) nextRows() (*batchRows, error) {
 	br.next++
 	err := br.advance(r.index)
 	if err != nil && br.again(err, br.inputs[r.index].hit || len(br.typed) > 0) {
-		for _, i := range br.typed { // what one has met is in store for all
+		for _, i := range br.typed { // all statements with types of the schema have the same problem
 			br.state.cache.drop(stmtKey{br.scope.schema, br.inputs[i].sql})
 		}
 		err = br.resend(r.index)
@@ -207,7 +208,8 @@ func (br *batchResults) nextRows() (*batchRows, error) {
 	return r, nil
 }
 
-// advance reads up to the result of statement i.
+// advance reads up to the result of statement i. Before it, it reads the assertion that follows a
+// statement that may have changed the scope.
 func (br *batchResults) advance(i int) error {
 	if i > 0 && br.inputs[i-1].kind.mayChangeScope() {
 		if _, err := nextResult(br.mrr)(); err != nil {
@@ -280,7 +282,7 @@ func (br *batchResults) Close() error {
 	return br.err
 }
 
-// callBack calls fn, which reads results by the methods of br, without the lock.
+// callBack calls fn without the lock, because fn reads results with the methods of br.
 func (br *batchResults) callBack(fn func(pgx.BatchResults) error) error {
 	done := false
 	defer func() {
@@ -304,17 +306,17 @@ func (br *batchResults) note(err error) {
 	})
 }
 
-// Tx implements [pgx.BatchResults]. It returns nil: a batch cannot begin a transaction.
+// Tx implements [pgx.BatchResults]. It returns nil, because a batch cannot begin a transaction.
 func (br *batchResults) Tx() pgx.Tx { return nil }
 
-// forget drops a prepared statement when the server says that it no longer fits.
+// forget drops the prepared statement i if err says that it no longer fits.
 func (br *batchResults) forget(i int, err error) {
 	if err != nil {
 		br.state.forget(stmtKey{br.scope.schema, br.inputs[i].sql}, err)
 	}
 }
 
-// finish reads to the end of what was sent and gives the connection back.
+// finish reads to the end of what was sent and returns the connection to the pool.
 func (br *batchResults) finish() {
 	if br.closed {
 		return
@@ -332,12 +334,12 @@ func (br *batchResults) finish() {
 		err = br.mrr.Close()
 	}
 	if br.kind != kindRefused {
-		br.effectiveKinds() // anew: the look may have come with the batch
+		br.effectiveKinds() // again, because facts may have arrived with the batch
 	}
 	br.noteKind(br.kind)
 	if br.err != nil {
 		br.adjustPosition(br.err, len(br.scope.comment))
-		br.state.forget(stmtKey{}, br.err) // for what the error says of all statements
+		br.state.forget(stmtKey{}, br.err) // no key: what err says about all statements
 	}
 	changed := errors.Is(br.err, ErrScopeChanged) && br.kind != kindRefused
 	if br.tx == nil {
@@ -368,7 +370,7 @@ func (br *batchResults) finish() {
 	}
 }
 
-// readAsserted reads what the caller has left unread, and the assertion behind it.
+// readAsserted reads the results that the caller has not read, and the assertion after them.
 func (br *batchResults) readAsserted() error {
 	for i := br.next; i < len(br.inputs); i++ {
 		if err := br.advance(i); err != nil {

@@ -8,15 +8,15 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// again reports whether the batch can be sent once more because a statement was stale: it has done
-// nothing, and the caller has had no result.
+// again prepares for sending the batch once more and reports whether that is possible. It is if a
+// statement was stale, the batch has had no effect, and the caller has received no result.
 func (br *batchResults) again(err error, hit bool) bool {
 	if br.given || br.sent > 0 || !stale(err, hit) {
 		return false
 	}
 	br.sent++
 	if br.mrr != nil {
-		_ = br.mrr.Close() // whose error is the same
+		_ = br.mrr.Close() // it returns the same error
 		br.mrr = nil
 	}
 	return br.restart(br.ctx, br.tx, br.start)
@@ -46,7 +46,7 @@ func (br *batchResults) send(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if br.tx != nil && br.status() == 'E' { // nothing can be loaded before what takes the failure back
+	if br.tx != nil && br.status() == 'E' { // types cannot be loaded before ROLLBACK TO
 		br.loaded = br.state.types.get(br.scope, br.tx)
 	} else if br.loaded, err = br.typesFor(ctx, br.tx, sds...); err != nil {
 		return err
@@ -61,7 +61,7 @@ func (br *batchResults) send(ctx context.Context) error {
 	block := br.tx == nil && (len(br.inputs) > 1 || br.needsBlock(br.kind))
 	prologue := br.prologue(br.tx, block)
 	if br.resolveSavepoints() {
-		prologue = nil // nothing else runs before it
+		prologue = nil // a failed transaction accepts nothing before the ROLLBACK TO
 	}
 	named := br.db.named()
 	for _, o := range prologue {
@@ -93,14 +93,15 @@ func (br *batchResults) send(ctx context.Context) error {
 	br.mrr = br.conn.PgConn().ExecBatch(ctx, b)
 	err = prologue.read(br.unitOfWork, br.tx, nextResult(br.mrr))
 	if err != nil && br.prologueRetryable(err) {
-		_ = br.mrr.Close() // whose error is the same
+		_ = br.mrr.Close() // it returns the same error
 		br.mrr = nil
 	}
 	return err
 }
 
-// prepare looks at every statement and prepares those that the connection does not know, in one
-// round trip. It returns their descriptions, nil for those that run unprepared.
+// prepare parses every statement and prepares those that the connection has not prepared, in one
+// round trip. It returns their descriptions; the description of a statement that runs unprepared is
+// nil.
 func (br *batchResults) prepare(ctx context.Context) ([]*pgconn.StatementDescription, error) {
 	br.inputs = make([]input, len(br.batch.QueuedQueries))
 	known := make(map[string]*stmt, len(br.inputs))
@@ -150,7 +151,7 @@ func (br *batchResults) prepare(ctx context.Context) ([]*pgconn.StatementDescrip
 	return sds, nil
 }
 
-// judgeAll notes the kind of the statement that leaves most behind.
+// effectiveKinds sets br.kind to the kind of the statement that may leave most state behind.
 func (br *batchResults) effectiveKinds() {
 	br.kind = kindRead
 	for i := range br.inputs {
@@ -158,7 +159,7 @@ func (br *batchResults) effectiveKinds() {
 	}
 }
 
-// worse returns the kind that leaves more behind.
+// worse returns the kind that may leave more state behind.
 func worse(a, b sqlKind) sqlKind {
 	order := []sqlKind{kindRead, kindWrite, kindOther, kindBlock}
 	return order[max(slices.Index(order, a), slices.Index(order, b))]
@@ -177,7 +178,7 @@ func (br *batchResults) queue(b *pgconn.Batch, i int, sd *pgconn.StatementDescri
 	if err := c.encode(br.mapFor(br.loaded), eqb, described); err != nil {
 		return fmt.Errorf("statement %d of the batch: %w", i+1, err)
 	}
-	formats := slices.Clone(c.results) // the builder's own memory, used again for the next statement
+	formats := slices.Clone(c.results) // the builder uses its memory again for the next statement
 	if sd != nil {
 		b.ExecStatement(sd, eqb.ParamValues, eqb.ParamFormats, formats)
 	} else {
@@ -186,9 +187,9 @@ func (br *batchResults) queue(b *pgconn.Batch, i int, sd *pgconn.StatementDescri
 	return nil
 }
 
-// describe asks the server for the types of an unnamed statement whose arguments could not be
-// encoded without them, as unit.encodeDescribed does. It reports false where that was done already,
-// or cannot be.
+// describe asks the server for the types of unnamed statement i, whose arguments could not be
+// encoded without them. [unitOfWork.encodeDescribed] does the same for a single statement. It
+// returns false if that was done already or is not possible.
 func (br *batchResults) describe(ctx context.Context, i int) bool {
 	if len(br.db.types) == 0 || br.described[i] != nil {
 		return false

@@ -13,7 +13,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// sender is a DB or a transaction.
+// batchSender is a DB or a transaction.
 type batchSender interface {
 	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
 }

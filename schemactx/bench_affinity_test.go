@@ -11,12 +11,12 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// BenchmarkAffinity reads from 1,000 tenants, from two tables of each, with and without lanes:
-// tenants chosen uniformly, and skewed as customers are (Zipf, s = 1.1: a tenth of the tenants
-// makes three quarters of the requests). A statement cache of the default size holds a quarter of
-// the statements, so that without lanes most reads of rare tenants have to prepare. Reported next
-// to the rest are the statements that had to be prepared per operation, and the memory that all
-// server processes together have asked of malloc, as each says itself.
+// BenchmarkAffinity reads from two tables of each of 1,000 tenants, with and without lanes. Tenants
+// are chosen uniformly, or skewed as customers are (Zipf, s = 1.1: a tenth of the tenants makes
+// three quarters of the requests). A statement cache of the default size holds a quarter of the
+// statements, so without lanes most reads of rare tenants have to prepare. It also reports the
+// statements prepared per operation, and the memory that all server processes together have
+// allocated with malloc, as each process reports it.
 func BenchmarkAffinity(b *testing.B) {
 	f := newFleet(b)
 	grantMemoryContexts(b, f)
@@ -55,7 +55,7 @@ func grantMemoryContexts(b *testing.B, f *fleet) {
 	require.NoError(b, err)
 }
 
-// memoryOfAll asks as many transactions at a time as there are connections, so that each process
+// memoryOfAll begins as many transactions at a time as there are connections, so each process
 // answers once.
 func memoryOfAll(b *testing.B, f *fleet, db *schemactx.DB) float64 {
 	b.Helper()

@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// readBatch reads so many students in one batch.
+// readBatch reads n students in one batch.
 func readBatch(ctx context.Context, s sender, sql string, first, n int, want string) error {
 	batch := &pgx.Batch{}
 	for i := range n {
@@ -28,11 +28,11 @@ func readBatch(ctx context.Context, s sender, sql string, first, n int, want str
 	return s.SendBatch(ctx, batch).Close()
 }
 
-// BenchmarkBatch measures a batch of ten reads. raw's is one implicit transaction; ours
-// carries BEGIN and COMMIT.
+// BenchmarkBatch measures a batch of ten reads. The batch of raw is one implicit transaction; that
+// of schemactx includes BEGIN and COMMIT.
 func BenchmarkBatch(b *testing.B) { benchmarkBatch(b, newFleet(b)) }
 
-// BenchmarkBatchDelayed is BenchmarkBatch over a network of one millisecond each way.
+// BenchmarkBatchDelayed is BenchmarkBatch over a network with a delay of one millisecond each way.
 func BenchmarkBatchDelayed(b *testing.B) {
 	f := newFleet(b)
 	f.proxy = newProxy(b, f.pg.URL, time.Millisecond)
@@ -58,7 +58,7 @@ func benchmarkBatch(b *testing.B, f *fleet) {
 					f.names[tenant],
 				)
 			}
-			_ = rate(b, compareSlice, fleetConns, op) // for what a batch prepares besides
+			_ = rate(b, compareSlice, fleetConns, op) // prepares the remaining statements of a batch
 			for _, goroutines := range []int{1, 16} {
 				b.Run(fmt.Sprintf("tenants=%d/goroutines=%d", tenants, goroutines), func(b *testing.B) {
 					measure(b, goroutines, op)

@@ -7,10 +7,10 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// kept keeps what a benchmark makes, so that the compiler cannot leave it on the stack.
+// kept holds the result of a benchmark, so that the compiler cannot leave it on the stack.
 var kept context.Context
 
-// BenchmarkContext measures what a request pays before it reaches the database.
+// BenchmarkContext measures the cost of a request before it reaches the database.
 func BenchmarkContext(b *testing.B) {
 	type key struct{}
 	request, cancel := context.WithCancel(context.WithValue(context.Background(), key{}, "of the server"))

@@ -11,10 +11,10 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// BenchmarkCompareLogins is BenchmarkCompare for level Logins. The tenants' pools are another set
-// of connections than raw's: all 16 for one tenant, and two for each of ten. Where a single caller
-// goes from tenant to tenant it goes from one server process to another as well, while raw stays
-// with the one that it used last.
+// BenchmarkCompareLogins is BenchmarkCompare for level Logins. The tenants' pools are other
+// connections than those of raw: all 16 for one tenant, and two for each of ten. A single caller
+// that changes tenants also changes server processes, while raw keeps the process that it used
+// last.
 func BenchmarkCompareLogins(b *testing.B) {
 	f := newFleet(b)
 	for tenants, conns := range map[int]int32{1: fleetConns, 10: 2} {
@@ -39,8 +39,8 @@ func openLoginsWay(b *testing.B, f *fleet, tenants int, conns int32) *reader {
 	for _, name := range f.names[:tenants] {
 		p, err := password(f.base, name)
 		require.NoError(b, err)
-		// ProvisionLogin would refuse: the roles were made for the template that this database is a clone
-		// of.
+		// ProvisionLogin would refuse: the roles were created for the template from which this database
+		// is cloned.
 		_, err = f.pg.Pool.Exec(f.base, fmt.Sprintf("alter role %s login password '%s'", f.roles.Tenant(name), p))
 		require.NoError(b, err)
 	}
@@ -55,7 +55,7 @@ func openLoginsWay(b *testing.B, f *fleet, tenants int, conns int32) *reader {
 		err = r.db.QueryRow(f.ctxs[tenant], studentSQL, id).Scan(&name)
 		return name, err
 	}
-	_, err = spread(16, counted(20_000), r.student(tenants)) // every connection of every pool has read
+	_, err = spread(16, counted(20_000), r.student(tenants)) // every connection of every pool reads
 	require.NoError(b, err)
 	return r
 }

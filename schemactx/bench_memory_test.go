@@ -10,15 +10,15 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// BenchmarkServerMemory measures the memory of one server process that has read from two
-// tables in each of 1,000 tenants, through one connection, as pg_backend_memory_contexts
-// tells it: what the process has asked of malloc and how much of that is in use. The view
-// shows a process its own memory alone, so it is read on the connection in question; it
-// exists since PostgreSQL 14, works wherever the server runs, and leaves out shared memory
-// and what malloc keeps for itself. Once per run: b.N has no meaning here.
+// BenchmarkServerMemory measures the memory of one server process that has read from two tables of
+// each of 1,000 tenants, through one connection. It reports the figures of
+// pg_backend_memory_contexts: what the process has allocated with malloc, and how much of it is in
+// use. The view shows a process only its own memory, so it is read on the measured connection. It
+// exists since PostgreSQL 14, works wherever the server runs, and does not include shared memory
+// and the overhead of malloc. It runs once: b.N has no meaning here.
 //
-// A process keeps what it knows of each table (the relation and catalogue caches) until it
-// ends. Statements come on top of that, up to the capacity of the cache.
+// A process caches what it knows about each table (the relation and catalog caches) until it ends.
+// Prepared statements come on top of that, up to the capacity of the cache.
 func BenchmarkServerMemory(b *testing.B) {
 	f := newFleet(b)
 	grantMemoryContexts(b, f)
@@ -53,7 +53,7 @@ func BenchmarkServerMemory(b *testing.B) {
 	}
 }
 
-// onePool is pool with a single connection. A capacity of 0 is pgx's default.
+// onePool is pool with one connection. A capacity of 0 is pgx's default.
 func (f *fleet) onePool(
 	b *testing.B,
 	login, password string,
@@ -80,7 +80,7 @@ func touch(ctx context.Context, q querier, v visit) error {
 	return q.QueryRow(ctx, v.class, 1).Scan(&name)
 }
 
-// reportMemory touches every tenant and reports what that has added to the process.
+// reportMemory reads from every tenant and reports how much memory that has added to the process.
 func reportMemory(b *testing.B, pool *pgxpool.Pool, touch func(tenant int) error) {
 	b.Helper()
 	used, total, statements, pid := serverMemory(b, pool)

@@ -9,9 +9,9 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// BenchmarkCompareSearchPath is Compare with Roles in the place of raw: what schemas on the path
-// cost a read that needs none of them. "none" against itself shows what noise is left; ratio-to-raw
-// is the ratio to none.
+// BenchmarkCompareSearchPath is BenchmarkCompare with Roles in place of raw. It measures what
+// schemas on the path cost a read that needs none of them. "none" compared with itself shows the
+// noise; ratio-to-raw is the ratio to none.
 //
 //	go test -run '^$' -bench 'CompareSearchPath' -benchtime 40x ./schemactx
 func BenchmarkCompareSearchPath(b *testing.B) {

@@ -10,9 +10,9 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// BenchmarkCompareServerLog is Compare with Roles in the place of raw: what it costs to name the
-// tenant in the server's log. "off" against itself shows what noise is left; ratio-to-raw is the
-// ratio to off.
+// BenchmarkCompareServerLog is BenchmarkCompare with Roles in place of raw. It measures what it
+// costs to show the tenant in the server's log. "off" compared with itself shows the noise;
+// ratio-to-raw is the ratio to off.
 //
 //	go test -run '^$' -bench 'CompareServerLog' -benchtime 40x ./schemactx
 func BenchmarkCompareServerLog(b *testing.B) {

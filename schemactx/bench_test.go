@@ -8,30 +8,29 @@ import (
 	"time"
 )
 
-// The benchmarks compare the ways on one server, in one run, warm: before the timer starts,
-// every connection has run every tenant's statement. They are for one machine with client
-// and server on it, which share its processors; what is on the server's side of the wire
-// therefore counts too. All connections are TCP on 127.0.0.1.
+// The benchmarks compare the ways on one server, in one run, warm: before the timer starts, every
+// connection has run every tenant's statement. Client and server run on one machine and share its
+// processors, so the server's work counts too. All connections are TCP on 127.0.0.1.
 //
 //	go test -run '^$' -bench 'Compare/tenants=10$' -benchtime 40x ./schemactx
 //
-// Read compares ways that run one after the other, and a machine that others use too is not
-// the same from one to the next; Compare is the one to quote.
+// BenchmarkRead compares ways that run one after another, and a machine that others use too changes
+// meanwhile. Quote the results of BenchmarkCompare.
 
 // student returns an operation that reads a random student of a random tenant.
 func (r *reader) student(tenants int) func(*rand.Rand) error {
 	return func(rnd *rand.Rand) error { return r.read(rnd.IntN(tenants), 1+rnd.IntN(fleetRows)) }
 }
 
-// BenchmarkRead measures each way alone: operations per second, p99 and allocations of one
-// primary-key read.
+// BenchmarkRead measures each way alone: operations per second, p99 and allocations of one read by
+// primary key.
 func BenchmarkRead(b *testing.B) {
 	f := newFleet(b)
 	for _, w := range ways {
 		b.Run(w.name, func(b *testing.B) {
 			for _, tenants := range []int{1, 10, 200, 1000} {
 				b.Run(fmt.Sprintf("tenants=%d", tenants), func(b *testing.B) {
-					r := w.open(b, f) // anew, so that the server knows no more tenants than these
+					r := w.open(b, f) // a new pool, whose server processes know these tenants only
 					r.warm(b, tenants)
 					for _, goroutines := range []int{1, 16} {
 						b.Run(fmt.Sprintf("goroutines=%d", goroutines), func(b *testing.B) {
@@ -44,10 +43,10 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
-// BenchmarkReadDelayed is BenchmarkRead over a network of one millisecond each way. Round
-// trips are what costs there. Go's timers round up, so that a round trip takes two and a
-// half to three milliseconds and not two: p50 of raw says how long it is. The proxy that
-// makes the delay shares the processors, and its allocations are counted with the client's.
+// BenchmarkReadDelayed is BenchmarkRead over a network with a delay of one millisecond each way,
+// where round trips dominate the cost. Go's timers round up, so a round trip takes two and a half
+// to three milliseconds and not two; p50 of raw shows how long it is. The proxy that delays shares
+// the processors, and its allocations count as the client's.
 func BenchmarkReadDelayed(b *testing.B) {
 	const tenants, goroutines = 10, 16
 	f := newFleet(b)
@@ -66,16 +65,16 @@ func BenchmarkReadDelayed(b *testing.B) {
 
 const (
 	compareSlice  = 100 * time.Millisecond
-	compareRounds = 100 // at most, however large b.N
+	compareRounds = 100 // at most, for any b.N
 )
 
-// BenchmarkCompare alternates short slices of raw and of another way, so that both meet the
-// same machine, and reports the median of the ratios of their operations per second and the
-// quartiles around it. The ways that run unnamed statements are compared with raw that does.
-// b.N is the number of rounds (-benchtime 40x), of one slice each; time per operation means
-// nothing here.
+// BenchmarkCompare alternates short slices of raw and of another way, so both meet the same
+// conditions. It reports the median of the ratios of their operations per second, and the
+// quartiles. The ways with unnamed statements are compared with raw with unnamed statements. b.N is
+// the number of rounds (-benchtime 40x), with one slice of each; time per operation has no meaning
+// here.
 //
-// "raw" against itself, on a pool of its own, shows what noise is left.
+// "raw" compared with itself, on its own pool, shows the noise.
 func BenchmarkCompare(b *testing.B) {
 	f := newFleet(b)
 	for _, tenants := range []int{1, 10, 200, 1000} {
@@ -105,7 +104,7 @@ func openWarm(b *testing.B, f *fleet, name string, tenants int) *reader {
 	return r
 }
 
-// compare reports how many operations a second op does for each one of limit.
+// compare reports how many operations per second op does for each one of limit.
 func compare(b *testing.B, goroutines int, limit, op func(*rand.Rand) error) {
 	b.Helper()
 	var ratios, limits, rates []float64
@@ -120,7 +119,7 @@ func compare(b *testing.B, goroutines int, limit, op func(*rand.Rand) error) {
 		}
 		ratios, limits, rates = append(ratios, r/l), append(limits, l), append(rates, r)
 	}
-	b.ReportMetric(0, "ns/op") // the length of a round, which says nothing
+	b.ReportMetric(0, "ns/op") // the length of a round has no meaning
 	b.ReportMetric(quantile(ratios, 0.25), "ratio-p25")
 	b.ReportMetric(quantile(ratios, 0.5), "ratio-to-raw")
 	b.ReportMetric(quantile(ratios, 0.75), "ratio-p75")
@@ -128,7 +127,7 @@ func compare(b *testing.B, goroutines int, limit, op func(*rand.Rand) error) {
 	b.ReportMetric(quantile(rates, 0.5), "ops/s")
 }
 
-// quantile returns the value below which a part q of values lies, and sorts them.
+// quantile sorts values and returns the value below which the fraction q of them lies.
 func quantile(values []float64, q float64) float64 {
 	slices.Sort(values)
 	at := q * float64(len(values)-1)

@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// executor is a transaction, pgx's or ours.
+// executor is a transaction of pgx or of schemactx.
 type executor interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
@@ -20,10 +20,10 @@ type executor interface {
 	Rollback(ctx context.Context) error
 }
 
-// visit is the transaction that is measured: read a student, count a visit, read a class.
+// visit is the measured transaction: read a student, count a visit, read a class.
 type visit struct{ student, update, class string }
 
-// visitOf returns the statements for tables under a qualifier, "" or "tenant_1.".
+// visitOf returns the statements for tables with a qualifier, "" or "tenant_1.".
 func visitOf(qualifier string) visit {
 	return visit{
 		student: "select name from " + qualifier + "students where id = $1",
@@ -32,7 +32,7 @@ func visitOf(qualifier string) visit {
 	}
 }
 
-// run runs the three statements and commits. want is what both reads must find.
+// run runs the three statements and commits. Both reads must return want.
 func (v visit) run(ctx context.Context, tx executor, id int, want string) error {
 	var student, class string
 	err := tx.QueryRow(ctx, v.student, id).Scan(&student)
@@ -51,7 +51,7 @@ func (v visit) run(ctx context.Context, tx executor, id int, want string) error 
 	return tx.Commit(ctx)
 }
 
-// visitor returns the transaction in a way, raw or one of ours, as its row is a statement.
+// visitor returns the transaction for r's way, raw or schemactx, as r.row is its single read.
 func (r *reader) visitor() func(tenant, id int) error {
 	f := r.fleet
 	if r.db != nil {
@@ -77,11 +77,11 @@ func (r *reader) visitor() func(tenant, id int) error {
 	}
 }
 
-// BenchmarkTx measures a transaction of three statements and its commit: five round trips
+// BenchmarkTx measures a transaction of three statements and its commit, which is five round trips
 // in raw. See [BenchmarkRead].
 func BenchmarkTx(b *testing.B) { benchmarkTx(b, newFleet(b)) }
 
-// BenchmarkTxDelayed is BenchmarkTx over a network of one millisecond each way. See
+// BenchmarkTxDelayed is BenchmarkTx over a network with a delay of one millisecond each way. See
 // [BenchmarkReadDelayed].
 func BenchmarkTxDelayed(b *testing.B) {
 	f := newFleet(b)
@@ -96,7 +96,7 @@ func benchmarkTx(b *testing.B, f *fleet) {
 			r := openWarm(b, f, name, tenants)
 			visit := r.visitor()
 			op := func(rnd *rand.Rand) error { return visit(rnd.IntN(tenants), 1+rnd.IntN(fleetRows)) }
-			// The reads are warm already; the update and the class become so in a moment, on
+			// The first read is warm already. The update and the second read become warm here, on
 			// connections that are taken at random.
 			_ = rate(b, compareSlice, fleetConns, op)
 			for _, goroutines := range []int{1, 16} {

@@ -19,11 +19,11 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// breaker is the caller's code in every place where this package calls it. At the armed place it
+// breaker is the caller's code at every place where this package calls it. At the armed place it
 // panics or ends its goroutine.
 type breaker struct {
 	mu    sync.Mutex
-	seen  map[string]bool // the places that were passed
+	seen  map[string]bool // the places that were reached
 	armed string
 	exit  bool
 }
@@ -41,7 +41,7 @@ func (b *breaker) at(place string) {
 	}
 }
 
-// arm sets the place, "" for none, and returns those that were passed since the last call.
+// arm sets the place, "" for none, and returns the places reached since the last call.
 func (b *breaker) arm(place string, exit bool) []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -60,7 +60,7 @@ func (b *breaker) hooks() schemactx.Hooks {
 	}
 }
 
-// config is that of a DB in which one tenant has one connection.
+// config returns the Config of a DB in which each tenant has one connection.
 func (b *breaker) config() schemactx.Config {
 	return schemactx.Config{
 		Hooks: b.hooks(),
@@ -139,7 +139,7 @@ func (s rowScanner) ScanRow(rows pgx.Rows) error {
 	return rows.Scan(s.breaker)
 }
 
-// copySource has one row, with the breaker as a value.
+// copySource has one row with the breaker as a value.
 type copySource struct {
 	*breaker
 	id   any
@@ -162,14 +162,14 @@ func (s *copySource) Err() error {
 	return nil
 }
 
-// breakable are the operations; with fails they end with an error of the server. Nothing in them is
-// deferred: what is to be given back must be given back without the caller's help.
+// breakable are the operations; with fails they end with an error of the server. They defer
+// nothing, because everything must be released without the caller's help.
 func breakable(b *breaker) map[string]func(ctx context.Context, db *schemactx.DB, fails bool) error {
 	read := func(fails bool) string {
 		if fails {
 			return fmt.Sprintf("select body || (1/(id-1))::text from notes where body <> $1 and %d > 0", time.Now().UnixNano())
 		}
-		// to be prepared each time
+		// a new text, so that it is prepared each time
 		return fmt.Sprintf("select body from notes where body <> $1 and %d > 0", time.Now().UnixNano())
 	}
 	readRows := func(rows pgx.Rows, err error, dest any) error {
@@ -300,7 +300,7 @@ func breakable(b *breaker) map[string]func(ctx context.Context, db *schemactx.DB
 				_, err := tx.Exec(ctx, "update notes set body = body")
 				return err
 			}
-			if _, err := tx.Exec(ctx, "insert into refs values (-1)"); err != nil { // which the commit finds
+			if _, err := tx.Exec(ctx, "insert into refs values (-1)"); err != nil { // makes the commit fail
 				return err
 			}
 			return tx.Commit(ctx)
@@ -308,7 +308,7 @@ func breakable(b *breaker) map[string]func(ctx context.Context, db *schemactx.DB
 	}
 }
 
-// run runs the operation on a goroutine of its own, as the armed place may end that.
+// run runs the operation on its own goroutine, which the armed place may end.
 func (b *breaker) run(op func() error) (err error, whole bool) {
 	done := make(chan struct{})
 	go func() {
@@ -321,8 +321,8 @@ func (b *breaker) run(op func() error) (err error, whole bool) {
 	return err, whole
 }
 
-// Whatever panics or exits, at whichever place and in whichever operation: nothing stays taken, and
-// nothing is left of the transaction.
+// After a panic or Goexit at any place of any operation, nothing is held any more, and the
+// transaction has left nothing.
 func TestWhatBreaksOffGivesEverythingBack(t *testing.T) {
 	t.Parallel()
 	for name, open := range map[string]func(*testing.T, *fixture, *breaker, *pgxpool.Config) *schemactx.DB{
@@ -361,7 +361,7 @@ func TestWhatBreaksOffGivesEverythingBack(t *testing.T) {
 			t.Cleanup(db.Close)
 			exits := []bool{false, true}
 			if name != "pool" {
-				exits = exits[:1] // the other way out is the same, and each costs a connection
+				exits = exits[:1] // Goexit takes the same path, and each costs a connection
 			}
 			breakOffEverywhere(t, f, b, db, exits)
 		})
@@ -390,7 +390,7 @@ func breakOffEverywhere(t *testing.T, f *fixture, b *breaker, db *schemactx.DB, 
 					}
 					b.arm(place, exit)
 					_, whole := b.run(run)
-					if place != "Password" { // which is an error
+					if place != "Password" { // its panic becomes an error
 						assert.False(t, whole, what)
 					}
 					b.arm("", false)
@@ -410,8 +410,8 @@ func breakOffEverywhere(t *testing.T, f *fixture, b *breaker, db *schemactx.DB, 
 	}
 }
 
-// expectAllGivenBack fails the test unless a unit of work that has broken off holds nothing, here
-// and on the server.
+// expectAllGivenBack fails the test if an abandoned unit of work still holds anything, in this
+// process or on the server.
 func expectAllGivenBack(t *testing.T, f *fixture, db *schemactx.DB, what string) {
 	t.Helper()
 	for _, schema := range []string{"tenant_b", "tenant_a"} {

@@ -16,18 +16,18 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// leveled is a DB at one level on a single connection for each tenant, which is the same connection
-// except at Logins.
+// leveled is a DB at one level with a single connection for each tenant. All tenants share the same
+// connection, except at Logins.
 type leveled struct {
 	*fixture
 	level schemactx.Level
 	db    *schemactx.DB
 	pool  *pgxpool.Pool // the connection of the DB's tenants outside of any scope; nil at Logins
-	login string        // that pool is logged in as
+	login string        // the login of pool
 }
 
-// atEveryLevel runs test on a database of its own for each level. prepare runs as the owner in each
-// tenant's schema, which is the search path.
+// atEveryLevel runs test with a separate database for each level. prepare runs as the owner in each
+// tenant's schema, with that schema as the search path.
 func atEveryLevel(t *testing.T, prepare string, test func(t *testing.T, l *leveled)) {
 	for _, level := range []struct {
 		name     string
@@ -72,8 +72,8 @@ func (l *leveled) open(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// expectOutside fails the test unless the connection is outside of any scope: the login's own role
-// and path.
+// expectOutside fails the test unless the connection is outside of any scope: it has the login's
+// own role and path.
 func (l *leveled) expectOutside(t *testing.T, after string) {
 	t.Helper()
 	if l.pool == nil {
@@ -89,7 +89,7 @@ func (l *leveled) expectOutside(t *testing.T, after string) {
 	}
 }
 
-// pid is the server process that serves the schema.
+// pid returns the id of the server process that serves the schema.
 func (l *leveled) pid(t *testing.T, schema string) (pid int) {
 	t.Helper()
 	require.NoError(t, l.db.QueryRow(in(t, schema), "select pg_backend_pid()").Scan(&pid))
@@ -101,7 +101,7 @@ func hasState(err error, state string) bool {
 	return errors.As(err, &pgErr) && pgErr.Code == state
 }
 
-// units are the ways to run a statement, which may have no arguments.
+// units are the units of work that can run a statement without arguments.
 var units = map[string]func(context.Context, *schemactx.DB, string) error{
 	"statement": func(ctx context.Context, db *schemactx.DB, sql string) error {
 		_, err := db.Exec(ctx, sql)
@@ -154,8 +154,8 @@ var units = map[string]func(context.Context, *schemactx.DB, string) error{
 	},
 }
 
-// deferredSQL makes a table whose trigger runs at COMMIT, writes down what it runs as, and refuses
-// zero. What it calls and writes to is found by the search path.
+// deferredSQL creates a table whose trigger runs at COMMIT, records its role and path, and refuses
+// zero. The function that it calls and the table that it writes to are found by the search path.
 const deferredSQL = `
 	create table lines (amount int);
 	create table ran (who text, path text);
@@ -174,12 +174,12 @@ const deferredSQL = `
 	create function outlive(amount int) returns int language sql as $$
 		insert into lines values (amount) returning amount $$`
 
-// Deferred constraint triggers run in the scope, whichever unit of work's COMMIT runs them.
+// Deferred constraint triggers run in the scope, in the COMMIT of every kind of unit of work.
 func TestDeferredTriggersRunInTheScope(t *testing.T) {
 	t.Parallel()
 	statements := []string{
 		"insert into lines values (1)",
-		"insert into lines select x from (select pg_sleep(0)) s, (values (1)) as v(x)", // which may stray, by its text
+		"insert into lines select x from (select pg_sleep(0)) s, (values (1)) as v(x)", // by its text it may change the scope
 		"call add(1)",
 		"do $$ begin insert into lines values (1); end $$",
 		"with w as (insert into lines values (1) returning amount) select abs(amount) from w",
@@ -206,7 +206,7 @@ func TestDeferredTriggersRunInTheScope(t *testing.T) {
 	})
 }
 
-// expectRan fails the test unless the trigger has run in the schema, once, and forgets that it has.
+// expectRan fails the test unless the trigger has run in the schema once, and deletes its record.
 func (l *leveled) expectRan(t *testing.T, schema, what string) {
 	t.Helper()
 	rows, err := l.owner.Query(t.Context(), "select who, path from "+schema+".ran")
@@ -222,8 +222,7 @@ func (l *leveled) expectRan(t *testing.T, schema, what string) {
 	l.exec(t, "truncate "+schema+".ran")
 }
 
-// An error at COMMIT is the error of what was committed, nothing of it has happened, and nothing is
-// left behind.
+// An error at COMMIT is returned as the error of the unit of work, and nothing of it remains.
 func TestErrorAtCommit(t *testing.T) {
 	t.Parallel()
 	atEveryLevel(t, deferredSQL, func(t *testing.T, l *leveled) {
@@ -255,12 +254,12 @@ func TestErrorAtCommit(t *testing.T) {
 }
 
 // The query of a cursor WITH HOLD runs at COMMIT, in the scope, and what it has set for the session
-// is taken back.
+// is reset.
 func TestHeldCursorsRunInTheScope(t *testing.T) {
 	t.Parallel()
 	atEveryLevel(t, deferredSQL, func(t *testing.T, l *leveled) {
 		for name, run := range units {
-			_, err := l.db.Exec(in(t, "tenant_a"), "close all") // at Logins the session is the tenant's own, and keeps them
+			_, err := l.db.Exec(in(t, "tenant_a"), "close all") // at Logins the session keeps its cursors
 			require.NoError(t, err)
 			require.NoError(t, run(in(t, "tenant_a"), l.db, "declare c cursor with hold for select outlive(1)"), name)
 			l.expectRan(t, "tenant_a", name)
@@ -272,9 +271,8 @@ func TestHeldCursorsRunInTheScope(t *testing.T) {
 	})
 }
 
-// What waits for COMMIT runs in the scope or not at all: where a statement of the transaction has
-// changed the path, the deferred trigger of an earlier one must not write into another tenant's
-// table.
+// Deferred work runs in the scope or not at all. If a statement of the transaction has changed the
+// path, the deferred trigger of an earlier one must not write to another tenant's table.
 func TestCommitAfterTheScopeWasChanged(t *testing.T) {
 	t.Parallel()
 	const prepare = `create table ledger (id int); create table trail (id int);

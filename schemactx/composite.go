@@ -7,12 +7,13 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// compositeCodec refuses a value that has other attributes than the type had when it was loaded:
-// pgx goes by their position, and would leave out a new one and read a changed one as what it was.
+// compositeCodec refuses a value whose attributes differ from those that the type had when it was
+// loaded. pgx matches attributes by position. It would omit a new attribute and decode a changed
+// one with its old type.
 type compositeCodec struct{ pgtype.CompositeCodec }
 
-// errTypeAltered is what reading a value of a composite type returns when the type was altered
-// since it was loaded. The next statement that needs it loads it again.
+// errTypeAltered is returned when a value of a composite type is read and the type has been altered
+// since it was loaded. The next statement that needs the type loads it again.
 var errTypeAltered = errors.New("the composite type has been altered since it was loaded")
 
 func (c *compositeCodec) fits(src []byte) bool {

@@ -11,30 +11,30 @@ import (
 	"github.com/oryne/pgtenant/internal/sqlstate"
 )
 
-// customDataKey is where a connection keeps its state of ours.
+// customDataKey is the key of connState in a connection's custom data.
 const customDataKey = "github.com/oryne/pgtenant/schemactx"
 
-// connState is what this package knows of one connection. Its owner is whoever holds the
-// connection.
+// connState is what this package knows about one connection. Only the unit of work that holds the
+// connection uses it.
 type connState struct {
-	internal map[string]*pgconn.StatementDescription // the library's own statements that are prepared, by SQL
-	// the search path that a RESET leads to, where it has been needed
+	internal map[string]*pgconn.StatementDescription // prepared internal statements, by SQL
+	// the search path after a RESET, once it has been needed; else ""
 	defaultPath string
-	last        string // the schema that was served last
-	seen        uint64 // of the catalog, when the connection was used last
-	// the schema whose statements may have left something behind, or manySchemas
+	last        string // the schema of the last unit of work
+	seen        uint64 // catalog.seen at the last use of the connection
+	// the last schema whose statements may have left session state, or manySchemas
 	dirtyBy       string
-	preparedDirty bool // what may have been left includes prepared statements
-	preparedStale bool // prepared statements may be others than they were
+	preparedDirty bool // the session state may include prepared statements
+	preparedStale bool // the prepared statements may differ from what cache and internal say
 	loginChecked  bool // checkLogin has accepted the connection's login
-	// at Logins: the session has been seen to be as it began, and nothing since may have changed it
+	// at Logins: the scope has been checked, and no statement since then may have changed it
 	scopeVerified bool
 	cache         stmtCache
 	types         typeCache
 	eqb           pgx.ExtendedQueryBuilder
 }
 
-// manySchemas as a stain is foreign to everybody. It is no schema's name.
+// manySchemas as dirtyBy differs from every schema. It cannot be the name of one.
 const manySchemas = "*"
 
 func stateOf(conn *pgconn.PgConn, capacity int) *connState {
@@ -50,10 +50,10 @@ func stateOf(conn *pgconn.PgConn, capacity int) *connState {
 	return cs
 }
 
-// dirty reports whether another tenant than schema may have left something behind.
+// dirty reports whether a tenant other than schema may have left session state.
 func (cs *connState) dirty(schema string) bool { return cs.dirtyBy != "" && cs.dirtyBy != schema }
 
-// stained notes that a statement of schema may have left something behind.
+// markDirty records that a statement of schema may have left session state.
 func (cs *connState) markDirty(schema string) {
 	if cs.dirty(schema) {
 		schema = manySchemas
@@ -61,7 +61,7 @@ func (cs *connState) markDirty(schema string) {
 	cs.dirtyBy = schema
 }
 
-// ran notes what a statement of this kind may have done to the session.
+// noteKind records what a statement of this kind may have done to the session.
 func (cs *connState) noteKind(kind sqlKind) {
 	if kind.mayChangeScope() {
 		cs.scopeVerified = false
@@ -71,18 +71,17 @@ func (cs *connState) noteKind(kind sqlKind) {
 	}
 }
 
-// distrust notes that the prepared statements may be others than they were: a block of code can
-// deallocate and prepare under any name. All are forgotten; the next pipeline begins by
-// deallocating them.
+// discardPrepared records that the prepared statements may have changed: a block of code can
+// deallocate and prepare under any name. All are forgotten; the next prologue deallocates them.
 func (cs *connState) discardPrepared() {
 	cs.preparedStale = true
 	clear(cs.internal)
 	cs.cache.clear()
 }
 
-// forget drops a prepared statement when err says that it may not fit the schema any more: its
-// table or its types have changed or are gone. When statements are not there, or are there without
-// having been prepared, none is trusted.
+// forget drops a prepared statement if err says that it may no longer fit the schema, because its
+// table or its types have changed or are gone. If the server does not know a prepared statement, or
+// has one of that name already, all of them are discarded.
 func (cs *connState) forget(key stmtKey, err error) {
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) {
@@ -95,7 +94,7 @@ func (cs *connState) forget(key stmtKey, err error) {
 	case "08", "0A", "42", "XX":
 		cs.cache.drop(key)
 	}
-	if planChanged(err) { // there has been a migration: others will not fit either
+	if planChanged(err) { // a migration has run, so the schema's other statements are stale too
 		cs.cache.dropSchema(key.schema)
 	}
 	if pgErr.Code == sqlstate.InvalidStatement || pgErr.Code == sqlstate.DuplicateStatement {
@@ -103,27 +102,27 @@ func (cs *connState) forget(key stmtKey, err error) {
 	}
 }
 
-// stmtCache holds the prepared statements of a connection, the least recently used of which go
+// stmtCache holds the prepared statements of a connection and evicts the least recently used ones
 // first.
 type stmtCache struct {
 	entries  map[stmtKey]*list.Element
 	recent   list.List // of *stmt, the most recently used first
 	evicted  []string  // names to deallocate in the next pipeline
 	capacity int
-	names    int // given out so far
+	names    int // the number of names used so far
 }
 
-// stmtKey has the schema in it: PostgreSQL binds a statement to the tables and types that the
-// search path led to when it was prepared.
+// stmtKey contains the schema because PostgreSQL binds a prepared statement to the tables and types
+// that the search path found when it was prepared.
 type stmtKey struct{ schema, sql string }
 
 type stmt struct {
 	key   stmtKey
 	name  string // on the server
 	sd    *pgconn.StatementDescription
-	kind  sqlKind  // by its text
+	kind  sqlKind  // according to its text
 	named []string // the schemas that it may name
-	age   uint64   // of the scope that it was prepared in; see [unit.prepared]
+	age   uint64   // of the scope that it was prepared in; see [unitOfWork.prepared]
 }
 
 func (c *stmtCache) get(key stmtKey) *stmt {
@@ -137,8 +136,8 @@ func (c *stmtCache) get(key stmtKey) *stmt {
 	return el.Value.(*stmt)
 }
 
-// put keeps st and evicts the least recently used statement beyond the capacity. It returns how
-// many went.
+// put stores st and evicts the least recently used statements beyond the capacity. It returns the
+// number of evicted ones.
 func (c *stmtCache) put(st *stmt) (evicted int) {
 	c.entries[st.key] = c.recent.PushFront(st)
 	for c.recent.Len() > c.capacity {
@@ -148,7 +147,7 @@ func (c *stmtCache) put(st *stmt) (evicted int) {
 	return evicted
 }
 
-// drop forgets a statement; the next pipeline deallocates it.
+// drop removes a statement. The next pipeline that prepares statements deallocates it.
 func (c *stmtCache) drop(key stmtKey) {
 	el, ok := c.entries[key]
 	if !ok {
@@ -159,7 +158,7 @@ func (c *stmtCache) drop(key stmtKey) {
 	delete(c.entries, key)
 }
 
-// dropSchema forgets all statements of a schema, like drop.
+// dropSchema drops all statements of a schema.
 func (c *stmtCache) dropSchema(schema string) {
 	for key := range c.entries {
 		if key.schema == schema {
@@ -168,7 +167,7 @@ func (c *stmtCache) dropSchema(schema string) {
 	}
 }
 
-// clear forgets all statements. The caller sees to it that they are deallocated.
+// clear removes all statements. The caller must have them deallocated.
 func (c *stmtCache) clear() {
 	clear(c.entries)
 	c.recent.Init()

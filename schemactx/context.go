@@ -8,34 +8,35 @@ import (
 
 type contextKey struct{}
 
-// scopeContext carries a schema without a second allocation: context.WithValue would
-// put the string into an interface of its own.
+// scopeContext is a context that carries a schema. It needs one allocation. context.WithValue would
+// need a second one to put the string into an interface.
 type scopeContext struct {
 	context.Context
 	schema string
 	public bool
-	site   *callSite // of WithSchema or WithPublic; nil from the other constructors
+	site   *callSite // set by WithSchema and WithPublic; nil from the other constructors
 }
 
-// callSite is where a schema was named by hand, and who has heard of it: a count, and a hook, which
-// a DB need not have.
+// callSite is a call of WithSchema or WithPublic. It records whether a DB has counted the call and
+// whether a hook has been told. They are separate because a DB need not have a hook.
 type callSite struct {
 	pc       uintptr
 	counted  atomic.Bool
 	reported atomic.Bool
 }
 
-// switchContext is a scopeContext with its call site, in one allocation.
+// switchContext holds a scopeContext and its call site in one allocation.
 type switchContext struct {
 	scopeContext
 	callSite
 }
 
-// newSwitch returns a child of ctx for the caller of its caller.
+// newSwitch returns a child of ctx. Its call site is the caller of the function that called
+// newSwitch.
 func newSwitch(ctx context.Context, schema string, public bool) context.Context {
 	c := &switchContext{scopeContext: scopeContext{Context: ctx, schema: schema, public: public}}
 	var pcs [1]uintptr
-	runtime.Callers(3, pcs[:]) // itself, newSwitch, WithSchema
+	runtime.Callers(3, pcs[:]) // skips runtime.Callers, newSwitch and WithSchema or WithPublic
 	c.pc = pcs[0]
 	c.site = &c.callSite
 	return &c.scopeContext
@@ -48,16 +49,17 @@ func (c *scopeContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// NewContext returns a child of ctx whose statements run in the tenant schema name. The
-// name is checked where it is used: a statement under an invalid name, public among them,
-// fails with a [NameError] and reaches no server. Most programs have their middleware call
-// this and otherwise use [WithSchema], which checks at once.
+// NewContext returns a child of ctx whose statements run in the tenant schema name. It does not
+// check the name. A statement under an invalid name, "public" included, fails with a [NameError]
+// before anything is sent. Middleware usually calls NewContext; other code uses [WithSchema], which
+// checks at once.
 func NewContext(ctx context.Context, name string) context.Context {
 	return &scopeContext{Context: ctx, schema: name}
 }
 
-// NewPublicContext returns a child of ctx whose statements run in the public schema, with
-// the rights of the public role: the registry and what else tenants share.
+// NewPublicContext returns a child of ctx whose statements run in the public schema with the
+// privileges of the public role. That schema holds the registry and everything else that tenants
+// share.
 func NewPublicContext(ctx context.Context) context.Context {
 	return &scopeContext{Context: ctx, schema: Public, public: true}
 }
@@ -67,9 +69,9 @@ func scopeContextOf(ctx context.Context) *scopeContext {
 	return c
 }
 
-// FromContext returns the schema that statements under ctx run in: a tenant's, or "public"
-// below [NewPublicContext]. It reports false when there is none; such statements fail with
-// [ErrNoSchema]. It does not allocate.
+// FromContext returns the schema that statements under ctx run in. It is "public" below
+// [NewPublicContext]. It returns false if ctx has no schema; statements under such a context fail
+// with [ErrNoSchema]. FromContext does not allocate.
 func FromContext(ctx context.Context) (schema string, ok bool) {
 	c := scopeContextOf(ctx)
 	if c == nil {
@@ -78,16 +80,16 @@ func FromContext(ctx context.Context) (schema string, ok bool) {
 	return c.schema, true
 }
 
-// WithSchema calls fn with a child of ctx whose statements run in the tenant schema name,
-// and returns what fn returns. An invalid name is a [NameError], and fn is not called.
+// WithSchema calls fn with a child of ctx whose statements run in the tenant schema name, and
+// returns what fn returns. For an invalid name it returns a [NameError] and does not call fn.
 //
-// Nothing needs to be restored: the schema belongs to the context that fn is given, and
-// ctx goes on as it was, also after a panic. Calls nest and recurse. It opens no
-// connection and no transaction; see [DB.InTx] for that.
+// The schema belongs to the child context, so ctx is unchanged afterwards, also after a panic.
+// Calls can be nested. WithSchema opens no connection and no transaction; see [DB.InTx] for that.
 //
 // Requests get their schema from the middleware. WithSchema is for system work that crosses tenants
-// on purpose. Each call under which something is done is counted by the [DB] that does it, and told
-// to [Hooks].SchemaSwitch; one under which nothing is done reaches no tenant.
+// on purpose. A [DB] counts each call under which a unit of work begins and reports it to
+// [Hooks].SchemaSwitch. Calls under which no unit of work begins are not counted, because they
+// reach no tenant.
 func WithSchema(ctx context.Context, name string, fn func(context.Context) error) error {
 	if err := ValidateName(name); err != nil {
 		return err
@@ -95,8 +97,9 @@ func WithSchema(ctx context.Context, name string, fn func(context.Context) error
 	return fn(newSwitch(ctx, name, false))
 }
 
-// WithPublic calls fn with a child of ctx whose statements run in the public schema, as
-// [NewPublicContext] describes, and returns what fn returns.
+// WithPublic calls fn with a child of ctx whose statements run in the public schema, as with
+// [NewPublicContext], and returns what fn returns. Its calls are counted like those of
+// [WithSchema].
 func WithPublic(ctx context.Context, fn func(context.Context) error) error {
 	return fn(newSwitch(ctx, Public, true))
 }

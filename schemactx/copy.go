@@ -16,13 +16,14 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// CopyFrom writes rows into a table of the schema of ctx with PostgreSQL's COPY, in a transaction
-// of its own, and returns how many. It costs two round trips: one asks for the columns, whose types
-// may have changed since the last copy. See [pgx.Conn.CopyFrom]; unlike there, strings may be
-// copied into columns of types that pgx does not know, such as an enum of the schema.
+// CopyFrom writes rows into a table of the schema of ctx with PostgreSQL's COPY, in its own
+// transaction, and returns their number. It costs two round trips. The first one asks for the
+// columns, because their types may have changed since the last copy. See [pgx.Conn.CopyFrom].
+// Unlike there, strings can be copied into columns of types that pgx does not know, such as an enum
+// of the schema.
 //
-// Once it has returned, src is asked for no row and no value any more. Where ctx has ended or the
-// connection is lost, a call of src.Next may still be under way.
+// After CopyFrom has returned, it takes no further row and no further value from src. If ctx has
+// ended or the connection is lost, one call of src.Next may still be running.
 func (db *DB) CopyFrom(
 	ctx context.Context,
 	table pgx.Identifier,
@@ -56,7 +57,7 @@ func (tx *Tx) CopyFrom(
 // copyFrom is one COPY FROM STDIN.
 type copyFrom struct {
 	*unitOfWork
-	alone   unitOfWork // what unit points to outside of a transaction
+	alone   unitOfWork // the target of unitOfWork outside of a transaction
 	tx      *txState
 	table   pgx.Identifier
 	columns []string
@@ -101,7 +102,7 @@ func (c *copyFrom) copy(ctx context.Context) (pgconn.CommandTag, error) {
 		return pgconn.CommandTag{}, err
 	}
 	if c.tx != nil && c.tx.suspect {
-		// The assertion goes alone: behind it, an error would not tell whether it or the copy failed.
+		// The assertion is sent alone. Before the COPY, its error could not be told from the copy's.
 		if err := c.enter(ctx); err != nil {
 			return pgconn.CommandTag{}, err
 		}
@@ -111,8 +112,8 @@ func (c *copyFrom) copy(ctx context.Context) (pgconn.CommandTag, error) {
 		return pgconn.CommandTag{}, err
 	}
 	kind := c.kind()
-	// COPY goes out by the simple protocol, and so does what has to come in front: up to the end of
-	// the string it is one implicit transaction as well.
+	// COPY uses the simple query protocol, so the prologue does too. Both are in one string, and the
+	// string is one implicit transaction.
 	prologue := c.prologue(c.tx, false)
 	before := c.text(prologue.simple())
 	command := before + "copy " + table + " (" + columns + ") from stdin binary"
@@ -132,7 +133,7 @@ func (c *copyFrom) copy(ctx context.Context) (pgconn.CommandTag, error) {
 	} else {
 		err = c.blame(ctx, err)
 	}
-	if err != nil && c.usesTypes(sd) { // they may be why a value could not be encoded
+	if err != nil && c.usesTypes(sd) { // stale types may have made encoding fail
 		types.markStale()
 	}
 	if c.tx == nil {
@@ -148,9 +149,9 @@ func (c *copyFrom) copy(ctx context.Context) (pgconn.CommandTag, error) {
 	return tag, err
 }
 
-// describeColumns asks for the types of the columns. What the server says is not kept: it does not
-// check what COPY sends against it, and would take the bytes of a column's former type for those of
-// another of that length.
+// describeColumns asks the server for the types of the columns. The answer is not cached: the
+// server does not compare it with what COPY sends. It would accept the bytes of a column's former
+// type as a value of another type of the same length.
 func (c *copyFrom) describeColumns(ctx context.Context, sql string) (*pgconn.StatementDescription, error) {
 	t := c.db.tracers.prepare
 	if t != nil {
@@ -164,24 +165,25 @@ func (c *copyFrom) describeColumns(ctx context.Context, sql string) (*pgconn.Sta
 	return sd, err
 }
 
-// enter sends what has to come in front without the copy.
+// enter sends the prologue without the copy.
 func (c *copyFrom) enter(ctx context.Context) error {
-	_, err := c.describe(ctx, c.tx, "select") // which runs nothing
+	_, err := c.describe(ctx, c.tx, "select") // describing it runs nothing
 	return err
 }
 
-// mayBeOf reports whether an error of the server may be that of the scope or the settings in front
-// of the copy. A violated constraint is not, and neither is a source that failed (57014).
+// mayBeOf reports whether a server error may come from the scope or the settings in the prologue. A
+// violated constraint (class 23) and a source that failed (57014) do not.
 func (c *copyFrom) mayBeOf(prologue prologue, err error) bool {
 	var pgErr *pgconn.PgError
 	return prologue.has(stepScope) && errors.As(err, &pgErr) && !c.conn.IsClosed() &&
 		!strings.HasPrefix(pgErr.Code, "23") && !strings.HasPrefix(pgErr.Code, "57")
 }
 
-// blame returns the error of what went in front if it was that, and else err, the copy's own. The
-// simple protocol does not tell which of several statements failed, so the front is sent once more,
-// alone: one round trip, after errors only. In a transaction, which had just begun, it is begun
-// anew, and failed as it was.
+// blame returns the prologue's error if the prologue has failed, and err, the copy's own error, if
+// not. The simple query protocol does not tell which of several statements failed. So blame sends
+// the prologue once more, alone, which costs one round trip after errors only. In a transaction,
+// which had just begun, blame first begins it again and afterwards puts it back into the failed
+// state.
 func (c *copyFrom) blame(ctx context.Context, err error) error {
 	if c.tx != nil {
 		if c.rollback(ctx) != nil {
@@ -197,8 +199,8 @@ func (c *copyFrom) blame(ctx context.Context, err error) error {
 		return refused
 	}
 	if c.tx != nil {
-		// There is no such savepoint. The error is meant, and where another one came the connection is
-		// gone.
+		// This savepoint does not exist, so the command fails on purpose and the transaction is failed
+		// again. If the transaction did not fail, the connection is closed.
 		_, _ = c.conn.PgConn().Exec(ctx, "rollback to savepoint pgtenant_0").ReadAll()
 		if c.status() != 'E' {
 			c.destroy()
@@ -207,15 +209,15 @@ func (c *copyFrom) blame(ctx context.Context, err error) error {
 	return err
 }
 
-// schemas are those that the table's name names.
+// schemas returns the schema in the table's name, if it has one.
 func (c *copyFrom) schemas() []string { return c.table[:max(0, len(c.table)-1)] }
 
-// kind is what a write into the table may be.
+// kind returns the kind of a write into the table.
 func (c *copyFrom) kind() sqlKind { return c.effectiveKind(kindWrite, c.schemas()) }
 
-// resetAlone takes back what triggers may have set for the session, behind the end of COPY's own
-// transaction. The rows are there, so that what fails here is no error of the copy: the connection
-// is not used again.
+// resetAlone resets what triggers may have set for the session, after the end of COPY's own
+// transaction. The rows are committed, so a failure here is no error of the copy; the connection is
+// closed instead.
 func (u *unitOfWork) resetAlone(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
@@ -237,20 +239,20 @@ func (c *copyFrom) quoted() (table, columns string, err error) {
 	return table, strings.Join(names, ", "), nil
 }
 
-// simple returns the front as SQL without parameters, ready to have a statement appended.
+// simple returns the prologue as SQL without parameters, to which a statement can be appended.
 func (f prologue) simple() string {
 	var sb strings.Builder
 	for _, o := range f {
 		var values []string
-		for i := len(o.params); i > 0; i-- { // the last first: $1 is the beginning of $10
+		for i := len(o.params); i > 0; i-- { // from the last, because $1 is a prefix of $10
 			values = append(values, fmt.Sprintf("$%d", i), quoteValue(string(o.params[i-1])))
 		}
-		sb.WriteString(strings.NewReplacer(values...).Replace(o.sql) + "; ") // once: a value may have a $1 in it
+		sb.WriteString(strings.NewReplacer(values...).Replace(o.sql) + "; ") // one pass: a value may contain $1
 	}
 	return sb.String()
 }
 
-// copyHeader begins COPY's binary format: signature, flags, length of the extension.
+// copyHeader is the header of COPY's binary format: signature, flags, length of the extension.
 const copyHeader = "PGCOPY\n\xff\r\n\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00"
 
 // copyReader encodes rows in COPY's binary format as they are read.
@@ -258,24 +260,24 @@ type copyReader struct {
 	src    pgx.CopyFromSource
 	fields []pgconn.FieldDescription
 	types  *pgtype.Map
-	buf    []byte // encoded and not read yet
+	buf    []byte // encoded but not read yet
 	done   bool
 
-	reading sync.Mutex // held while a row is taken and encoded
-	over    bool       // no more rows are
+	reading sync.Mutex // held while a row is taken from src and encoded
+	over    bool       // no more rows are taken
 
 	stop  func()                   // ends the copy from another goroutine
-	broke atomic.Pointer[breakOff] // set where the caller's code has not come to its end
+	broke atomic.Pointer[breakOff] // set if the caller's code panicked or called Goexit
 }
 
-// breakOff is how the caller's code ended a goroutine: by a panic, or by [runtime.Goexit].
+// breakOff records how the caller's code ended the goroutine. panicked is nil for [runtime.Goexit].
 type breakOff struct{ panicked any }
 
-// errPanicked goes to the server as the reason why the copy ends.
+// errPanicked is the reason that the server gets for the end of the copy.
 var errPanicked = errors.New("the source of the rows panicked")
 
-// Read implements [io.Reader]. pgconn calls it on a goroutine of its own, where a panic would end
-// the program and Goexit would leave the copy waiting: both are kept for reraise.
+// Read implements [io.Reader]. pgconn calls it on its own goroutine, where a panic would end the
+// program and Goexit would leave the copy waiting. Read records both for reraise.
 func (r *copyReader) Read(p []byte) (n int, err error) {
 	done := false
 	defer func() {
@@ -285,7 +287,7 @@ func (r *copyReader) Read(p []byte) (n int, err error) {
 		err = errPanicked
 		r.broke.Store(&breakOff{recover()})
 		if r.broke.Load().panicked == nil {
-			r.stop() // the goroutine ends here, and pgconn would wait for what it returns
+			r.stop() // this goroutine ends, and pgconn would wait for its result
 		}
 	}()
 	n, err = r.read(p)
@@ -293,7 +295,7 @@ func (r *copyReader) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// reraise lets the caller's code go on with what it did in Read, on the caller's goroutine.
+// reraise repeats the panic or Goexit of the caller's code on the caller's goroutine.
 func (r *copyReader) reraise() {
 	switch b := r.broke.Load(); {
 	case b == nil:
@@ -325,12 +327,12 @@ func (r *copyReader) read(p []byte) (int, error) {
 	return n, nil
 }
 
-// errCopyOver ends the goroutine that reads rows for a copy that has ended.
+// errCopyOver ends the goroutine that reads rows after the copy has ended.
 var errCopyOver = errors.New("the copy has ended")
 
-// end waits for a row that is being taken, and has no more taken. Where the connection is lost, or
-// ctx ends, pgconn returns while its goroutine reads on. That may be in Next, which can take as
-// long as the caller likes: it is not waited for.
+// end waits until the current row has been taken and prevents that another one is. If the
+// connection is lost or ctx ends, pgconn returns while its goroutine goes on reading. That
+// goroutine may be in src.Next, which can take any time, so end does not wait for it.
 func (r *copyReader) end() {
 	r.reading.Lock()
 	defer r.reading.Unlock()
@@ -359,7 +361,7 @@ func (r *copyReader) row() error {
 	return nil
 }
 
-// value appends the length and the bytes of one value; -1 and nothing for NULL.
+// value appends the length and the bytes of one value. NULL is the length -1 without bytes.
 func (r *copyReader) value(oid uint32, v any) error {
 	at := len(r.buf)
 	r.buf = binary.BigEndian.AppendUint32(r.buf, 0xFFFFFFFF)
@@ -386,7 +388,7 @@ func (r *copyReader) encode(oid uint32, v any, buf []byte) ([]byte, error) {
 	}
 	t, known := r.types.TypeForOID(oid)
 	if !known {
-		return append(buf, s...), nil // what is text in binary format: an enum's label
+		return append(buf, s...), nil // a type whose binary format is its text, such as an enum
 	}
 	parsed, parseErr := t.Codec.DecodeValue(r.types, oid, pgtype.TextFormatCode, []byte(s))
 	if parseErr != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// copied counts rows, so that each has an id of its own.
+// copied numbers the rows, so that each has its own id.
 var copied atomic.Int32
 
 // copyNote copies one row into notes.
@@ -32,7 +32,7 @@ func copyNote(ctx context.Context, c interface {
 	return err
 }
 
-// ways to copy a row, each as the first that a unit of work does.
+// waysToCopy copy a row, each as the first operation of a unit of work.
 var waysToCopy = map[string]func(ctx context.Context, db *schemactx.DB) error{
 	"alone": func(ctx context.Context, db *schemactx.DB) error { return copyNote(ctx, db) },
 	"transaction": func(ctx context.Context, db *schemactx.DB) error {
@@ -45,7 +45,8 @@ var waysToCopy = map[string]func(ctx context.Context, db *schemactx.DB) error{
 	},
 }
 
-// A copy is refused as every other statement is, whether the connection has seen its table or not.
+// A copy into a scope that the server refuses fails like other statements, whether the connection
+// knows the table or not.
 func TestCopyFromIntoAScopeThatIsRefused(t *testing.T) {
 	t.Parallel()
 	type refusal struct {
@@ -75,7 +76,7 @@ func TestCopyFromIntoAScopeThatIsRefused(t *testing.T) {
 			for _, mode := range []string{"warm", "cold", "unnamed"} {
 				if way != "alone" && mode == "unnamed" || way == "savepoint" && mode == "cold" ||
 					r.level != schemactx.Roles && mode == "unnamed" {
-					continue // the same as others
+					continue // the same as the others
 				}
 				t.Run(name+", "+way+", "+mode, func(t *testing.T) {
 					t.Parallel()
@@ -118,8 +119,8 @@ func TestCopyFromIntoAScopeThatIsRefused(t *testing.T) {
 	}
 }
 
-// What the copy itself does wrong stays the server's error, and a transaction is what it would be
-// without the scope.
+// An error of the copy itself is the server's error, and the transaction is in the state that it
+// would have without the scope.
 func TestCopyFromThatFailsByItself(t *testing.T) {
 	t.Parallel()
 	rows := func(id any) pgx.CopyFromSource { return rowsOf([]any{id, "copied"}) }
@@ -183,7 +184,7 @@ func TestCopyFromThatFailsByItself(t *testing.T) {
 	}
 }
 
-// Behind a statement that has led the transaction astray nothing is copied.
+// After a statement that has changed the scope of the transaction, nothing is copied.
 func TestCopyFromInATransactionThatStrayed(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -199,7 +200,7 @@ func TestCopyFromInATransactionThatStrayed(t *testing.T) {
 		require.ErrorIs(t, err, schemactx.ErrTransactionEnded)
 	}
 	require.NoError(t, f.db.InTx(ctx, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "select set_config('work_mem', '1MB', true)"); err != nil { // suspect, and harmless
+		if _, err := tx.Exec(ctx, "select set_config('work_mem', '1MB', true)"); err != nil { // suspect but harmless
 			return err
 		}
 		return copyNote(ctx, tx)

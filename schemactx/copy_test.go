@@ -108,7 +108,7 @@ func TestCopyFromInATransaction(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ctx := in(t, "tenant_a")
-	for range 2 { // cold, then warm, when BEGIN and the scope travel with the COPY itself
+	for range 2 { // cold, then warm: BEGIN and the scope are then sent with the COPY
 		mine := errors.New("mine")
 		assert.ErrorIs(t, f.db.InTx(ctx, func(tx pgx.Tx) error {
 			n, err := tx.CopyFrom(ctx, pgx.Identifier{"notes"}, []string{"id", "body"}, rowsOf([]any{2, "x"}, []any{3, "x"}))
@@ -153,8 +153,8 @@ func TestCopyFromWithoutPreparedStatements(t *testing.T) {
 	}
 }
 
-// A column that a migration has given another type since the last copy takes what it should: the
-// bytes of its former type could be those of another value.
+// A copy into a column whose type a migration has changed since the last copy stores the right
+// values. The bytes of the old type could be those of another value.
 func TestCopyFromIntoAColumnOfAnotherType(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -181,21 +181,21 @@ func TestCopyFromIntoAColumnOfAnotherType(t *testing.T) {
 	assert.Equal(t, "(1000", got[:5])
 }
 
-// slowValue ends the context of its copy, and takes its time.
+// slowValue ends the context of its copy and takes some time.
 type slowValue struct {
 	cancel func()
-	asked  *int // how many values have been encoded to the end
+	asked  *int // number of values encoded completely
 }
 
 func (v slowValue) Value() (driver.Value, error) {
 	v.cancel()
-	time.Sleep(50 * time.Millisecond) // a copy that does not wait has returned by then
+	time.Sleep(50 * time.Millisecond) // a copy that does not wait returns earlier
 	*v.asked++
 	return int64(*v.asked), nil
 }
 
-// The caller's values belong to the caller again when CopyFrom returns, also where it returns
-// because its context has ended.
+// After CopyFrom has returned, it does not use the caller's values any more, also if its context
+// has ended.
 func TestCopyFromReturnsWhenItHasDoneWithItsValues(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

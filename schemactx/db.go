@@ -15,80 +15,80 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Config says how a [DB] isolates. The zero value is the default: isolation by roles.
+// Config configures a [DB]. The zero value is valid: isolation at level [Roles].
 type Config struct {
 	// Level is the isolation level. Default: [Roles].
 	Level Level
 
 	// Roles are the names of the database's roles, as given to admin.Setup. Default:
-	// [DefaultRoleNames] of the database that the pool connects to. Set it where the pool reaches the
-	// database by another name, as through a pooler. Not used at [PathOnly].
+	// [DefaultRoleNames] of the database that the pool connects to. Set it if the pool connects to
+	// another database name, as through a pooler. Not used at level [PathOnly].
 	Roles RoleNames
 
-	// ExtraSearchPath are schemas whose objects every scope finds without naming the schema: those of
-	// extensions, whose operators are found in no other way, and of reference tables that tenants
-	// share. They follow the scope's own schema on the path, in this order; see [SearchPath] for the
-	// names that are allowed. Give the same list to admin.SetupConfig, admin.CheckConfig and package
-	// migrate.
+	// ExtraSearchPath lists schemas whose objects every scope finds without a schema name. It is for
+	// schemas of extensions, whose operators cannot be found otherwise, and for reference tables that
+	// tenants share. They follow the scope's own schema on the search path, in this order.
+	// [SearchPath] says which names are allowed. Give the same list to admin.SetupConfig,
+	// admin.CheckConfig and package migrate.
 	//
-	// What is in such a schema runs for every tenant, so that neither tenants nor PUBLIC may create
-	// there: Check refuses it. Check also refuses a schema that does not exist, which PostgreSQL
-	// leaves out without an error. Default: none.
+	// The functions in such a schema run for every tenant, so neither tenants nor PUBLIC may create
+	// objects there; admin.Check reports it if they may. It also reports a schema that does not exist,
+	// which PostgreSQL ignores without an error. Default: none.
 	ExtraSearchPath []string
 
-	// Types are the names of types that statements use, as arguments or in results: enums, domains,
-	// composites (of tables too), ranges and multiranges, and types of extensions, which travel as
-	// text. Their arrays, and what they are made of, come with them. A name is looked for in the
-	// schema of the scope, or, with a schema in front ("extensions.citext"), in that one. Names are as
+	// Types names the types that statements use as arguments or in results: enums, domains, composites
+	// (tables included), ranges, multiranges, and types of extensions, which are sent as text. Their
+	// arrays and the types that they consist of are included. A name without a schema is looked up in
+	// the schema of the scope, and "extensions.citext" in the schema extensions. Names are written as
 	// in pg_type, without quotes.
 	//
-	// Each connection loads them once for each schema, in a round trip of its own in front of the
-	// first statement that has such a type, and has codecs as [pgx.Conn.LoadTypes] makes them: []Mood
-	// goes into any($1::mood[]), a composite into a struct. A type that a schema does not have is no
-	// error, and one that is made or made again later is noticed. After a composite type has been
-	// altered call [DB.Refresh]. A connection keeps the types of 64 schemas.
+	// Each connection loads the types once for each schema. That costs one round trip before the first
+	// statement that has such a type. The codecs are those that [pgx.Conn.LoadTypes] makes: []Mood can
+	// be passed to any($1::mood[]), and a composite can be scanned into a struct. A type that a schema
+	// does not have is no error. A type that is created or recreated later is noticed. Call
+	// [DB.Refresh] after a composite type has been altered. A connection keeps the types of 64
+	// schemas.
 	//
-	// Statements that stay unnamed ([pgx.QueryExecModeExec]) load them at the first statement in the
-	// schema. Their arguments are text, whose type the server infers; for one that pgx cannot write
-	// without knowing its type, such as []Mood or a struct, the server is asked first, in one more
-	// round trip. Default: none, at no cost.
+	// In a mode without prepared statements ([pgx.QueryExecModeExec]) the types are loaded before the
+	// first statement in the schema. Arguments are then sent as text, and the server infers their
+	// types. If pgx cannot encode an argument without its type, such as []Mood or a struct, the server
+	// is asked for it, which costs one more round trip. Default: none, at no cost.
 	Types []string
 
-	// StatementCacheCapacity is how many prepared statements a connection keeps, of all schemas
-	// together; the least recently used are deallocated. Default: 512. It has no meaning where the
-	// pool's default mode is
-	// [pgx.QueryExecModeExec] or [pgx.QueryExecModeSimpleProtocol]: statements then stay unnamed, which is what poolers
-	// without prepared statements need.
+	// StatementCacheCapacity is the number of prepared statements that a connection keeps, of all
+	// schemas together. The least recently used ones are deallocated. Default: 512. It is not used if
+	// the pool's default mode is [pgx.QueryExecModeExec] or [pgx.QueryExecModeSimpleProtocol].
+	// Statements then have no name, as poolers without prepared statements need.
 	StatementCacheCapacity int
 
-	// Limits returns the limits of a tenant. It is called when the schema is used, until the server
-	// has let it in for the first time, and again after [DB.Refresh]. It must be safe for concurrent
-	// use, and quick: the unit of work waits for it. Default: nil, no limits.
+	// Limits returns the limits of a tenant. It is called for each unit of work until the server has
+	// accepted the schema, and again after [DB.Refresh]. It must be safe for concurrent use, and fast,
+	// because the unit of work waits for it. Default: nil, no limits.
 	Limits func(schema string) Limits
 
-	// Lanes divide the connections among tenants: the DB opens so many pools of its own, like the one
-	// given to [New] and with its number of connections between them, and a tenant prefers one of them
-	// and takes another while that is busy. The pool itself then serves public scopes alone. Lanes pay
-	// where more statements are in use, of all tenants together, than StatementCacheCapacity has room
-	// for; where all of them fit, they cost a little. BENCHMARKS.md has figures. Not with [Logins],
-	// where each tenant has a pool. Default: 0, the pool as it is.
+	// Lanes is the number of pools among which the DB divides the connections. Each is configured like
+	// the pool given to [New], and together they have its number of connections. A tenant has one
+	// preferred lane and uses another one while that is busy. The pool itself then serves public
+	// scopes only. Lanes help if all tenants together use more statements than StatementCacheCapacity;
+	// if all of them fit, lanes cost a little. BENCHMARKS.md has figures. Not allowed at level
+	// [Logins], where each tenant has a pool. Default: 0, no lanes.
 	Lanes int
 
-	// Logins say how tenants log in at level [Logins]; not used otherwise.
+	// Logins configures how tenants log in at level [Logins]. Not used at other levels.
 	Logins LoginsConfig
 
-	// ServerLog says how PostgreSQL's own log names the tenant of each statement. Default:
+	// ServerLog selects how PostgreSQL's own log shows the tenant of each statement. Default:
 	// [ServerLogOff].
 	ServerLog ServerLog
 
-	// RequestID returns the id of the request that ctx belongs to, "" for none, with which
-	// [ServerLogApplicationName] makes the name "tenant_2/id", cut to 63 bytes. It is called for each
-	// unit of work, whose ids count from its beginning on, and must be safe for concurrent use. An id
-	// with others than letters, digits and "-_.:=+" is left out. Not with the comment, nor at level
-	// [Logins]. Default: nil, no ids.
+	// RequestID returns the id of the request that ctx belongs to, or "" for none. It needs
+	// [ServerLogApplicationName], whose name is then "tenant_2/id", cut to 63 bytes. It is called once
+	// at the beginning of each unit of work and must be safe for concurrent use. An id with other
+	// characters than letters, digits and "-_.:=+" is ignored. Not allowed with [ServerLogComment] or
+	// at level [Logins]. Default: nil, no ids.
 	RequestID func(ctx context.Context) string
 
-	// Hooks are called as the DB works. Default: none.
+	// Hooks are called while the DB works. Default: none.
 	Hooks Hooks
 }
 
@@ -123,31 +123,31 @@ func (c Config) validate() error {
 }
 
 // DB is a pool of connections on which every statement runs in the schema of its context. The
-// methods that run SQL are those of [pgxpool.Pool]; without a schema in the context each returns
-// [ErrNoSchema]. All are safe for concurrent use.
+// methods that run SQL are those of [pgxpool.Pool]. Without a schema in the context each of them
+// returns [ErrNoSchema]. All are safe for concurrent use.
 //
-// ctx governs the wait for a connection and the statement, up to the end of its rows. Where it ends
-// in the middle of a statement the connection is closed, as pgx does it. A statement is a
-// transaction, or part of one: what cannot run in one, such as VACUUM or CREATE INDEX CONCURRENTLY,
-// is the owner's work and needs a connection of the owner's.
+// ctx governs the wait for a connection and the statement, up to the end of its rows. If ctx ends
+// during a statement, the connection is closed, as in pgx. Every statement runs in a transaction.
+// VACUUM, CREATE INDEX CONCURRENTLY and other commands that cannot run in one need a separate
+// connection with the owner's login.
 type DB struct {
 	pool       *pgxpool.Pool
 	cfg        Config
 	types      []qualifiedType   // of Config.Types
 	mode       pgx.QueryExecMode // of the pool
-	scopes     sync.Map          // of *scope by schema: those that the server has accepted
+	scopes     sync.Map          // of *scope by schema; only scopes that the server has accepted
 	fresh      freshness
 	catalog    catalog
 	public     *scope
 	semaphores semaphores
-	logins     *loginPools // nil but at Logins
-	lanes      *lanes      // nil without
+	logins     *loginPools // nil except at level Logins
+	lanes      *lanes      // nil if Config.Lanes is 0
 	stats      counters
 	tracers    tracers
 }
 
-// tracers are what the pool's tracer can do. They see the statements of tenants as they see plain
-// ones.
+// tracers are the interfaces that the pool's tracer implements. They see the statements of tenants
+// as pgx shows them, without the scope around them.
 type tracers struct {
 	query    pgx.QueryTracer
 	batch    pgx.BatchTracer
@@ -155,16 +155,16 @@ type tracers struct {
 	prepare  pgx.PrepareTracer
 }
 
-// New returns a DB on pool, whose login is the runtime login (see admin.Setup). It does not
-// connect, and never closes the pool. The error is a configuration that makes no sense, or a
-// [LoginError] if the pool's login is the owner. Whether the login is a superuser is known only on
-// the first connection: then each unit of work returns a LoginError, and sends no statement. Level
-// [PathOnly] accepts any login. Close the DB at level [Logins] and with lanes, where it has pools
-// of its own.
+// New returns a DB on pool, whose login must be the runtime login (see admin.Setup). New does not
+// connect and never closes the pool. It returns an error for an invalid configuration, and a
+// [LoginError] if the pool's login is the owner. Whether the login is a superuser is known on the
+// first connection. If it is, each unit of work returns a LoginError and sends no statement. Level
+// [PathOnly] accepts any login. Close the DB at level [Logins] and with lanes, because it then has
+// pools of its own.
 //
-// Settings of a session belong into the pool's RuntimeParams: what its AfterConnect hook SETs does
-// not survive the scrub that comes between two tenants. The tracer of the pool sees the statements
-// of tenants as it sees plain ones.
+// Put settings of the session into the pool's RuntimeParams. What its AfterConnect hook sets with
+// SET is lost when a connection is scrubbed between two tenants. The pool's tracer sees the
+// statements of tenants like any others.
 func New(pool *pgxpool.Pool, cfg Config) (*DB, error) {
 	if pool == nil {
 		return nil, errors.New("schemactx: pool is nil")
@@ -200,9 +200,9 @@ func New(pool *pgxpool.Pool, cfg Config) (*DB, error) {
 	return db, nil
 }
 
-// Close closes the pools that the DB has opened, which it does at level [Logins] and with lanes,
-// and waits for their connections to come back. The pool given to [New] stays open. A unit of work
-// that a tenant begins afterwards fails, at level [Logins] with [ErrClosed].
+// Close closes the pools that the DB has opened, at level [Logins] and with lanes, and waits until
+// their connections are returned. It does not close the pool given to [New]. Later units of work of
+// tenants on these pools fail, at level [Logins] with [ErrClosed].
 func (db *DB) Close() {
 	if db.lanes != nil {
 		db.lanes.close()
@@ -212,9 +212,9 @@ func (db *DB) Close() {
 	}
 }
 
-// Exec runs one statement in the schema of ctx and returns its command tag. It is a transaction of
-// its own and costs one round trip; two when the connection sees the statement in this schema for
-// the first time.
+// Exec runs one statement in the schema of ctx, in its own transaction, and returns the command
+// tag. It costs one round trip, and a second one the first time a connection prepares the statement
+// for this schema.
 func (db *DB) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	s, err := db.query(ctx, sql, args)
 	if err != nil {
@@ -224,14 +224,13 @@ func (db *DB) Exec(ctx context.Context, sql string, args ...any) (pgconn.Command
 	return s.tag, s.err
 }
 
-// Query runs one statement in the schema of ctx, as [DB.Exec] does, and returns its rows. They hold
-// a connection until they are closed, which reading them to the end does; errors that come later
-// are those of the rows. The rows' Conn method returns nil: a connection outside of its scope is
-// not to be had.
+// Query runs one statement in the schema of ctx, as [DB.Exec] does, and returns its rows. The rows
+// hold a connection until they are closed or read to the end. Later errors are returned by the
+// rows. Their Conn method returns nil, because a connection must not be used outside of its scope.
 //
 // The options of [pgx.Conn.Query] may come first in args. [pgx.QueryExecModeSimpleProtocol] is
-// taken as [pgx.QueryExecModeExec]; the modes that prepare are all one here. A [pgx.QueryRewriter]
-// is given a nil connection.
+// treated as [pgx.QueryExecModeExec]. All modes that prepare statements behave alike. A
+// [pgx.QueryRewriter] is given a nil connection.
 func (db *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	s, err := db.query(ctx, sql, args)
 	if err != nil {
@@ -240,8 +239,8 @@ func (db *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, err
 	return s, nil
 }
 
-// QueryRow runs one statement as [DB.Query] does and returns its first row. Errors wait for Scan,
-// which returns [pgx.ErrNoRows] where there is no row.
+// QueryRow runs one statement as [DB.Query] does and returns its first row. Scan returns the error
+// of the statement, or [pgx.ErrNoRows] if there is no row.
 func (db *DB) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	s, err := db.query(ctx, sql, args)
 	if err != nil {
@@ -266,12 +265,12 @@ func (db *DB) query(ctx context.Context, sql string, args []any) (*statement, er
 	return s, nil
 }
 
-// named reports whether statements may be prepared under names, by the pool's default mode.
+// named reports whether the pool's default mode allows named prepared statements.
 func (db *DB) named() bool {
 	return db.mode != pgx.QueryExecModeExec && db.mode != pgx.QueryExecModeSimpleProtocol
 }
 
-// scope returns the scope that c asks for, which is nil for a context without a schema.
+// scope returns the scope for c. c is nil for a context without a schema.
 func (db *DB) scope(c *scopeContext) (*scope, error) {
 	switch {
 	case c == nil:
@@ -288,7 +287,7 @@ func (db *DB) scope(c *scopeContext) (*scope, error) {
 	return db.buildScope(c.schema)
 }
 
-// schemaOf is the schema that c names, without the scope.
+// schemaOf returns the schema of c without building its scope.
 func schemaOf(c *scopeContext) (string, error) {
 	switch {
 	case c == nil:
@@ -300,7 +299,7 @@ func schemaOf(c *scopeContext) (string, error) {
 }
 
 func (db *DB) buildScope(schema string) (sc *scope, err error) {
-	age := db.fresh.age.Load() // before Limits is asked
+	age := db.fresh.age.Load() // before Limits is called: a Refresh meanwhile outdates this scope
 	var limits Limits
 	if db.cfg.Limits != nil {
 		limits = db.cfg.Limits(schema)
@@ -317,7 +316,7 @@ func (db *DB) buildScope(schema string) (sc *scope, err error) {
 	return sc, nil
 }
 
-// role returns the role that a scope sets, "" for none.
+// role returns the role that a scope of schema sets, or "" for none.
 func (db *DB) role(schema string) string {
 	switch {
 	case db.cfg.Level == PathOnly:
@@ -328,8 +327,9 @@ func (db *DB) role(schema string) string {
 	return db.cfg.Roles.Tenant(schema)
 }
 
-// accepted keeps a scope that the server has let in. Others are not kept: names that lead nowhere
-// must not fill the memory. Nor is one with limits from before a Refresh.
+// accepted keeps a scope that the server has accepted. Other scopes are not kept, so names of
+// schemas that do not exist cannot fill the memory. A scope with limits from before a Refresh is
+// not kept either.
 func (db *DB) accepted(sc *scope) {
 	if sc != db.public && !sc.kept.Load() {
 		sc.kept.Store(true)
@@ -341,28 +341,30 @@ func (db *DB) accepted(sc *scope) {
 	}
 }
 
-// freshness tells scopes that were built before the last Refresh, of any tenant, from others: they
-// are built anew when they are needed next.
+// freshness identifies scopes that were built before the last Refresh of any tenant. They are
+// rebuilt when they are next needed.
 type freshness struct {
-	mu  sync.Mutex // while a scope is kept, or all of an age are given up
+	mu  sync.Mutex // held while a scope is stored and while age is increased
 	age atomic.Uint64
 }
 
 func (f *freshness) is(sc *scope) bool { return sc.age == f.age.Load() }
 
-// Refresh forgets what the DB keeps about a tenant: [Config].Limits is asked again, statements are
-// prepared anew, the types of [Config].Types are loaded again, and at level [Logins] the tenant's
-// pool is replaced. The catalogs are read again for what the functions of all schemas may do to a
-// session, before the next statement in each: FUNCTIONS.md. Call it when a tenant's limits or
-// password have changed, when its schema has been migrated, or when the tenant is gone.
+// Refresh makes the DB forget what it knows about a tenant. It calls [Config].Limits again,
+// prepares statements again, loads the types of [Config].Types again, and at level [Logins]
+// replaces the tenant's pool. Before the next statement in each schema it also reads the catalogs
+// again for what functions may do to a session; see FUNCTIONS.md. Call Refresh when a tenant's
+// limits or password have changed, when its schema has been migrated, or when the tenant has been
+// removed.
 //
-// Without it the server refuses a statement whose columns a migration has changed ("cached plan
-// must not change result type", 0A000), once on each connection. A statement or a batch of its own,
-// and the first one of a transaction, is then prepared and sent once more. What remains is an error
-// of a later statement in a transaction, which [TxOptions].MaxRetries takes for one that passes,
-// and of a batch of which the caller has read a result already.
+// Without Refresh, the server refuses a statement whose columns a migration has changed ("cached
+// plan must not change result type", 0A000), once on each connection. The DB then prepares and
+// sends it once more if it is a single statement, a batch, or the first statement of a transaction.
+// It returns the error for a later statement in a transaction, which [TxOptions].MaxRetries
+// retries, and for a batch of which the caller has already read a result.
 //
-// Units of work that run go on as they are; a new MaxConns holds once the tenant has no connection.
+// Units of work that are running are not affected. A new MaxConns applies once the tenant holds no
+// connection.
 func (db *DB) Refresh(schema string) {
 	db.fresh.mu.Lock()
 	db.fresh.age.Add(1)

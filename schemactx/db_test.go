@@ -67,8 +67,8 @@ func TestQualifiedNameOfAnotherTenantIsDenied(t *testing.T) {
 	expectNote(t, in(t, "tenant_b"), f.db, "tenant_b")
 }
 
-// PathOnly is what the search path alone can do: the documentation says that it leaks, and
-// so the test does.
+// PathOnly isolates by the search path only: another tenant's table can be read by its qualified
+// name, as documented.
 func TestPathOnlyStopsUnqualifiedNamesAlone(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -106,7 +106,7 @@ func TestRuntimeLoginAloneReadsNothing(t *testing.T) {
 func TestSchemaThatDoesNotExist(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	// A table of the name in public must not be found in its place.
+	// A table of that name in public must not be found instead.
 	f.exec(
 		t,
 		"create table public.notes (id int, body text); insert into public.notes values (1, 'public'); grant select on public.notes to "+f.roles.Public(),
@@ -119,7 +119,7 @@ func TestSchemaThatDoesNotExist(t *testing.T) {
 		assert.ErrorIs(t, err, schemactx.ErrSchemaMissing)
 		_, _, err = note(in(t, "tenant_missing"), tx)
 		assert.ErrorIs(t, err, schemactx.ErrSchemaMissing)
-		return nil // the caller who forgets the error is told again
+		return nil // the transaction returns the error again to a caller who ignores it
 	})
 	assert.ErrorIs(t, err, schemactx.ErrSchemaMissing)
 	expectNote(t, in(t, "tenant_a"), f.db, "tenant_a")
@@ -181,8 +181,8 @@ func TestStatementThatChangesTheSessionIsNotSent(t *testing.T) {
 	assert.ErrorIs(t, err, schemactx.ErrCopy)
 }
 
-// The statement cache of pgx knows statements by their text; with two tenants whose types
-// differ that fails with 42804 or reads the wrong columns.
+// pgx's statement cache uses the text of statements as its key. With two tenants whose types differ
+// that fails with 42804 or reads the wrong columns.
 func TestSameStatementOverDifferentTables(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -246,7 +246,7 @@ func TestStatementCacheIsBounded(t *testing.T) {
 		db.QueryRow(in(t, "tenant_a"), "select count(*) from pg_prepared_statements where name !~ '^pgtenant_own_'").
 			Scan(&prepared),
 	)
-	// five, the one that was put just now and the one it will cost
+	// five, the last one stored, and the one that it will evict
 	assert.LessOrEqual(t, prepared, 7, "%d statements are prepared, want at most 7", prepared)
 	stats := db.Stats()
 	assert.Equal(t, int64(51), stats.Misses, "stats %+v, want 51 misses and 46 evictions", stats)
@@ -360,8 +360,8 @@ func TestErrorsLeaveTheConnectionUsable(t *testing.T) {
 	assert.Equal(t, before, after, "read %s on backend %d, want tenant_b on %d", body, after, before)
 }
 
-// A deferred constraint fails at the commit, after the statement has succeeded, whatever travelled
-// with it.
+// A deferred constraint fails at the commit, after the statement has succeeded. Every kind of unit
+// of work returns that error.
 func TestErrorOfTheImplicitCommit(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

@@ -13,32 +13,34 @@
 // A scope is a search path, a role and the tenant's timeouts ([Limits]). A unit of work is a
 // statement, a batch, a copy or a transaction. Each sets its scope itself, in the same round trip,
 // and PostgreSQL resets it when the unit ends. A statement that is new to the connection costs one
-// round trip more, a transaction of n statements costs n+1. Before another tenant uses the
-// connection, the state that statements may have left is removed. BENCHMARKS.md has the costs,
-// SERVERLOG.md shows the tenant in PostgreSQL's log.
+// more round trip; a transaction of n statements costs n+1. Before another tenant uses the
+// connection it is scrubbed: session state that statements may have left is removed. BENCHMARKS.md
+// has the costs. SERVERLOG.md explains how PostgreSQL's log shows the tenant.
 //
 // [WithSettings] adds settings such as lock_timeout, or app.user_id for triggers and policies.
 // [Config].Types names types of the tenants' schemas (SQLC.md). Extensions need
-// [Config].ExtraSearchPath (SEARCHPATH.md). FUNCTIONS.md says how functions that a policy, view,
-// operator, domain or trigger calls are found. Deferred triggers run in the scope, too.
+// [Config].ExtraSearchPath (SEARCHPATH.md). FUNCTIONS.md explains how the DB finds the functions
+// that policies, views, operators, domains and triggers call. Deferred triggers run in the scope,
+// too.
 //
 // # Errors
 //
-// Nothing falls back to another schema. A context without a schema is [ErrNoSchema]; shared work
-// says [WithPublic]. Other errors are [ErrSchemaMissing], [ErrNotProvisioned] and
-// [ErrSchemaMismatch]. Statements that change the session or the transaction, such as SET, LISTEN
-// or COMMIT, are not sent: [ErrScopeChanged], in a transaction also [ErrTransactionEnded]. If only
-// the server shows such a change, the connection is closed. An error at COMMIT is returned as the
-// error of the statement or batch.
+// No statement falls back to another schema. Without a schema in the context the error is
+// [ErrNoSchema]; work on shared data uses [WithPublic]. Other errors are [ErrSchemaMissing],
+// [ErrNotProvisioned] and [ErrSchemaMismatch]. Statements that change the session or the
+// transaction, such as SET, LISTEN or COMMIT, are not sent: [ErrScopeChanged], in a transaction
+// also [ErrTransactionEnded]. If such a change is only noticed afterwards, the connection is
+// closed. An error at COMMIT is returned as the error of the statement or batch.
 //
 // # Levels
 //
 //   - [PathOnly] separates unqualified names only: tenant_2.students can be read from everywhere.
-//   - [Roles], the default, gives each tenant a role with privileges in its schema alone, and the
-//     login that serves none (package admin). Injected SQL can still take another role by
-//     set_config or a DO block; admin.Harden, run once by a superuser, closes both. This package,
+//   - [Roles], the default, gives each tenant a role with privileges in its schema only, and the
+//     login no privileges of its own (package admin). Injected SQL can still take another role with
+//     set_config or a DO block; admin.Harden, run once by a superuser, prevents both. This package,
 //     not the server, stops a SET ROLE statement.
-//   - [Logins] logs each tenant in as its own role, which can take no other, with a pool for each.
+//   - [Logins] logs each tenant in as its own role, which can take no other, with one pool for
+//     each.
 //
 // No level hides the catalogs (names, definitions, sizes), advisory locks and notifications, or
 // closes views and SECURITY DEFINER functions that the owner left open. ATTACKS.md lists every
@@ -46,12 +48,13 @@
 //
 // # Caveats
 //
-// Values are parameters: SQL must not be built from input. A program must not serve as the owner or
-// a superuser, or grant privileges to the runtime login. LISTEN, session locks and held cursors
-// need a connection outside of this package. Settings of a session belong in the pool's
-// RuntimeParams; what AfterConnect SETs may be lost between two tenants.
+// Pass values as parameters: SQL must not be built from input. A program must not serve requests as
+// the owner or a superuser, or grant privileges to the runtime login. LISTEN, session locks and
+// held cursors need a connection without a scope; [DB.Connect] opens one for LISTEN. Put settings
+// of the session into the pool's RuntimeParams; what AfterConnect sets with SET may be lost between
+// two tenants.
 //
 // With PgBouncer in transaction mode, set the pool's default_query_exec_mode to exec,
-// [Config].Roles if PgBouncer renames the database, and server_reset_query_always = 1: settings
-// of a session stay on its connection. [Logins] needs the server itself.
+// [Config].Roles if PgBouncer renames the database, and server_reset_query_always = 1, because
+// settings of a session stay on its connection. [Logins] needs a direct connection to the server.
 package schemactx

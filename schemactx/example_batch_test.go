@@ -9,7 +9,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// The statements of a batch travel together and are one transaction: all of them or none.
+// The statements of a batch are sent together and run in one transaction.
 func ExampleDB_SendBatch() {
 	s, done := newSchools()
 	defer done()

@@ -9,7 +9,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// Many rows go by COPY. The table is named without its schema, which is that of the context.
+// CopyFrom inserts many rows with COPY. The table is in the schema of the context.
 func ExampleDB_CopyFrom() {
 	s, done := newSchools()
 	defer done()

@@ -8,7 +8,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// Code that names a tenant by hand is worth a line in a log: here is who did it.
+// A hook logs which code names a tenant explicitly.
 func ExampleHooks() {
 	s, done := newSchools()
 	defer done()

@@ -10,8 +10,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// At level Roles, the default, PostgreSQL itself refuses what belongs to another tenant, also by
-// its full name.
+// At level Roles, the default, PostgreSQL itself refuses access to another tenant's table, also by
+// its qualified name.
 func ExampleLevel() {
 	s, done := newSchools()
 	defer done()
@@ -28,7 +28,7 @@ func ExampleLevel() {
 		fmt.Println(pgErr.Code, pgErr.Message)
 	}
 
-	// The login that serves has no rights of its own: what is in no scope reads nothing.
+	// The runtime login has no privileges of its own, so it can read nothing without a scope.
 	_, err = s.Runtime.Exec(ctx, "select name from school_b.students")
 	if errors.As(err, &pgErr) {
 		fmt.Println(pgErr.Code, pgErr.Message)

@@ -11,7 +11,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// A tenant that holds all the connections it may have waits for itself, and for nobody else.
+// A tenant that holds all of its connections waits for one of them. Other tenants do not wait.
 func ExampleLimits() {
 	s, done := newSchools()
 	defer done()
@@ -27,7 +27,7 @@ func ExampleLimits() {
 
 	a := schemactx.NewContext(context.Background(), "school_a")
 	b := schemactx.NewContext(context.Background(), "school_b")
-	err = db.InTx(a, func(pgx.Tx) error { // has the one connection of school_a
+	err = db.InTx(a, func(pgx.Tx) error { // holds the only connection of school_a
 		soon, cancel := context.WithTimeout(a, 10*time.Millisecond)
 		defer cancel()
 		_, err := db.Exec(soon, "select 1")

@@ -8,13 +8,13 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// At level Logins each tenant logs in as itself. The passwords come from one secret.
+// At level Logins each tenant logs in with its own role. The passwords are derived from one secret.
 func ExampleProvisionLogin() {
 	s, done := newSchools()
 	defer done()
 	ctx := context.Background()
 
-	secret := []byte("32 random bytes from a safe place") // not like this one
+	secret := []byte("32 random bytes from a safe place") // unlike this one
 	password := func(schema string) (string, error) { return schemactx.LoginPassword(secret, s.Roles.Tenant(schema)) }
 	for _, school := range []string{"school_a", "school_b"} {
 		p, err := password(school)
@@ -36,7 +36,7 @@ func ExampleProvisionLogin() {
 		fmt.Println(err)
 		return
 	}
-	defer db.Close() // the tenants' pools
+	defer db.Close() // closes the tenants' pools
 
 	ctx = schemactx.NewContext(ctx, "school_a")
 	var itself bool

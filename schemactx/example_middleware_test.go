@@ -8,7 +8,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// A middleware puts the schema into the request's context; the handlers behind it know nothing of
+// A middleware puts the schema into the request's context. The handlers need no knowledge of
 // tenants.
 func ExampleNewContext() {
 	s, done := newSchools()
@@ -28,7 +28,7 @@ func ExampleNewContext() {
 		schema, _ := schemactx.FromContext(r.Context())
 		fmt.Fprintf(w, "%s: %d students", schema, n)
 	})
-	// package tenancy keeps them in a table
+	// In a program, package tenancy stores them in a table.
 	schemas := map[string]string{"a.example.com": "school_a", "b.example.com": "school_b"}
 	middleware := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		schema, ok := schemas[r.Host]

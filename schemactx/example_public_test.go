@@ -9,8 +9,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// What tenants share is in the schema public. Work on it says so, and has the rights of the public
-// role.
+// Data that tenants share is in the schema public. WithPublic runs work on it, with the privileges
+// of the public role.
 func ExampleWithPublic() {
 	s, done := newSchools()
 	defer done()
@@ -39,7 +39,7 @@ func ExampleWithPublic() {
 	})
 	fmt.Println(n, "holidays,", err)
 
-	// A tenant's search path does not end in public.
+	// The schema public is not on a tenant's search path.
 	err = schemactx.WithSchema(ctx, "school_a", func(ctx context.Context) error {
 		return db.QueryRow(ctx, sql).Scan(&n)
 	})

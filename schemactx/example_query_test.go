@@ -9,7 +9,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// The same statement under two contexts reads two tables.
+// The same statement with two contexts reads two tables.
 func ExampleWithSchema() {
 	s, done := newSchools()
 	defer done()

@@ -9,7 +9,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// A transaction that lost against another one is run again, from its beginning.
+// A transaction that conflicts with another one is run again from its beginning.
 func ExampleDB_InTxOptions() {
 	s, done := newSchools()
 	defer done()
@@ -28,7 +28,7 @@ func ExampleDB_InTxOptions() {
 		if err := tx.QueryRow(ctx, "select name from students where id = 1").Scan(&name); err != nil {
 			return err
 		}
-		if runs == 1 { // somebody else is faster
+		if runs == 1 { // another transaction is faster
 			if _, err := db.Exec(ctx, "update students set name = 'Amara B.' where id = 1"); err != nil {
 				return err
 			}

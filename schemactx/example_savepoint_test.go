@@ -9,7 +9,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// A transaction inside of a transaction is a savepoint: what fails in it does not end the whole.
+// A nested transaction is a savepoint: a failure in it does not end the outer transaction.
 func ExampleTx_Begin() {
 	s, done := newSchools()
 	defer done()

@@ -8,8 +8,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// An extension gets a schema of its own, which is on the path of every tenant: its operators are
-// found there alone.
+// An extension has its own schema, which is on the search path of every tenant, because operators
+// are found only on the search path.
 func ExampleConfig_extraSearchPath() {
 	s, done := newDatabase()
 	defer done()
@@ -24,7 +24,7 @@ func ExampleConfig_extraSearchPath() {
 		fmt.Println(err)
 		return
 	}
-	for _, x := range setup.Extensions { // setup.Err() names those that are missing
+	for _, x := range setup.Extensions { // setup.Err() names the missing ones
 		fmt.Println(x.Name, x.Outcome)
 	}
 	if _, err := admin.Provision(ctx, s.Owner, setup.Roles, "school_a"); err != nil {

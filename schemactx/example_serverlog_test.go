@@ -9,8 +9,7 @@ import (
 
 type requestIDKey struct{}
 
-// What PostgreSQL writes down about a statement begins with its tenant and request, where
-// log_line_prefix has %a.
+// With %a in log_line_prefix, PostgreSQL's log lines about a statement show its tenant and request.
 func ExampleServerLog() {
 	s, done := newSchools()
 	defer done()

@@ -10,8 +10,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// The user of a request reaches triggers, policies and defaults as a setting of its units of work,
-// and is gone with them.
+// Triggers, policies and defaults read the user of a request from a setting, which ends with each
+// unit of work.
 func ExampleWithSettings() {
 	s, done := newSchools()
 	defer done()
@@ -29,8 +29,8 @@ func ExampleWithSettings() {
 		return
 	}
 
-	ctx := schemactx.NewContext(context.Background(), "school_a") // by the middleware that finds the tenant
-	request := schemactx.WithSettings(ctx, map[string]string{     // and by the one that finds the user
+	ctx := schemactx.NewContext(context.Background(), "school_a") // from the tenant middleware
+	request := schemactx.WithSettings(ctx, map[string]string{     // from the user middleware
 		"app.user_id":       "ms-okafor",
 		"statement_timeout": "3s",
 	})
@@ -39,7 +39,7 @@ func ExampleWithSettings() {
 	err = db.QueryRow(request, "insert into grades values ('Amara', 1) returning entered_by").Scan(&by)
 	fmt.Println(by, err)
 
-	// A transaction can have more of them.
+	// A transaction can have additional settings.
 	opts := schemactx.TxOptions{Settings: map[string]string{"lock_timeout": "500ms"}}
 	err = db.InTxOptions(request, opts, func(tx pgx.Tx) error {
 		var user, lock string

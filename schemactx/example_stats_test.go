@@ -9,14 +9,14 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// A statement is prepared once for each connection and schema. A program shows the counts in its
+// A statement is prepared once for each connection and schema. A program can export the counts as
 // metrics.
 func ExampleDB_Stats() {
 	s, done := newSchools()
 	defer done()
 	ctx := context.Background()
 	cfg := s.Runtime.Config()
-	cfg.MaxConns = 1 // so that all meet on one connection
+	cfg.MaxConns = 1 // so that all statements use one connection
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		fmt.Println(err)

@@ -10,7 +10,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// Every switch by hand is a line in the log and one more in a count.
+// Every explicit switch of the schema is logged and counted.
 func ExampleLogSwitches() {
 	s, done := newSchools()
 	defer done()
@@ -36,7 +36,7 @@ func ExampleLogSwitches() {
 	// <nil> 1
 }
 
-// shortSite leaves out what differs from run to run.
+// shortSite shortens the attributes that differ from run to run.
 func shortSite(_ []string, a slog.Attr) slog.Attr {
 	switch a.Key {
 	case slog.TimeKey:

@@ -9,17 +9,17 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// Mood is an enum of each school's schema, as sqlc generates it.
+// Mood is an enum in each school's schema, as sqlc generates it.
 type Mood string
 
-// Address is a composite type of each school's schema.
+// Address is a composite type in each school's schema.
 type Address struct {
 	Street string
 	Number int32
 }
 
-// Each schema has types of its own. Arguments and results are those of the schema that the
-// statement runs in.
+// Each schema has its own types. Arguments and results have those of the schema that the statement
+// runs in.
 func ExampleConfig_types() {
 	s, done := newSchools()
 	defer done()

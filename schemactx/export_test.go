@@ -1,5 +1,5 @@
 package schemactx
 
-// LookNow has the next unit of work compare the fingerprint of the catalogs, as it does once a
-// second.
+// LookNow makes the next unit of work compare the fingerprint of the catalogs, which normally
+// happens once a second.
 func (db *DB) LookNow() { db.catalog.changed() }

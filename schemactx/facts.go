@@ -14,54 +14,56 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// The text of a statement does not tell which functions it runs: those of policies, views,
-// operators, defaults, casts, domains, triggers and of "s.func" are called out of sight. The
-// catalogs tell. facts are what they say of one schema.
+// facts are what the catalogs say about the functions of one schema. The text of a statement does
+// not show all functions that it runs: policies, views, operators, defaults, casts, domains and
+// triggers call some, and so does the notation "s.func".
 type facts struct {
-	gen    uint64 // of the catalog, when they were loaded; 0 where they hold no longer
-	loaded int64  // when, see [catalog.now]
+	gen    uint64 // catalog.gen when they were loaded; 0 if they are no longer valid
+	loaded int64  // when they were loaded; see [catalog.now]
 	reads  bool   // a read in the schema may leave session state or change the scope
 	writes bool   // a write may
 }
 
 const (
-	// factsInterval is how often the fingerprint of the catalogs is compared, while the DB is in use.
-	// The comparison may take a hundredth of the time, and waits longer where it is slow.
-	factsInterval = time.Second
-	// factsAge is when facts are loaded again though the fingerprint is the same: it does not change
-	// with what is replaced in place.
-	factsAge = time.Minute
-	// factsShare is how much longer than a load the DB waits before it loads known facts again: two
+	// factsInterval is the minimum time between two comparisons of the catalogs' fingerprint, while
+	// the DB is in use. The time is longer if the comparison is slow, so that it takes at most one
 	// percent of the time.
+	factsInterval = time.Second
+	// factsAge is the age at which facts are loaded again even if the fingerprint is unchanged,
+	// because objects that are replaced in place do not change it.
+	factsAge = time.Minute
+	// factsShare limits reloading of known facts to two percent of the time: the DB waits for
+	// factsShare times the duration of the last load.
 	factsShare = 50
-	// factsRetry is when the catalogs are read again after they could not be.
+	// factsRetry is the time to the next attempt after the catalogs could not be read.
 	factsRetry = time.Minute
-	// maxFacts bounds the schemas that facts are kept of: names come from statements too.
+	// maxFacts limits the number of schemas with facts, because schema names also come from
+	// statements.
 	maxFacts = 1 << 17
 )
 
-// catalog keeps the facts of the schemas that a DB works in. Facts of another generation than the
-// catalog's are not used: every statement of their schema then counts as one that may leave session
-// state.
+// catalog keeps the facts of the schemas that a DB uses. Facts of another generation than the
+// catalog's are not used: every statement in their schema is then treated as one that may leave
+// session state.
 type catalog struct {
 	start  time.Time
-	gen    atomic.Uint64 // of the facts that hold; 0 before the first fingerprint
-	seen   atomic.Uint64 // counts the changes that have been seen; those that concern new schemas alone leave gen as it is
-	next   atomic.Int64  // when the fingerprint is to be compared
-	reload atomic.Int64  // when known facts may be loaded again
-	blind  atomic.Int64  // until when nothing is read, because it failed
+	gen    atomic.Uint64 // the generation of valid facts; 0 before the first fingerprint
+	seen   atomic.Uint64 // number of changes seen; a change of new schemas only does not increase gen
+	next   atomic.Int64  // when to compare the fingerprint next
+	reload atomic.Int64  // the earliest time to load known facts again
+	blind  atomic.Int64  // no reads before this time, because one failed
 	facts  sync.Map      // of *facts, by schema
-	size   atomic.Int64  // of facts
+	size   atomic.Int64  // number of entries in facts
 	last   atomic.Pointer[fingerprint]
 
 	mu     sync.Mutex
-	wanted map[string]bool // schemas that a transaction has met while it could not load their facts
+	wanted map[string]bool // schemas whose facts a transaction needed but could not load
 }
 
-// now counts from the DB's start, on the monotonic clock.
+// now returns the nanoseconds since the DB was created, on the monotonic clock.
 func (c *catalog) now() int64 { return int64(time.Since(c.start)) }
 
-// known returns the facts of a schema if they are of this generation, else nil.
+// known returns the facts of a schema if they are of generation gen, else nil.
 func (c *catalog) known(schema string, gen uint64) *facts {
 	f, ok := c.facts.Load(schema)
 	if !ok || f.(*facts).gen != gen {
@@ -70,8 +72,8 @@ func (c *catalog) known(schema string, gen uint64) *facts {
 	return f.(*facts)
 }
 
-// due reports whether the facts of a schema are to be loaded now: when there are none, and again,
-// as often as is allowed, when they are of another generation or old.
+// due reports whether to load the facts of a schema now. Missing facts are always due. Facts that
+// are old or of another generation are due at most as often as factsShare allows.
 func (c *catalog) due(schema string, now int64) bool {
 	v, ok := c.facts.Load(schema)
 	if !ok {
@@ -81,14 +83,16 @@ func (c *catalog) due(schema string, now int64) bool {
 	return (f.gen != c.gen.Load() || now-f.loaded > int64(factsAge)) && now >= c.reload.Load()
 }
 
-// claim reports whether the caller is the one to compare the fingerprint now.
+// claim reports whether the caller must compare the fingerprint now. It returns true to one caller
+// per interval.
 func (c *catalog) claim(now int64) bool {
 	next := c.next.Load()
 	return now >= next && c.next.CompareAndSwap(next, now+int64(factsInterval))
 }
 
-// compared takes note of what a comparison with f at that time has seen. It returns [catalog.seen],
-// or 0 where another comparison has overtaken this one, so that it is unknown what has changed.
+// compared records the result of a comparison with f that began at now. It returns
+// [catalog.seen], or 0 if another comparison finished earlier, so that it is unknown what has
+// changed.
 func (c *catalog) compared(f *fingerprint, now int64, saw comparison, took time.Duration) uint64 {
 	c.next.Store(c.now() + int64(max(factsInterval, 100*took)))
 	c.mu.Lock()
@@ -109,8 +113,8 @@ func (c *catalog) compared(f *fingerprint, now int64, saw comparison, took time.
 	return c.seen.Add(1)
 }
 
-// outdate has the facts of some schemas loaded again before they are used. Names that belonged to
-// no schema have facts too.
+// invalidate has the facts of these schemas loaded again before they are used. Names that did not
+// belong to a schema have facts too.
 func (c *catalog) invalidate(schemas []string) {
 	for _, schema := range schemas {
 		if v, ok := c.facts.Load(schema); ok {
@@ -119,8 +123,8 @@ func (c *catalog) invalidate(schemas []string) {
 	}
 }
 
-// learned keeps facts, unless a change has been seen since the comparison that went in front of
-// them. Schemas that do not exist have some too: a name in a statement is often no schema.
+// learned stores facts, unless a change has been seen since the comparison before them. Names of
+// schemas that do not exist have facts too, because a name in a statement often is no schema.
 func (c *catalog) learned(all map[string]*facts, seen uint64, took time.Duration) {
 	now := c.now()
 	c.reload.Store(now + factsShare*int64(took))
@@ -142,12 +146,12 @@ func (c *catalog) learned(all map[string]*facts, seen uint64, took time.Duration
 			worse = worse || b.gen == f.gen && (f.reads && !b.reads || f.writes && !b.writes)
 		}
 	}
-	if worse { // something was replaced in place, which the fingerprint does not show: see watch
+	if worse { // an object was replaced in place; see noteCatalogChange
 		c.seen.Add(1)
 	}
 }
 
-// failed notes that the catalogs cannot be read. Nothing that is known holds any longer.
+// failed records that the catalogs cannot be read. All facts become invalid.
 func (c *catalog) failed() {
 	c.blind.Store(c.now() + int64(factsRetry))
 	c.expire()
@@ -161,17 +165,17 @@ func (c *catalog) expire() {
 	c.seen.Add(1)
 }
 
-// changed has the fingerprint compared by the next unit of work.
+// changed makes the next unit of work compare the fingerprint.
 func (c *catalog) changed() { c.next.Store(0) }
 
-// forget has all facts loaded again.
+// forget has all facts loaded again without a delay.
 func (c *catalog) forget() {
 	c.expire()
 	c.reload.Store(0)
 	c.changed()
 }
 
-// want notes schemas whose facts the next unit of work that can is to load.
+// want records a schema whose facts the next unit of work that can load facts is to load.
 func (c *catalog) want(schema string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -184,7 +188,7 @@ func (c *catalog) want(schema string) {
 	c.next.Store(0)
 }
 
-// takeWanted returns what want has noted.
+// takeWanted returns the schemas that want has recorded and clears them.
 func (c *catalog) takeWanted() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -193,16 +197,16 @@ func (c *catalog) takeWanted() []string {
 	return names
 }
 
-// look is what a unit of work reads of the catalogs in front of its first statement.
+// catalogRead is what a unit of work reads from the catalogs before its first statement.
 type catalogRead struct {
 	fingerprint bool
-	last        *fingerprint // that it compares with
-	schemas     []string     // whose facts it loads
+	last        *fingerprint // the fingerprint that it compares with
+	schemas     []string     // the schemas whose facts it loads
 }
 
 func (l catalogRead) due() bool { return l.fingerprint || len(l.schemas) > 0 }
 
-// plan decides what the unit is to read of the catalogs.
+// planCatalogRead decides what the unit reads from the catalogs.
 func (u *unitOfWork) planCatalogRead() {
 	c := &u.db.catalog
 	u.noteCatalogChange()
@@ -221,8 +225,8 @@ func (u *unitOfWork) planCatalogRead() {
 	}
 }
 
-// watch has a connection scrubbed for the next tenant once the catalogs have changed: before the
-// change was seen, the last tenant may have run functions that the DB did not know of.
+// noteCatalogChange marks the connection as dirty if the catalogs have changed since its last use.
+// Before the change was seen, the last tenant may have run functions that the DB did not know of.
 func (u *unitOfWork) noteCatalogChange() {
 	seen := u.db.catalog.seen.Load()
 	if u.state.last != "" && u.state.seen != seen {
@@ -232,7 +236,8 @@ func (u *unitOfWork) noteCatalogChange() {
 	u.state.seen = seen
 }
 
-// meet adds the schemas that a statement names to what the unit reads, where it has not begun.
+// needFacts adds the schemas that a statement names to those that the unit loads. In a transaction
+// that has begun, the next unit of work loads them.
 func (u *unitOfWork) needFacts(tx *txState, schemas []string) {
 	c := &u.db.catalog
 	for _, schema := range schemas {
@@ -246,8 +251,8 @@ func (u *unitOfWork) needFacts(tx *txState, schemas []string) {
 	}
 }
 
-// hides reports whether a statement of this kind, which names these schemas, may leave session
-// state or change the scope though its text does not show it.
+// hasHiddenEffects reports whether a statement of this kind, which names these schemas, may leave
+// session state or change the scope although its text does not show it.
 func (u *unitOfWork) hasHiddenEffects(kind sqlKind, named []string) bool {
 	gen := u.db.catalog.gen.Load()
 	for _, schemas := range [2][]string{u.scope.schemas, named} {
@@ -261,7 +266,7 @@ func (u *unitOfWork) hasHiddenEffects(kind sqlKind, named []string) bool {
 	return false
 }
 
-// noteDDL has the catalogs looked at again after a command that may have changed them.
+// noteDDL has the fingerprint compared again after a command that may have changed the catalogs.
 func (u *unitOfWork) noteDDL(tag pgconn.CommandTag) {
 	switch word, _, _ := strings.Cut(tag.String(), " "); word {
 	case "ALTER", "CREATE", "DROP", "IMPORT":
@@ -269,7 +274,8 @@ func (u *unitOfWork) noteDDL(tag pgconn.CommandTag) {
 	}
 }
 
-// judge returns the kind of a statement by its text and by what the schemas may run.
+// effectiveKind returns the kind of a statement according to its text and to the facts of the
+// schemas.
 func (u *unitOfWork) effectiveKind(kind sqlKind, named []string) sqlKind {
 	if (kind == kindRead || kind == kindWrite) && u.hasHiddenEffects(kind, named) {
 		return kindOther
@@ -277,8 +283,8 @@ func (u *unitOfWork) effectiveKind(kind sqlKind, named []string) sqlKind {
 	return kind
 }
 
-// lookFront returns what reads the catalogs. It comes before the scope: a tenant's role need not be
-// able to.
+// catalogStatements returns the statements that read the catalogs. They come before the scope,
+// because a tenant's role may lack the privilege to read them.
 func (u *unitOfWork) catalogStatements() prologue {
 	if !u.catalogRead.due() {
 		return nil
@@ -291,14 +297,14 @@ func (u *unitOfWork) catalogStatements() prologue {
 	return f
 }
 
-// lookAhead reads in a round trip of its own what otherwise travels in front of a statement, for
-// COPY: the answers to what goes in front of it are lost.
+// readCatalogAhead reads the catalogs in a separate round trip before a COPY, because the results
+// of what is sent with a COPY are lost.
 func (u *unitOfWork) readCatalogAhead(ctx context.Context, tx *txState) error {
 	if tx != nil && tx.begun {
 		return nil
 	}
 	if u.catalogRead.fingerprint && len(u.catalogRead.schemas) == 0 {
-		u.catalogRead = catalogRead{} // not worth a round trip: the next statement brings it along
+		u.catalogRead = catalogRead{} // not worth a round trip: the next statement compares it
 		u.db.catalog.changed()
 	}
 	return u.retryPrologue(ctx, tx, func() error {
@@ -341,7 +347,7 @@ func textArray(names []string) []byte {
 	return append(array, '}')
 }
 
-// looked takes note of what one of the steps of lookFront has returned.
+// noteCatalog records the rows that a step of catalogStatements has returned.
 func (u *unitOfWork) noteCatalog(s step, rows [][][]byte) {
 	c := &u.db.catalog
 	if s == stepFingerprint {
@@ -352,7 +358,7 @@ func (u *unitOfWork) noteCatalog(s step, rows [][][]byte) {
 		}
 		u.catalogSeen = c.compared(u.catalogRead.last, u.now, saw, milliseconds64(rows[0][5]))
 		if u.state.seen == 0 {
-			u.state.seen = u.catalogSeen // before the first look every statement has counted as one that may leave something
+			u.state.seen = u.catalogSeen // until then every statement counted as dirty
 		}
 		u.catalogRead.fingerprint = false
 		return
@@ -375,8 +381,8 @@ func (u *unitOfWork) noteCatalog(s step, rows [][][]byte) {
 	u.catalogRead.schemas = nil
 }
 
-// milliseconds64 reads a number of milliseconds as the server writes it; what is none is a long
-// time.
+// milliseconds64 parses the server's number of milliseconds. For invalid text it returns a long
+// time, 1000 seconds.
 func milliseconds64(text []byte) time.Duration {
 	ms, err := strconv.ParseFloat(string(text), 64)
 	if err != nil || ms > 1e6 {
@@ -385,14 +391,15 @@ func milliseconds64(text []byte) time.Duration {
 	return time.Duration(ms * float64(time.Millisecond))
 }
 
-// lookError is why the catalogs could not be read in front of a statement, which has not run.
+// catalogError says why the catalogs could not be read before a statement. The statement has not
+// run.
 type catalogError struct{ err error }
 
 func (e *catalogError) Error() string { return "read the catalogs: " + e.err.Error() }
 func (e *catalogError) Unwrap() error { return e.err }
 
-// blinded reports whether what was tried can be tried again without a look at the catalogs, which
-// the server refused.
+// catalogRefused reports whether err means that the server refused to let the catalogs be read. If
+// so, the unit can be tried again, and it no longer reads them.
 func (u *unitOfWork) catalogRefused(err error) bool {
 	var refused *catalogError
 	var pgErr *pgconn.PgError

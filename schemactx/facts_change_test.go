@@ -12,8 +12,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// What is made while the DB serves is found at the next look, and at once after Refresh; what the
-// last tenant did on a connection before that is taken away as well.
+// Functions that are created while the DB serves are found at the next comparison, and at once
+// after Refresh. The state that the last tenant left on a connection before that is removed too.
 func TestFunctionsMadeWhileServed(t *testing.T) {
 	t.Parallel()
 	for name, notice := range map[string]func(*schemactx.DB){
@@ -42,10 +42,10 @@ func TestFunctionsMadeWhileServed(t *testing.T) {
 			use()
 			l.inSchema(t, "tenant_b", "create function here() returns boolean language sql as 'select shared.f()'; "+
 				"drop view v; create view v as select body from papers where here(); grant select on v to "+l.roles.Tenant("tenant_b"))
-			use() // not known yet
+			use() // the DB does not know the function yet
 			notice(l.db)
 			if name == "look" {
-				expectNote(t, in(t, "tenant_b"), l.db, "tenant_b") // looks
+				expectNote(t, in(t, "tenant_b"), l.db, "tenant_b") // compares the fingerprint
 			}
 			for range 3 {
 				read("tenant_a")
@@ -57,7 +57,7 @@ func TestFunctionsMadeWhileServed(t *testing.T) {
 	}
 }
 
-// What a tenant makes by the DB itself is known to its next statement.
+// A tenant's DDL through the DB is known to its next statement.
 func TestFunctionsMadeByTheDB(t *testing.T) {
 	t.Parallel()
 	l := &leveled{fixture: setup(t), level: schemactx.PathOnly}
@@ -79,8 +79,8 @@ func TestFunctionsMadeByTheDB(t *testing.T) {
 	assert.Empty(t, got)
 }
 
-// Where the login cannot read the catalogs, every statement counts as one that may leave something,
-// and works.
+// If the login cannot read the catalogs, every statement works and counts as one that may leave
+// session state.
 func TestCatalogsThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -113,7 +113,7 @@ func TestCatalogsThatCannotBeRead(t *testing.T) {
 	assert.EqualValues(t, 1, n)
 }
 
-// Schemas whose functions leave nothing pay nothing: their reads are no reason for a scrub.
+// In schemas whose functions leave nothing, reads do not cause a scrub.
 func TestHarmlessSchemas(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -145,8 +145,8 @@ func TestHarmlessSchemas(t *testing.T) {
 	assert.Equal(t, before, f.db.Stats().Scrubs)
 }
 
-// At level Logins the session is the tenant's own. That a function out of sight has changed its
-// path is found before the next statement, and what runs at COMMIT may do so too.
+// At level Logins the session belongs to the tenant. If a hidden function has changed its path, the
+// next statement finds that. Functions that run at COMMIT may change it too.
 func TestPathChangedOutOfSightAtLogins(t *testing.T) {
 	t.Parallel()
 	if pgtest.Version(t) >= 18 {
@@ -164,7 +164,7 @@ func TestPathChangedOutOfSightAtLogins(t *testing.T) {
 		for _, sql := range []string{"select body from v", "update papers set body = 'y'"} {
 			expectNote(t, in(t, "tenant_a"), db, "tenant_a")
 			if err := run(in(t, "tenant_a"), db, sql); err != nil {
-				require.ErrorIs(t, err, schemactx.ErrScopeChanged, "%s as a %s", sql, name) // within the batch
+				require.ErrorIs(t, err, schemactx.ErrScopeChanged, "%s as a %s", sql, name) // found within the batch
 			}
 			body, _, err := note(in(t, "tenant_a"), db)
 			if err != nil {

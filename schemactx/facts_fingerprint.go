@@ -5,42 +5,41 @@ import (
 	"time"
 )
 
-// fingerprint is what the catalogs looked like when they were compared last. It is replaced, never
-// changed.
+// fingerprint is the state of the catalogs at the last comparison. It is replaced, never changed.
 //
-// Signing up a tenant makes a schema and everything in it, and must not have the facts of all
-// others loaded again. So schemas are old or new, and what belongs to the old ones is counted by
-// itself. Nothing in a new schema is run by an old one's objects unless a row of theirs has
-// changed.
+// A tenant's sign-up creates a schema with all of its objects, which must not make the facts of all
+// other schemas invalid. So schemas count as old or new, and objects of old schemas are counted
+// separately. The objects of an old schema run nothing in a new schema unless one of their own rows
+// in the catalogs has changed.
 type fingerprint struct {
-	counts  string // of everything
-	old     string // of what belongs to the schemas with an object id up to horizon
+	counts  string // of all objects
+	old     string // of the objects in schemas with an object id up to horizon
 	horizon string
-	coming  string // the horizon to be, once a schema of that age has had time to be filled
-	since   int64  // when coming was the newest schema
+	coming  string // the next horizon, used once a schema of that age has had time to be filled
+	since   int64  // when coming was the newest schema; see [catalog.now]
 }
 
-// sighting is what a comparison with a fingerprint has returned. Where counts is the same, the
-// others are not there.
+// comparison is the result of comparing a fingerprint with the catalogs. If counts is unchanged,
+// the other fields except newest are empty.
 type comparison struct {
-	counts, old, coming string   // of everything, and up to the two horizons
+	counts, old, coming string   // of all objects, and up to the two horizons
 	newer               []string // schemas above the horizon
-	newest              string   // object id of a schema
+	newest              string   // object id of the newest schema
 }
 
 const (
-	// signUpAge is how long a new schema has to be filled before it counts as an old one.
+	// signUpAge is the time that a new schema has to be filled before it counts as old.
 	signUpAge = time.Minute
-	// anySchema is the highest object id that there can be.
+	// anySchema is the highest possible object id.
 	anySchema = "4294967295"
 )
 
-// ageing reports whether the schemas up to coming are to count as old from the next comparison that
-// finds a change on.
+// ageing reports whether the schemas up to coming count as old from the next comparison that finds
+// a change.
 func (f *fingerprint) ageing(now int64) bool { return f != nil && now-f.since >= int64(signUpAge) }
 
-// params returns the parameters of fingerprintSQL. The first comparison takes every schema for an
-// old one.
+// params returns the parameters of fingerprintSQL. In the first comparison every schema counts as
+// old.
 func (f *fingerprint) params(now int64) [][]byte {
 	switch {
 	case f == nil:
@@ -62,7 +61,7 @@ func (f *fingerprint) after(saw comparison, now int64) *fingerprint {
 	return &fingerprint{counts: saw.counts, old: saw.old, horizon: f.horizon, coming: f.coming, since: f.since}
 }
 
-// sightingOf reads the row of fingerprintSQL.
+// comparisonOf parses the row of fingerprintSQL.
 func comparisonOf(rows [][][]byte) (saw comparison, ok bool) {
 	if len(rows) != 1 || len(rows[0]) != 6 {
 		return saw, false

@@ -35,8 +35,7 @@ func TestTextArray(t *testing.T) {
 	assert.Equal(t, `{}`, string(textArray(nil)))
 }
 
-// Facts of another generation are not used, and they are loaded again no more often than is
-// allowed.
+// Facts of another generation are not used, and they are not loaded again more often than allowed.
 func TestGenerationsOfFacts(t *testing.T) {
 	t.Parallel()
 	c := catalog{start: time.Now()}
@@ -78,8 +77,8 @@ func TestGenerationsOfFacts(t *testing.T) {
 	assert.Positive(t, c.blind.Load())
 }
 
-// What is replaced in place does not change the fingerprint. Once the facts show it, each
-// connection is scrubbed for the next tenant, as after any change.
+// An object that is replaced in place does not change the fingerprint. If newly loaded facts show
+// it, each connection is scrubbed before the next tenant, as after any change.
 func TestFactsThatGetWorseAreAChange(t *testing.T) {
 	t.Parallel()
 	c := catalog{start: time.Now()}
@@ -97,8 +96,8 @@ func TestFactsThatGetWorseAreAChange(t *testing.T) {
 	assert.NotEqual(t, seen, c.seen.Load())
 }
 
-// Two units may compare at the same time. The one that is overtaken takes nothing back, and what it
-// loads is not kept.
+// Two units may compare at the same time. The one that finishes later does not undo the other's
+// result, and its facts are not kept.
 func TestComparisonsThatOvertake(t *testing.T) {
 	t.Parallel()
 	c := catalog{start: time.Now()}
@@ -116,8 +115,8 @@ func TestComparisonsThatOvertake(t *testing.T) {
 	assert.Greater(t, look(c.last.Load(), "c", "b"), after)
 }
 
-// A schema counts as new for a minute at least, and for as long as nothing changes. All that is
-// made later in one that has become old has all facts loaded again.
+// A schema counts as new for at least a minute, and for as long as nothing changes. Objects that
+// are created later in a schema that counts as old make all facts invalid.
 func TestHorizonOfFingerprints(t *testing.T) {
 	t.Parallel()
 	minute := int64(signUpAge)
@@ -133,11 +132,11 @@ func TestHorizonOfFingerprints(t *testing.T) {
 	assert.Equal(t, &fingerprint{counts: "d", old: "c", horizon: "30", coming: "40", since: 2 * minute}, f)
 }
 
-// holds reports whether the facts of a schema are known and of this generation.
+// holds reports whether the facts of a schema are known and of the current generation.
 func (c *catalog) holds(schema string) bool { return c.known(schema, c.gen.Load()) != nil }
 
-// BenchmarkFacts is what a statement costs more for knowing what its schema may run: twice the
-// verdict, and the plan of its unit of work.
+// BenchmarkFacts measures the client's cost of facts for a statement: the plan of its unit of work
+// and two evaluations of its kind.
 func BenchmarkFacts(b *testing.B) {
 	db := &DB{catalog: catalog{start: time.Now()}}
 	seen := db.catalog.compared(nil, 0, comparison{counts: "a", old: "a", newest: "7"}, time.Hour)
@@ -149,7 +148,7 @@ func BenchmarkFacts(b *testing.B) {
 			for b.Loop() {
 				u.planCatalogRead()
 				u.needFacts(nil, named)
-				for range 2 { // before the statement and behind it
+				for range 2 { // before and after the statement
 					if u.effectiveKind(kindRead, named) != kindRead {
 						b.Fatal("the facts do not hold")
 					}

@@ -12,7 +12,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// signUpSQL makes one of everything that the fingerprint counts.
+// signUpSQL creates one of everything that the fingerprint counts.
 const signUpSQL = papersSQL + `;
 	create table topics (id bigserial primary key, paper bigint references papers, country text references shared.countries);
 	create function touch() returns trigger language plpgsql as $$ begin return new; end $$;
@@ -29,7 +29,7 @@ const signUpSQL = papersSQL + `;
 	create operator ### (function = texteq, leftarg = text, rightarg = text);
 	create domain email as text check (value ~ '@')`
 
-// shareCountries makes the table of a shared schema that signUpSQL refers to.
+// shareCountries creates the table of a shared schema that signUpSQL refers to.
 func (f *fixture) shareCountries(t *testing.T) {
 	t.Helper()
 	f.shareSchema(
@@ -39,7 +39,7 @@ func (f *fixture) shareCountries(t *testing.T) {
 	)
 }
 
-// signUp makes a tenant as a release of many files does: what it has comes in a second transaction.
+// signUp creates a tenant in two transactions: the schema first, then its objects.
 func (f *fixture) signUp(t *testing.T, db *schemactx.DB, schema, sql string) {
 	t.Helper()
 	f.provision(t, schema)
@@ -50,14 +50,14 @@ func (f *fixture) signUp(t *testing.T, db *schemactx.DB, schema, sql string) {
 	expectNote(t, in(t, "tenant_a"), db, "tenant_a")
 }
 
-// inSchema runs statements as the owner with the tenant's schema as its path.
+// inSchema runs statements as the owner with the tenant's schema as the search path.
 func (f *fixture) inSchema(t *testing.T, schema, sql string) {
 	t.Helper()
 	f.exec(t, fmt.Sprintf("begin; set local search_path = %s; %s; commit", schema, sql))
 }
 
-// A tenant that signs up does not make the others' statements count as ones that may leave
-// something, whatever its schema has and however often that is seen.
+// A tenant's sign-up does not make the statements of other tenants count as ones that may leave
+// session state, whatever its schema contains and however often the change is seen.
 func TestSignUpsDisturbNobody(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -75,7 +75,7 @@ func TestSignUpsDisturbNobody(t *testing.T) {
 	}
 	quiet := func(why string) {
 		t.Helper()
-		read() // scrubs a connection that was in use before the change was seen, once
+		read() // scrubs, once, a connection that was in use before the change was seen
 		before := f.db.Stats().Scrubs
 		for range 3 {
 			read()
@@ -101,15 +101,15 @@ func TestSignUpsDisturbNobody(t *testing.T) {
 	quiet("after the end of a new schema")
 }
 
-// unseen are those that make nothing which the fingerprint counts, where the function in the shared
-// schema is there already. They are found within a minute.
+// unseen are the cases that create nothing that the fingerprint counts, if the function in the
+// shared schema exists already. They are found within a minute.
 var unseen = map[string]bool{
 	"default in a shared schema": true, "shared trigger function": true, "domain on a shared domain": true,
 	"shared domain within a composite type": true,
 }
 
-// What is made later in a schema that was there at the first look is found at the next one, and so
-// is what is made in one that has been made since, has been used, and has been known to leave
+// Functions that are created in a schema that existed at the first comparison are found at the next
+// one. So are those in a schema that was created later, has been used, and was known to leave
 // nothing.
 func TestFunctionsMadeInOldAndNewSchemas(t *testing.T) {
 	t.Parallel()
@@ -125,7 +125,7 @@ func TestFunctionsMadeInOldAndNewSchemas(t *testing.T) {
 		f.provision(t, old[c.name])
 		f.inSchema(t, old[c.name], papersSQL)
 	}
-	expectNote(t, in(t, "tenant_a"), f.db, "tenant_a") // the first look
+	expectNote(t, in(t, "tenant_a"), f.db, "tenant_a") // the first comparison
 	for _, schema := range fresh {
 		f.provision(t, schema)
 		f.inSchema(t, schema, papersSQL)
@@ -141,8 +141,8 @@ func TestFunctionsMadeInOldAndNewSchemas(t *testing.T) {
 	}
 }
 
-// expectFound makes something in a schema that is in use, and shows that what a statement leaves
-// from then on is taken away.
+// expectFound creates a hidden function in a schema that is in use and fails the test unless the
+// state that a statement then leaves is removed.
 func (f *fixture) expectFound(t *testing.T, schema, name, setup, sql string) {
 	t.Helper()
 	if sql == "" {
@@ -156,8 +156,8 @@ func (f *fixture) expectFound(t *testing.T, schema, name, setup, sql string) {
 	f.expectClean(t, schema, sql, name)
 }
 
-// expectClean shows that what a statement leaves is there for its own tenant and not for the next
-// one. Reading a setting is itself a reason for a scrub, so the next tenant comes first.
+// expectClean fails the test unless a statement's state is visible to its own tenant and not to the
+// next one. Reading a setting causes a scrub itself, so the next tenant reads first.
 func (f *fixture) expectClean(t *testing.T, schema, sql, name string) {
 	t.Helper()
 	const level = "select coalesce(current_setting('app.level', true), '')"
@@ -174,8 +174,9 @@ func (f *fixture) expectClean(t *testing.T, schema, sql, name string) {
 	}
 }
 
-// A name that was no schema when a statement had it in front of a dot, and a schema's name that
-// another schema has taken over, are judged by the schema that they mean now.
+// The facts of a name are those of the schema that it means now. That holds for a name that was no
+// schema when a statement first used it before a dot, and for a schema name that another schema has
+// taken over.
 func TestNamesThatBecomeSchemas(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

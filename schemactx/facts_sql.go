@@ -2,15 +2,15 @@ package schemactx
 
 import "strings"
 
-// fingerprintSQL returns what changes when functions, views, rules, policies, operators, casts,
-// checks of domains or schemas are made or dropped. It counts, because transactions may commit in
-// another order than they took their object ids in. What is replaced in place, as by CREATE OR
-// REPLACE VIEW, does not change it.
+// fingerprintSQL returns a value that changes when functions, views, rules, policies, operators,
+// casts, checks of domains or schemas are created or dropped. It counts rows, because transactions
+// may commit in another order than they were given object ids. It does not change when an object is
+// replaced in place, as by CREATE OR REPLACE VIEW.
 //
-// If the counts differ from $1 it also returns the counts of what belongs to the schemas with an
-// object id up to $2, the same up to $3 if that is another, and the names of the schemas above $2.
-// A schema that is being made changes none of the counts up to $2. The last columns are the highest
-// object id of a schema, and how long the query took, in milliseconds.
+// If the counts differ from $1, it also returns the counts for the schemas with an object id up to
+// $2, the same up to $3 if $3 differs from $2, and the names of the schemas above $2. A schema that
+// is being created does not change the counts up to $2. The last columns are the highest object id
+// of a schema and the duration of the query in milliseconds.
 var fingerprintSQL = `
 	with seen as materialized (
 		select pg_catalog.concat_ws(' ',
@@ -32,8 +32,8 @@ var fingerprintSQL = `
 		(extract(epoch from pg_catalog.clock_timestamp() - pg_catalog.statement_timestamp()) * 1000)::float8
 	from seen`
 
-// countsUpTo returns the expression of a fingerprint of what belongs to schemas with an object id
-// up to that parameter. A cast belongs to the newer one of its types' schemas.
+// countsUpTo returns the SQL expression for the counts of objects in schemas with an object id up
+// to param. A cast belongs to the newer one of the schemas of its two types.
 func countsUpTo(param string) string {
 	return strings.ReplaceAll(`pg_catalog.concat_ws(' ',
 			(select pg_catalog.count(*) || '/' || pg_catalog.max(oid) from pg_catalog.pg_proc where pronamespace <= LAST),
@@ -50,22 +50,22 @@ func countsUpTo(param string) string {
 				from pg_catalog.pg_namespace where oid <= LAST))`, "LAST", param+"::oid")
 }
 
-// factsSQL returns, for each of the schemas that exists, whether a read and whether a write there
-// may run a function that leaves session state, and how long the query took, in milliseconds.
+// factsSQL returns, for each existing schema, whether a read and whether a write there may run a
+// function that leaves session state, and the duration of the query in milliseconds.
 //
-// It starts from the objects in the schema and follows pg_depend to what belongs to them (the rules
-// of views, policies, defaults, checks, triggers, casts) and to what these use, in whichever
-// schema. A function that it meets is one of three kinds:
+// It starts from the objects in the schema. It follows pg_depend to what belongs to them (rules of
+// views, policies, defaults, checks, triggers, casts) and to what these use, in any schema. The
+// functions that it finds are of three kinds:
 //
-//   - A user's function counts unless it is immutable. PostgreSQL believes that label, so that the
-//     text of an immutable one is searched for what a function needs to change the session or to
-//     call functions that pg_depend does not list.
+//   - A user's function counts unless it is immutable. PostgreSQL does not verify that label. So
+//     the text of an immutable function is searched for what a function needs to change the session
+//     or to call functions that pg_depend does not list.
 //   - A function of an extension counts if it is volatile and not known to leave nothing.
-//   - A built-in function counts by the same rule. pg_depend has no rows for them: the expressions
-//     themselves are searched for their object ids.
+//   - A built-in function counts by the same rule. pg_depend has no rows for built-in functions, so
+//     the expressions are searched for their object ids.
 //
-// Trigger functions, defaults and checks of tables run in writes only. What an immutable function
-// of an expression index or a partition key does is seen where the function's own schema is.
+// Trigger functions, defaults and checks of tables run in writes only. An immutable function of an
+// expression index or a partition key is examined in the schema that contains the function.
 const factsSQL = `
 	with recursive root as (
 		select oid, nspname from pg_catalog.pg_namespace where nspname = any ($1::name[])
@@ -165,16 +165,16 @@ const factsSQL = `
 		(extract(epoch from pg_catalog.clock_timestamp() - pg_catalog.statement_timestamp()) * 1000)::float8
 	from root n`
 
-// harmlessVolatile are the volatile functions, of PostgreSQL and of extensions, that leave nothing
-// in the session.
+// harmlessVolatile matches the volatile functions of PostgreSQL and of extensions that leave
+// nothing in the session.
 const harmlessVolatile = `^(random|random_normal|array_sample|array_shuffle|clock_timestamp|timeofday|current_query|` +
 	`gen_random_.*|gen_salt|uuid_generate_.*|uuidv4|uuidv7|currval|lastval|pg_sleep.*|pg_notify|` +
 	`pg_(try_)?advisory_xact_lock(_shared)?|pg_(total_)?relation_size|pg_(table|indexes|database|tablespace)_size|` +
 	`pg_stat_get_.*|pg_lock_status|pg_is_in_recovery|pg_blocking_pids|pg_sequence_last_value|txid_status|pg_xact_status|` +
 	`moddatetime|insert_username|lo_manage|bernoulli|system)$`
 
-// suspectText matches the text of an immutable function that may be none: names of functions and
-// words of commands with which a session is changed, and calls of functions by qualified names.
+// suspectText matches the text of a function that is labelled immutable but may not be: names of
+// functions and words of commands that change a session, and calls of functions by qualified names.
 const suspectText = `set_config|set_limit|setseed|setval|nextval|advisory|dblink|to_xml|ts_stat|ts_rewrite|` +
 	`\m(set|reset|listen|unlisten|notify|load|prepare|deallocate|discard|cursor|execute|call|temp|temporary|lock|import)\M|` +
 	`[a-z0-9_$"]\s*\.\s*("[^"]+"|[a-z_][a-z0-9_$]*)\s*\(`

@@ -15,8 +15,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// leavesSQL is the body of a function that leaves a setting behind. As a SECURITY DEFINER function
-// it may do so where the database is hardened.
+// leavesSQL is the body of a function that leaves a setting in the session. As a SECURITY DEFINER
+// function it can do that in a hardened database too.
 const leavesSQL = `returns boolean language plpgsql %s security definer set search_path = pg_catalog as $$
 	begin perform set_config('app.level', session_user || ':staff', false); return true; end $$`
 
@@ -24,17 +24,18 @@ func settingFunc(name, label string) string {
 	return fmt.Sprintf("create or replace function "+name+" "+leavesSQL, label)
 }
 
-// sharedDomain is a domain whose check leaves something, and a composite type with a column of it.
+// sharedDomain creates a domain whose check leaves session state, and a composite type with a
+// column of it.
 var sharedDomain = settingFunc("shared.f()", "") + `; do $$ begin
 	create domain shared.d as text check (shared.f()); exception when duplicate_object then null; end $$;
 	do $$ begin create type shared.pair as (word shared.d, n int); exception when duplicate_object then null; end $$`
 
 // hidden are the ways in which a statement runs a function that its text does not show. setup runs
-// in each tenant's schema, after the table papers has been made; everything in schema shared is
-// made once.
+// in each tenant's schema, after the table papers was created. Objects in schema shared are created
+// once.
 var hidden = []struct {
 	name, shared, setup, sql string
-	since                    int // the version of PostgreSQL that has it
+	since                    int // the first version of PostgreSQL that has it
 }{
 	{name: "policy", setup: settingFunc("may_read()", "") + `;
 		alter table papers enable row level security; alter table papers force row level security;
@@ -227,7 +228,7 @@ var hidden = []struct {
 
 const papersSQL = "create table papers (id bigserial primary key, body text); insert into papers (body) values ('x')"
 
-// shareSchema makes a schema that every tenant may use.
+// shareSchema creates a schema that every tenant may use.
 func (f *fixture) shareSchema(t *testing.T, sql string) {
 	t.Helper()
 	f.exec(t, "create schema if not exists shared; grant usage on schema shared to public")
@@ -236,8 +237,7 @@ func (f *fixture) shareSchema(t *testing.T, sql string) {
 	}
 }
 
-// A setting that a function called out of sight leaves behind is not there for the next tenant on
-// the connection.
+// The next tenant on the connection does not see a setting that a hidden function has left.
 func TestHiddenFunctionsLeaveNothing(t *testing.T) {
 	t.Parallel()
 	for _, c := range hidden {
@@ -273,8 +273,8 @@ func TestHiddenFunctionsLeaveNothing(t *testing.T) {
 	}
 }
 
-// expectNothingLeft runs the statement of tenant_b in every way, each followed by a look of
-// tenant_a's. It returns how often the statement has left something for its own tenant.
+// expectNothingLeft runs tenant_b's statement in every kind of unit of work. After each, tenant_a
+// must not see its setting. It returns how often tenant_b itself saw the setting.
 func (l *leveled) expectNothingLeft(t *testing.T, sql string) (left int) {
 	t.Helper()
 	const level = "select coalesce(current_setting('app.level', true), ''), pg_backend_pid()"
@@ -282,7 +282,7 @@ func (l *leveled) expectNothingLeft(t *testing.T, sql string) (left int) {
 	for name, run := range units {
 		for range 2 { // cold and warm
 			err := run(in(t, "tenant_b"), l.db, sql)
-			if err != nil && !hasState(err, "42501") { // a built-in that hardening has closed
+			if err != nil && !hasState(err, "42501") { // hardening has revoked a built-in function
 				require.NoError(t, err, name)
 			}
 			var got string
@@ -332,7 +332,7 @@ var leftovers = map[string]struct{ leave, look string }{
 	"role": {"", "select count(*)::text from notes where body <> 'tenant_a'"},
 }
 
-// Whatever it is that a function called out of sight leaves, the next tenant does not find it.
+// Whatever a hidden function leaves in the session, the next tenant does not find it.
 func TestNothingIsLeftOnAConnection(t *testing.T) {
 	t.Parallel()
 	for name, c := range leftovers {
@@ -360,19 +360,19 @@ func TestNothingIsLeftOnAConnection(t *testing.T) {
 				for way, run := range units {
 					err := run(in(t, "tenant_b"), l.db, "select body from v")
 					if name == "cursor" && hasState(err, "42P03") {
-						continue // the tenant's own of before
+						continue // the tenant's own cursor from before
 					}
 					if name == "deallocated" && hasState(err, "26000") {
-						err = nil // what a batch had prepared is gone, and nothing has happened
+						err = nil // a batch's prepared statement is gone, and nothing has run
 					}
 					if err != nil {
-						assert.ErrorIs(t, err, schemactx.ErrScopeChanged, way) // the path, where the server reports it
+						assert.ErrorIs(t, err, schemactx.ErrScopeChanged, way) // the path, if the server reports it
 					}
 					var got string
 					var now int
 					err = l.db.QueryRow(in(t, "tenant_a"), "select coalesce(("+c.look+"), ''), pg_backend_pid()").Scan(&got, &now)
 					if name == "sequence" {
-						require.Error(t, err, way) // 55000, or no right
+						require.Error(t, err, way) // 55000, or no privilege
 						continue
 					}
 					require.NoError(t, err, way)
@@ -390,8 +390,8 @@ func TestNothingIsLeftOnAConnection(t *testing.T) {
 	}
 }
 
-// A function that a view calls and that takes another role or path is found before the next
-// statement of the transaction or of the batch.
+// If a view calls a function that changes the role or the path, that is found before the next
+// statement of the transaction or batch.
 func TestScopeChangedOutOfSight(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -429,14 +429,14 @@ func TestScopeChangedOutOfSight(t *testing.T) {
 			require.ErrorIs(t, f.db.SendBatch(ctx, b).Close(), schemactx.ErrScopeChanged, sql)
 
 			if name == "path" && pgtest.Version(t) >= 18 {
-				continue // the server reports the path, so that the statement itself is the error
+				continue // the server reports the path, so the statement itself fails
 			}
 			require.NoError(t, f.db.InTx(ctx, func(tx pgx.Tx) error {
 				inner, err := tx.Begin(ctx)
 				require.NoError(t, err)
 				_, err = inner.Exec(ctx, sql)
 				require.NoError(t, err)
-				require.NoError(t, inner.Rollback(ctx)) // which takes the change back
+				require.NoError(t, inner.Rollback(ctx)) // undoes the change
 				expectNote(t, ctx, tx, "tenant_a")
 				return nil
 			}), sql)
@@ -445,7 +445,7 @@ func TestScopeChangedOutOfSight(t *testing.T) {
 	}
 }
 
-// nestedTx runs fn so many savepoints deep.
+// nestedTx runs fn inside of depth savepoints.
 func nestedTx(ctx context.Context, tx pgx.Tx, depth int, fn func(pgx.Tx) error) error {
 	if depth == 0 {
 		return fn(tx)

@@ -16,8 +16,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// fixture is a database with the schemas tenant_a and tenant_b, each with a table notes
-// whose only row names the schema it is in.
+// fixture is a database with the schemas tenant_a and tenant_b, each with a table notes whose only
+// row contains the name of its schema.
 type fixture struct {
 	pg    *pgtest.DB
 	roles schemactx.RoleNames
@@ -35,7 +35,7 @@ func setup(t *testing.T) *fixture {
 	return setupOn(t, pgtest.New(t))
 }
 
-// setupOn is setup on a database that the test has.
+// setupOn is setup with a given database.
 func setupOn(t *testing.T, pg *pgtest.DB) *fixture {
 	t.Helper()
 	f := &fixture{pg: pg}
@@ -56,7 +56,7 @@ func setupOn(t *testing.T, pg *pgtest.DB) *fixture {
 	return f
 }
 
-// open returns a DB of the runtime login with so many connections.
+// open returns a DB of the runtime login with conns connections.
 func (f *fixture) open(t *testing.T, cfg schemactx.Config, conns int32) *schemactx.DB {
 	t.Helper()
 	cfg.Roles = f.roles
@@ -65,7 +65,7 @@ func (f *fixture) open(t *testing.T, cfg schemactx.Config, conns int32) *schemac
 	return db
 }
 
-// openMode returns a DB of the runtime login with one connection and that default mode.
+// openMode returns a DB of the runtime login with one connection and the given default mode.
 func (f *fixture) openMode(t *testing.T, mode pgx.QueryExecMode) *schemactx.DB {
 	t.Helper()
 	cfg, err := pgxpool.ParseConfig(f.pg.URLAs(f.roles.Runtime(), runtimePassword))
@@ -75,7 +75,7 @@ func (f *fixture) openMode(t *testing.T, mode pgx.QueryExecMode) *schemactx.DB {
 	return f.openWith(t, cfg, schemactx.Config{})
 }
 
-// openWith returns a DB on a pool of that configuration.
+// openWith returns a DB on a pool with the given configuration.
 func (f *fixture) openWith(t *testing.T, pool *pgxpool.Config, cfg schemactx.Config) *schemactx.DB {
 	t.Helper()
 	p, err := pgxpool.NewWithConfig(context.Background(), pool)
@@ -117,7 +117,7 @@ func openPool(t *testing.T, url string, conns int32) *pgxpool.Pool {
 	return pool
 }
 
-// in returns the test's context in the tenant schema.
+// in returns the test's context for the tenant schema.
 func in(t *testing.T, schema string) context.Context {
 	return schemactx.NewContext(t.Context(), schema)
 }
@@ -127,14 +127,14 @@ type querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// note reads the note of the schema of ctx, by its unqualified name, and the backend that
-// answered.
+// note reads the note of the schema of ctx by its unqualified name, and the id of the server
+// process that answered.
 func note(ctx context.Context, q querier) (body string, pid int, err error) {
 	err = q.QueryRow(ctx, "select body, pg_backend_pid() from notes where id = $1", 1).Scan(&body, &pid)
 	return body, pid, err
 }
 
-// expectNote fails the test unless q reads the note of the schema want.
+// expectNote fails the test unless q reads the note of schema want.
 func expectNote(t *testing.T, ctx context.Context, q querier, want string) {
 	t.Helper()
 	got, _, err := note(ctx, q)
@@ -142,7 +142,7 @@ func expectNote(t *testing.T, ctx context.Context, q querier, want string) {
 	assert.Equal(t, want, got, "read the note of %q", got)
 }
 
-// expectState fails the test unless err is PostgreSQL's error of that SQLSTATE.
+// expectState fails the test unless err is a PostgreSQL error with that SQLSTATE.
 func expectState(t *testing.T, err error, state string) {
 	t.Helper()
 	var pgErr *pgconn.PgError

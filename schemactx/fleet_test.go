@@ -17,26 +17,26 @@ import (
 
 const (
 	fleetSize = 1000 // tenants in the database of the benchmarks
-	fleetRows = 100  // students of each
-	// fleetConns is the size of every pool, so that no way has more connections than another.
+	fleetRows = 100  // students of each tenant
+	// fleetConns is the size of every pool, so that all ways have the same number of connections.
 	fleetConns = 16
-	// fleetStatements is the capacity of every statement cache, pgx's and ours: room for one
-	// statement of every tenant, so that a comparison is between warm and warm.
+	// fleetStatements is the capacity of every statement cache, of pgx and of schemactx. It has room
+	// for one statement of every tenant, so that both sides of a comparison are warm.
 	fleetStatements = 2048
 )
 
-// fleet is a database of many tenants and the means to reach it. Contexts and SQL are made
-// beforehand: they are a request's, and making them is not what is measured.
+// fleet is a database of many tenants and the means to reach it. Contexts and SQL are created
+// beforehand, because creating them is not measured.
 type fleet struct {
 	pg    *pgtest.DB
 	roles schemactx.RoleNames
-	proxy *proxy // between pools and server; nil: none
+	proxy *proxy // between pools and server; nil for none
 	names []string
-	base  context.Context   // cancellable, as a request's is, and of no schema
+	base  context.Context   // can be canceled, as a request's context; has no schema
 	ctxs  []context.Context // children of base, by tenant
 }
 
-// fleetTemplate is built once per test binary. Schemas, roles and grants are Provision's own.
+// fleetTemplate is built once per test binary. Provision creates its schemas, roles and grants.
 var fleetTemplate = pgtest.Template{Build: buildFleet}
 
 func newFleet(b *testing.B) *fleet {
@@ -55,8 +55,8 @@ func newFleet(b *testing.B) *fleet {
 	return f
 }
 
-// pool returns a pool for a login, over TCP on 127.0.0.1 like all of them, with room for
-// each tenant's statement.
+// pool returns a pool for a login, over TCP on 127.0.0.1, with room in its cache for each tenant's
+// statement.
 func (f *fleet) pool(b *testing.B, login, password string, options ...func(*pgxpool.Config)) *pgxpool.Pool {
 	b.Helper()
 	cfg, err := pgxpool.ParseConfig(f.pg.URLAs(login, password))
@@ -106,9 +106,9 @@ func buildFleet(ctx context.Context, db *pgtest.DB) error {
 	return nil
 }
 
-// fleetTables is a tenant's tables; every row of both names its tenant. Autovacuum stays
-// away: it would analyse some tables in the middle of a benchmark, and the planner would
-// then read those from end to end, as they are small, and others by their key.
+// fleetTables returns the SQL for a tenant's tables, whose rows contain the tenant's name.
+// Autovacuum is off: it would analyze some tables during a benchmark, and the planner would then
+// use sequential scans for those, because they are small, and index scans for the others.
 func fleetTables(schema string) string {
 	var sql strings.Builder
 	for _, table := range []string{"students", "classes"} {

@@ -7,29 +7,31 @@ import (
 	"time"
 )
 
-// Hooks are called by a [DB] as it works. Each may be nil. They run on the goroutine that uses the
-// DB, which waits for them, and must be safe for concurrent use. A hook must not use the DB under
-// the context that it is given. ctx is that of the call; ScopeEnd gets that of the call that began
-// the unit of work. No hook is called for what is refused before it gets a connection, such as
-// [ErrNoSchema], [ErrSchemaMismatch] or [LimitError].
+// Hooks are called by a [DB] while it works. Each may be nil. They run on the goroutine that uses
+// the DB, which waits for them, and must be safe for concurrent use. A hook must not use the DB
+// with the context that it is given. That context is the one of the call; ScopeEnd gets the one of
+// the call that began the unit of work. No hook is called for what is refused before it gets a
+// connection, such as [ErrNoSchema], [ErrSchemaMismatch] or [LimitError].
 //
-// If a hook panics or calls [runtime.Goexit], the unit of work is given up, as it is for a tracer,
-// a callback or a value that panics. Its connection is closed, which rolls a transaction back. All
-// that it held is released before the panic reaches the caller. The methods of a [Tx] then return
-// [ErrTransactionEnded] or [pgx.ErrTxClosed].
+// If a hook panics or calls [runtime.Goexit], the unit of work is abandoned, as for a tracer, a
+// callback or a value that panics. Its connection is closed, which rolls back a transaction.
+// Everything that it held is released before the panic reaches the caller. The methods of a [Tx]
+// then return [ErrTransactionEnded] or [pgx.ErrTxClosed].
 type Hooks struct {
 	// ScopeStart is called when a unit of work has a connection, before its first statement.
 	ScopeStart func(ctx context.Context, data ScopeStart)
-	// ScopeEnd is called when a unit of work has given its connection back. Each ScopeStart has one.
+	// ScopeEnd is called when a unit of work has returned its connection. There is one for each
+	// ScopeStart.
 	ScopeEnd func(ctx context.Context, data ScopeEnd)
 	// StatementEnd is called when a statement, a batch or a copy has ended, with or without an error,
-	// and after StatementFailure. The commands that open, end and guard a transaction are not counted.
+	// and after StatementFailure. It is not called for the commands that begin, end and guard a
+	// transaction.
 	StatementEnd func(ctx context.Context, data StatementEnd)
 	// SchemaSwitch is called once for each call of [WithSchema] or [WithPublic] under which a unit of
-	// work begins, at the first one. Such code names its schema by hand instead of taking it from the
-	// request. See [LogSwitches].
+	// work begins, when the first one begins. Such code names its schema explicitly instead of taking
+	// it from the request. See [LogSwitches].
 	SchemaSwitch func(ctx context.Context, data SchemaSwitch)
-	// StatementFailure is called when a statement, a batch, a copy or a commit ends with an error, of
+	// StatementFailure is called when a statement, a batch, a copy or a commit ends with an error of
 	// the server or of this package. It does not get the arguments of the statement, because they are
 	// data of the tenant.
 	StatementFailure func(ctx context.Context, data StatementFailure)
@@ -46,7 +48,7 @@ type ScopeStart struct {
 type ScopeEnd struct {
 	Schema string
 	PID    uint32 // of the server process
-	Closed bool   // the connection was closed and did not return to the pool
+	Closed bool   // the connection was closed and not returned to the pool
 }
 
 // StatementEnd is the data of [Hooks].StatementEnd.
@@ -58,29 +60,29 @@ type StatementEnd struct {
 
 // SchemaSwitch is the data of [Hooks].SchemaSwitch.
 type SchemaSwitch struct {
-	Schema string // that WithSchema names; "public" for WithPublic
-	From   string // the schema of the context that was given to WithSchema; "" without one
-	File   string // of the call of WithSchema
+	Schema string // the name given to WithSchema; "public" for WithPublic
+	From   string // the schema of the context given to WithSchema; "" without one
+	File   string // the file that calls WithSchema
 	Line   int    // in File
-	Func   string // that calls WithSchema, with the path of its package
+	Func   string // the function that calls WithSchema, with the path of its package
 }
 
 // StatementFailure is the data of [Hooks].StatementFailure.
 type StatementFailure struct {
 	Schema string
 	SQL    string // "" for a batch and a copy
-	Err    error  // in a transaction not yet wrapped in ErrTransactionEnded
+	Err    error  // in a transaction, not yet wrapped in ErrTransactionEnded
 }
 
-// Stats are counts since a [DB] was made, of all schemas together.
+// Stats are counts since a [DB] was created, of all schemas together.
 type Stats struct {
-	Explicit  int64 // calls of WithSchema and WithPublic under which a unit of work was entered, see [Hooks].SchemaSwitch
-	Switches  int64 // a connection served another schema than the one before; its first one counts
-	Scrubs    int64 // a switch found that the tenant before may have left something, and took it away
-	Destroyed int64 // connections closed because they were doubtful
-	Hits      int64 // statements that were prepared already
+	Explicit  int64 // calls of WithSchema and WithPublic that [Hooks].SchemaSwitch describes
+	Switches  int64 // units of work on a connection that last served another schema or none
+	Scrubs    int64 // switches before which the session state of another tenant was removed
+	Destroyed int64 // connections closed because their state was unknown or had changed
+	Hits      int64 // statements that were already prepared
 	Misses    int64 // statements that had to be prepared
-	Evicted   int64 // prepared statements that had to make room
+	Evicted   int64 // prepared statements removed to make room
 	Retries   int64 // transactions that were run again
 }
 
@@ -88,7 +90,7 @@ type counters struct {
 	explicit, switches, scrubs, destroyed, hits, misses, evicted, retries atomic.Int64
 }
 
-// Stats returns the counts. They are read one by one, not at one moment, and only grow.
+// Stats returns the counts. They are read one after another, not at one moment, and never decrease.
 func (db *DB) Stats() Stats {
 	return Stats{
 		Explicit:  db.stats.explicit.Load(),
@@ -102,21 +104,21 @@ func (db *DB) Stats() Stats {
 	}
 }
 
-// entered tells of a unit of work in the scope that c asks for.
+// scopeStart reports the beginning of a unit of work in the scope for c to the hooks.
 func (db *DB) scopeStart(ctx context.Context, u *unitOfWork, c *scopeContext) {
 	h := &db.cfg.Hooks
 	if c.site != nil {
 		db.schemaSwitch(ctx, c)
 	}
 	if h.ScopeEnd != nil {
-		u.ctx, u.pid = ctx, u.conn.PgConn().PID() // first, so that Left follows also where Entered panics
+		u.ctx, u.pid = ctx, u.conn.PgConn().PID() // first: ScopeEnd follows even if ScopeStart panics
 	}
 	if h.ScopeStart != nil {
 		h.ScopeStart(ctx, ScopeStart{Schema: u.scope.schema, PID: u.conn.PgConn().PID(), Waited: time.Since(u.asked)})
 	}
 }
 
-// switched counts a switch that no DB has counted yet, and tells of one that no hook has heard of.
+// schemaSwitch counts the call site of c once, and reports it to a hook once.
 func (db *DB) schemaSwitch(ctx context.Context, c *scopeContext) {
 	if !c.site.counted.Swap(true) {
 		db.stats.explicit.Add(1)

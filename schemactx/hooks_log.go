@@ -5,10 +5,10 @@ import (
 	"log/slog"
 )
 
-// LogSwitches returns a function for [Hooks].SchemaSwitch that writes a record to logger for every
-// schema that was named by hand: which one, from which one, and where in the program. Its level is
-// Info, its context that of the first unit of work, so that a handler can add whose request it was.
-// A nil logger discards.
+// LogSwitches returns a function for [Hooks].SchemaSwitch that logs each call of [WithSchema] or
+// [WithPublic]: the schema, the previous schema, and the place in the program. The level is Info.
+// The context is that of the first unit of work, so a handler can add the request. A nil logger
+// discards all records.
 func LogSwitches(logger *slog.Logger) func(ctx context.Context, data SchemaSwitch) {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)

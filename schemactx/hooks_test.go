@@ -15,7 +15,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// journal keeps what hooks and tracers are told, in order.
+// journal records the calls of hooks and tracers in order.
 type journal struct {
 	mu    sync.Mutex
 	lines []string
@@ -27,7 +27,7 @@ func (j *journal) note(format string, args ...any) {
 	j.lines = append(j.lines, fmt.Sprintf(format, args...))
 }
 
-// take returns what was noted since the last call.
+// take returns what was recorded since the last call.
 func (j *journal) take() string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -114,7 +114,7 @@ func TestStats(t *testing.T) {
 	assert.Equal(t, want, got, "stats")
 }
 
-// tracer notes all that pgx tells tracers.
+// tracer records all calls of a pgx tracer.
 type tracer struct{ *journal }
 
 func (tr tracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, d pgx.TraceQueryStartData) context.Context {
@@ -157,8 +157,7 @@ func (tr tracer) TracePrepareEnd(_ context.Context, _ *pgx.Conn, d pgx.TracePrep
 	tr.note("prepare end %t", d.Err != nil)
 }
 
-// The same calls through plain pgx, which knows no schema, and through a DB are told to the tracer
-// alike.
+// The tracer gets the same calls from plain pgx, without a schema, and from a DB.
 func TestTracersSeeStatementsOfTenantsAsPlainOnes(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -206,7 +205,8 @@ func tracedConfig(t *testing.T, url string, j *journal) *pgxpool.Config {
 	return cfg
 }
 
-// A connection that has been given back belongs to the next one: the hook is told what was before.
+// ScopeEnd describes the unit of work that ended, although another one may use its connection
+// already.
 func TestLeftHookOfManyGoroutines(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -277,8 +277,8 @@ func TestRanHookCountsStatementsHoweverTheyEnd(t *testing.T) {
 	expectJournal(t, &j, "ran tenant_a 1 true; ran tenant_a 1 true")
 }
 
-// Who counts the connections in use by Entered and Left must come to zero whatever happens in
-// between.
+// Each ScopeStart has exactly one ScopeEnd, even if a hook panics, so a count of the connections in
+// use returns to zero.
 func TestLeftFollowsEnteredAndNothingElse(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

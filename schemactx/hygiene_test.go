@@ -14,8 +14,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// What a tenant leaves on a connection is gone before the next one's statement, without a round
-// trip or a connection more; reads cost no scrub.
+// State that a tenant leaves on a connection is removed before the next tenant's statement, without
+// an additional round trip or connection. Reads cause no scrub.
 func TestConnectionIsScrubbedBetweenTenants(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -63,7 +63,7 @@ func TestConnectionIsScrubbedBetweenTenants(t *testing.T) {
 	assert.Zero(t, after.Destroyed, "stats %+v, then %+v: want 10 switches and at most one scrub", before, after)
 }
 
-// A scrub that is rolled back with the statement it came with has not happened.
+// An error of a statement does not undo the scrub that preceded it.
 func TestScrubSurvivesAnError(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -104,7 +104,8 @@ func TestScrubSurvivesAnError(t *testing.T) {
 	}
 }
 
-// What a transaction prepares after a block of code is gone with all that was prepared before.
+// A statement that a transaction prepares after a block of code is deallocated with all that were
+// prepared before.
 func TestStatementsAfterABlockInATransaction(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -127,10 +128,10 @@ func TestStatementsAfterABlockInATransaction(t *testing.T) {
 type panicking struct{}
 
 func (panicking) RewriteQuery(_ context.Context, conn *pgx.Conn, sql string, args []any) (string, []any, error) {
-	return sql, args, conn.Ping(context.Background()) // on a nil connection
+	return sql, args, conn.Ping(context.Background()) // panics, because the connection is nil
 }
 
-// Code of the caller's that panics while a statement is made does not take the connection with it.
+// If the caller's code panics while a statement is made, the connection is not lost.
 func TestPanicOfTheCallersCode(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -164,7 +165,7 @@ func TestPanicOfTheCallersCode(t *testing.T) {
 			c.run()
 		}()
 		short, cancel := context.WithTimeout(in(t, "tenant_b"), time.Minute)
-		// there is one connection
+		// The DB has one connection.
 		body, _, err := note(short, c.db)
 		assert.NoError(t, err, "after a %s: read %q", name, body)
 		assert.Equal(t, "tenant_b", body, "after a %s: read %q", name, body)
@@ -195,8 +196,8 @@ func TestTransactionWhoseScopeWasChangedInside(t *testing.T) {
 	assert.Equal(t, int64(2), f.db.Stats().Destroyed, "%d connections destroyed, want 2", f.db.Stats().Destroyed)
 }
 
-// From PostgreSQL 18 on the server reports the search path: a session that was changed for longer
-// than the scope is closed at once.
+// From PostgreSQL 18 on the server reports the search path. A connection whose path was changed for
+// the session is closed at once.
 func TestReportedSearchPath(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -223,7 +224,7 @@ func TestRoleOfTheSessionIsTakenBack(t *testing.T) {
 	b := &pgx.Batch{}
 	b.Queue("select 1")
 	b.Queue(steal)
-	refused := map[string]bool{"batch": true, "transaction": true} // what runs at their COMMIT would have that role
+	refused := map[string]bool{"batch": true, "transaction": true} // their COMMIT would run code with that role
 	for name, run := range map[string]func() error{
 		"statement":   func() error { _, err := db.Exec(ctx, steal); return err },
 		"unprepared":  func() error { _, err := db.Exec(ctx, steal, pgx.QueryExecModeExec); return err },
@@ -241,7 +242,7 @@ func TestRoleOfTheSessionIsTakenBack(t *testing.T) {
 	}
 }
 
-// PathOnly sets no role, and its scrub would leave one: RESET ALL does not touch it.
+// PathOnly sets no role, and RESET ALL in the scrub does not reset one that a statement has set.
 func TestRoleOfTheSessionIsTakenBackAtPathOnly(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

@@ -10,27 +10,27 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// lanes divide the connections of a DB among tenants without binding them: a tenant has a lane that
-// it prefers, and takes another one when that is busy for longer than a short statement takes. A
-// connection then serves few tenants, so that it keeps their prepared statements and the server
-// process behind it knows fewer tables.
+// lanes divide the connections of a DB among tenants without a fixed assignment. A tenant has a
+// preferred lane. It uses another one if that is busy for longer than a short statement takes. So a
+// connection serves few tenants and keeps their prepared statements, and its server process knows
+// fewer tables.
 type lanes struct {
 	seed maphash.Seed
 	list []*lane
 }
 
-// patience is how long a unit of work waits for its tenant's own lane while others are free. To go
-// elsewhere at once brings every tenant onto every connection under load, which is what lanes are
-// to prevent: with 16 connections for 16 callers and 1,000 tenants as many statements had to be
+// patience is how long a unit of work waits for its tenant's preferred lane while others are free.
+// Without a wait, load would bring every tenant to every connection, which lanes are meant to
+// prevent. With 16 connections for 16 callers and 1,000 tenants, as many statements had to be
 // prepared as without lanes.
 const patience = 2 * time.Millisecond
 
 type lane struct {
 	pool  *pgxpool.Pool
-	slots chan struct{} // as many as the pool has connections
+	slots chan struct{} // its capacity is the pool's number of connections
 }
 
-// newLanes opens n pools like the given one, which share its number of connections.
+// newLanes opens n pools configured like the given one, which share its number of connections.
 func newLanes(pool *pgxpool.Pool, n int) (*lanes, error) {
 	cfg := pool.Config()
 	total := cfg.MaxConns
@@ -40,7 +40,7 @@ func newLanes(pool *pgxpool.Pool, n int) (*lanes, error) {
 	ls := &lanes{seed: maphash.MakeSeed()}
 	for i := range int32(n) {
 		c := cfg.Copy()
-		c.MaxConns = total/int32(n) + min(1, max(0, total%int32(n)-i)) // what does not divide goes to the first
+		c.MaxConns = total/int32(n) + min(1, max(0, total%int32(n)-i)) // the remainder goes to the first
 		c.MinConns, c.MinIdleConns = min(c.MinConns, c.MaxConns), min(c.MinIdleConns, c.MaxConns)
 		p, err := pgxpool.NewWithConfig(context.Background(), c)
 		if err != nil {
@@ -52,8 +52,8 @@ func newLanes(pool *pgxpool.Pool, n int) (*lanes, error) {
 	return ls, nil
 }
 
-// enter takes a place in the tenant's lane or, when that stays busy, in one that has some free.
-// leave must follow when the connection has gone back.
+// enter takes a place in the tenant's preferred lane or, if that stays busy, in another one with a
+// free place. Call leave after the connection has been returned.
 func (ls *lanes) enter(ctx context.Context, schema string) (*lane, error) {
 	home := int(maphash.String(ls.seed, schema) % uint64(len(ls.list)))
 	preferred := ls.list[home]
@@ -82,7 +82,7 @@ func (ls *lanes) enter(ctx context.Context, schema string) (*lane, error) {
 	}
 }
 
-// tryEnter takes a place, if there is one free.
+// tryEnter takes a place if one is free.
 func (l *lane) tryEnter() bool {
 	select {
 	case l.slots <- struct{}{}:
@@ -99,7 +99,7 @@ func (l *lane) leave() {
 	}
 }
 
-// close waits until all connections have come back.
+// close closes the pools and waits until all connections have been returned.
 func (ls *lanes) close() {
 	var wg sync.WaitGroup
 	for _, l := range ls.list {

@@ -33,7 +33,7 @@ func TestTenantKeepsToItsLane(t *testing.T) {
 	assert.Equal(t, f.roles.Public(), user, "public work runs as %s", user)
 }
 
-// One tenant alone gets all connections: lanes are a preference.
+// A single active tenant gets all connections, because a lane is only a preference.
 func TestTenantSpillsOverIntoOtherLanes(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -48,14 +48,14 @@ func TestTenantSpillsOverIntoOtherLanes(t *testing.T) {
 			err := db.InTx(ctx, func(tx pgx.Tx) error {
 				expectNote(t, ctx, tx, "tenant_a")
 				all.Done()
-				all.Wait() // until all hold a connection
+				all.Wait() // until each has a connection
 				return nil
 			})
 			assert.NoError(t, err)
 		})
 	}
 	wg.Wait()
-	for i := range 50 { // more than there are connections
+	for i := range 50 { // more than the number of connections
 		wg.Go(func() {
 			schema := []string{"tenant_a", "tenant_b"}[i%2]
 			expectNote(t, in(t, schema), db, schema)

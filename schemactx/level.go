@@ -2,22 +2,22 @@ package schemactx
 
 import "fmt"
 
-// Level says what a scope sets, and so what stands between two tenants.
+// Level is how strongly tenants are isolated: what a scope sets and who logs in.
 type Level int
 
 const (
-	// Roles sets the search path and a role that has rights in the tenant's schema and nowhere else,
-	// so that PostgreSQL refuses names qualified with another tenant's schema too. It is the default.
-	// A tenant who controls the text of statements can take another tenant's role inside one, unless
-	// admin.Harden has closed the ways to do so.
+	// Roles sets the search path and a role with privileges in the tenant's schema only. So PostgreSQL
+	// also refuses names qualified with another tenant's schema. It is the default. A tenant who
+	// controls the text of a statement can take another tenant's role in it, unless admin.Harden has
+	// prevented that.
 	Roles Level = iota
-	// PathOnly sets the search path alone. It stops accidents with unqualified names and nothing else:
-	// whatever the login may read, every tenant may read by qualified name.
+	// PathOnly sets the search path only. It prevents accidents with unqualified names and nothing
+	// else: by qualified name, every tenant can read whatever the login can read.
 	PathOnly
-	// Logins gives each tenant a small pool of its own, logged in as the tenant's role, which can
-	// become no other. It stops a tenant who controls whole statements too, for the price of a pool
-	// for each tenant that is active. Its sessions begin in the tenant's schema, so that a statement
-	// needs nothing in front of it.
+	// Logins gives each tenant a small pool of its own that logs in as the tenant's role, which can
+	// take no other role. It also stops a tenant who controls whole statements. The cost is one pool
+	// for each active tenant. Its sessions begin in the tenant's schema, so a statement needs no scope
+	// before it.
 	Logins
 )
 

@@ -5,46 +5,45 @@ import (
 	"strings"
 )
 
-// sqlKind is what the text of a statement says about the traces it may leave on its connection.
+// sqlKind is what the text of a statement says about the session state that it may leave.
 type sqlKind uint8
 
 const (
-	// kindOther may leave something behind, so that the next tenant gets a scrubbed connection, and
-	// may have changed the scope, so that the next statement of a transaction is preceded by an
-	// assertion.
+	// kindOther may leave session state, so the connection is scrubbed before the next tenant uses it.
+	// It may also have changed the scope, so the next statement of a transaction follows an assertion.
 	kindOther sqlKind = iota
-	// kindRead reads, calls nothing but functions that are known to leave no trace, and leaves none.
+	// kindRead reads, calls only functions that are known to leave no session state, and leaves none.
 	kindRead
-	// kindWrite is like kindRead, but writes too: a sequence may have moved, a trigger may have run.
+	// kindWrite is like kindRead, but also writes: a sequence may have moved, a trigger may have run.
 	kindWrite
-	// kindRefused would change the session or end the transaction, and with it the scope.
+	// kindRefused would change the session or end the transaction, and so the scope.
 	kindRefused
-	// kindCopy needs a protocol that a statement with a result does not speak.
+	// kindCopy is a COPY, which needs another protocol than a statement with a result.
 	kindCopy
-	// kindBlock runs code that may commit. In a transaction block of its own it cannot.
+	// kindBlock runs code that may commit. It cannot do so inside a transaction block.
 	kindBlock
 )
 
-// mayStray reports whether a statement of this kind may have changed the scope.
+// mayChangeScope reports whether a statement of this kind may have changed the scope.
 func (k sqlKind) mayChangeScope() bool { return k == kindOther || k == kindBlock }
 
 // refusedCommands are the first words of the commands that change the session or the transaction.
-// The extended protocol takes one statement at a time, so the first word tells the command.
+// The extended protocol takes one statement at a time, so the first word identifies the command.
 var refusedCommands = []string{
 	"abort", "begin", "commit", "deallocate", "discard", "end", "execute", "listen", "load", "prepare", "release",
 	"reset", "rollback", "savepoint", "set", "start", "unlisten",
 }
 
-// plainCommands are those whose words are looked at one by one.
+// plainCommands are the commands whose words are checked one by one.
 var plainCommands = []string{"delete", "insert", "merge", "select", "table", "update", "values", "with"}
 
-// writingWords make a statement more than a read, wherever they stand: a table may have triggers,
-// and those call functions that nobody sees from here.
+// writingWords make a statement a write, wherever they occur. The table may have triggers, and the
+// text does not show which functions these call.
 var writingWords = []string{"delete", "insert", "into", "merge", "truncate", "update"}
 
-// harmlessCalls are the names that may stand in front of a parenthesis in a read: keywords, and
-// functions of PostgreSQL that leave nothing in the session. A name that is not here, a user's
-// function among them, makes the statement one that may have left something.
+// harmlessCalls are the names that may precede a parenthesis in a read: keywords, and functions of
+// PostgreSQL that leave nothing in the session. Any other name, such as a user's function, makes
+// the statement one that may leave session state.
 var harmlessCalls = slices.Sorted(strings.FieldsSeq(`
 	all and any array as between by case char conflict insert returning set character cube cast decimal distinct else end exists except extract filter
 	float from full group grouping having ilike in inner intersect is join key lateral left like limit materialized
@@ -65,9 +64,8 @@ var harmlessCalls = slices.Sorted(strings.FieldsSeq(`
 	sum to_char to_date to_json to_jsonb to_number to_timestamp to_tsquery to_tsvector translate trunc ts_headline
 	ts_rank unnest upper variance version websearch_to_tsquery width_bucket`))
 
-// kindOf classifies one statement by its text. What it does not understand is kindOther: the worst
-// that misunderstanding can cost is a scrub too many. It does not allocate but for names of mixed
-// case.
+// kindOf classifies one statement by its text. It returns kindOther for what it does not
+// understand, which costs at most an unnecessary scrub. It allocates only for names of mixed case.
 func kindOf(sql string) sqlKind {
 	l := lexer{rest: sql}
 	first := l.firstWord()
@@ -89,7 +87,7 @@ func kindOf(sql string) sqlKind {
 	if contains(writingWords, first) {
 		kind = kindWrite
 	}
-	var into, target bool // after INTO stands a table, and its parenthesis is a list of columns
+	var into, target bool // a table follows INTO, and its parenthesis is a list of columns
 	for {
 		word, plain, ok := l.word()
 		target = into || target && !plain
@@ -109,15 +107,15 @@ func kindOf(sql string) sqlKind {
 	}
 }
 
-// escapePrefix begins a string in which a backslash escapes, and so it does in the strings that
-// follow on other lines.
+// escapePrefix begins a string in which a backslash escapes. That also holds for the strings that
+// continue it on the next lines.
 const escapePrefix = "e'"
 
-// unicodePrefix begins a name or a string in which any character can be escaped.
+// unicodePrefix begins a name or a string in which any character can be written as an escape.
 const unicodePrefix = "u&"
 
-// namesSettings reports whether a statement may write into the view pg_settings, which sets what is
-// written.
+// namesSettings reports whether a statement may write to the view pg_settings. An update of that
+// view changes the setting.
 func namesSettings(sql string) bool {
 	const view = "pg_settings"
 	for i := range len(sql) - len(view) + 1 {
@@ -133,21 +131,21 @@ func contains(sorted []string, word string) bool {
 	return found
 }
 
-// lexer walks over the words of a statement as PostgreSQL's scanner sees them (its scan.l):
-// strings, quoted names, dollar quotes and nested comments are skipped as wholes.
+// lexer splits a statement into words as PostgreSQL's scanner (scan.l) does. It skips strings,
+// quoted names, dollar quotes and nested comments as wholes.
 type lexer struct {
 	rest     string
-	last     byte   // what came before rest, white space and comments apart: a character, or aName
-	owner    byte   // what came before the last dot
-	quoted   string // the last word, where it was quoted
-	projects bool   // the last word follows a dot behind an expression: it may be a function, called without a parenthesis
+	last     byte   // what precedes rest, without white space and comments: a character, or aName
+	owner    byte   // what precedes the last dot
+	quoted   string // the last word, if it was quoted
+	projects bool   // the last word follows an expression and a dot, which can call a function
 }
 
-// aName stands for a name, quoted or not.
+// aName stands for a name in last and owner, quoted or not.
 const aName = 'a'
 
-// firstWord returns the word that a statement begins with, in lower case. Semicolons before it are
-// empty statements, which the server drops, and parentheses may stand around a select.
+// firstWord returns the first word of a statement, in lower case. It skips semicolons, because the
+// server ignores empty statements, and parentheses, because they may enclose a select.
 func (l *lexer) firstWord() string {
 	for {
 		l.blank()
@@ -162,8 +160,8 @@ func (l *lexer) firstWord() string {
 	return l.consume(l.wordLen())
 }
 
-// word returns the next word in lower case. It is plain when it is neither quoted nor qualified
-// with a schema. word reports false at the end.
+// word returns the next word in lower case. plain is true if the word is neither quoted nor
+// qualified. ok is false at the end.
 func (l *lexer) word() (word string, plain, ok bool) {
 	for l.blank(); l.rest != ""; l.blank() {
 		c, last := l.rest[0], l.last
@@ -220,7 +218,7 @@ func (l *lexer) followedBy(s string) bool {
 	return strings.HasPrefix(l.rest, s)
 }
 
-// mentions reports whether what is left has a plain word in it.
+// mentions reports whether the rest contains the plain word.
 func (l *lexer) mentions(word string) bool {
 	for {
 		w, plain, ok := l.word()
@@ -249,7 +247,7 @@ func (l *lexer) blank() {
 	}
 }
 
-// skipComment skips a comment of the C kind. Unlike in C they nest.
+// skipComment skips a /* */ comment. Unlike in C, these comments nest.
 func (l *lexer) skipComment() {
 	depth := 0
 	for l.rest != "" {
@@ -269,7 +267,7 @@ func (l *lexer) skipComment() {
 	}
 }
 
-// skipQuoted skips what stands between two quotes, which are doubled inside.
+// skipQuoted skips a quoted text. Quotes inside it are doubled.
 func (l *lexer) skipQuoted(quote byte) {
 	end := strings.IndexByte(l.rest[1:], quote)
 	if end < 0 {
@@ -282,7 +280,7 @@ func (l *lexer) skipQuoted(quote byte) {
 	}
 }
 
-// skipDollar skips a dollar-quoted string or the dollar of a parameter.
+// skipDollar skips a dollar-quoted string or the dollar sign of a parameter.
 func (l *lexer) skipDollar() {
 	n := 1
 	for n < len(l.rest) && wordByte(l.rest[n]) && l.rest[n] != '$' {

@@ -58,7 +58,7 @@ func FuzzKindOf(f *testing.F) {
 		f.Add(sql)
 	}
 	f.Fuzz(func(t *testing.T, sql string) {
-		kind := kindOf(sql) // ends, and does not panic
+		kind := kindOf(sql) // must end and must not panic
 		for _, blank := range []string{" ", "\n", "/* x */", "-- x\n", ";"} {
 			assert.Equal(t, kind, kindOf(blank+sql), "kindOf(%q) = %d, with %q in front", sql, kind, blank)
 		}

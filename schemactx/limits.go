@@ -9,28 +9,28 @@ import (
 	"github.com/oryne/pgtenant/internal/postgres"
 )
 
-// Limits bound what one tenant may take of what all share. The zero value is no limit. A public
-// scope has none. The timeouts are for statements that go astray: a tenant who controls the text of
-// statements can change them by set_config for the rest of its transaction, and at level [Logins]
-// of its session, unless admin.Harden has closed it.
+// Limits restrict the use of shared resources by one tenant. The zero value has no limits, and
+// public scopes have none. The timeouts only protect against mistakes in statements. A tenant who
+// controls the text of statements can change them with set_config for the rest of its transaction,
+// and at level [Logins] of its session. admin.Harden prevents that.
 type Limits struct {
-	// MaxConns is how many connections of a [DB] one tenant may hold at a time. A unit of work beyond
-	// it waits, within its context, until one of the tenant's own ends; it is [LimitError] when the
-	// context ends first. Other tenants do not wait for it. A goroutine that needs a second connection
-	// while it holds one can wait for itself: give such tenants two. Default: 0, no limit.
+	// MaxConns is the number of connections of a [DB] that one tenant may hold at a time. Another unit
+	// of work of the tenant waits until one of them ends. If its context ends first, it returns a
+	// [LimitError]. Other tenants do not wait. A goroutine that needs a second connection while it
+	// holds one can block itself, so give such tenants at least two. Default: 0, no limit.
 	MaxConns int
 
 	// StatementTimeout is PostgreSQL's statement_timeout for the tenant's statements, rounded up to
-	// milliseconds. Default: 0, that of the login.
+	// milliseconds. Default: 0, the timeout of the login.
 	StatementTimeout time.Duration
 
 	// IdleInTransactionTimeout is PostgreSQL's idle_in_transaction_session_timeout, rounded up to
-	// milliseconds: the server ends a transaction that waits longer for its next statement, and its
-	// connection. Default: 0, that of the login.
+	// milliseconds. The server ends a transaction that waits longer for its next statement, and closes
+	// its connection. Default: 0, the timeout of the login.
 	IdleInTransactionTimeout time.Duration
 }
 
-// settings yields the settings that a session of the tenant has, with their values.
+// settings yields the settings for these limits in a session of the tenant, with their values.
 func (l Limits) settings() iter.Seq2[string, string] {
 	return func(yield func(setting, value string) bool) {
 		_ = (l.StatementTimeout <= 0 || yield("statement_timeout", postgres.Milliseconds(l.StatementTimeout))) &&
@@ -38,29 +38,30 @@ func (l Limits) settings() iter.Seq2[string, string] {
 	}
 }
 
-// gates holds a gate for each tenant that has a limit and holds or awaits a connection, and no
-// others.
+// semaphores holds one semaphore for each tenant that has a limit and currently holds or waits for
+// a connection.
 type semaphores struct {
 	mu       sync.Mutex
 	bySchema map[string]*semaphore
 }
 
-// gate lets so many units of work of one tenant through at a time.
+// semaphore limits the units of work that one tenant runs at a time.
 type semaphore struct {
 	all    *semaphores
 	schema string
 	slots  chan struct{}
-	users  int // that hold a place or wait for one; guarded by gates.mu
+	users  int // that hold a place or wait for one; guarded by semaphores.mu
 }
 
-// enter waits for a place. It returns nil for a tenant without a limit.
+// enter waits for a place. It returns nil for a tenant without a limit. If ctx ends first, the
+// error is a [LimitError].
 func (gs *semaphores) enter(ctx context.Context, sc *scope) (*semaphore, error) {
 	if sc.limits.MaxConns <= 0 {
 		return nil, nil
 	}
 	g := gs.use(sc)
 	select {
-	case g.slots <- struct{}{}: // first, because a select of two cases takes either
+	case g.slots <- struct{}{}: // tried alone, because a select of two ready cases takes either
 		return g, nil
 	default:
 	}
@@ -73,13 +74,13 @@ func (gs *semaphores) enter(ctx context.Context, sc *scope) (*semaphore, error) 
 	}
 }
 
-// usage returns what tenants with a limit use now.
+// usage returns the current usage of tenants with a limit.
 func (gs *semaphores) usage() []Usage {
 	gs.mu.Lock()
 	defer gs.mu.Unlock()
 	list := make([]Usage, 0, len(gs.bySchema))
 	for schema, g := range gs.bySchema {
-		held := len(g.slots) // never more than users, which grows before and shrinks after
+		held := len(g.slots) // at most users, which increases earlier and decreases later
 		list = append(list, Usage{Schema: schema, Held: held, Waiting: g.users - held, MaxConns: cap(g.slots)})
 	}
 	return list

@@ -19,7 +19,7 @@ func TestGreedyTenantDoesNotStarveAnother(t *testing.T) {
 	db := f.open(t, schemactx.Config{Limits: func(string) schemactx.Limits { return schemactx.Limits{MaxConns: 2} }}, 3)
 	entered, release := make(chan struct{}, 10), make(chan struct{})
 	var wg sync.WaitGroup
-	for range 10 { // two get through, eight wait
+	for range 10 { // two run, eight wait
 		wg.Go(func() {
 			err := db.InTx(in(t, "tenant_a"), func(tx pgx.Tx) error {
 				entered <- struct{}{}
@@ -73,7 +73,7 @@ func TestTimeoutsOfATenant(t *testing.T) {
 	assert.ErrorIs(t, err, pgx.ErrTxCommitRollback)
 	err = db.InTx(in(t, "tenant_a"), func(tx pgx.Tx) error {
 		expectNote(t, in(t, "tenant_a"), tx, "tenant_a")
-		time.Sleep(300 * time.Millisecond) // what is tested is the wait
+		time.Sleep(300 * time.Millisecond) // the wait is tested
 		_, _, err := note(in(t, "tenant_a"), tx)
 		return err
 	})
@@ -81,7 +81,7 @@ func TestTimeoutsOfATenant(t *testing.T) {
 	expectNote(t, in(t, "tenant_b"), db, "tenant_b")
 }
 
-// A login's own statement_timeout does not hide a shorter one of the tenant's.
+// A shorter statement_timeout of the tenant applies although the login has its own.
 func TestTimeoutOfATenantBelowThatOfTheLogin(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -114,7 +114,7 @@ func TestRefreshAsksForLimitsAgain(t *testing.T) {
 	assert.Equal(t, "1min", got, "timeout %s after Refresh", got)
 }
 
-// A context that is over says so, and not that the tenant is at its limit.
+// If the context has ended already, the error is that of the context and not a LimitError.
 func TestLimitIsNotToBlameForAContextThatIsOver(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

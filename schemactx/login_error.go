@@ -2,7 +2,7 @@ package schemactx
 
 import "fmt"
 
-// LoginKind says what a login is that should not be used.
+// LoginKind is the kind of a login that must not be used.
 type LoginKind string
 
 // The kinds of logins in a [LoginError].
@@ -10,23 +10,23 @@ const (
 	LoginSuperuser LoginKind = "a superuser"
 	LoginOwner     LoginKind = "the owner"
 	LoginRuntime   LoginKind = "the runtime login"
-	LoginOther     LoginKind = "another role" // than any of the others
+	LoginOther     LoginKind = "another role" // none of the above
 )
 
-// LoginError says that a pool is logged in as a role that is not the one its work needs. Nothing
-// was made with it. It is returned by [New] for the owner, by the methods of [DB] for the owner and
-// for superusers, and by package tenancy.
+// LoginError says that a pool's login is not the role that the work needs. Nothing was created with
+// it. [New] returns it for the owner, the methods of [DB] return it for the owner and for
+// superusers, and package tenancy returns it.
 type LoginError struct {
-	Login string // the role that the pool is logged in as
+	Login string // the role that the pool logs in as
 	Kind  LoginKind
-	Want  string // the role that it should be logged in as
+	Want  string // the role that it should log in as
 
-	// Missing is whether Want is known not to exist: Setup has not run in this database, or with
+	// Missing is true if Want is known not to exist: Setup has not run in this database, or ran with
 	// other names.
 	Missing bool
 }
 
-// Error returns the login, the login that is needed, and how to make it.
+// Error returns the login, the login that is needed, and how to create it.
 func (e *LoginError) Error() string {
 	is := fmt.Sprintf("logged in as %s, %q, and not as %q", e.Kind, e.Login, e.Want)
 	if e.Missing {
@@ -37,14 +37,14 @@ func (e *LoginError) Error() string {
 		"(programs with the commands of package manage: init) makes and gives its password"
 }
 
-// checkLogin refuses logins that a scope does not restrict. The server reports superuser, which is
-// "on" or "off", and login when a connection is made. Both are empty behind a pooler that does not
+// checkLogin refuses logins that a scope does not restrict. The server reports superuser ("on" or
+// "off") and login when a connection is opened. Both are empty behind a pooler that does not
 // forward them.
 func (db *DB) checkLogin(superuser, login string) error {
 	want := db.cfg.Roles.Runtime()
 	switch {
 	case db.cfg.Level == PathOnly || login == want:
-		return nil // Check judges what is wrong with the right login
+		return nil // admin.Check reports problems of the right login
 	case superuser == "on":
 		return &LoginError{Login: login, Kind: LoginSuperuser, Want: want}
 	case login == db.cfg.Roles.Owner():

@@ -27,7 +27,7 @@ func TestNothingRunsAsTheOwnerOrASuperuser(t *testing.T) {
 	db, err := schemactx.New(f.pg.Pool, schemactx.Config{Roles: f.roles})
 	require.NoError(t, err)
 	ctx := schemactx.NewContext(t.Context(), "tenant_a")
-	for range 2 { // on a connection that was refused before, too
+	for range 2 { // the second one on a connection that was refused before
 		_, err = db.Exec(ctx, "insert into notes values ('as a superuser')")
 		require.ErrorAs(t, err, &wrong)
 		assert.Equal(t, schemactx.LoginSuperuser, wrong.Kind)
@@ -42,15 +42,15 @@ func TestNothingRunsAsTheOwnerOrASuperuser(t *testing.T) {
 	)
 	assert.Zero(t, n)
 
-	// which takes any login
+	// Level PathOnly accepts any login.
 	db, err = schemactx.New(f.pg.Pool, schemactx.Config{Roles: f.roles, Level: schemactx.PathOnly})
 	require.NoError(t, err)
 	_, err = db.Exec(ctx, "select 1")
 	require.NoError(t, err)
 }
 
-// A superuser whose pool has set another role or session user is still one: a statement of a tenant
-// could take both back.
+// A superuser is refused even if its pool has set another role or session user, because a tenant's
+// statement could undo both.
 func TestASuperuserBehindAnotherRoleIsRefused(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -77,7 +77,7 @@ func TestASuperuserBehindAnotherRoleIsRefused(t *testing.T) {
 	}
 }
 
-// A login of another name that may do what the runtime login may is the program's choice.
+// A login of another name with the runtime login's privileges is accepted.
 func TestALoginOfAnotherNameIsAsked(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

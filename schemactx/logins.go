@@ -16,23 +16,23 @@ import (
 	"github.com/oryne/pgtenant/internal/sqlstate"
 )
 
-// LoginsConfig says how tenants log in at level [Logins]. Their roles are made by
-// admin.ProvisionLogin. Their pools have the configuration of the pool given to [New], hooks
-// included, but for login, password and size; that pool itself serves public scopes. Their sessions
-// begin with the tenant's search path and timeouts, which poolers such as PgBouncer do not pass on:
-// the DB has to reach the server itself.
+// LoginsConfig configures how tenants log in at level [Logins]. admin.ProvisionLogin creates their
+// roles. Their pools have the configuration of the pool given to [New], hooks included, except
+// login, password and size. That pool itself serves public scopes. The sessions start with the
+// tenant's search path and timeouts. Poolers such as PgBouncer do not forward these, so the DB must
+// connect to the server directly.
 type LoginsConfig struct {
 	// Password returns the password of a tenant's role, as given to admin.ProvisionLogin. It is called
-	// for each new connection and must be safe for concurrent use. A panic in it is an error of the
-	// connection. Required. See [LoginPassword] for passwords that need no store.
+	// for each new connection and must be safe for concurrent use. A panic in it becomes an error of
+	// the connection. Required. [LoginPassword] derives passwords that need no store.
 	Password func(ctx context.Context, schema string) (string, error)
 
-	// MaxConns is how many connections the pool of one tenant has at most. Default: 2.
+	// MaxConns is the maximum number of connections in one tenant's pool. Default: 2.
 	MaxConns int32
 
-	// MaxPools is how many tenants have a pool at a time. For another one, the pool that was used
-	// least recently and is not in use is closed; while all are in use, a unit of work waits within
-	// its context. Default: 50.
+	// MaxPools is the maximum number of tenants with a pool at a time. For another tenant, the least
+	// recently used pool that is not in use is closed. If all are in use, the unit of work waits,
+	// governed by its context. Default: 50.
 	MaxPools int
 }
 
@@ -51,7 +51,7 @@ func (c LoginsConfig) validate() error {
 // ErrClosed is returned at level [Logins] after [DB.Close].
 var ErrClosed = errors.New("schemactx: DB is closed")
 
-// loginPools holds the pools of the tenants that were active last.
+// loginPools holds the pools of the most recently active tenants.
 type loginPools struct {
 	base     *pgxpool.Config
 	roles    RoleNames
@@ -62,7 +62,7 @@ type loginPools struct {
 	mu       sync.Mutex
 	bySchema map[string]*list.Element
 	recent   list.List     // of *loginPool, the most recently used first
-	freed    chan struct{} // closed when a pool has become free, for those who wait
+	freed    chan struct{} // closed when a pool has become free, to wake those who wait
 	closed   bool
 	closing  sync.WaitGroup
 }
@@ -71,9 +71,9 @@ type loginPool struct {
 	schema string
 	pool   *pgxpool.Pool
 	limits Limits // of its sessions
-	users  int    // that have a connection of it or wait for one
+	users  int    // units of work that hold or await one of its connections
 
-	retired bool // closed, or closing
+	retired bool // closed or closing
 }
 
 func newLoginPools(pool *pgxpool.Pool, cfg Config, fresh *freshness) *loginPools {
@@ -86,8 +86,8 @@ func newLoginPools(pool *pgxpool.Pool, cfg Config, fresh *freshness) *loginPools
 	}
 }
 
-// acquire borrows a connection of the tenant's own login for u. leave must follow when it has gone
-// back.
+// acquire borrows a connection of the tenant's own login for u. Call leave after the connection has
+// been returned.
 func (ps *loginPools) acquire(ctx context.Context, u *unitOfWork) (err error) {
 	if u.login, err = ps.use(ctx, u.scope); err != nil {
 		return err
@@ -98,7 +98,7 @@ func (ps *loginPools) acquire(ctx context.Context, u *unitOfWork) (err error) {
 	p := u.login
 	u.login = nil
 	if retired := ps.leave(p); retired {
-		return ps.acquire(ctx, u) // it was closed under the one who waited
+		return ps.acquire(ctx, u) // the pool was closed while this unit of work waited
 	}
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) && strings.HasPrefix(pgErr.Code, sqlstate.ClassInvalidAuthorization) {
@@ -107,10 +107,10 @@ func (ps *loginPools) acquire(ctx context.Context, u *unitOfWork) (err error) {
 	return err
 }
 
-// use returns the tenant's pool, which nobody evicts before leave. It can be retired all the same,
-// by refresh and close: its connections that are out stay as they are until they come back, and who
-// waits for one gets an error, and learns from leave that this is why. It waits while all places
-// are taken by pools in use.
+// use returns the tenant's pool, which is not evicted before leave. refresh and close can still
+// retire it. Then the connections in use remain usable until they are returned. A unit of work that
+// waits for one gets an error, and leave tells it that the pool was retired. If the maximum number
+// of pools is in use, use waits.
 func (ps *loginPools) use(ctx context.Context, sc *scope) (*loginPool, error) {
 	for {
 		p, freed, err := ps.tryUse(sc)
@@ -133,7 +133,7 @@ func (ps *loginPools) tryUse(sc *scope) (*loginPool, <-chan struct{}, error) {
 	}
 	el, ok := ps.bySchema[sc.schema]
 	if ok && el.Value.(*loginPool).limits != sc.limits && ps.fresh.is(sc) {
-		ps.retire(el) // opened after a Refresh, by a unit of work that had begun before it
+		ps.retire(el) // opened after a Refresh by a unit of work that began before it
 		ok = false
 	}
 	if !ok {
@@ -153,8 +153,8 @@ func (ps *loginPools) tryUse(sc *scope) (*loginPool, <-chan struct{}, error) {
 	return p, nil, nil
 }
 
-// open makes the pool of a tenant, which connects when it is used. The tenant's settings are those
-// of its sessions.
+// open creates the pool of a tenant, which connects when it is used. The sessions start with the
+// tenant's settings.
 func (ps *loginPools) open(sc *scope) (*pgxpool.Pool, error) {
 	cfg := ps.base.Copy()
 	cfg.ConnConfig.RuntimeParams["search_path"] = sc.path
@@ -191,9 +191,9 @@ func (ps *loginPools) open(sc *scope) (*pgxpool.Pool, error) {
 	return pgxpool.NewWithConfig(context.Background(), cfg)
 }
 
-// ask returns the tenant's password. It runs in a goroutine of the pool's, where a panic would end
-// the program and [runtime.Goexit] would leave the place of the connection taken for good: here
-// both are errors of the connection.
+// ask returns the tenant's password. It is called on a goroutine of the pool, where a panic would
+// end the program and [runtime.Goexit] would never free the connection's place. ask turns both into
+// an error of the connection.
 func (ps *loginPools) ask(ctx context.Context, schema string) (password string, err error) {
 	done := make(chan struct{})
 	go func() {
@@ -210,7 +210,7 @@ func (ps *loginPools) ask(ctx context.Context, schema string) (password string, 
 	return password, err
 }
 
-// pools returns those that are open.
+// pools returns the open pools.
 func (ps *loginPools) pools() []*pgxpool.Pool {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
@@ -221,7 +221,7 @@ func (ps *loginPools) pools() []*pgxpool.Pool {
 	return pools
 }
 
-// evict closes the least recently used pool that is not in use.
+// evict closes the least recently used pool that is not in use. It returns false if all are in use.
 func (ps *loginPools) evict() bool {
 	for el := ps.recent.Back(); el != nil; el = el.Prev() {
 		if el.Value.(*loginPool).users == 0 {
@@ -232,8 +232,8 @@ func (ps *loginPools) evict() bool {
 	return false
 }
 
-// retire takes a pool out of use; it closes at once for those who wait, and else when its last
-// connection has come back.
+// retire takes a pool out of use. Units of work that wait for its connections get an error at once.
+// The pool is closed when its last connection has been returned.
 func (ps *loginPools) retire(el *list.Element) {
 	p := el.Value.(*loginPool)
 	ps.recent.Remove(el)
@@ -251,8 +251,8 @@ func (ps *loginPools) refresh(schema string) {
 	}
 }
 
-// leave gives the pool free again after use. It reports whether the pool has been retired
-// meanwhile. It does nothing on nil.
+// leave ends the use of a pool. It reports whether the pool has been retired meanwhile. It does
+// nothing on nil.
 func (ps *loginPools) leave(p *loginPool) (retired bool) {
 	if p == nil {
 		return false

@@ -62,7 +62,7 @@ func TestTenantsLogInAsThemselves(t *testing.T) {
 	ctx := in(t, "tenant_a")
 	require.NoError(t, db.InTx(ctx, func(tx pgx.Tx) error { return insertNote(ctx, tx) }))
 
-	// A session that was led astray is closed, and the next one is as it should be.
+	// A session whose search path has changed is closed, and the next one has the right path.
 	_, err = db.Exec(ctx, "select set_config('search_path', 'nowhere', false)")
 	if err == nil {
 		_, _, err = note(ctx, db)
@@ -149,7 +149,8 @@ func TestLoginsWithoutAPassword(t *testing.T) {
 	assert.ErrorIs(t, err, mine)
 }
 
-// Refresh closes the tenant's pool; whoever waits for a connection of it gets one of the new pool.
+// Refresh closes the tenant's pool; a unit of work that waits for one of its connections gets one
+// of the new pool.
 func TestRefreshWhileTenantsWait(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

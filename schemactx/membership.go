@@ -8,15 +8,15 @@ import (
 	"github.com/oryne/pgtenant/internal/sqlstate"
 )
 
-// outdated reports whether the server refused the scope because its process does not know yet that
-// the login may take the tenant's role, and if so makes it look anew: what was tried can be tried
-// again, and nothing of it has run.
+// membershipStale reports whether the server refused the scope because its process does not know
+// yet that the login is a member of the tenant's role. If so, it makes the process read the
+// memberships again, and the attempt can be repeated, because nothing of it has run.
 //
-// A process of the server keeps the list of roles that its login may take. It makes the list when
-// it needs one, and again after a GRANT. One that is committed while it reads can escape it
-// (PostgreSQL 14 to 18, roles_is_member_of in acl.c: the news arrives before the list that lacks it
-// is kept), and then the process refuses a new tenant until there is another GRANT. It keeps one
-// list at a time, so that a question about another role makes it forget this one.
+// A server process caches the list of roles that its login is a member of. It builds the list when
+// it needs one, and again after a GRANT. A GRANT that is committed while it builds the list can be
+// missed (PostgreSQL 14 to 18, roles_is_member_of in acl.c: the invalidation arrives before the
+// outdated list is stored). The process then refuses a new tenant until the next GRANT. It caches
+// one list at a time, so a question about another role replaces the list.
 func (u *unitOfWork) membershipStale(ctx context.Context, tx *txState, err error) bool {
 	if u.membershipRefreshed || u.scope.role == "" || !errors.Is(err, ErrNotProvisioned) ||
 		!sqlstate.Is(err, sqlstate.InsufficientRights) {
@@ -26,9 +26,10 @@ func (u *unitOfWork) membershipStale(ctx context.Context, tx *txState, err error
 	return u.backToIdle(ctx, tx) && u.refreshMembership(ctx) == nil
 }
 
-// twice calls attempt, which begins with the scope, and again where what came in front of the scope
-// stopped it: the server's process was behind the times, the catalogs cannot be read, or there are
-// prepared statements that are not this package's.
+// retryPrologue calls attempt, which begins with the scope. It calls it again, at most three times,
+// if something before the scope failed. The process may have a stale list of memberships, the
+// catalogs may be unreadable, or the connection may have prepared statements that this package did
+// not make.
 func (u *unitOfWork) retryPrologue(ctx context.Context, tx *txState, attempt func() error) error {
 	first := tx == nil || !tx.begun
 	err := attempt()
@@ -38,13 +39,14 @@ func (u *unitOfWork) retryPrologue(ctx context.Context, tx *txState, attempt fun
 	return err
 }
 
-// mayTryAgain reports whether err is one that twice deals with.
+// prologueRetryable reports whether retryPrologue may handle err.
 func (u *unitOfWork) prologueRetryable(err error) bool {
 	var refused *catalogError
 	return errors.Is(err, ErrNotProvisioned) || errors.Is(err, errForeignPrepared) || errors.As(err, &refused)
 }
 
-// cleared reports whether what stopped an attempt before the scope does not stop the next one.
+// recoverPrologue handles a failed catalog read and foreign prepared statements. It reports whether
+// the next attempt can succeed.
 func (u *unitOfWork) recoverPrologue(ctx context.Context, tx *txState, err error) bool {
 	switch {
 	case errors.Is(err, errForeignPrepared):
@@ -55,7 +57,8 @@ func (u *unitOfWork) recoverPrologue(ctx context.Context, tx *txState, err error
 	return u.backToIdle(ctx, tx)
 }
 
-// back takes the connection back to where a transaction can begin.
+// backToIdle rolls back a failed transaction, so that a transaction can begin. It reports whether
+// the connection is idle.
 func (u *unitOfWork) backToIdle(ctx context.Context, tx *txState) bool {
 	if u.status() == 'E' && u.rollback(ctx) != nil {
 		return false
@@ -66,13 +69,14 @@ func (u *unitOfWork) backToIdle(ctx context.Context, tx *txState) bool {
 	return u.status() == 'I'
 }
 
-// lookAnew asks about the public role, which is a member of nothing.
+// refreshMembership asks about the public role, which is a member of no role, so the process
+// replaces its list.
 func (u *unitOfWork) refreshMembership(ctx context.Context) error {
 	roles := &u.db.cfg.Roles
 	names := [][]byte{[]byte(roles.Public()), []byte(roles.Runtime())}
 	privilege := "member"
 	if postgres.Version(u.conn.PgConn()) >= 16 {
-		privilege = "set" // which has a list of its own there
+		privilege = "set" // from version 16 on there is a separate list for "set"
 	}
 	sql := "select pg_has_role($1::name, $2::name, '" + privilege + "')"
 	return u.conn.PgConn().ExecParams(ctx, sql, names, nil, nil, nil).Read().Err

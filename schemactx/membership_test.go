@@ -13,15 +13,15 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// A server process reads which roles its login may take when it first needs to know, and again
-// after each GRANT. What is granted while it reads can escape it until the next GRANT (PostgreSQL
-// 15 to 18). A new tenant is served nevertheless.
+// A server process builds the list of its login's roles when it first needs it, and again after
+// each GRANT. A role that is granted while it builds the list may be missing until the next GRANT
+// (PostgreSQL 15 to 18). A new tenant is served nevertheless.
 func TestATenantIsServedWhoseRoleWasGrantedWhileAnotherRoleWasTaken(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	const conns = 6
 	db := f.open(t, schemactx.Config{}, conns)
-	// The more roles there are, the longer the server reads.
+	// With more roles the server takes longer to build the list.
 	_, err := f.pg.Pool.Exec(t.Context(), fmt.Sprintf(`do $$ begin for i in 1..400 loop
 		execute format('create role %[1]s__many_%%s', i);
 		execute format('grant %[1]s__many_%%s to %[2]s', i);
@@ -51,7 +51,7 @@ func TestATenantIsServedWhoseRoleWasGrantedWhileAnotherRoleWasTaken(t *testing.T
 		busy.Wait()
 		var serve sync.WaitGroup
 		for j := range conns {
-			serve.Go(func() { // on a connection each
+			serve.Go(func() { // each on its own connection
 				err := ways[j%len(ways)](in(t, schema))
 				assert.NoError(t, err, "tenant %d", i)
 			})
@@ -60,7 +60,7 @@ func TestATenantIsServedWhoseRoleWasGrantedWhileAnotherRoleWasTaken(t *testing.T
 	}
 }
 
-// ways are those to send something to the server.
+// ways are the different ways to send a statement to the server.
 func (f *fixture) ways(named, exec *schemactx.DB) []func(ctx context.Context) error {
 	var ways []func(ctx context.Context) error
 	for _, db := range []*schemactx.DB{named, exec} {

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// latencies counts durations in buckets a sixteenth of a power of two wide, so that a
-// percentile is right to about six per cent and keeping it allocates nothing.
+// latencies counts durations in buckets that are a sixteenth of a power of two wide. So a
+// percentile is exact to about six percent, and counting does not allocate.
 type latencies [64 * 16]uint32
 
 func (l *latencies) add(d time.Duration) { l[bucket(d)]++ }
@@ -24,7 +24,7 @@ func bucket(d time.Duration) int {
 	return power*16 + int(ns>>(power-4)&15)
 }
 
-// percentile returns the lower end of the bucket in which p of 100 durations are reached.
+// percentile returns the lower end of the bucket that contains the p-th percentile.
 func (l *latencies) percentile(p uint64) time.Duration {
 	var total, sum uint64
 	for _, n := range l {
@@ -39,9 +39,9 @@ func (l *latencies) percentile(p uint64) time.Duration {
 	return 0
 }
 
-// spread has so many goroutines call op for as long as more says so, each with a random
-// source of its own, and returns how long each call took and an error, where there was one.
-// A goroutine ends with its first error.
+// spread runs op on several goroutines while more returns true, each with its own random source. It
+// returns the duration of each call, and an error if there was one. A goroutine ends at its first
+// error.
 func spread(goroutines int, more func() bool, op func(*rand.Rand) error) (*latencies, error) {
 	all := make([]latencies, goroutines)
 	errs := make([]error, goroutines)
@@ -70,15 +70,15 @@ func spread(goroutines int, more func() bool, op func(*rand.Rand) error) (*laten
 	return &all[0], nil
 }
 
-// counted returns a function that says n times that there is more.
+// counted returns a function that returns true n times.
 func counted(n int64) func() bool {
 	var taken atomic.Int64
 	return func() bool { return taken.Add(1) <= n }
 }
 
-// measure runs op b.N times, spread over so many goroutines, and reports operations per
-// second and the median and 99th percentile of their latency next to what testing reports. Time per
-// operation is that of the whole, not of one goroutine.
+// measure runs op b.N times, spread over the goroutines. It also reports operations per second, and
+// the median and 99th percentile of their latency. Time per operation is that of all goroutines
+// together, not of one.
 func measure(b *testing.B, goroutines int, op func(*rand.Rand) error) {
 	b.Helper()
 	b.ReportAllocs()

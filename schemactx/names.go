@@ -6,23 +6,21 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// MaxNameLen is the longest schema name in bytes. PostgreSQL cuts longer identifiers
-// silently (NAMEDATALEN-1), so that two long names could meet in one schema.
+// MaxNameLen is the maximum length of a schema name in bytes. PostgreSQL silently cuts longer
+// identifiers (NAMEDATALEN-1), so two long names could become the same schema.
 const MaxNameLen = 63
 
-// Public is the schema of the registry and of everything that tenants share.
+// Public is the schema of the registry and of everything else that tenants share.
 const Public = "public"
 
-// RegistryComment is the comment of the registry's schema where that is not [Public].
-// admin.Provision and admin.Deprovision refuse a schema that has it, and admin.Check judges who may
-// use it.
+// RegistryComment is the comment of the registry's schema if that is not [Public]. admin.Provision
+// and admin.Deprovision refuse a schema with this comment, and admin.Check examines who may use it.
 const RegistryComment = "pgtenant registry"
 
-// ValidateName returns an error unless name may be a tenant's schema: it matches
-// [a-z_][a-z0-9_]{0,62} and is none of the names that PostgreSQL or the registry keeps for
-// itself (public, information_schema, pg_*) or reads as a keyword where a role or a
-// path stands (none, default). The error is a [NameError] with the rule that was
-// broken; a valid name costs no allocation.
+// ValidateName returns nil if name is valid for a tenant's schema. It must match
+// [a-z_][a-z0-9_]{0,62}. It must not be a name that PostgreSQL or the registry reserves (public,
+// information_schema, pg_*), or a keyword in place of a role or a path (none, default). Otherwise
+// it returns a [NameError] with the broken rule. A valid name causes no allocation.
 func ValidateName(name string) error {
 	switch {
 	case name == "":
@@ -59,10 +57,10 @@ func reserved(name string) bool {
 	return false
 }
 
-// QuoteName returns the parts of a name, such as schema and table, quoted and joined by dots.
-// It is the one place of the library where a schema, role or table name becomes SQL, and it
-// refuses what could not have been validated: a part that is empty, longer than 63 bytes or
-// holds a NUL, which [pgx.Identifier.Sanitize] would drop without a word, is a [NameError].
+// QuoteName returns the parts of a name, such as schema and table, quoted and joined by dots. It is
+// the only place in the library where the name of a schema, role or table becomes SQL. It returns a
+// [NameError] for a part that is empty, is longer than 63 bytes or contains a NUL, which
+// [pgx.Identifier.Sanitize] would silently drop.
 func QuoteName(parts ...string) (string, error) {
 	if len(parts) == 0 {
 		return "", &NameError{Rule: "is empty"}

@@ -15,9 +15,9 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// What PostgreSQL itself makes of names. names_test.go compares with the rule as written.
+// This file tests how PostgreSQL itself reads names; names_test.go tests the documented rule.
 
-// awkwardNames are those at which quoting and paths have failed elsewhere.
+// awkwardNames are names that often cause errors in quoting and search paths.
 var awkwardNames = []string{
 	"tenant_1",
 	"select",
@@ -78,7 +78,7 @@ var awkwardNames = []string{
 	"a.b",
 }
 
-// serverNames asks a server what it reads. One connection serves one input at a time.
+// serverNames asks a server how it reads names. One connection serves one input at a time.
 type serverNames struct {
 	mu   sync.Mutex
 	conn *pgx.Conn
@@ -96,8 +96,9 @@ func newServerNames(t testing.TB) *serverNames {
 	return &serverNames{conn: conn, role: roles.Tenant}
 }
 
-// validName checks that a name which ValidateName accepts is, quoted or not as SQL allows,
-// exactly that one identifier: of a schema, of a path of one, and of the role of a scope.
+// validName checks that PostgreSQL reads a name that ValidateName accepts as exactly one
+// identifier, quoted or unquoted as SQL allows: as a schema, as a search path, and in the role of a
+// scope.
 func (s *serverNames) validName(t *testing.T, name string) {
 	t.Helper()
 	if schemactx.ValidateName(name) != nil {
@@ -143,7 +144,7 @@ func (s *serverNames) validName(t *testing.T, name string) {
 	assert.Equal(t, s.role(name), user, "the role of valid name %q", name)
 }
 
-// quotedName checks that the server reads what QuoteName made of any parts as those parts.
+// quotedName checks that the server reads a result of QuoteName as the same parts.
 func (s *serverNames) quotedName(t *testing.T, a, b string) {
 	t.Helper()
 	quoted, err := schemactx.QuoteName(a, b)
@@ -153,7 +154,7 @@ func (s *serverNames) quotedName(t *testing.T, a, b string) {
 		return
 	}
 	if !utf8.ValidString(quoted) {
-		return // no text for a server; ValidateName refuses it, and so does PostgreSQL
+		return // not text for a server; ValidateName refuses it, and so does PostgreSQL
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -163,7 +164,7 @@ func (s *serverNames) quotedName(t *testing.T, a, b string) {
 		assert.Equal(t, a, ident[0], "QuoteName(%q, %q) = %s, which PostgreSQL reads as %q", a, b, quoted, ident) {
 		assert.Equal(t, b, ident[1], "QuoteName(%q, %q) = %s, which PostgreSQL reads as %q", a, b, quoted, ident)
 	}
-	// As a column's name, through PostgreSQL's own parser: the one that counts.
+	// As the name of a column, read by PostgreSQL's own parser, which decides.
 	column, err := schemactx.QuoteName(b)
 	require.NoError(t, err)
 	rows, err := s.conn.Query(t.Context(), "select 1 as "+column, pgx.QueryExecModeExec)

@@ -50,7 +50,7 @@ func TestQuoteNameRefusesWhatItWouldChange(t *testing.T) {
 	}
 }
 
-// FuzzValidateName compares with the rule as it is written down.
+// FuzzValidateName compares ValidateName with the documented rule.
 func FuzzValidateName(f *testing.F) {
 	for _, seed := range []string{"tenant_1", "", "pg_x", "public", "Ä", "a\x00"} {
 		f.Add(seed)

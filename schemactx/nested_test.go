@@ -17,7 +17,6 @@ func TestSavepoints(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ctx := in(t, "tenant_a")
-	// the scope holds
 	require.NoError(t, f.db.InTx(ctx, func(tx pgx.Tx) error {
 		require.NoError(t, insertNote(ctx, tx))
 		inner, err := tx.Begin(ctx)
@@ -124,8 +123,8 @@ func TestTransactionIsBusyWhileRowsAreOpen(t *testing.T) {
 	assert.Equal(t, 2, f.notes(t, "tenant_a"), "notes, want 2")
 }
 
-// Whatever goroutines do with a transaction that they were not given to share, none of them gets a
-// connection that is another tenant's by then.
+// If goroutines use a transaction concurrently, none of them gets a connection that already belongs
+// to another tenant.
 func TestGoroutinesThatOutliveTheirTransaction(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -166,14 +165,13 @@ func TestTransactionRunsAgainAfterASerializationFailure(t *testing.T) {
 	ctx := in(t, "tenant_a")
 	opts := schemactx.TxOptions{TxOptions: pgx.TxOptions{IsoLevel: pgx.Serializable}, MaxRetries: 3}
 	runs := 0
-	// somebody else writes what was read
 	require.NoError(t, db.InTxOptions(ctx, opts, func(tx pgx.Tx) error {
 		runs++
 		var n int
 		if err := tx.QueryRow(ctx, "select count(*) from notes").Scan(&n); err != nil {
 			return err
 		}
-		if runs == 1 { // somebody else writes what was read
+		if runs == 1 { // another connection writes what was read
 			_, err := db.Exec(ctx, "update notes set body = 'changed' where id = 1")
 			require.NoError(t, err)
 		}

@@ -19,7 +19,7 @@ func TestLoginPassword(t *testing.T) {
 		require.NoError(t, err)
 		return p
 	}
-	// Computed with OpenSSL. It must never change: programs would be locked out.
+	// Computed with OpenSSL. It must never change, or programs could not log in any more.
 	assert.Equal(t, "DT8RMUS_IlmAE3sE38YSeSoPs-8QdMpLWtK7_MO48Vg", derive(secret, "school__tenant_1"))
 	assert.NotEqual(t, derive(secret, "school__tenant_2"), derive(secret, "school__tenant_1"),
 		"two roles share a password")

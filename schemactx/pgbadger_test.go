@@ -15,9 +15,9 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// logOf returns a file with the lines of the log that are about the fixture's database. pgBadger
-// takes the further lines of a message for statements of whoever wrote the line before, and counts
-// the applications of all databases.
+// logOf returns a file with the log lines about the fixture's database. pgBadger attributes the
+// further lines of a message to the session that wrote the line before, and counts the applications
+// of all databases.
 func (s *loggingServer) logOf(t *testing.T, f *fixture) string {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(s.server.Dir(), "server.log"))
@@ -37,8 +37,7 @@ func (s *loggingServer) logOf(t *testing.T, f *fixture) string {
 	return path
 }
 
-// pgBadger's report of a real log counts the statements of each tenant, by the name of the
-// application.
+// pgBadger's report of a real log counts the statements of each tenant by application name.
 func testLogIsReadByPgBadger(t *testing.T, s *loggingServer) {
 	binary, err := exec.LookPath("pgbadger")
 	if err != nil {

@@ -16,7 +16,8 @@ import (
 
 var iniBlock = regexp.MustCompile("(?s)```ini\n(.*?)```")
 
-// PgBouncer runs with the settings of POOLERS.md, with one server connection for all clients.
+// PgBouncer with the settings of POOLERS.md isolates tenants, with one server connection for all
+// clients.
 func TestTheSettingsOfTheGuideToPoolersIsolateTenants(t *testing.T) {
 	t.Parallel()
 	guide, err := os.ReadFile("POOLERS.md")

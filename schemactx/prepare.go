@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// prepareOne prepares one statement; see prepare. Tracers are told, as pgx does it for statements
+// prepareOne prepares one statement, see prepare, and tells the tracer, as pgx does for statements
 // outside of a batch.
 func (u *unitOfWork) prepareOne(ctx context.Context, tx *txState, sql string) (*pgconn.StatementDescription, error) {
 	st := &stmt{key: stmtKey{u.scope.schema, sql}, name: u.state.cache.nextName(), age: u.scope.age}
@@ -26,9 +26,10 @@ func (u *unitOfWork) prepareOne(ctx context.Context, tx *txState, sql string) (*
 	return st.sd, err
 }
 
-// prepare makes statements on the server in the scope that they will run in, so that their tables
-// and types are those of the schema, and deallocates those that had to go. It is one round trip for
-// all of them; in a transaction that has not begun it brings BEGIN along.
+// prepare prepares statements on the server in the scope that they will run in, so that they use
+// the tables and types of the schema. It also deallocates the statements that were dropped from the
+// cache. It is one round trip for all of them. In a transaction that has not begun it sends BEGIN
+// too.
 func (u *unitOfWork) prepare(ctx context.Context, tx *txState, stmts []*stmt) error {
 	return u.retryPrologue(ctx, tx, func() error { return u.tryPrepare(ctx, tx, stmts) })
 }
@@ -45,7 +46,7 @@ func (u *unitOfWork) tryPrepare(ctx context.Context, tx *txState, stmts []*stmt)
 		p.SendDeallocate(name)
 	}
 	var missing []string
-	if !cs.preparedStale || prologue.has(stepForget) { // else their names are still taken
+	if !cs.preparedStale || prologue.has(stepForget) { // else their names are still in use
 		missing = u.missingInternal()
 	}
 	for _, sql := range missing {
@@ -69,15 +70,15 @@ func (u *unitOfWork) tryPrepare(ctx context.Context, tx *txState, stmts []*stmt)
 		u.noteEnd()
 	}
 	for _, st := range stmts {
-		st.sd.Name, st.sd.SQL = st.name, st.key.sql // the server's answer holds neither
+		st.sd.Name, st.sd.SQL = st.name, st.key.sql // the server's response contains neither
 		u.db.stats.evicted.Add(int64(cs.cache.put(st)))
 	}
 	return nil
 }
 
-// unprepare deallocates those of the statements that were prepared before another one of their
-// pipeline failed: a prepared statement outlives the transaction, and nothing else remembers its
-// name. It closes the connection where it cannot.
+// unprepare deallocates the statements that were prepared before another one in their pipeline
+// failed. A prepared statement outlives the transaction, and the cache does not know its name.
+// unprepare closes the connection if it fails.
 func (u *unitOfWork) unprepare(ctx context.Context, stmts []*stmt) {
 	prepared := slices.DeleteFunc(slices.Clone(stmts), func(st *stmt) bool { return st.sd == nil })
 	if len(prepared) == 0 || u.conn.IsClosed() {
@@ -87,7 +88,7 @@ func (u *unitOfWork) unprepare(ctx context.Context, stmts []*stmt) {
 	defer cancel()
 	p := u.conn.PgConn().StartPipeline(ctx)
 	for _, st := range prepared {
-		p.SendDeallocate(st.name) // which the server does in a failed transaction as well
+		p.SendDeallocate(st.name) // the server does that in a failed transaction as well
 		st.sd = nil
 	}
 	err := p.Sync()
@@ -96,7 +97,7 @@ func (u *unitOfWork) unprepare(ctx context.Context, stmts []*stmt) {
 	}
 }
 
-// missingOwn returns the library's own statements that the connection has not prepared yet.
+// missingInternal returns the internal statements that the connection has not prepared yet.
 func (u *unitOfWork) missingInternal() []string {
 	var missing []string
 	for _, sql := range append([]string{u.scope.sql, beginSQL, commitSQL, settingsSQL, fingerprintSQL}, scrubSQL...) {
@@ -160,8 +161,8 @@ func result[T any](p *pgconn.Pipeline) (T, error) {
 	return t, nil
 }
 
-// describe returns the description of a statement without keeping it: it is for connections that
-// may not have named statements.
+// describe returns the description of a statement without keeping it. It is for connections that
+// must not have named statements.
 func (u *unitOfWork) describe(
 	ctx context.Context,
 	tx *txState,

@@ -21,13 +21,14 @@ const (
 	resetNameSQL = "reset application_name"
 )
 
-// front is what goes in front of a statement in the same round trip, in this order: the scrub after
-// another tenant, BEGIN, a look at the catalogs, settings, the scope or an assertion of it,
-// savepoints. BEGIN is the first of its transaction because an isolation level has to come before
-// everything that takes a snapshot.
+// prologue is the list of statements that are sent before a statement in the same round trip. Their
+// order is: the scrub after another tenant, BEGIN, DEALLOCATE ALL if prepared statements are stale,
+// a read of the catalogs, settings, the scope or an assertion of it, savepoints. BEGIN is the first
+// statement of its transaction, because an isolation level must precede everything that takes a
+// snapshot.
 type prologue []internalStmt
 
-// own is one of the library's own statements on its way in front of the caller's.
+// internalStmt is an internal statement: one that this package sends and not the caller.
 type internalStmt struct {
 	step   step
 	sql    string
@@ -52,8 +53,8 @@ const (
 	stepCommit
 )
 
-// front returns what has to go first. With begin a single statement or a batch gets a transaction
-// block; tx says itself what it needs.
+// prologue returns the statements to send first. With begin, a single statement or a batch gets a
+// transaction block. If tx is not nil, it decides what is needed, and begin is not used.
 func (u *unitOfWork) prologue(tx *txState, begin bool) prologue {
 	var f prologue
 	if tx != nil && tx.begun {
@@ -78,8 +79,9 @@ func (u *unitOfWork) prologue(tx *txState, begin bool) prologue {
 	return f.savepoints(tx)
 }
 
-// scrub returns what takes away what another tenant may have left. It is a transaction of its own:
-// UNLISTEN takes effect at COMMIT, and an error of the statement must not take it back.
+// scrub returns the statements that remove the session state of another tenant. They are a separate
+// transaction, because UNLISTEN takes effect at COMMIT, and an error of the caller's statement must
+// not undo it.
 func (u *unitOfWork) scrub() prologue {
 	if !u.state.dirty(u.scope.schema) {
 		return nil
@@ -94,8 +96,8 @@ func (u *unitOfWork) scrub() prologue {
 	return append(f, internalStmt{step: stepScrubbed, sql: commitSQL})
 }
 
-// refused explains why the server did not let the scope in. A connection that has gone astray is
-// not used again.
+// refused explains why the server did not accept the scope. It closes a connection whose scope has
+// changed.
 func (u *unitOfWork) refused(err error) error {
 	err = u.scope.refused(err)
 	if errors.Is(err, ErrScopeChanged) {
@@ -113,13 +115,13 @@ func (f prologue) savepoints(tx *txState) prologue {
 	return f
 }
 
-// has reports whether the front has such a step.
+// has reports whether the prologue contains a step.
 func (f prologue) has(s step) bool {
 	return slices.ContainsFunc(f, func(o internalStmt) bool { return o.step == s })
 }
 
-// read reads the results of the front with next, which reads one, and notes what they mean for the
-// unit and tx.
+// read reads the results of the prologue, each with next, and records what they mean for the unit
+// and tx.
 func (f prologue) read(u *unitOfWork, tx *txState, next func() ([][][]byte, error)) error {
 	for _, o := range f {
 		rows, err := next()
@@ -137,13 +139,13 @@ func (f prologue) read(u *unitOfWork, tx *txState, next func() ([][][]byte, erro
 		case err != nil && o.step == stepPrepared && sqlstate.Is(err, sqlstate.DivisionByZero):
 			return errForeignPrepared
 		case err != nil && sqlstate.Is(err, sqlstate.InvalidStatement) && (tx == nil || !tx.begun):
-			return fmt.Errorf("%w: %w", errForeignPrepared, err) // a function has deallocated one of this package's own
+			return fmt.Errorf("%w: %w", errForeignPrepared, err) // a function has deallocated an internal statement
 		case err != nil:
 			return err
 		}
 		switch o.step {
 		case stepForget:
-			u.state.preparedStale = false // whatever becomes of the transaction
+			u.state.preparedStale = false // also if the transaction fails
 		case stepScrubbed:
 			u.db.stats.scrubs.Add(1)
 			u.state.dirtyBy, u.state.preparedDirty = "", false
@@ -157,7 +159,7 @@ func (f prologue) read(u *unitOfWork, tx *txState, next func() ([][][]byte, erro
 	return nil
 }
 
-// queue appends the statement to a batch, prepared where the connection knows it.
+// queue appends the statement to a batch. It uses the prepared statement if the connection has one.
 func (o internalStmt) queue(cs *connState, b *pgconn.Batch, named bool) {
 	if sd := cs.internal[o.sql]; named && sd != nil {
 		b.ExecPrepared(sd.Name, o.params, nil, nil)

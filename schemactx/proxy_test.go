@@ -14,12 +14,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// proxy stands between pools and PostgreSQL. It sees what they say to each other, so that
-// costs are counted on the wire and not inferred, and it can hold every chunk back for a
-// while, as a network does: a delay costs time and no throughput, however many chunks are
-// on their way.
+// proxy is between pools and PostgreSQL. It reads their messages, so that costs are counted on the
+// wire and not inferred. It can delay each chunk as a network does: a delay costs time but no
+// throughput, for any number of chunks in transit.
 type proxy struct {
-	delay    time.Duration // each way
+	delay    time.Duration // in each direction
 	listener net.Listener
 	network  string // of the server
 	address  string // of the server
@@ -31,7 +30,7 @@ type proxy struct {
 	closed  bool
 }
 
-// newProxy returns a proxy to the server of url, which closes with the test.
+// newProxy returns a proxy to the server of url, which is closed at the end of the test.
 func newProxy(t testing.TB, url string, delay time.Duration) *proxy {
 	t.Helper()
 	cfg, err := pgx.ParseConfig(url)
@@ -45,7 +44,7 @@ func newProxy(t testing.TB, url string, delay time.Duration) *proxy {
 	return p
 }
 
-// carry makes a pool's connections go through the proxy. They are not encrypted.
+// carry makes a pool's connections use the proxy, without encryption.
 func (p *proxy) carry(cfg *pgxpool.Config) {
 	address := p.listener.Addr().String()
 	cfg.ConnConfig.TLSConfig = nil
@@ -55,7 +54,7 @@ func (p *proxy) carry(cfg *pgxpool.Config) {
 	}
 }
 
-// during returns the traffic while fn runs. Others must be quiet then.
+// during returns the traffic while fn runs. No other user of the proxy may be active meanwhile.
 func (p *proxy) during(fn func() error) (traffic, error) {
 	p.mu.Lock()
 	p.traffic = newTraffic()
@@ -72,7 +71,7 @@ func (p *proxy) accept() {
 	for {
 		client, err := p.listener.Accept()
 		if err != nil {
-			return // closed
+			return // the proxy is closed
 		}
 		server, err := new(net.Dialer).DialContext(context.Background(), p.network, p.address)
 		if err != nil {
@@ -83,7 +82,7 @@ func (p *proxy) accept() {
 	}
 }
 
-// join starts to carry between the two ends.
+// join starts to carry data between client and server.
 func (p *proxy) join(client, server net.Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -93,10 +92,10 @@ func (p *proxy) join(client, server net.Conn) {
 		return
 	}
 	p.open = append(p.open, client, server)
-	asked := false // the client has sent something since it last got something
+	asked := false // the client has sent something since it last received something
 	fromClient, fromServer := frames{untyped: true}, frames{}
-	// Both are looked at where the client is: a delayed answer does not count before it has
-	// reached the client, so that whoever does not wait for it is seen not to wait.
+	// Both directions are examined at the client. A delayed answer counts when it has reached the
+	// client, so that a client which does not wait for it is seen not to wait.
 	p.pump(server, client, func(data []byte) {
 		asked = true
 		fromClient.read(data, p.traffic.client)
@@ -110,14 +109,14 @@ func (p *proxy) join(client, server net.Conn) {
 	})
 }
 
-// chunk is some bytes on their way.
+// chunk is some bytes in transit.
 type chunk struct {
 	data []byte
 	due  time.Time
 }
 
-// pump carries chunks from src to dst until either ends, and then ends dst. arrived is
-// called with each chunk that came from src, leaving before each goes to dst, under p.mu.
+// pump carries chunks from src to dst until either ends, and then closes both. Under p.mu it calls
+// arrived with each chunk read from src, and leaving before each is written to dst.
 func (p *proxy) pump(dst, src net.Conn, arrived, leaving func([]byte)) {
 	queue := make(chan chunk, 1<<12)
 	p.running.Go(func() {
@@ -137,7 +136,7 @@ func (p *proxy) pump(dst, src net.Conn, arrived, leaving func([]byte)) {
 		defer func() {
 			dst.Close()
 			src.Close()
-			for range queue { // the reader must not wait for a place in it
+			for range queue { // so that the reader does not block
 			}
 		}()
 		for c := range queue {
@@ -159,7 +158,7 @@ func (p *proxy) look(see func([]byte), data []byte) {
 	see(data)
 }
 
-// close ends all connections and returns when nothing of the proxy runs any more.
+// close ends all connections and returns when no goroutine of the proxy runs any more.
 func (p *proxy) close() {
 	p.mu.Lock()
 	p.closed = true
@@ -171,8 +170,8 @@ func (p *proxy) close() {
 	p.running.Wait()
 }
 
-// openVia returns a pool whose connections go through the proxy. It does not ping
-// connections that were idle for a second, as pools do by default: that is a round trip too.
+// openVia returns a pool whose connections use the proxy. Unlike pools by default, it does not ping
+// connections that were idle for a second, because a ping is a round trip too.
 func openVia(t testing.TB, p *proxy, url string, conns int32, options ...func(*pgxpool.Config)) *pgxpool.Pool {
 	t.Helper()
 	cfg, err := pgxpool.ParseConfig(url)

@@ -67,7 +67,7 @@ func TestProxyDelaysEachWay(t *testing.T) {
 func TestProxyDelaysWithoutLimitingThroughput(t *testing.T) {
 	t.Parallel()
 	const (
-		delay = 250 * time.Millisecond // which is half a minute for all chunks, and leaves a busy machine its time
+		delay = 250 * time.Millisecond // half a minute for all chunks, so a busy machine is fast enough
 		size  = 8 << 20
 	)
 	pg := pgtest.New(t)

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// qualifiers returns the names in front of dots in a statement: the schemas that it may name, and
-// the aliases and tables of its columns. It reports false where it cannot tell, or where a name is
-// that of temporary objects, which are the session's own.
+// qualifiers returns the names before dots in a statement: the schemas that it may name, and also
+// aliases and tables of columns. It returns false if it cannot tell, or if a name belongs to the
+// session's temporary objects.
 func qualifiers(sql string) (names []string, ok bool) {
 	if strings.IndexByte(sql, '.') < 0 {
 		return nil, true
@@ -31,7 +31,7 @@ func qualifiers(sql string) (names []string, ok bool) {
 	}
 }
 
-// isASCII reports whether lower case means the same to PostgreSQL and to Go.
+// isASCII reports whether s is ASCII, so that lower case means the same to PostgreSQL and to Go.
 func isASCII(s string) bool {
 	return !strings.ContainsFunc(s, func(c rune) bool { return c >= 0x80 })
 }

@@ -10,8 +10,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// A unit of work that has asked for the limits before Refresh must not keep them for those that
-// come after it.
+// If a unit of work has called Limits before Refresh, its result must not be used by later units.
 func TestLimitsFromBeforeRefreshAreNotKept(t *testing.T) {
 	t.Parallel()
 	open := map[string]func(t *testing.T, cfg schemactx.Config) *schemactx.DB{
@@ -46,7 +45,7 @@ func TestRefreshLeavesATransactionItsConnection(t *testing.T) {
 	ctx := in(t, "tenant_a")
 	tx, err := db.Begin(ctx)
 	require.NoError(t, err)
-	defer func() { _ = tx.Rollback(ctx) }() // where the test fails
+	defer func() { _ = tx.Rollback(ctx) }() // in case the test fails
 	_, err = tx.Exec(ctx, "update notes set body = 'changed'")
 	require.NoError(t, err)
 	db.Refresh("tenant_a")

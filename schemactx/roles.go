@@ -6,25 +6,25 @@ import (
 	"strings"
 )
 
-// maxPrefixLen leaves a schema name of 40 bytes room in a role name.
+// maxPrefixLen leaves room for a schema name of 40 bytes in a role name.
 const maxPrefixLen = 20
 
-// RoleNames names the PostgreSQL roles of one database. Roles belong to the whole server, so
-// each database that uses this package on it has a prefix of its own:
+// RoleNames are the names of the PostgreSQL roles of one database. Roles belong to the whole
+// server, so each database that uses this package on it has its own prefix:
 //
 //	<prefix>_owner      owns schemas and tables; migrates and provisions
-//	<prefix>_runtime    the login that serves requests; has no rights of its own
-//	<prefix>_public     what a public scope may do
-//	<prefix>__<schema>  what a scope of that tenant may do
+//	<prefix>_runtime    the login that serves requests; has no privileges of its own
+//	<prefix>_public     the privileges of a public scope
+//	<prefix>__<schema>  the privileges of a scope of that tenant
 //
 // The zero value is not valid; see [NewRoleNames].
 type RoleNames struct {
 	prefix string
 }
 
-// NewRoleNames returns the role names under prefix, which matches [a-z][a-z0-9_]{0,19}, has no
-// two underscores in a row and ends in none, so that no two databases with different
-// prefixes can meet in one name. Any other prefix is a [NameError].
+// NewRoleNames returns the role names for prefix. prefix must match [a-z][a-z0-9_]{0,19}, must not
+// contain two underscores in a row and must not end with one, so that role names of two prefixes
+// never coincide. For any other prefix it returns a [NameError].
 func NewRoleNames(prefix string) (RoleNames, error) {
 	if err := ValidateName(prefix); err != nil {
 		return RoleNames{}, err
@@ -41,8 +41,8 @@ func NewRoleNames(prefix string) (RoleNames, error) {
 	return RoleNames{prefix: prefix}, nil
 }
 
-// DefaultRoleNames returns the role names for the database of that name: its own name as the
-// prefix where that is a valid one, else a prefix made of its hash.
+// DefaultRoleNames returns the role names for a database. The prefix is the database's name if that
+// is valid, else one made from the hash of the name.
 func DefaultRoleNames(database string) RoleNames {
 	if r, err := NewRoleNames(database); err == nil {
 		return r
@@ -51,7 +51,7 @@ func DefaultRoleNames(database string) RoleNames {
 	return RoleNames{prefix: "db_" + hex.EncodeToString(sum[:8])}
 }
 
-// Prefix returns the prefix that the names share.
+// Prefix returns the prefix of all names.
 func (r RoleNames) Prefix() string { return r.prefix }
 
 // Owner returns the name of the role that owns schemas and tables.
@@ -63,9 +63,9 @@ func (r RoleNames) Runtime() string { return r.prefix + "_runtime" }
 // Public returns the name of the role of public scopes.
 func (r RoleNames) Public() string { return r.prefix + "_public" }
 
-// Tenant returns the name of the role of a tenant's schema. Names that would not fit into
-// 63 bytes carry a hash in place of the schema; they begin with <prefix>_x_, as no other
-// role of ours does.
+// Tenant returns the name of the role of a tenant's schema. If the name would be longer than 63
+// bytes, a hash replaces the schema. Such a name begins with <prefix>_x_, as no other role of this
+// package does.
 func (r RoleNames) Tenant(schema string) string {
 	name := r.prefix + "__" + schema
 	if len(name) <= MaxNameLen {
@@ -75,10 +75,11 @@ func (r RoleNames) Tenant(schema string) string {
 	return r.prefix + "_x_" + hex.EncodeToString(sum[:16])
 }
 
-// ValidateSchema is [ValidateName] for a new tenant's schema. It also refuses, with a [NameError],
-// the names of the owner, of the runtime login and of the public role, and names that begin like
-// those of tenants' roles. PostgreSQL's default search path begins with "$user": a session of such
-// a role that sets no path would find the tenant's tables, and make its own there.
+// ValidateSchema is [ValidateName] for the schema of a new tenant. It also refuses, with a
+// [NameError], the names of the owner, the runtime login and the public role, and names that begin
+// like the roles of tenants. The reason is PostgreSQL's default search path, which begins with
+// "$user". A session of such a role that sets no path would find the tenant's tables and create its
+// own there.
 func (r RoleNames) ValidateSchema(name string) error {
 	if err := ValidateName(name); err != nil {
 		return err

@@ -14,13 +14,13 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// wireDelay is how long a proxy that counts holds chunks back, each way. Without it, an
-// answer on the loopback can overtake what a client sends in several writes without waiting,
-// and the count would depend on the scheduler.
+// wireDelay is how long a counting proxy delays chunks, in each direction. Without a delay, an
+// answer on the loopback can arrive while the client still sends in several writes without waiting.
+// The count would then depend on the scheduler.
 const wireDelay = 5 * time.Millisecond
 
-// wired is a fixture whose DB reaches the server through a proxy, on one connection that is
-// open already.
+// wired is a fixture whose DB reaches the server through a proxy, on one connection that is already
+// open.
 type wired struct {
 	*fixture
 	proxy *proxy
@@ -41,13 +41,13 @@ func setupWired(t *testing.T, options ...func(*pgxpool.Config)) *wired {
 	return w
 }
 
-// unprepared makes a pool's statements unnamed, as for a pooler that cannot keep them.
+// unprepared makes a pool's statements unnamed, as for a pooler without prepared statements.
 func unprepared(cfg *pgxpool.Config) { cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec }
 
-// cost is what something may cost on the wire.
+// cost is the allowed cost of an operation on the wire.
 type cost struct {
 	trips  int
-	parses bool // Parse may be sent; trips is then the most it may cost, else what it costs
+	parses bool // Parse may be sent; trips is then the maximum, else the exact number
 }
 
 // warm and cold are the documented costs of a unit of work.
@@ -56,7 +56,7 @@ var (
 	cold = cost{trips: 2, parses: true}
 )
 
-// expect fails the test unless fn costs as much.
+// expect fails the test unless fn has the given cost.
 func (w *wired) expect(t *testing.T, what string, want cost, fn func() error) {
 	t.Helper()
 	got, err := w.proxy.during(fn)
@@ -64,7 +64,7 @@ func (w *wired) expect(t *testing.T, what string, want cost, fn func() error) {
 	w.compare(t, what, want, got)
 }
 
-// expectFailure is expect for what the server refuses with that SQLSTATE.
+// expectFailure is expect for an fn that the server refuses with that SQLSTATE.
 func (w *wired) expectFailure(t *testing.T, what string, want cost, state string, fn func() error) {
 	t.Helper()
 	got, err := w.proxy.during(fn)
@@ -81,7 +81,7 @@ func (w *wired) compare(t *testing.T, what string, want cost, got traffic) {
 	}
 }
 
-// statements are the ways to run a single one.
+// statements are the ways to run a single statement.
 var statements = map[string]func(context.Context, *schemactx.DB, string, ...any) error{
 	"Exec": func(ctx context.Context, db *schemactx.DB, sql string, args ...any) error {
 		_, err := db.Exec(ctx, sql, args...)
@@ -107,7 +107,7 @@ func TestRoundTripsOfAStatement(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := setupWired(t)
-			for _, schema := range []string{"tenant_a", "tenant_b"} { // the first one is the connection's very first use
+			for _, schema := range []string{"tenant_a", "tenant_b"} { // tenant_a: first use of the connection
 				statement := func() error {
 					return run(in(t, schema), w.db, "select body from notes where id = $1", 1)
 				}
@@ -148,7 +148,7 @@ func TestRoundTripsOfAChangeOfTenant(t *testing.T) {
 	}
 	for i := range 6 {
 		schema := schemas[i%2]
-		// What cleans the connection in front of the scope need not be prepared.
+		// The scrub before the scope need not be prepared.
 		w.expect(t, "change to "+schema, cost{trips: 1, parses: true}, func() error {
 			body, _, err := note(in(t, schema), w.db)
 			if err == nil && body != schema {

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// DB.Begin itself costs nothing: BEGIN travels with the first statement. Neither it nor
-// COMMIT needs to be prepared.
+// DB.Begin costs no round trip: BEGIN is sent with the first statement. Neither it nor COMMIT has
+// to be prepared.
 func TestRoundTripsOfATransaction(t *testing.T) {
 	t.Parallel()
 	w := setupWired(t)
@@ -108,7 +108,7 @@ type sender interface {
 	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
 }
 
-// notesBatch reads the note of schema twice and adds one and takes it back.
+// notesBatch reads the note of schema twice, inserts one and deletes it.
 func notesBatch(ctx context.Context, s sender, schema string) error {
 	batch := &pgx.Batch{}
 	read := func(row pgx.Row) error {
@@ -183,13 +183,13 @@ func TestRoundTripsOfAFailingBatch(t *testing.T) {
 			return w.db.SendBatch(ctx, batch).Close()
 		}
 	}
-	// The pipeline ends at the error; its ROLLBACK needs another one.
+	// The pipeline ends at the error; the ROLLBACK needs another one.
 	w.expectFailure(t, "cold", cost{trips: 3, parses: true}, "22012", failing(0))
 	w.expectFailure(t, "warm", cost{trips: 2, parses: true}, "22012", failing(0))
 	expectNote(t, ctx, w.db, "tenant_a")
 }
 
-// A COPY has no arguments to bind but needs the types of its columns, each time.
+// A COPY has no arguments, but needs the types of its columns each time.
 func TestRoundTripsOfACopy(t *testing.T) {
 	t.Parallel()
 	w := setupWired(t)

@@ -11,17 +11,17 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// rows are the rows of one result. They behave as those of [pgx.Conn.Query]; once closed they have
-// let go of the connection and of everything that was read from it.
+// rows are the rows of one result. They behave like those of [pgx.Conn.Query]. After they are
+// closed, they refer neither to the connection nor to anything read from it.
 type rows struct {
 	typeMap *pgtype.Map
-	loaded  *schemaTypes // that typeMap is of; nil for none
+	loaded  *schemaTypes // the types in typeMap; nil for none
 	rr      *pgconn.ResultReader
-	mrr     *pgconn.MultiResultReader // that rr is of, when the rows are all that the caller reads from it
+	mrr     *pgconn.MultiResultReader // that rr belongs to, after statement.sendBehind; else nil
 	owner   rowsOwner
-	mu      *sync.Mutex // of the transaction, whose end may come from another goroutine; nil outside of one
-	ahead   bool        // a row was read that Next has not given out
-	read    bool        // a row has been scanned before
+	mu      *sync.Mutex // the transaction's: another goroutine may end it; nil outside of one
+	ahead   bool        // a row was read that Next has not returned
+	read    bool        // a row has been scanned
 	closed  bool
 	tag     pgconn.CommandTag
 	err     error
@@ -29,17 +29,17 @@ type rows struct {
 	types   []reflect.Type
 }
 
-// rowsOwner is told when rows are closed, with what the server said. It returns the error that the
+// rowsOwner is told when rows are closed, with the server's response. It returns the error that the
 // rows end with.
 type rowsOwner interface {
 	rowsClosed(tag pgconn.CommandTag, err error) error
-	rowsAbandoned() // instead, where the caller's code has panicked: the unit of work is given up
+	rowsAbandoned() // called instead if the caller's code panicked: the unit of work is abandoned
 }
 
 var _ pgx.Rows = (*rows)(nil)
 
-// readAhead reads the first row, so that an error of the statement is found before any row has been
-// given out.
+// readAhead reads the first row, so that an error of the statement is found before a row is
+// returned.
 func (r *rows) readAhead() error {
 	if r.ahead = r.rr.NextRow(); r.ahead {
 		return nil
@@ -60,8 +60,8 @@ func (r *rows) unlock() {
 	}
 }
 
-// leave is deferred where the caller's code may run: it unlocks, and gives up what did not come to
-// its end. See [unit.abandonUnless].
+// leave is deferred where the caller's code may run. It unlocks, and abandons the unit of work
+// unless *done is true. See [unitOfWork.abandonUnless].
 func (r *rows) leave(done *bool) {
 	defer r.unlock()
 	if !*done {
@@ -69,7 +69,7 @@ func (r *rows) leave(done *bool) {
 	}
 }
 
-// errAbandoned is what rows and batches end with when the caller's code has panicked in them.
+// errAbandoned is the error of rows and batches in which the caller's code has panicked.
 var errAbandoned = errors.New("given up after a panic, in a hook, a tracer, a callback or a destination")
 
 func (r *rows) giveUp() {
@@ -89,7 +89,7 @@ func (r *rows) closeFor(err error) {
 	done = true
 }
 
-// close ends the rows. err is why, when it is not the server's error.
+// close ends the rows. err is the reason, if it is not the server's error.
 func (r *rows) close(err error) {
 	if r.closed {
 		return
@@ -146,7 +146,7 @@ func (r *rows) next() bool {
 	return false
 }
 
-// errRowsClosed is what reading from closed rows returns.
+// errRowsClosed is returned by reads from closed rows.
 var errRowsClosed = errors.New("rows is closed")
 
 // Scan implements [pgx.Rows].
@@ -170,7 +170,8 @@ func (r *rows) Scan(dest ...any) error {
 	return err
 }
 
-// scanRow lets the scanner read the row by the methods of r, each of which takes the lock.
+// scanRow calls the scanner without the lock, because it reads the row with the methods of r, which
+// lock.
 func (r *rows) scanRow(scanner pgx.RowScanner) error {
 	done := false
 	defer func() {
@@ -198,7 +199,7 @@ func (r *rows) scan(dest []any) error {
 			len(fields),
 			len(dest),
 		)
-	case !r.read: // most results that are scanned have one row, and planning for more costs
+	case !r.read: // most results have one row, for which plans do not pay
 		r.read = true
 		return r.scanOnce(fields, values, dest)
 	case r.plans == nil:
@@ -257,8 +258,8 @@ func (r *rows) values() ([]any, error) {
 	return values, nil
 }
 
-// value decodes one column as pgx does: types that it does not know are strings or, in binary
-// format, bytes.
+// value decodes one column as pgx does. The value of an unknown type is a string, or bytes in
+// binary format.
 func value(m *pgtype.Map, field *pgconn.FieldDescription, raw []byte) (any, error) {
 	if raw == nil {
 		return nil, nil
@@ -286,7 +287,8 @@ func (r *rows) RawValues() [][]byte {
 	return r.rr.Values()
 }
 
-// Conn implements [pgx.Rows]. It returns nil: a connection outside of its scope is not to be had.
+// Conn implements [pgx.Rows]. It returns nil, because a connection must not be used outside of its
+// scope.
 func (r *rows) Conn() *pgx.Conn { return nil }
 
 // TypeMap implements [pgx.Rows].
@@ -307,7 +309,7 @@ func (fr *firstRow) Scan(dest ...any) error {
 	return scanFirst(r, dest)
 }
 
-// scanFirst scans the first of rows and closes them.
+// scanFirst scans the first row and closes the rows.
 func scanFirst(r pgx.Rows, dest []any) error {
 	if !r.Next() {
 		if err := r.Err(); err != nil {
@@ -322,7 +324,7 @@ func scanFirst(r pgx.Rows, dest []any) error {
 	return r.Err()
 }
 
-// failedRows are what a query returns that never ran: an error and no rows. They are a [pgx.Row] as
+// failedRows is the result of a query that never ran: an error and no rows. It is a [pgx.Row] as
 // well.
 type failedRows struct{ err error }
 

@@ -13,19 +13,19 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// ownSavepoints is how the names of savepoints begin on the server. The names that statements give
-// them are kept here, so that neither can be taken for the other.
+// ownSavepoints is the prefix of savepoint names on the server. The names that statements give are
+// kept in txState, so the two cannot be confused.
 const ownSavepoints = "pgtenant_"
 
-// savepoint is one that the transaction has, on the server or to be set there with the next
+// savepoint is a savepoint of the transaction. It is on the server or will be set with the next
 // statement.
 type savepoint struct {
-	server string // its name there
-	name   string // that a SAVEPOINT statement gave it; "" where [Tx.Begin] made it
-	tx     *Tx    // that Begin returned, else nil
+	server string // its name on the server
+	name   string // the name in the SAVEPOINT statement; "" if [Tx.Begin] made it
+	tx     *Tx    // the result of Begin, else nil
 }
 
-// newSavepoint adds a savepoint, which the next statement brings to the server.
+// newSavepoint adds a savepoint, which is sent with the next statement.
 func (st *txState) newSavepoint(name string, tx *Tx) string {
 	server := st.nextSavepoint()
 	st.savepoints = append(st.savepoints, server)
@@ -38,7 +38,7 @@ func (st *txState) nextSavepoint() string {
 	return ownSavepoints + strconv.Itoa(st.count)
 }
 
-// cut takes savepoints off the stack, from the i-th on. Those that Begin returned are over.
+// cut removes the savepoints from index i on from the stack. Those that Begin returned become done.
 func (st *txState) cut(i int) {
 	for _, sp := range st.stack[i:] {
 		if sp.tx != nil {
@@ -48,14 +48,14 @@ func (st *txState) cut(i int) {
 	st.stack = st.stack[:i]
 }
 
-// cutBegun takes off the stack what Begin returned, and all inside of it.
+// cutBegun removes a savepoint that Begin made from the stack, and all inside of it.
 func (st *txState) cutBegun(server string) {
 	if i := slices.IndexFunc(st.stack, func(sp savepoint) bool { return sp.server == server }); i >= 0 {
 		st.cut(i)
 	}
 }
 
-// savepointOp is what a savepoint statement does. Its text is PostgreSQL's command tag.
+// savepointOp is the operation of a savepoint statement. Its text is PostgreSQL's command tag.
 type savepointOp string
 
 const (
@@ -64,7 +64,7 @@ const (
 	opRollbackTo savepointOp = "ROLLBACK"
 )
 
-// sql is the statement that does it to a savepoint of that name, which has to be quoted if need be.
+// sql returns the statement for a savepoint of that name, which must be quoted if necessary.
 func (op savepointOp) sql(name string) string {
 	switch op {
 	case opSavepoint:
@@ -79,11 +79,11 @@ func (op savepointOp) sql(name string) string {
 // savepointStatement is SAVEPOINT, RELEASE or ROLLBACK TO as the caller wrote it.
 type savepointStatement struct {
 	op   savepointOp
-	name string // as PostgreSQL would keep it
+	name string // as PostgreSQL would store it
 }
 
-// parseSavepoint reads a savepoint statement. It reports false for everything else, such as
-// ROLLBACK alone.
+// parseSavepoint parses a savepoint statement. It returns false for all other statements, such as a
+// ROLLBACK without TO.
 func parseSavepoint(sql string) (c savepointStatement, ok bool) {
 	l := lexer{rest: sql}
 	l.skipSemicolons()
@@ -111,8 +111,8 @@ func parseSavepoint(sql string) (c savepointStatement, ok bool) {
 	return c, c.name != "" && l.rest == ""
 }
 
-// afterSavepoint returns the name behind the word SAVEPOINT, which may be left out, and may be the
-// name itself.
+// afterSavepoint returns the name of the savepoint. The word SAVEPOINT may come before it, and it
+// may also be the name itself.
 func (l *lexer) afterSavepoint() string {
 	name, quoted := l.identifier()
 	if !quoted && name == "savepoint" {
@@ -130,7 +130,7 @@ func (l *lexer) skipSemicolons() {
 	}
 }
 
-// identifier returns the next word as PostgreSQL would keep it as a name, or "" where none follows.
+// identifier returns the next word as PostgreSQL would store it as a name, or "" if none follows.
 func (l *lexer) identifier() (name string, quoted bool) {
 	l.blank()
 	switch {
@@ -152,7 +152,7 @@ func (l *lexer) identifier() (name string, quoted bool) {
 	return "", false
 }
 
-// lowerASCII folds what PostgreSQL folds in a name in UTF-8.
+// lowerASCII folds the letters that PostgreSQL folds in a name in UTF-8.
 func lowerASCII(r rune) rune {
 	if 'A' <= r && r <= 'Z' {
 		return r + ('a' - 'A')
@@ -160,7 +160,7 @@ func lowerASCII(r rune) rune {
 	return r
 }
 
-// truncated is as much of a name as PostgreSQL keeps.
+// truncated returns the part of a name that PostgreSQL keeps.
 func truncated(name string) string {
 	if len(name) <= MaxNameLen {
 		return name
@@ -172,9 +172,9 @@ func truncated(name string) string {
 	return name[:n]
 }
 
-// resolve looks up the name of a savepoint statement on a stack, on which the innermost of a name
-// hides the others. It returns its place and what to send. A name that is not there is for the
-// server to refuse.
+// resolve looks up the name of a savepoint statement on a stack. The innermost savepoint hides
+// outer ones of the same name. It returns the index and the name to send. If there is no such
+// savepoint, at is -1, and the server refuses the name.
 func (c savepointStatement) resolve(stack []savepoint) (at int, server string) {
 	for at = len(stack) - 1; at >= 0; at-- {
 		if sp := stack[at]; sp.tx == nil && sp.name == c.name {
@@ -183,14 +183,14 @@ func (c savepointStatement) resolve(stack []savepoint) (at int, server string) {
 	}
 	name := c.name
 	if strings.HasPrefix(name, ownSavepoints) {
-		name = name[:min(len(name), MaxNameLen-1)] + " " // one that the server cannot have
+		name = name[:min(len(name), MaxNameLen-1)] + " " // no savepoint on the server has this name
 	}
-	server, _ = QuoteName(name) // a parsed name is a valid one
+	server, _ = QuoteName(name) // a parsed name is valid
 	return -1, server
 }
 
-// applied notes what the server has done to the savepoint at that place of the stack, or that it
-// has set server.
+// applied records what the server has done to the savepoint at index at of the stack, or that it
+// has set the savepoint server.
 func (st *txState) applied(c savepointStatement, at int, server string) {
 	switch {
 	case c.op == opSavepoint:
@@ -203,13 +203,12 @@ func (st *txState) applied(c savepointStatement, at int, server string) {
 	}
 }
 
-// savepoint carries out a savepoint statement as what it is in PostgreSQL, in the transaction, with
-// what Begin keeps of savepoints. SAVEPOINT costs no round trip: it travels with the next
-// statement.
+// savepoint runs a savepoint statement as PostgreSQL would, on the stack that it shares with
+// [Tx.Begin]. SAVEPOINT costs no round trip: it is sent with the next statement.
 func (s *statement) savepoint(c savepointStatement) error {
 	s.closed, s.savepointed, s.input.text = true, true, kindRead
 	if s.tx.suspect {
-		s.input.text = kindOther // it stays so: the scope is not asserted here
+		s.input.text = kindOther // still suspect: the scope is not asserted here
 	}
 	s.input.named = nil
 	err := s.ctx.Err()
@@ -236,7 +235,7 @@ func (s *statement) doSavepoint(ctx context.Context, c savepointStatement) error
 	case c.op == opSavepoint || at < 0:
 		return s.sendRefused(ctx, c.op.sql(server))
 	}
-	if i := slices.Index(st.savepoints, server); i >= 0 { // it is not on the server yet, and nothing inside of it is
+	if i := slices.Index(st.savepoints, server); i >= 0 { // not on the server yet, like all inside of it
 		if c.op == opRollbackTo {
 			i++
 		}
@@ -251,9 +250,9 @@ func (s *statement) doSavepoint(ctx context.Context, c savepointStatement) error
 	return nil
 }
 
-// sendRefused sends what the server will refuse, behind all that has to come before it: BEGIN,
-// savepoints not sent yet. The error is the server's, and the transaction has failed as in
-// PostgreSQL.
+// sendRefused sends a statement that the server will refuse, after everything that must precede it:
+// BEGIN and savepoints that were not sent yet. It returns the server's error, and the transaction
+// has failed as in PostgreSQL.
 func (s *statement) sendRefused(ctx context.Context, sql string) error {
 	written := s.input
 	defer func() { s.input = written }()
@@ -270,20 +269,20 @@ func (s *statement) sendRefused(ctx context.Context, sql string) error {
 		err = s.readAhead()
 	}
 	if err = s.drain(err); err == nil {
-		s.destroy() // whatever it has done is unknown
+		s.destroy() // its effect is unknown
 		err = errors.New("schemactx: the server took a savepoint statement that it cannot know")
 	}
 	return err
 }
 
-// savepointCall is a savepoint statement in the batch of a transaction.
+// savepointCommand is a savepoint statement in the batch of a transaction.
 type savepointCommand struct {
 	savepointStatement
-	at     int    // its place on the stack when it runs
-	server string // what is sent
+	at     int    // its index on the stack when it runs
+	server string // the name that is sent
 }
 
-// isSavepoint reports whether c is a savepoint statement, and notes what it does.
+// isSavepoint reports whether c is a savepoint statement. If so, it sets c.savepoint.
 func (br *batchResults) isSavepoint(c *input) bool {
 	if br.tx == nil || c.text != kindRefused || len(c.args) > 0 {
 		return false
@@ -295,17 +294,17 @@ func (br *batchResults) isSavepoint(c *input) bool {
 	return ok
 }
 
-// afterRollback leaves c unprepared in a transaction that has failed: the server does not parse it
-// before the ROLLBACK TO in front of it has run.
+// afterRollback makes c run unprepared in a failed transaction, because the server does not parse
+// it before the preceding ROLLBACK TO has run.
 func (br *batchResults) afterRollback(c *input) {
 	if br.tx != nil && br.status() == 'E' {
 		c.mode = pgx.QueryExecModeExec
 	}
 }
 
-// resolveSavepoints finds out what the savepoint statements are for, each on the stack that those
-// before it will have left. It reports whether the batch begins by taking back what has failed; the
-// scope is asserted behind that.
+// resolveSavepoints resolves the names in the savepoint statements of a batch, each on the stack
+// that the statements before it will leave. It reports whether the batch begins with a ROLLBACK TO
+// in a failed transaction. The scope is asserted after that.
 func (br *batchResults) resolveSavepoints() (recovers bool) {
 	var stack []savepoint
 	for i := range br.inputs {
@@ -337,8 +336,8 @@ func (br *batchResults) resolveSavepoints() (recovers bool) {
 	return recovers
 }
 
-// readSavepoints reads the results that the caller has left unread, for what the savepoint
-// statements among them did.
+// readSavepoints reads the results that the caller has not read, to record the effects of the
+// savepoint statements among them.
 func (br *batchResults) readSavepoints() {
 	unread := br.inputs[min(br.next, len(br.inputs)):]
 	if !slices.ContainsFunc(unread, func(c input) bool { return c.savepoint != nil }) {

@@ -19,7 +19,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// outcome is what a caller sees of a statement: its tag, or the SQLSTATE of its error.
+// outcome is the result of a statement for the caller: its tag, or the SQLSTATE of its error.
 func outcome(tag pgconn.CommandTag, err error) string {
 	var pgErr *pgconn.PgError
 	switch {
@@ -31,9 +31,9 @@ func outcome(tag pgconn.CommandTag, err error) string {
 	return tag.String()
 }
 
-// plain runs the steps in a transaction of pgx, in schema tenant_b, and scoped runs them in one of
-// ours, in tenant_a. A step of several statements, divided by '|', is a batch. Both return what
-// came of each, and what was committed.
+// plain runs the steps in a transaction of pgx in schema tenant_b; scoped runs them in a
+// transaction of the DB in tenant_a. A step with several statements, separated by '|', is a batch.
+// Both return the outcome of each step and the committed rows.
 func (f *fixture) plain(t *testing.T, steps []string) (outcomes []string) {
 	t.Helper()
 	tx, err := f.owner.Begin(t.Context())
@@ -84,7 +84,7 @@ func runSteps(
 	return append(outcomes, committed()...)
 }
 
-// committed returns what is in the table of the schema and empties it.
+// committed returns the rows of the schema's table and deletes them.
 func (f *fixture) committed(t *testing.T, schema string) []string {
 	t.Helper()
 	rows, err := f.owner.Query(t.Context(), fmt.Sprintf("delete from %s.steps returning n::text", schema))
@@ -99,15 +99,14 @@ func savepointFixture(t *testing.T) *fixture {
 	t.Helper()
 	f := setup(t)
 	f.exec(t, "create table tenant_a.steps (n int); create table tenant_b.steps (n int)")
-	// In the mode that pgx runs plain statements in here, so that it can send a batch into a failed
-	// transaction.
+	// In this mode pgx runs plain statements so that it can send a batch in a failed transaction.
 	cfg := f.owner.Config()
 	cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
 	f.owner = openPoolWith(t, cfg)
 	return f
 }
 
-// Savepoint statements as programs send them come to what they come to on a plain connection.
+// Savepoint statements as programs send them have the same results as on a plain connection.
 func TestSavepointStatements(t *testing.T) {
 	t.Parallel()
 	f := savepointFixture(t)
@@ -159,7 +158,8 @@ func TestSavepointStatements(t *testing.T) {
 	assert.Zero(t, f.db.Stats().Destroyed)
 }
 
-// The same goes for a transaction in which a statement may have changed the scope, and did not.
+// The results are also the same in a transaction in which a statement might have changed the scope
+// but did not.
 func TestSavepointStatementsWhereTheScopeIsAsserted(t *testing.T) {
 	t.Parallel()
 	f := savepointFixture(t)
@@ -176,7 +176,7 @@ func TestSavepointStatementsWhereTheScopeIsAsserted(t *testing.T) {
 	assert.Zero(t, f.db.Stats().Destroyed)
 }
 
-// Whatever the order is, it comes to the same as on a plain connection.
+// In any order, savepoint statements have the same results as on a plain connection.
 func TestSavepointStatementsInAnyOrder(t *testing.T) {
 	t.Parallel()
 	f := savepointFixture(t)
@@ -211,7 +211,7 @@ func TestSavepointStatementsInAnyOrder(t *testing.T) {
 	assert.Zero(t, f.db.Stats().Destroyed)
 }
 
-// What Begin returns and what statements set are one stack.
+// Savepoints of Begin and of statements share one stack.
 func TestSavepointStatementsAndBegin(t *testing.T) {
 	t.Parallel()
 	f := savepointFixture(t)
@@ -223,14 +223,14 @@ func TestSavepointStatementsAndBegin(t *testing.T) {
 			require.NoError(t, err, sql)
 		}
 	}
-	for _, first := range []string{"select 1", "SAVEPOINT other"} { // on the server, and not yet
+	for _, first := range []string{"select 1", "SAVEPOINT other"} { // BEGIN was sent, or not yet
 		tx := f.begin(t)
 		exec(tx, first, "SAVEPOINT a")
 		inner, err := tx.Begin(ctx)
 		require.NoError(t, err)
 		exec(inner, "insert into steps values (1)", "SAVEPOINT b", "insert into steps values (2)")
 		require.NoError(t, inner.Rollback(ctx))
-		_, err = tx.Exec(ctx, "ROLLBACK TO b") // which was inside
+		_, err = tx.Exec(ctx, "ROLLBACK TO b") // b was inside of the savepoint that was rolled back
 		expectState(t, err, "3B001")
 		exec(tx, "ROLLBACK TO a", "insert into steps values (3)")
 
@@ -238,7 +238,7 @@ func TestSavepointStatementsAndBegin(t *testing.T) {
 		require.NoError(t, err)
 		innermost, err := inner.Begin(ctx)
 		require.NoError(t, err)
-		exec(innermost, "insert into steps values (4)", "RELEASE a") // takes both along
+		exec(innermost, "insert into steps values (4)", "RELEASE a") // ends both inner savepoints
 		_, err = inner.Exec(ctx, "select 1")
 		require.ErrorIs(t, err, pgx.ErrTxClosed)
 		require.ErrorIs(t, innermost.Commit(ctx), pgx.ErrTxClosed)
@@ -268,8 +268,8 @@ func TestSavepointStatementsAndBegin(t *testing.T) {
 	require.Equal(t, []string{"2"}, f.committed(t, "tenant_a"))
 }
 
-// The scope holds behind each of them, and what a savepoint took back does not count as having
-// strayed.
+// The scope still applies after each savepoint statement. A change of the scope that was rolled
+// back to a savepoint is no error.
 func TestScopeBehindSavepointStatements(t *testing.T) {
 	t.Parallel()
 	f := savepointFixture(t)
@@ -297,7 +297,7 @@ func TestScopeBehindSavepointStatements(t *testing.T) {
 	expect(true, stray, "SAVEPOINT a")
 	expect(true, stray, "SAVEPOINT a", "ROLLBACK TO a")
 	expect(true, "SAVEPOINT a", "select 1", stray, "RELEASE a")
-	if !f.reportsPath(t) { // else it is found at once
+	if !f.reportsPath(t) { // else the change is found at once
 		expect(false, "SAVEPOINT a", "select 1", stray, "ROLLBACK TO a")
 	}
 	expect(false, "SAVEPOINT a", "select set_config('work_mem', '1MB', true)", "ROLLBACK TO a", "RELEASE a")
@@ -314,8 +314,8 @@ func TestScopeBehindSavepointStatements(t *testing.T) {
 	expectNote(t, in(t, "tenant_b"), f.db, "tenant_b")
 }
 
-// A batch can begin by taking back what has failed, also on a connection that has not loaded the
-// tenant's types yet.
+// A batch can begin with a ROLLBACK TO in a failed transaction, also on a connection that has not
+// loaded the tenant's types yet.
 func TestABatchRecoversWithTypes(t *testing.T) {
 	t.Parallel()
 	f := savepointFixture(t)
@@ -337,7 +337,8 @@ func TestABatchRecoversWithTypes(t *testing.T) {
 	}))
 }
 
-// Outside of a transaction there is nothing to set one in, and what ends a transaction still does.
+// Outside of a transaction savepoint statements are refused, and inside of one COMMIT and ROLLBACK
+// still are.
 func TestSavepointStatementsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	f := savepointFixture(t)
@@ -378,7 +379,7 @@ func TestSavepointStatementsThatAreRefused(t *testing.T) {
 	require.ErrorContains(t, err, "expected 0 arguments")
 }
 
-// A savepoint costs no round trip of its own, however it is made.
+// A savepoint costs no additional round trip, whether Begin or a statement makes it.
 func TestRoundTripsOfSavepointStatements(t *testing.T) {
 	t.Parallel()
 	w := setupWired(t)
@@ -397,7 +398,7 @@ func TestRoundTripsOfSavepointStatements(t *testing.T) {
 	w.expect(t, "savepoints", cost{trips: 3, parses: true}, run)
 }
 
-// reportsPath tells whether the server reports the search path.
+// reportsPath reports whether the server reports the search path.
 func (f *fixture) reportsPath(t *testing.T) bool {
 	t.Helper()
 	return pgtest.Version(t) >= 18
@@ -411,7 +412,7 @@ func openPoolWith(t *testing.T, cfg *pgxpool.Config) *pgxpool.Pool {
 	return pool
 }
 
-// begin begins a transaction in tenant_a that does not outlive the test.
+// begin begins a transaction in tenant_a and rolls it back at the end of the test.
 func (f *fixture) begin(t *testing.T) pgx.Tx {
 	t.Helper()
 	tx, err := f.db.Begin(in(t, "tenant_a"))

@@ -12,46 +12,47 @@ import (
 	"github.com/oryne/pgtenant/internal/sqlstate"
 )
 
-// scope is what a unit of work sets before its first statement, ready to be sent. Immutable but for
-// kept.
+// scope is what a unit of work sets before its first statement, ready to be sent. Only kept changes
+// after it was built.
 type scope struct {
 	schema  string
-	schemas []string // that are on the path
+	schemas []string // the schemas on the path
 	path    string   // the search path, as the server shows it
-	role    string   // the role that statements run as; "" where the login stays what it is
-	// statements that reset what of this a statement may have set for the session; none where no other
-	// tenant uses it
+	role    string   // the role that statements run as; "" to stay the login
+	// statements that reset what a statement may have set of this for the session; none if no other
+	// tenant uses the session
 	resets []string
-	login  bool // the session is the tenant's own: the scope only looks at it
+	login  bool // the session belongs to the tenant, and the scope only checks it
 	limits Limits
 	sql    string
 	params [][]byte // of sql, in text format
 
-	timeouts map[string]int // which of params are the tenant's limits, by setting
+	timeouts map[string]int // the index in params of each of the tenant's limits, by setting
 
-	name    int    // which of params is the application_name; 0, which is the path, for none
-	comment string // that goes in front of each statement; "" for none
+	name    int    // the index in params of the application_name; 0, the index of the path, for none
+	comment string // the comment before each statement; "" for none
 
-	// The messages that run it, made once: a unit of work sends them as they are.
+	// The messages that run the scope. They are built once, and units of work send them unchanged.
 	parse   pgproto3.Parse
 	unnamed pgproto3.Bind
 	named   pgproto3.Bind
 
 	age  uint64      // see [freshness]
-	kept atomic.Bool // the DB has it at hand
+	kept atomic.Bool // the DB has stored it
 }
 
-// The parts of the scope statement. is_local is true in all of them: the settings end with the
-// transaction, implicit or not, and a connection never remembers a tenant. The regnamespace
-// parameter makes a missing schema an error (3F000): PostgreSQL itself accepts a path that names
-// one and falls through to the next.
+// scopeSQL is the beginning of the scope statement. is_local is true in every call of set_config:
+// the settings end with the transaction, implicit or not, so a connection does not keep them. The
+// regnamespace parameter makes a missing schema an error (3F000). PostgreSQL itself accepts a
+// search path with a missing schema and uses the next one.
 //
-// The statement returns exactly one row, of no columns, so that little of it has to travel: see
-// [statement.sendAlone]. A role that may not call set_config can still be set here: the right is
-// checked before the first row (ExecInitFunc), when the role is still the login's.
+// The statement returns exactly one row without columns, so its result is small: see
+// [statement.sendAlone]. A role that may not call set_config can still be set here, because
+// PostgreSQL checks that privilege before the first row (ExecInitFunc), when the role is still the
+// login's.
 const scopeSQL = "select where set_config('search_path', $1::text, true) is not null and $2::regnamespace is not null"
 
-// newScope builds the scope of a schema whose name has been validated, or of public.
+// newScope builds the scope of a schema with a validated name, or of public.
 func newScope(schema, role string, extra []string, limits Limits, log ServerLog) (*scope, error) {
 	quoted, err := QuoteName(schema)
 	if err != nil {
@@ -86,9 +87,9 @@ func newScope(schema, role string, extra []string, limits Limits, log ServerLog)
 }
 
 // loginScopeSQL is the scope statement at level [Logins]. The connection has been opened with the
-// tenant's settings and serves nobody else, so that it only has to be seen that the tenant's own
-// statements have not led it astray (22012), and that not before every statement: only on a new
-// connection and after statements that may have.
+// tenant's settings and serves no other tenant. So the statement only checks that the tenant's own
+// statements have not changed them (22012). It is not sent before every statement, but on a new
+// connection and after statements that may have changed them.
 const (
 	loginScopeSQL = "select where 1 / (current_setting('search_path') = $1::text)::int = 1 and $2::regnamespace is not null"
 
@@ -96,7 +97,7 @@ const (
 		"current_setting('application_name') = $3::text)::int = 1 and $2::regnamespace is not null"
 )
 
-// newLoginScope builds the scope of a tenant that logs in as itself.
+// newLoginScope builds the scope of a tenant that logs in with its own role.
 func newLoginScope(schema string, extra []string, limits Limits, log ServerLog) (*scope, error) {
 	quoted, err := QuoteName(schema)
 	if err != nil {
@@ -120,14 +121,14 @@ func newLoginScope(schema string, extra []string, limits Limits, log ServerLog) 
 	return sc, nil
 }
 
-// messages makes the messages that run the scope.
+// messages builds the messages that run the scope.
 func (sc *scope) messages() {
 	sc.parse = pgproto3.Parse{Query: sc.sql}
 	sc.unnamed = pgproto3.Bind{Parameters: sc.params}
 	sc.named = pgproto3.Bind{PreparedStatement: internalName(sc.sql), Parameters: sc.params}
 }
 
-// set adds a setting to the scope, unless its value is empty.
+// set adds a setting to the scope unless its value is empty.
 func (sc *scope) set(setting, value string) {
 	if value == "" {
 		return
@@ -136,16 +137,16 @@ func (sc *scope) set(setting, value string) {
 	sc.sql += " and set_config('" + setting + "', $" + strconv.Itoa(len(sc.params)) + "::text, true) is not null"
 }
 
-// assertSQL fails (22012) unless the search path and the role are those of the scope, and the
-// application_name where the scope sets it. It goes in front of a statement of a transaction when
-// an earlier one may have changed them; reading them needs no right.
+// assertSQL fails (22012) unless the search path and the role are those of the scope, and
+// assertNamedSQL also checks the application_name. In a transaction it is sent before a statement
+// if an earlier one may have changed them. Reading them needs no privilege.
 const (
 	assertSQL      = "select 1 / (current_setting('search_path') = $1::text and ($2::text = '' or current_user = $2::text))::int"
 	assertNamedSQL = "select 1 / (current_setting('search_path') = $1::text and ($2::text = '' or current_user = $2::text) " +
 		"and current_setting('application_name') = $3::text)::int"
 )
 
-// assertion returns what fails unless the scope is as the unit has set it.
+// assertion returns a statement that fails unless the scope is as the unit has set it.
 func (u *unitOfWork) assertion() internalStmt {
 	params := [][]byte{[]byte(u.scope.path), []byte(u.scope.role)}
 	if u.scope.name == 0 || u.scope.login {
@@ -154,8 +155,8 @@ func (u *unitOfWork) assertion() internalStmt {
 	return internalStmt{stepAssert, assertNamedSQL, append(params, u.scopeParams()[u.scope.name])}
 }
 
-// scrubSQL takes away what a tenant may have left on a connection, in the order of PostgreSQL's own
-// DISCARD ALL, which RESET ROLE is not part of.
+// scrubSQL removes what a tenant may have left on a connection. The order is that of PostgreSQL's
+// DISCARD ALL, which does not include RESET ROLE.
 var scrubSQL = []string{
 	closeSQL,
 	resetRoleSQL,
@@ -166,20 +167,20 @@ var scrubSQL = []string{
 	"reset all",
 }
 
-// foreignSQL fails (22012) where SQL has prepared statements on the connection: this package
-// prepares by the protocol. It goes in front of a scrub, which cannot tell their names: all
-// statements are then deallocated.
+// foreignPreparedSQL fails (22012) if the connection has statements that SQL has prepared; this
+// package prepares with the protocol. It is sent before a scrub. Because the names of those
+// statements are unknown, all prepared statements are then deallocated.
 const foreignPreparedSQL = "select 1 / (not exists (select from pg_catalog.pg_prepared_statements where from_sql))::int"
 
-// errForeign is what foreignSQL finds. twice deals with it.
+// errForeignPrepared is the error for a failure of foreignPreparedSQL. retryPrologue handles it.
 var errForeignPrepared = errors.New("schemactx: a function has changed the prepared statements of the connection")
 
-// ownName is the name under which a connection prepares one of the library's own statements.
+// internalName returns the name under which a connection prepares an internal statement.
 func internalName(sql string) string {
 	return fmt.Sprintf("pgtenant_own_%08x", crc32.ChecksumIEEE([]byte(sql)))
 }
 
-// refused explains why the server did not let the scope in.
+// refused returns a [ScopeError] that says why the server did not accept the scope.
 func (sc *scope) refused(err error) error {
 	e := &ScopeError{Schema: sc.schema, Err: err}
 	switch {

@@ -6,19 +6,19 @@ import (
 	"strings"
 )
 
-// pgTemp is last in every path: a temporary table never shadows a tenant's.
+// pgTemp is last in every path, so a temporary table never hides a tenant's table.
 const pgTemp = ", pg_temp"
 
 // SearchPath returns the search path of the scopes of schema, as SQL text: the schema, the extra
-// schemas in their order, and pg_temp. Package migrate, the backups and the commands use the same
-// function, so that a name means the same everywhere. For [Public] an extra "public" is left out,
-// as it is first already.
+// schemas in their order, and pg_temp. Package migrate, the backups and the commands use this
+// function too, so a name means the same everywhere. For [Public] an extra "public" is omitted,
+// because it is already the first.
 //
-// An extra schema may have any name that [QuoteName] takes, public included: it need not follow
-// [ValidateName], because it is the administrator's and not a tenant's. A name that PostgreSQL
-// reads as something else or keeps for itself ("$user", pg_*, information_schema), a name given
-// twice, and a tenant's schema that is one of the extras are a [SearchPathError]. Whether the
-// schemas exist is not looked at: admin.Check does that.
+// An extra schema may have any name that [QuoteName] accepts, public included. It need not satisfy
+// [ValidateName], because it belongs to the administrator and not to a tenant. SearchPath returns a
+// [SearchPathError] for a name that PostgreSQL interprets or reserves ("$user", pg_*,
+// information_schema), for a name given twice, and if schema is a tenant's and one of the extra
+// schemas. It does not check whether the schemas exist; admin.Check does that.
 func SearchPath(schema string, extra []string) (string, error) {
 	path, err := QuoteName(schema)
 	if err != nil {
@@ -41,14 +41,14 @@ func SearchPath(schema string, extra []string) (string, error) {
 	return path + pgTemp, nil
 }
 
-// SearchPath returns the search path that the DB's scopes of schema have: [SearchPath] with
-// [Config].ExtraSearchPath. It is for work of the owner's that calls functions of the schema, such
-// as those of its constraints.
+// SearchPath returns the search path of the DB's scopes of schema: [SearchPath] with
+// [Config].ExtraSearchPath. It is for work with the owner's login that calls functions of the
+// schema, such as those of its constraints.
 func (db *DB) SearchPath(schema string) (string, error) {
 	return SearchPath(schema, db.cfg.ExtraSearchPath)
 }
 
-// quoteExtra quotes the name of an extra schema.
+// quoteExtra quotes the name of an extra schema, or refuses it.
 func quoteExtra(name string) (string, error) {
 	if name == "$user" || name == "information_schema" || strings.HasPrefix(name, "pg_") {
 		return "", &SearchPathError{Name: name, Rule: "is reserved"}
@@ -60,11 +60,11 @@ func quoteExtra(name string) (string, error) {
 	return quoted, nil
 }
 
-// SearchPathError says why a schema cannot be on the search path. [SearchPath] returns it, and
-// everything that takes an ExtraSearchPath.
+// SearchPathError says why a schema cannot be on the search path. [SearchPath] returns it, and so
+// does everything that takes an ExtraSearchPath.
 type SearchPathError struct {
 	Name string // of the extra schema, as given
-	Rule string // the rule it breaks, as the end of a sentence: "is given twice"
+	Rule string // the broken rule, as the end of a sentence: "is given twice"
 	Err  error  // a [NameError], or nil
 }
 

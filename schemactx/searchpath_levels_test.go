@@ -16,8 +16,8 @@ import (
 
 var extraPath = []string{"extensions"}
 
-// atEachLevel runs fn with a DB of each kind that has the extensions on the path. Those that wait
-// for hardening are last.
+// atEachLevel runs fn with DBs of all levels, with lanes and through PgBouncer, all with the
+// extensions on the path. Those that need a hardened database are last.
 func atEachLevel(t *testing.T, f *fixture, fn func(t *testing.T, db *schemactx.DB)) {
 	t.Helper()
 	pathOnly, err := schemactx.New(openPool(t, f.pg.URLAs(f.roles.Owner(), ownerPassword), 1),
@@ -79,7 +79,7 @@ func findEach(t *testing.T, ctx context.Context, q querier) {
 	}
 }
 
-// copyKind copies a row whose address is there already but for its case, and one whose room is
+// copyKind tests that a copy of a row fails if its email exists in another case, or if its room is
 // taken.
 func copyKind(t *testing.T, ctx context.Context, db *schemactx.DB) {
 	t.Helper()
@@ -97,7 +97,7 @@ func copyKind(t *testing.T, ctx context.Context, db *schemactx.DB) {
 	}
 }
 
-// Without the extras the same queries find nothing, or do not run: this is what the option is for.
+// Without ExtraSearchPath the same queries find nothing or fail.
 func TestOperatorsOfExtensionsAreNotFoundWithoutThePath(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -114,10 +114,10 @@ func TestOperatorsOfExtensionsAreNotFoundWithoutThePath(t *testing.T) {
 			Scan(&id),
 		"42883",
 	)
-	require.NoError(t, f.db.QueryRow(in(t, "tenant_a"), findsKinds["view"]).Scan(&id)) // a view has kept its operators
+	require.NoError(t, f.db.QueryRow(in(t, "tenant_a"), findsKinds["view"]).Scan(&id)) // a view keeps its operators
 }
 
-// Public work has the extras too, behind public.
+// Public scopes also have the extra schemas, after public.
 func TestPublicWorkFindsTheExtras(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

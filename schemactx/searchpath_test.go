@@ -57,7 +57,7 @@ func TestASearchPathThatMeansSomethingElseIsRefused(t *testing.T) {
 	}
 }
 
-// What the library says about a path must be what the server reads in it.
+// The server reads a search path of this package as the schemas that were given.
 func TestTheServerReadsTheSearchPathAsItIsMeant(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -67,7 +67,7 @@ func TestTheServerReadsTheSearchPathAsItIsMeant(t *testing.T) {
 		_, err = f.pg.Pool.Exec(t.Context(), "create schema "+quoted+"; grant usage on schema "+quoted+" to public")
 		require.NoError(t, err)
 		db := f.open(t, schemactx.Config{ExtraSearchPath: []string{name}}, 1)
-		for range 2 { // the second on a connection that knows the scope
+		for range 2 { // the second time, the connection knows the scope
 			var path []string
 			require.NoError(t, db.QueryRow(in(t, "tenant_a"), "select current_schemas(false)::text[]").Scan(&path))
 			assert.Equal(t, []string{"tenant_a", name}, path)
@@ -86,8 +86,8 @@ func TestATenantWithTheNameOfAnExtraIsRefused(t *testing.T) {
 	expectNote(t, in(t, "tenant_a"), db, "tenant_a")
 }
 
-// kindsOfExtensions are what operators and functions of extensions find where they are on the path
-// alone, with rows that the owner has put into the table kinds.
+// kindsOfExtensions creates objects that use operators and functions of extensions, which are found
+// only on the path, and a table kinds with rows of the owner.
 const kindsOfExtensions = `
 	create table kinds (
 		id int primary key, email extensions.citext not null unique, attrs extensions.hstore, path extensions.ltree, tags int[],
@@ -100,8 +100,7 @@ const kindsOfExtensions = `
 	create view found as select id from kinds where email = 'ADA@example.com' and attrs -> 'a' = '1';
 	grant select, insert on kinds, found to public`
 
-// findsKinds are queries that each find one row by an operator or a function that is in another
-// schema.
+// findsKinds are queries that each find one row with an operator or a function in another schema.
 var findsKinds = map[string]string{
 	"citext":     "select id from kinds where email = 'ADA@example.com'",
 	"citext in":  "select id from kinds where email in ('ADA@example.com', 'b@example.com')",
@@ -116,8 +115,8 @@ var findsKinds = map[string]string{
 	"view":       "select id from found",
 }
 
-// extend makes the extensions in a schema extensions, with an operator and a table of the program's
-// own, and fills the fixture's tenants.
+// extend creates the extensions in the schema extensions, with an operator and a table of the
+// program, and fills the fixture's tenants.
 func (f *fixture) extend(t *testing.T) {
 	t.Helper()
 	_, err := f.pg.Pool.Exec(t.Context(), `create schema extensions;

@@ -11,29 +11,31 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// ServerLog says how PostgreSQL's own log learns whose statement it writes down. SERVERLOG.md,
-// beside this file, has the log_line_prefix to set, what each line then shows, and what it costs.
+// ServerLog selects how PostgreSQL's own log shows whose statement it logs. SERVERLOG.md, beside
+// this file, has the log_line_prefix to set, what each line then shows, and the costs.
 type ServerLog int
 
 const (
 	// ServerLogOff tells the server nothing. It is the default.
 	ServerLogOff ServerLog = iota
 
-	// ServerLogApplicationName makes the schema the application_name of the scope, which
-	// log_line_prefix writes as %a, and which tools such as pgBadger group by. It is in the lines of
-	// statements, errors, slow statements, lock waits and temporary files, in pg_stat_activity, where
-	// every role of the server can read it, and part of the scope: it ends with the unit of work and
-	// is no round trip. At level [Logins] it is a setting of the tenant's sessions.
+	// ServerLogApplicationName makes the schema the application_name of the scope. log_line_prefix
+	// writes it as %a, and tools such as pgBadger can group by it. It is in the log lines of
+	// statements, errors, slow statements, lock waits and temporary files. It is also in
+	// pg_stat_activity, where every role of the server can read it. It is part of the scope, so it
+	// ends with the unit of work and costs no round trip. At level [Logins] it is a setting of the
+	// tenant's sessions.
 	ServerLogApplicationName
 
-	// ServerLogComment puts the comment /*schema='tenant_2'*/ in front of each statement of the
-	// caller's, also where it is prepared. What shows a statement's text shows the comment; BEGIN,
-	// COMMIT and the scope have none. It works where a pooler keeps application_name for itself, and
-	// other tenants cannot read it.
+	// ServerLogComment puts the comment /*schema='tenant_2'*/ before each statement of the caller,
+	// also when it is prepared. Everything that shows a statement's text shows the comment. BEGIN,
+	// COMMIT and the scope have none. It works with a pooler that does not forward application_name,
+	// and other tenants cannot read it.
 	ServerLogComment
 )
 
-// maxApplicationName is how much PostgreSQL keeps of an application_name (NAMEDATALEN).
+// maxApplicationName is the number of bytes that PostgreSQL keeps of an application_name
+// (NAMEDATALEN).
 const maxApplicationName = 63
 
 func (c Config) validateServerLog() error {
@@ -52,7 +54,7 @@ func (c Config) validateServerLog() error {
 	return nil
 }
 
-// callIt makes the server's log name the scope's schema.
+// tagForLog makes the server's log show the scope's schema.
 func (sc *scope) tagForLog(log ServerLog) {
 	switch {
 	case log == ServerLogComment:
@@ -68,14 +70,14 @@ func (sc *scope) tagForLog(log ServerLog) {
 		sc.sql = "select where set_config('application_name', $" + strconv.Itoa(
 			sc.name+1,
 		) + "::text, true) is not null and " +
-			sc.sql[len("select where "):] // in front, so that the error of a missing role has the name already
+			sc.sql[len("select where "):] // first, so that the error of a missing role shows the name already
 		sc.resets = append(sc.resets, resetNameSQL)
 	}
 }
 
 // requestName returns the application_name with the id of the request that ctx belongs to, or nil
-// where it has none that can be written down. What is too long is cut, so that a search for its
-// beginning finds it.
+// if the id is empty or has a character that is not allowed. A name that is too long is cut at its
+// end, so a search for its beginning finds it.
 func (db *DB) requestName(ctx context.Context, sc *scope) []byte {
 	if db.cfg.RequestID == nil {
 		return nil
@@ -89,8 +91,8 @@ func (db *DB) requestName(ctx context.Context, sc *scope) []byte {
 	return name[:min(len(name), maxApplicationName)]
 }
 
-// inRequestID reports whether a request id may have such a byte. What could end a name, a quote or
-// a line is not among them, and neither is '/', which is what the name is told from the id by.
+// inRequestID reports whether a request id may contain the byte. Excluded are bytes that could end
+// a name, a quoted text or a line, and '/', which separates the schema from the id.
 func inRequestID(c byte) bool {
 	switch {
 	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
@@ -99,7 +101,7 @@ func inRequestID(c byte) bool {
 	return c == '-' || c == '_' || c == '.' || c == ':' || c == '=' || c == '+'
 }
 
-// scopeParams are the parameters of the scope's statement for this unit of work.
+// scopeParams returns the parameters of the scope statement for this unit of work.
 func (u *unitOfWork) scopeParams() [][]byte {
 	if u.name == nil && u.settings == nil {
 		return u.scope.params
@@ -114,7 +116,7 @@ func (u *unitOfWork) scopeParams() [][]byte {
 	return params
 }
 
-// scopeBind returns one of the messages of the scope, for this unit of work.
+// scopeBind returns one of the scope's Bind messages for this unit of work.
 func (u *unitOfWork) scopeBind(b *pgproto3.Bind) *pgproto3.Bind {
 	if u.name == nil {
 		return b
@@ -122,16 +124,16 @@ func (u *unitOfWork) scopeBind(b *pgproto3.Bind) *pgproto3.Bind {
 	return &pgproto3.Bind{PreparedStatement: b.PreparedStatement, Parameters: u.scopeParams()}
 }
 
-// text is the statement as the server gets it.
+// text returns the statement as it is sent to the server.
 func (u *unitOfWork) text(sql string) string { return u.scope.comment + sql }
 
-// unshift makes the position in an error of the server one in the statement as the caller wrote it:
-// before it went so many characters of ours.
+// adjustPosition changes the position in a server error to the one in the statement as the caller
+// wrote it. ours is the number of characters that this package put before it.
 func (u *unitOfWork) adjustPosition(err error, ours int) {
 	var pgErr *pgconn.PgError
 	if ours == 0 || !errors.As(err, &pgErr) || pgErr == u.adjusted || int(pgErr.Position) <= ours {
 		return
 	}
 	pgErr.Position -= int32(ours)
-	u.adjusted = pgErr // it may come by here again
+	u.adjusted = pgErr // the same error may be passed again
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// fakes are statements by which tenant a tries to have something written down as b's.
+// fakes are statements with which tenant_a tries to have log lines written in tenant_b's name.
 var fakes = []string{
 	"select 'fake', set_config('application_name', 'tenant_b', true)",
 	"select 'fake', set_config('application_name', 'tenant_b', false)",
@@ -28,7 +28,7 @@ var fakes = []string{
 	"-- \r\n2026-11-23 22:50:11.000 UTC [1]: user=u,db=d,app=tenant_b,client=::1 LOG:  fake\nselect 'fake'",
 }
 
-// names that are to break out of the comment or of the name.
+// evilNames try to end the comment or the name.
 var evilNames = []string{"a'*/ select 'fake' --", "a*/", "a'", "a,client=b", "a\nb", "*/", "A"}
 
 func testLogCannotBeFaked(t *testing.T, s *loggingServer) {
@@ -83,9 +83,9 @@ func expectNoFake(t *testing.T, s *loggingServer, f *fixture, log schemactx.Serv
 	assert.NotZero(t, seen, "nothing in the log")
 }
 
-// Without Harden a statement can name itself: the lines that are written while it runs, and after
-// it. What the tenant runs next is refused in a transaction, and named anew outside of one; and its
-// comment it cannot change.
+// Without Harden a statement can change its name in the log, for the lines during and after it. The
+// tenant's next statement in a transaction is refused, and outside of one has the right name again.
+// The comment cannot be changed.
 func testLogMisledByTheUnhardened(t *testing.T, s *loggingServer) {
 	f := s.setup(t)
 	s.onlySlow(t, f)
@@ -108,8 +108,7 @@ func testLogMisledByTheUnhardened(t *testing.T, s *loggingServer) {
 		b.Queue(fake)
 		b.Queue("select 'inside'")
 		assert.ErrorIs(t, db.SendBatch(ctx, b).Close(), schemactx.ErrScopeChanged)
-		// nor does it commit, or stay with the session
-		assert.ErrorIs(t, db.InTx(ctx, func(tx pgx.Tx) error { // nor does it commit, or stay with the session
+		assert.ErrorIs(t, db.InTx(ctx, func(tx pgx.Tx) error { // it neither commits nor stays in the session
 			_, err := tx.Exec(ctx, fake)
 			return err
 		}), schemactx.ErrScopeChanged)
@@ -141,8 +140,8 @@ func testLogMisledByTheUnhardened(t *testing.T, s *loggingServer) {
 	}
 }
 
-// The name of a session is for every role of the server to read, as the names of schemas are; its
-// statements are not.
+// Every role of the server can read the name of a session, as it can read names of schemas, but not
+// its statements.
 func testLogShowsNames(t *testing.T, s *loggingServer) {
 	f := s.setup(t)
 	for log, want := range map[schemactx.ServerLog]int{schemactx.ServerLogApplicationName: 1, schemactx.ServerLogComment: 0} {

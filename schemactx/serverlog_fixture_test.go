@@ -22,10 +22,10 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// logPrefix is the log_line_prefix that SERVERLOG.md advises.
+// logPrefix is the log_line_prefix that SERVERLOG.md recommends.
 const logPrefix = "%m [%p]: user=%u,db=%d,app=%a,client=%h "
 
-// loggingServer is a server that writes down everything, with its log.
+// loggingServer is a server that logs everything.
 type loggingServer struct {
 	server *localpg.Server
 	admin  *pgxpool.Pool
@@ -46,7 +46,7 @@ func startLogging(t *testing.T) *loggingServer {
 	return &loggingServer{server: server, admin: openPool(t, server.TCPURL("postgres"), 2)}
 }
 
-// setup returns a fixture on a database of its own.
+// setup returns a fixture on a separate database.
 func (s *loggingServer) setup(t *testing.T) *fixture {
 	t.Helper()
 	name := "l" + strings.ToLower(rand.Text()[:8])
@@ -56,14 +56,14 @@ func (s *loggingServer) setup(t *testing.T) *fixture {
 	return setupOn(t, &pgtest.DB{URL: url, Name: name, Pool: openPool(t, url, 2), RolePrefix: name})
 }
 
-// onlySlow makes the server write down statements when they are done, as it does it with slow ones.
+// onlySlow makes the server log statements when they have ended, as it logs slow ones.
 func (s *loggingServer) onlySlow(t *testing.T, f *fixture) {
 	t.Helper()
 	_, err := s.admin.Exec(t.Context(), "alter database "+pgx.Identifier{f.pg.Name}.Sanitize()+" set log_statement = none")
 	require.NoError(t, err)
 }
 
-// logEntry is one message of the log, with the lines that go on with it.
+// logEntry is one message of the log, with its further lines.
 type logEntry struct {
 	user, db, app, severity, text string
 }
@@ -72,7 +72,7 @@ var logLine = regexp.MustCompile(
 	`^\d{4}-\d\d-\d\d \S+ \S+ \[\d+\]: user=([^,]*),db=([^,]*),app=([^,]*),client=\S* ([A-Z]+\d?):  (.*)$`,
 )
 
-// entries returns what the server has written about the fixture's database.
+// entries returns the log entries about the fixture's database.
 func (s *loggingServer) entries(t *testing.T, f *fixture) (all []logEntry) {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(s.server.Dir(), "server.log"))
@@ -88,14 +88,13 @@ func (s *loggingServer) entries(t *testing.T, f *fixture) (all []logEntry) {
 	return slices.DeleteFunc(all, func(e logEntry) bool { return e.db != f.pg.Name })
 }
 
-// about returns the entries with a mark in their text.
+// about returns the entries whose text contains mark.
 func (s *loggingServer) about(t *testing.T, f *fixture, mark string) []logEntry {
 	t.Helper()
 	return slices.DeleteFunc(s.entries(t, f), func(e logEntry) bool { return !strings.Contains(e.text, mark) })
 }
 
-// logTries are the ways to run SQL, each with what is to be found in the log about it. %s is a
-// mark.
+// logTries are the ways to run SQL. %s is replaced by a mark, by which the log entries are found.
 var logTries = []struct {
 	name string
 	run  func(ctx context.Context, db *schemactx.DB, mark string) error
@@ -159,7 +158,7 @@ var logTries = []struct {
 	}},
 }
 
-// tries runs all ways in a schema and returns the marks, by the names of the ways.
+// runLogTries runs all of them in a schema and returns their marks by name.
 func runLogTries(t *testing.T, f *fixture, db *schemactx.DB, schema string) map[string]string {
 	t.Helper()
 	marks := make(map[string]string)

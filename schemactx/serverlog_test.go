@@ -18,7 +18,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// One server for all: each part has a database of its own, and finds its lines by that.
+// All parts use one server. Each has its own database, by which it finds its log lines.
 func TestServerLog(t *testing.T) {
 	t.Parallel()
 	s := startLogging(t)
@@ -40,7 +40,7 @@ func TestServerLog(t *testing.T) {
 	}
 }
 
-// logModes are the ways of pgx to send statements.
+// logModes are pgx's modes to send statements.
 var logModes = map[string]pgx.QueryExecMode{
 	"prepared": pgx.QueryExecModeCacheStatement,
 	"unnamed":  pgx.QueryExecModeExec,
@@ -56,7 +56,7 @@ func (f *fixture) openLogged(t *testing.T, log schemactx.ServerLog, mode pgx.Que
 	return f.openWith(t, cfg, schemactx.Config{ServerLog: log})
 }
 
-// ofTenant says whose an entry is, by its name or by its first comment.
+// ofTenant returns the tenant that an entry shows, by its application_name or by its first comment.
 func ofTenant(e logEntry, log schemactx.ServerLog) string {
 	if log == schemactx.ServerLogApplicationName {
 		return e.app
@@ -89,14 +89,14 @@ func testLogNamesTenants(t *testing.T, s *loggingServer) {
 	}
 }
 
-// expectLogOf looks at all that the runtime login has had written about a mark.
+// expectLogOf checks all log entries of the runtime login that contain a mark.
 func expectLogOf(t *testing.T, s *loggingServer, f *fixture, log schemactx.ServerLog, try, mark, schema string) {
 	t.Helper()
 	seen := 0
 	for _, e := range s.about(t, f, mark) {
 		if e.user != f.roles.Runtime() || e.severity == "ERROR" && log == schemactx.ServerLogComment ||
 			e.severity == "DETAIL" {
-			continue // in the comment's way an error is named by the STATEMENT that follows it
+			continue // with comments the STATEMENT line after an error shows the tenant
 		}
 		seen++
 		got := ofTenant(e, log)
@@ -105,8 +105,8 @@ func expectLogOf(t *testing.T, s *loggingServer, f *fixture, log schemactx.Serve
 	assert.NotZero(t, seen, "%s of %s: nothing in the log", try, schema)
 }
 
-// A CopyFrom outside of a transaction is one string with its scope, which the server writes down
-// before it runs it and after: the string says whose it is, and the name does not.
+// A CopyFrom outside of a transaction is one string with its scope, which the server logs before
+// and after it runs. The string shows the tenant, and the name does not.
 func expectCopyNamed(t *testing.T, s *loggingServer, f *fixture, db *schemactx.DB, log schemactx.ServerLog) {
 	t.Helper()
 	f.exec(t, "create table tenant_a.copied (id int)")
@@ -153,8 +153,8 @@ func testLogNamesLogins(t *testing.T, s *loggingServer) {
 	}
 	assert.NotZero(t, entries, "nothing in the log")
 
-	// Who controls statements can name the session as he likes; the next statement finds it, and %u
-	// never lies.
+	// A tenant who controls statements can give the session any name. The next statement finds that,
+	// and %u is always right.
 	_, err = db.Exec(ctx, "select set_config('application_name', 'tenant_b', false)")
 	require.NoError(t, err)
 	_, err = db.Exec(ctx, "select 'after'")
@@ -165,7 +165,7 @@ func testLogNamesLogins(t *testing.T, s *loggingServer) {
 	expectNote(t, ctx, db, "tenant_a")
 }
 
-// The server's own remarks, about a wait and a temporary file, are made in the scope too.
+// The server's own messages about a wait and a temporary file show the tenant too.
 func testLogNamesWaits(t *testing.T, s *loggingServer) {
 	f := s.setup(t)
 	_, err := s.admin.Exec(t.Context(), "alter database "+pgx.Identifier{f.pg.Name}.Sanitize()+" set work_mem = '64kB'")
@@ -175,7 +175,6 @@ func testLogNamesWaits(t *testing.T, s *loggingServer) {
 	ctx := in(t, "tenant_b")
 	const write = "update notes set body = body where id = 1"
 	done := make(chan error, 1)
-	// until the server has said so
 	require.NoError(t, holder.InTx(ctx, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, write); err != nil {
 			return err
@@ -187,7 +186,7 @@ func testLogNamesWaits(t *testing.T, s *loggingServer) {
 		patience, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
 		for len(s.about(t, f, "still waiting for")) == 0 && patience.Err() == nil {
-			runtime.Gosched() // until the server has said so
+			runtime.Gosched() // until the server has logged it
 		}
 		return nil
 	}))
@@ -238,9 +237,8 @@ func testLogNamesRequests(t *testing.T, s *loggingServer) {
 				_, err := db.Exec(ctx, "select '"+mark+"' from notes")
 				require.NoError(t, err)
 			}
-			// the second is behind an assertion of the scope
 			require.NoError(t, db.InTx(ctx, func(tx pgx.Tx) error {
-				for range 2 { // the second is behind an assertion of the scope
+				for range 2 { // an assertion of the scope precedes the second one
 					if _, err := tx.Exec(ctx, "select current_setting('server_version'), '"+mark+"'"); err != nil {
 						return err
 					}
@@ -298,7 +296,7 @@ func TestNewRefusesServerLogsThatMakeNoSense(t *testing.T) {
 	}
 }
 
-// The comment is ours: positions in errors are those in the statement as the caller wrote it.
+// Positions in errors refer to the statement as the caller wrote it, without the comment.
 func TestErrorsPointIntoTheCallersStatement(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

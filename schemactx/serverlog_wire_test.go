@@ -11,8 +11,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// Naming the tenant costs no round trip and no message; in a transaction the server tells of the
-// new name once, and of the old one when it ends: ParameterStatus, which is 'S'.
+// The name of the tenant costs no round trip and no message. In a transaction the server reports
+// the new name once and the old one at the end, with ParameterStatus ('S').
 func TestTheNameCostsNoRoundTrip(t *testing.T) {
 	t.Parallel()
 	w := setupWired(t)
@@ -22,7 +22,7 @@ func TestTheNameCostsNoRoundTrip(t *testing.T) {
 		db, err := schemactx.New(w.pool, cfg)
 		require.NoError(t, err)
 		ctx := in(t, "tenant_a")
-		sql := "select body from notes where id = $1 -- " + name // another one for the connection, which is the same
+		sql := "select body from notes where id = $1 -- " + name // new to the connection
 		run := func() error { return statements["Exec"](ctx, db, sql, 1) }
 		transaction := func() error {
 			return db.InTx(ctx, func(tx pgx.Tx) error {
@@ -35,7 +35,7 @@ func TestTheNameCostsNoRoundTrip(t *testing.T) {
 			})
 		}
 		for range 2 {
-			require.NoError(t, run()) // cold, and the scope's own statement
+			require.NoError(t, run()) // cold, also the scope statement
 			require.NoError(t, transaction())
 		}
 		alone, err = w.proxy.during(run)
@@ -48,7 +48,7 @@ func TestTheNameCostsNoRoundTrip(t *testing.T) {
 	id := func(context.Context) string { return "r1" }
 	for name, c := range map[string]struct {
 		cfg    schemactx.Config
-		status int // more messages of this kind in a transaction
+		status int // additional messages of this kind in a transaction
 	}{
 		"name":    {schemactx.Config{ServerLog: schemactx.ServerLogApplicationName}, 2},
 		"request": {schemactx.Config{ServerLog: schemactx.ServerLogApplicationName, RequestID: id}, 2},

@@ -14,8 +14,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// sessionPaths are the ways in which a session comes to a search path that is not PostgreSQL's
-// default.
+// sessionPaths are the ways in which a session gets a search path that is not PostgreSQL's default.
 var sessionPaths = map[string]func(t *testing.T, f *fixture, pool *pgxpool.Config){
 	"default": func(*testing.T, *fixture, *pgxpool.Config) {},
 	"AfterConnect": func(_ *testing.T, _ *fixture, pool *pgxpool.Config) {
@@ -76,8 +75,8 @@ var sessionPaths = map[string]func(t *testing.T, f *fixture, pool *pgxpool.Confi
 	},
 }
 
-// updates change the note of the schema in one of the ways that there are. A statement that calls a
-// function is one after which more is done than after others.
+// updates change the note of the schema with each kind of unit of work. Some call a function, which
+// requires additional statements.
 var updates = map[string]func(ctx context.Context, db *schemactx.DB, body string) error{
 	"Exec": func(ctx context.Context, db *schemactx.DB, body string) error {
 		_, err := db.Exec(ctx, "update notes set body = $1", body)
@@ -115,8 +114,8 @@ var updates = map[string]func(ctx context.Context, db *schemactx.DB, body string
 	},
 }
 
-// What was committed is never reported as failed because the session's own search path is not what
-// it was at first, and no connection is given up for it.
+// If the session's own search path is not its first one, a committed unit of work is not reported
+// as failed, and no connection is closed.
 func TestSearchPathOfTheSessionIsNoError(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range sessionPaths {
@@ -162,7 +161,7 @@ func TestSearchPathOfTheSessionIsNoError(t *testing.T) {
 	}
 }
 
-// The check that TestReportedSearchPath is about holds whatever the session's own path is.
+// The check of TestReportedSearchPath works with any search path of the session.
 func TestReportedSearchPathOfAnySession(t *testing.T) {
 	t.Parallel()
 	if pgtest.Version(t) < 18 {

@@ -31,33 +31,33 @@ func (c *settingsContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// WithSettings returns a child of ctx whose units of work run with these settings of PostgreSQL, by
+// WithSettings returns a child of ctx whose units of work run with these PostgreSQL settings, by
 // name: a timeout, or a name with a dot that triggers, policies and defaults read with
 // current_setting('app.user_id').
 //
-// A unit of work is a statement, a batch, a copy or a transaction. Its settings travel in the round
-// trip of its scope and end with it, at every level; a transaction keeps those that it began with,
-// through its savepoints, until it has committed. The settings of ctx hold as well; where both have
-// a name, the inner value wins. A timeout that is also in the tenant's [Limits] can only be
-// shortened: the shorter of the two holds.
+// A unit of work is a statement, a batch, a copy or a transaction. Its settings are sent in the
+// same round trip as its scope and end with it, at every level. A transaction keeps the settings
+// that it began with, through its savepoints, until it ends. The settings of ctx apply as well; for
+// a name in both, the inner value wins. A timeout that is also in the tenant's [Limits] can only be
+// shortened: the shorter value applies.
 //
-// The settings are copied, and checked where they are used: a [SettingError] says what cannot be a
-// setting of a unit of work, such as role or search_path, and is returned before anything is sent.
-// A setting that the server refuses is a [ScopeError] of the kind [ErrSettingRefused]. Values are
-// sent as parameters, and as quoted literals by [DB.CopyFrom] and at level [Logins].
+// The settings are copied. They are checked when they are used: a [SettingError] says why a setting
+// cannot be one of a unit of work, such as role or search_path, and nothing is sent. A setting that
+// the server refuses is a [ScopeError] of the kind [ErrSettingRefused]. Values are sent as
+// parameters, and as quoted literals by [DB.CopyFrom] and at level [Logins].
 //
 // A tenant that controls the text of its statements can overwrite a setting for the rest of its
-// unit of work, and set one for those units of its own that do not set it (not for another
-// tenant's), unless admin.Harden has taken set_config from it; do not base rights on a setting
-// where it has not.
+// unit of work. It can also set one for its own later units of work that do not set it, but not for
+// another tenant's. admin.Harden prevents both, because it revokes set_config. Without it, do not
+// base privileges on a setting.
 //
 // After a name with a dot has been set on a connection, PostgreSQL keeps the name with an empty
-// value: where it is not set, current_setting('app.user_id', true) is NULL or "".
+// value. If it is not set, current_setting('app.user_id', true) is therefore NULL or "".
 func WithSettings(ctx context.Context, settings map[string]string) context.Context {
 	return &settingsContext{Context: ctx, settings: settingsOf(ctx).with(settings)}
 }
 
-// settings are what [WithSettings] and [TxOptions] ask for. A nil one is none. Immutable.
+// settings are the settings of [WithSettings] and [TxOptions]. nil means none. Immutable.
 type settings struct {
 	values map[string]string // by name in lower case
 	err    error             // why they cannot be used
@@ -69,13 +69,13 @@ func settingsOf(ctx context.Context) *settings {
 	return s
 }
 
-// settingsSQL sets all settings that a unit of work brings along. It goes in front of the scope,
-// while the role is still the login's, because the tenant's role may not call set_config once it is
-// hardened. It is one statement whatever the names are, so that a connection prepares it once.
+// settingsSQL sets all settings of a unit of work. It is sent before the scope, while the role is
+// still the login's, because after admin.Harden the tenant's role may not call set_config. The
+// statement is the same for all names, so a connection prepares it once.
 const settingsSQL = "select pg_catalog.bool_and(pg_catalog.set_config(name, value, true) is not null) " +
 	"from rows from (pg_catalog.unnest($1::text[]), pg_catalog.unnest($2::text[])) as s(name, value)"
 
-// with returns these settings and more, which win.
+// with returns these settings together with more, which override them.
 func (s *settings) with(more map[string]string) *settings {
 	if len(more) == 0 {
 		return s
@@ -105,7 +105,7 @@ func (s *settings) with(more map[string]string) *settings {
 	return all
 }
 
-// within reports whether all of s hold where those of outer do.
+// within reports whether all settings of s are in outer, with the same values.
 func (s *settings) within(outer *settings) bool {
 	if s == nil || s == outer {
 		return true
@@ -121,7 +121,7 @@ func (s *settings) within(outer *settings) bool {
 	return true
 }
 
-// refusedSettings are names that are not settings of a unit of work, each with the reason.
+// refusedSettings are settings that a unit of work cannot have, each with the reason.
 var refusedSettings = map[string]string{
 	"role":                           "is set by the scope",
 	"search_path":                    "is set by the scope",
@@ -157,7 +157,7 @@ func checkSetting(name, lower, value string) error {
 	return nil
 }
 
-// isSettingName reports whether name is one identifier or several with dots between them.
+// isSettingName reports whether name is one identifier, or several separated by dots.
 func isSettingName(name string) bool {
 	if len(name) > maxSettingName {
 		return false
@@ -171,12 +171,13 @@ func isSettingName(name string) bool {
 	return true
 }
 
-// inSettingName allows ASCII alone, so that lower case means the same here and on the server.
+// inSettingName reports whether a name may contain c. It allows ASCII only, so that lower case
+// means the same to Go and to the server.
 func inSettingName(c rune) bool {
 	return c == '_' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
-// checkSettings returns why a unit of work in the scope cannot have these settings.
+// checkSettings returns an error if a unit of work in the scope cannot have these settings.
 func (db *DB) checkSettings(s *settings, sc *scope) error {
 	if s == nil {
 		return nil
@@ -198,7 +199,7 @@ func (db *DB) checkSettings(s *settings, sc *scope) error {
 	return nil
 }
 
-// bounded returns the value that a setting has where the tenant has a limit for it: the shorter.
+// bounded returns the value of a timeout for which the tenant has a limit: the shorter of the two.
 func (s *settings) bounded(name, limit string) string {
 	if s == nil {
 		return limit
@@ -214,13 +215,14 @@ func (s *settings) bounded(name, limit string) string {
 	return limit
 }
 
-// timeoutUnits are those of PostgreSQL, in microseconds.
+// timeoutUnits are PostgreSQL's units of time, in microseconds. A number without a unit is in
+// milliseconds.
 var timeoutUnits = map[string]float64{
 	"us": 1, "": 1e3, "ms": 1e3, "s": 1e6, "min": 60e6, "h": 3600e6, "d": 86400e6,
 }
 
-// parseTimeout reads a timeout as PostgreSQL does, a decimal number and a unit, and returns it in
-// milliseconds, rounded up: 0 would be none.
+// parseTimeout parses a timeout as PostgreSQL does, a decimal number and a unit. It returns
+// milliseconds, rounded up because 0 would mean no timeout.
 func parseTimeout(value string) (int64, error) {
 	value = strings.TrimSpace(value)
 	end := strings.LastIndexAny(value, "0123456789.") + 1
@@ -237,7 +239,7 @@ func parseTimeout(value string) (int64, error) {
 	return ms, nil
 }
 
-// settingsFront returns what sets the settings of the unit.
+// settingsStatements returns the statements that set the settings of the unit.
 func (u *unitOfWork) settingsStatements() prologue {
 	switch {
 	case u.settings == nil || len(u.settings.values) == 0:
@@ -245,8 +247,8 @@ func (u *unitOfWork) settingsStatements() prologue {
 	case !u.scope.login:
 		return prologue{{stepSettings, settingsSQL, u.settings.params}}
 	}
-	// The tenant is logged in as itself and may not be able to call set_config. SET LOCAL needs no
-	// right; it takes no parameters.
+	// The tenant is logged in with its own role, which may lack the privilege to call set_config. SET
+	// LOCAL needs no privilege, but takes no parameters.
 	limits := maps.Collect(u.scope.limits.settings())
 	var f prologue
 	for _, name := range slices.Sorted(maps.Keys(u.settings.values)) {
@@ -259,11 +261,12 @@ func (u *unitOfWork) settingsStatements() prologue {
 	return f
 }
 
-// settingsNeedBlock reports whether a statement has to have a transaction block for its settings:
-// SET LOCAL warns outside of one.
+// settingsNeedBlock reports whether a statement needs a transaction block for its settings. SET
+// LOCAL outside of one only warns.
 func (u *unitOfWork) settingsNeedBlock() bool { return u.settings != nil && u.scope.login }
 
-// prepareFront is the front of what is prepared. Without a block around it SET LOCAL stays away.
+// preparePrologue returns the prologue for preparing statements. Without a transaction block it has
+// no SET LOCAL.
 func (u *unitOfWork) preparePrologue(tx *txState) prologue {
 	f := u.prologue(tx, false)
 	if tx == nil && u.settingsNeedBlock() {
@@ -272,8 +275,8 @@ func (u *unitOfWork) preparePrologue(tx *txState) prologue {
 	return f
 }
 
-// trySettings sets the settings in a transaction of their own, and returns why the server refuses
-// them.
+// trySettings sets the settings in a separate transaction and returns the error if the server
+// refuses them.
 func (u *unitOfWork) trySettings(ctx context.Context) error {
 	_, err := u.conn.PgConn().Exec(ctx, beginSQL+"; "+u.settingsStatements().simple()).ReadAll()
 	if u.status() != 'I' {
@@ -287,7 +290,7 @@ func (u *unitOfWork) trySettings(ctx context.Context) error {
 	return nil
 }
 
-// settingsRefused explains why the server did not take the settings.
+// settingsRefused returns a [ScopeError] that says why the server refused the settings.
 func (u *unitOfWork) settingsRefused(err error) error {
 	e := &ScopeError{Schema: u.scope.schema, Err: err}
 	var pgErr *pgconn.PgError
@@ -308,7 +311,7 @@ func (u *unitOfWork) settingsRefused(err error) error {
 // quoteSetting quotes a name that has been checked.
 func quoteSetting(name string) string { return `"` + strings.ReplaceAll(name, ".", `"."`) + `"` }
 
-// quoteValue quotes a value whatever standard_conforming_strings is.
+// quoteValue quotes a value, for any value of standard_conforming_strings.
 func quoteValue(value string) string {
 	if !strings.Contains(value, `\`) {
 		return postgres.QuoteLiteral(value)

@@ -17,8 +17,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// ledger makes a table in both schemas that reads app.user_id where programs do: in a default, in a
-// trigger, and in a policy, which lets each user see the rows of their own.
+// ledger creates a table in both schemas that reads app.user_id in a default, in a trigger, and in
+// a policy that shows each user their own rows.
 func ledger(t *testing.T, f *fixture) {
 	t.Helper()
 	for _, schema := range []string{"tenant_a", "tenant_b"} {
@@ -34,12 +34,12 @@ func ledger(t *testing.T, f *fixture) {
 	}
 }
 
-// asUser is a context of the schema and of that user.
+// asUser returns a context for the schema and the user.
 func asUser(t *testing.T, schema, user string) context.Context {
 	return schemactx.WithSettings(in(t, schema), map[string]string{"app.user_id": user})
 }
 
-// settingsWays are DBs of one connection at every level and in every mode.
+// settingsWays are DBs with one connection, for each level and mode.
 func settingsWays(t *testing.T, f *fixture) map[string]*schemactx.DB {
 	t.Helper()
 	owner, err := pgxpool.ParseConfig(f.pg.URLAs(f.roles.Owner(), ownerPassword))
@@ -53,7 +53,7 @@ func settingsWays(t *testing.T, f *fixture) map[string]*schemactx.DB {
 	}
 }
 
-// seen is a user's ledger.
+// seen returns the rows of the ledger that a user sees.
 func seen(t *testing.T, ctx context.Context, db *schemactx.DB) []string {
 	t.Helper()
 	rows, err := db.Query(ctx, "select what || ' ' || by_default || ' ' || by_trigger from ledger order by 1")
@@ -63,8 +63,8 @@ func seen(t *testing.T, ctx context.Context, db *schemactx.DB) []string {
 	return list
 }
 
-// expectNoSettings fails the test where a unit of work in the schema, or on the bare session, finds
-// a setting.
+// expectNoSettings fails the test if a unit of work in one of the schemas, or the session outside
+// of a scope, has a setting.
 func expectNoSettings(t *testing.T, db *schemactx.DB, schemas ...string) {
 	t.Helper()
 	for _, schema := range schemas {
@@ -115,7 +115,7 @@ func useSettings(t *testing.T, db *schemactx.DB) {
 	require.NoError(t, db.SendBatch(odds, single).Close())
 	expectNoSettings(t, db, "tenant_b", "tenant_a")
 
-	for range 2 { // the second time its columns are known
+	for range 2 { // the second time the columns are known
 		_, err = db.CopyFrom(ann, pgx.Identifier{"notes"}, []string{"id", "body"}, pgx.CopyFromRows(nil))
 		require.NoError(t, err)
 	}
@@ -136,7 +136,7 @@ func useSettings(t *testing.T, db *schemactx.DB) {
 	assert.Empty(t, seen(t, asUser(t, "tenant_b", "ann"), db))
 }
 
-// inSavepoint takes a savepoint back and looks at the settings afterwards.
+// inSavepoint rolls back to a savepoint and checks the settings afterwards.
 func inSavepoint(t *testing.T, ctx context.Context, tx pgx.Tx, insert string) error {
 	t.Helper()
 	mine := errors.New("mine")
@@ -152,7 +152,7 @@ func inSavepoint(t *testing.T, ctx context.Context, tx pgx.Tx, insert string) er
 		tx.QueryRow(ctx, "select current_setting('app.user_id'), current_setting('lock_timeout')").Scan(&user, &lock),
 	)
 	assert.Equal(t, []string{"ann", "7s"}, []string{user, lock})
-	for _, sql := range []string{"savepoint mine", insert, "rollback to savepoint mine"} { // as ORMs have it
+	for _, sql := range []string{"savepoint mine", insert, "rollback to savepoint mine"} { // as ORMs send it
 		args := []any{"taken back as text"}
 		if sql != insert {
 			args = nil
@@ -220,7 +220,7 @@ func TestSettingsNest(t *testing.T) {
 	assert.Equal(t, "before", read(ctx)[0], "the settings are the context's own")
 }
 
-// A name is refused however it is spelled, before anything is sent, and for every kind of unit of
+// A refused name is refused in any spelling, before anything is sent, and for every kind of unit of
 // work.
 func TestSettingsThatCannotBeSetAreRefused(t *testing.T) {
 	t.Parallel()
@@ -275,7 +275,7 @@ func TestSettingsThatCannotBeSetAreRefused(t *testing.T) {
 			assert.Contains(t, settings, se.Name)
 		}
 		ctx := schemactx.WithSettings(in(t, "tenant_a"), settings)
-		ctx = schemactx.WithSettings(ctx, map[string]string{"app.y": "fine"}) // does not hide it
+		ctx = schemactx.WithSettings(ctx, map[string]string{"app.y": "fine"}) // does not hide the error
 		_, err := f.db.Exec(ctx, "select 1")
 		expect(err)
 		batch := &pgx.Batch{}

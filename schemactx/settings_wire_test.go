@@ -15,7 +15,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// One statement sets any number of settings of any names, so that a connection prepares it once.
+// One statement sets any number of settings with any names, so a connection prepares it once.
 func TestSettingsOfManyNamesPrepareOneStatement(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -82,8 +82,7 @@ func TestSettingsTravelWithTheScope(t *testing.T) {
 	})
 }
 
-// What a tenant's own statement sets is not what the program has set. Only Harden keeps it from
-// that.
+// A tenant's own statement can overwrite a setting of the program. Only Harden prevents that.
 func TestATenantOverwritesASettingUnlessItIsHardened(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -111,7 +110,7 @@ func TestATenantOverwritesASettingUnlessItIsHardened(t *testing.T) {
 	require.NoError(t, err)
 	for name, db := range settingsWays(t, f) {
 		if name == "PathOnly" {
-			continue // its login is the owner, which Harden lets be
+			continue // its login is the owner, whom Harden does not restrict
 		}
 		_, err := overwrite(db, "true")
 		expectState(t, err, "42501")

@@ -29,28 +29,28 @@ const (
 	soakTenants    = 50
 	soakGoroutines = 64
 	soakConns      = 4
-	soakPatience   = time.Minute // with all operations together: how many a second there are is the machine's business
+	soakPatience   = time.Minute // for all operations: their rate depends on the machine
 )
 
-// soak is row 45 of the attacks: many tenants on few connections, contexts that are
-// cancelled at any moment, and an administrator who ends sessions. Every row names the
-// tenant that it was written for.
+// soak is row 45 of the attacks: many tenants on few connections, contexts that are canceled at any
+// moment, and an administrator who ends sessions. Every row contains the tenant for which it was
+// written.
 type soak struct {
 	db      *schemactx.DB
-	stalled *time.Timer // begins anew with each operation that ends
+	stalled *time.Timer // starts again with each operation that ends
 	pool    *pgxpool.Pool
 	admin   *pgxpool.Pool
 	names   [soakTenants]string
 	left    atomic.Int64 // operations to do
 	ids     atomic.Int64 // of rows
 	sure    [soakTenants]atomic.Int64
-	unsure  [soakTenants]atomic.Int64 // rows whose insert met an error: there or not
+	unsure  [soakTenants]atomic.Int64 // rows whose insert returned an error, so they may exist or not
 	failed  atomic.Int64              // operations
 	killed  atomic.Int64              // sessions
 }
 
-// soakOperations returns how many operations there are. CI does most of them on the newest version,
-// where it runs without the race detector: with it, 100,000 take minutes.
+// soakOperations returns the number of operations. CI runs most of them on the newest version,
+// where it does not use the race detector: with it, 100,000 take minutes.
 func soakOperations(t *testing.T) int64 {
 	t.Helper()
 	switch {
@@ -102,7 +102,7 @@ func newSoak(t *testing.T) *soak {
 	)
 	require.NoError(t, err)
 	s := &soak{admin: pg.Pool, pool: openPool(t, pg.URLAs(roles.Runtime(), runtimePassword), soakConns)}
-	// A cache too small for all tenants, so that statements come and go.
+	// The cache is too small for all tenants, so that statements are evicted.
 	s.db, err = schemactx.New(s.pool, schemactx.Config{Roles: roles, StatementCacheCapacity: 2 * soakTenants})
 	require.NoError(t, err)
 	owner := openPool(t, pg.URLAs(roles.Owner(), ownerPassword), 1)
@@ -120,7 +120,7 @@ func newSoak(t *testing.T) *soak {
 	return s
 }
 
-// work does operations until none is left.
+// work runs operations until none is left.
 func (s *soak) work(t *testing.T, ctx context.Context, r *rand.Rand) {
 	for s.left.Add(-1) >= 0 && ctx.Err() == nil {
 		tenant := r.IntN(soakTenants)
@@ -151,7 +151,7 @@ func (s *soak) work(t *testing.T, ctx context.Context, r *rand.Rand) {
 	}
 }
 
-// own fails the test unless a row that was read in a tenant's schema names that tenant.
+// own fails the test unless a row read in a tenant's schema contains that tenant.
 func (s *soak) own(t *testing.T, tenant int, found string) {
 	assert.Equal(t, s.names[tenant], found, "in %s: read a row of %s", s.names[tenant], found)
 }
@@ -194,7 +194,7 @@ func (s *soak) written(tenant, rows int, err error) {
 
 var errGiveUp = errors.New("give up")
 
-// transact writes two rows and reads, and takes it all back where it gives up.
+// transact writes two rows and reads them. With giveUp it rolls back.
 func (s *soak) transact(t *testing.T, ctx context.Context, tenant int, giveUp bool) error {
 	fate := "kept"
 	if giveUp {
@@ -232,7 +232,7 @@ func (s *soak) transact(t *testing.T, ctx context.Context, tenant int, giveUp bo
 	return err
 }
 
-// kill ends a session of the runtime login, again and again.
+// kill ends a session of the runtime login, repeatedly.
 func (s *soak) kill(t *testing.T, ctx context.Context) {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
@@ -251,7 +251,7 @@ func (s *soak) kill(t *testing.T, ctx context.Context) {
 	}
 }
 
-// count looks at every schema's rows as the superuser.
+// count checks every schema's rows as the superuser.
 func (s *soak) count(t *testing.T) {
 	t.Helper()
 	for i, name := range s.names {
@@ -267,8 +267,7 @@ func (s *soak) count(t *testing.T) {
 	assert.Zero(t, s.pool.Stat().AcquiredConns(), "connections were never given back")
 }
 
-// expectedInSoak reports whether an error is one that a cancelled context or the end of a
-// session may cause.
+// expectedInSoak reports whether a canceled context or the end of a session may cause the error.
 func expectedInSoak(err error) bool {
 	for _, is := range []error{
 		context.Canceled, context.DeadlineExceeded, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, pgx.ErrTxClosed, schemactx.ErrTransactionEnded,
@@ -279,7 +278,7 @@ func expectedInSoak(err error) bool {
 	}
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) {
-		return pgErr.Code == "57P01" || pgErr.Code == "57014" // ended by the administrator, cancelled
+		return pgErr.Code == "57P01" || pgErr.Code == "57014" // ended by the administrator, or canceled
 	}
 	var netErr net.Error
 	return pgconn.SafeToRetry(err) || errors.As(err, &netErr) || strings.Contains(err.Error(), "conn closed")

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The code that SQLC.md shows is that of the example, which runs.
+// The code in SQLC.md is that of the example, which runs.
 func TestSQLCPageShowsTheExample(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("SQLC.md")

@@ -8,23 +8,23 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// statement is one statement from its call to the end of its rows, which the caller reads from it.
-// It is its own unit of work, or one of a transaction's.
+// statement is one statement, from its call to the end of its rows, which the caller reads from it.
+// It is its own unit of work or part of a transaction's.
 type statement struct {
 	rows
 	*unitOfWork
 	input   input
-	alone   unitOfWork // what unit points to outside of a transaction
+	alone   unitOfWork // the target of unitOfWork outside of a transaction
 	tx      *txState
 	typed   bool            // it has types of the schema
-	retried bool            // these and its description have been looked at again
-	ctx     context.Context // of the tracer, which wants the one it returned
+	retried bool            // these types and its description have been loaded again
+	ctx     context.Context // the context that the tracer returned
 	traced  bool
 
-	savepointed bool // it was carried out as a savepoint of the transaction
+	savepointed bool // it was run as a savepoint of the transaction
 }
 
-// run sends the statement and reads as far as its first row.
+// run sends the statement and reads up to its first row.
 func (s *statement) run(ctx context.Context, sql string, args []any) error {
 	s.ctx = ctx
 	if t := s.db.tracers.query; t != nil {
@@ -37,7 +37,7 @@ func (s *statement) run(ctx context.Context, sql string, args []any) error {
 		attempt := func() error { return s.attempt(s.ctx) }
 		err = s.retryPrologue(s.ctx, s.tx, attempt)
 		if s.input.prepared() && stale(err, s.input.hit || s.typed) && s.restart(s.ctx, s.tx, begin) {
-			err = attempt() // which has forgotten the statement
+			err = attempt() // attempt prepares it again, because the error dropped it from the cache
 		}
 	}
 	if s.tx != nil && s.input.kind == kindRefused {
@@ -52,8 +52,8 @@ func (s *statement) run(ctx context.Context, sql string, args []any) error {
 	return nil
 }
 
-// attempt prepares the statement if need be, sends it and waits for its first row, its end, or its
-// error.
+// attempt prepares the statement if necessary, sends it, and waits for its first row, its end or
+// its error.
 func (s *statement) attempt(ctx context.Context) error {
 	sd, err := s.lookUp(ctx)
 	if err != nil {
@@ -82,9 +82,9 @@ func (s *statement) attempt(ctx context.Context) error {
 	return nil
 }
 
-// encode encodes the arguments, with the types of the schema where it has some. A table or a type
-// that was altered can be why it could not: then it looks at both anew, once. It returns the
-// description that the arguments are for.
+// encode encodes the arguments, with the types of the schema if the statement has any. If that
+// fails, an altered table or type may be the cause, and encode loads both again, once. It returns
+// the description that the arguments are encoded for.
 func (s *statement) encode(ctx context.Context, sd *pgconn.StatementDescription) (*pgconn.StatementDescription, error) {
 	var err error
 	if s.loaded, err = s.typesFor(ctx, s.tx, sd); err != nil {
@@ -107,8 +107,8 @@ func (s *statement) encode(ctx context.Context, sd *pgconn.StatementDescription)
 	return s.encode(ctx, sd)
 }
 
-// lookUp finds the statement among the prepared ones or prepares it. It returns nil for one that
-// runs unprepared.
+// lookUp finds the statement among the prepared ones or prepares it. It returns nil for a statement
+// that runs unprepared.
 func (s *statement) lookUp(ctx context.Context) (*pgconn.StatementDescription, error) {
 	if s.input.prepared() {
 		if st := s.prepared(s.input.sql); st != nil {
@@ -134,11 +134,11 @@ func (s *statement) lookUp(ctx context.Context) (*pgconn.StatementDescription, e
 			return nil, err
 		}
 	}
-	s.input.kind = s.effectiveKind(s.input.text, s.input.named) // after a look that the preparing has brought along
+	s.input.kind = s.effectiveKind(s.input.text, s.input.named) // after facts that preparing may have loaded
 	return sd, nil
 }
 
-// needsFront reports whether more than the scope has to go in front of the statement.
+// needsPrologue reports whether more than the scope must be sent before the statement.
 func (s *statement) needsPrologue() bool {
 	if s.tx != nil {
 		return !s.tx.begun || len(s.tx.savepoints) > 0
@@ -147,7 +147,7 @@ func (s *statement) needsPrologue() bool {
 		s.needsBlock(s.input.kind)
 }
 
-// forget drops a prepared statement when the server says that it no longer fits.
+// forget drops the prepared statement if err says that it no longer fits.
 func (s *statement) forget(err error) {
 	if err != nil && s.input.prepared() {
 		s.state.forget(stmtKey{s.scope.schema, s.input.sql}, err)
@@ -157,7 +157,7 @@ func (s *statement) forget(err error) {
 // drain reads to the end of what was sent, so that the connection can be used again.
 func (s *statement) drain(err error) error {
 	if s.mrr != nil {
-		// The commit may have failed although the statement did not.
+		// The commit may fail although the statement has not.
 		if closeErr := s.mrr.Close(); err == nil {
 			err = closeErr
 		}
@@ -178,11 +178,12 @@ func (s *statement) rowsClosed(tag pgconn.CommandTag, err error) error {
 // rowsAbandoned implements rowsOwner.
 func (s *statement) rowsAbandoned() { s.abandon() }
 
-// finish looks at what the statement did to the connection, tells the tracer, and gives the
-// connection back. err is the statement's own error; finish returns it, or what it found.
+// finish examines what the statement did to the connection, tells the tracer, and returns the
+// connection to the pool. err is the statement's own error. finish returns that error or the one
+// that it found.
 func (s *statement) finish(tag pgconn.CommandTag, err error) error {
 	s.adjustPosition(err, len(s.scope.comment))
-	s.input.kind = s.effectiveKind(s.input.text, s.input.named) // anew: the look may have come with the statement
+	s.input.kind = s.effectiveKind(s.input.text, s.input.named) // again: it may have loaded facts
 	s.noteKind(s.input.kind)
 	s.noteDDL(tag)
 	if s.tx == nil {
@@ -208,7 +209,7 @@ func (s *statement) finish(tag pgconn.CommandTag, err error) error {
 	return err
 }
 
-// refusal is the error for a statement that must not run at all.
+// refusal returns the error for a statement that must not run at all, else nil.
 func (k sqlKind) refusal(sql string) error {
 	l := lexer{rest: sql}
 	switch k {
@@ -222,8 +223,8 @@ func (k sqlKind) refusal(sql string) error {
 }
 
 // changesSession reports whether a command may have changed the session beyond its transaction, or
-// the transaction itself. kindOf refuses such commands by their text; this is the second look, at
-// what the server says it did.
+// the transaction itself. kindOf refuses such commands by their text. This second check uses the
+// command tag from the server.
 func changesSession(tag pgconn.CommandTag) bool {
 	switch tag.String() {
 	case "SET", "RESET", "DISCARD", "DISCARD ALL", "DISCARD PLANS", "DISCARD SEQUENCES", "DISCARD TEMP",

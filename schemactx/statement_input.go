@@ -9,26 +9,27 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// maxParams is how many parameters a statement can have in PostgreSQL's protocol.
+// maxParams is the maximum number of parameters of a statement in PostgreSQL's protocol.
 const maxParams = 65535
 
-// call is a statement as the caller gave it, its options taken off the arguments.
+// input is a statement as the caller gave it, with the options separated from the arguments.
 type input struct {
 	sql          string
 	args         []any
-	kind         sqlKind           // by its text and what the schemas may run
-	text         sqlKind           // by its text
+	kind         sqlKind           // according to its text and the facts of the schemas
+	text         sqlKind           // according to its text
 	named        []string          // the schemas that it may name
-	hit          bool              // it was prepared for an earlier call
-	savepoint    *savepointCommand // what it is in the batch of a transaction; nil for every other statement
+	hit          bool              // it was already prepared
+	savepoint    *savepointCommand // for a savepoint statement in the batch of a transaction, else nil
 	mode         pgx.QueryExecMode
 	formats      pgx.QueryResultFormats
 	formatsByOID pgx.QueryResultFormatsByOID
-	results      []int16 // the formats to ask for, once encoded
+	results      []int16 // the result formats to ask for, set by encode
 }
 
-// parse reads the options that pgx allows in front of the arguments and lets a [pgx.QueryRewriter]
-// rewrite the statement. The rewriter gets no connection: it could query outside of the scope.
+// parse reads the options that pgx allows before the arguments and lets a [pgx.QueryRewriter]
+// rewrite the statement. The rewriter gets a nil connection, because it could run queries outside
+// of the scope.
 func (c *input) parse(ctx context.Context, mode pgx.QueryExecMode, sql string, args []any) error {
 	*c = input{sql: sql, args: args, mode: mode}
 	var rewriter pgx.QueryRewriter
@@ -65,8 +66,8 @@ func (c *input) prepared() bool {
 	return c.mode != pgx.QueryExecModeExec && c.mode != pgx.QueryExecModeSimpleProtocol
 }
 
-// encode puts the arguments into eqb and settles the result formats. sd is nil for a
-// statement that is not prepared.
+// encode encodes the arguments into eqb and sets the result formats. sd is nil for a statement that
+// is not prepared.
 func (c *input) encode(m *pgtype.Map, eqb *pgx.ExtendedQueryBuilder, sd *pgconn.StatementDescription) error {
 	if sd != nil && len(sd.ParamOIDs) != len(c.args) {
 		return fmt.Errorf("expected %d arguments, got %d", len(sd.ParamOIDs), len(c.args))

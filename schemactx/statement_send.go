@@ -14,20 +14,19 @@ import (
 // oneRow executes a portal for one row and leaves it suspended.
 var oneRow = pgproto3.Execute{MaxRows: 1}
 
-// sendAlone sends the statement with its scope in front, or, in a transaction, with an assertion of
-// the scope where one is due.
+// sendAlone sends the statement after its scope, or, in a transaction, after an assertion of the
+// scope if one is due.
 //
-// The messages of the scope wait in the connection's buffer until pgconn adds those of the
-// statement and writes all of them at once: Bind, Execute, Bind, Execute, Sync. Up to Sync this is
-// one implicit transaction, so that what the scope has set ends with the statement. The scope's
-// portal returns one row and is executed for one row, so that the server answers it with DataRow
-// and PortalSuspended and not with CommandComplete; to pgconn its row is the first row of the
-// statement, and taking it off tells whether the scope was let in. Beyond these messages nothing is
-// sent, read or allocated, and cancellation, notices and the transaction status stay pgconn's
-// business.
+// The messages of the scope are in the connection's buffer until pgconn adds those of the statement
+// and writes all at once: Bind, Execute, Bind, Execute, Sync. Everything up to Sync is one implicit
+// transaction, so the settings of the scope end with the statement. The scope's portal returns one
+// row and is executed for one row. So the server answers it with DataRow and PortalSuspended,
+// without CommandComplete, and pgconn takes its row for the first row of the statement. sendAlone
+// reads that row, which shows that the server has accepted the scope. Nothing else is sent, read or
+// allocated. pgconn continues to handle cancellation, notices and the transaction status.
 func (s *statement) sendAlone(ctx context.Context, sd *pgconn.StatementDescription) error {
 	if err := ctx.Err(); err != nil {
-		return err // pgconn would not write, and what waits in the buffer would go out with somebody else's statement
+		return err // else the buffer would be sent with the next unit's statement
 	}
 	fronted := s.queueFront()
 	pc, eqb := s.conn.PgConn(), &s.state.eqb
@@ -48,8 +47,8 @@ func (s *statement) sendAlone(ctx context.Context, sd *pgconn.StatementDescripti
 	return s.frontRefused(err)
 }
 
-// queueFront puts the scope or its assertion into the connection's buffer. It reports false when
-// there is nothing to put in front.
+// queueFront puts the scope or its assertion into the connection's buffer. It returns false if
+// neither is necessary.
 func (s *statement) queueFront() bool {
 	f := s.conn.PgConn().Frontend()
 	parse, bind := &s.scope.parse, s.scopeBind(&s.scope.unnamed)
@@ -70,8 +69,8 @@ func (s *statement) queueFront() bool {
 	return true
 }
 
-// frontRefused explains why what went in front did not succeed. Without a reason from the server it
-// is unknown what has been written, and the connection is not used again.
+// frontRefused returns the error of the scope or the assertion. If the error is not the server's,
+// it is unknown what has been written, and the connection is closed.
 func (s *statement) frontRefused(err error) error {
 	var pgErr *pgconn.PgError
 	switch {
@@ -89,8 +88,8 @@ func (s *statement) frontRefused(err error) error {
 	return err
 }
 
-// sendBehind sends the statement with all that it needs around it: in front BEGIN, a scrub, the
-// scope, savepoints, and behind it COMMIT and a reset of the role. It is one round trip as well.
+// sendBehind sends the statement between its prologue (BEGIN, a scrub, the scope, savepoints) and
+// what must follow it (COMMIT and a reset of the role). It is one round trip as well.
 func (s *statement) sendBehind(ctx context.Context, sd *pgconn.StatementDescription) error {
 	b := &pgconn.Batch{}
 	named, eqb := s.input.prepared(), &s.state.eqb
@@ -118,17 +117,17 @@ func (s *statement) sendBehind(ctx context.Context, sd *pgconn.StatementDescript
 	return nil
 }
 
-// needsBlock reports whether statements of this kind need BEGIN and COMMIT of their own: a block of
-// code that may commit cannot do so in one, and a reset has to come after the commit.
+// needsBlock reports whether statements of this kind need their own BEGIN and COMMIT. A block of
+// code that may commit cannot do so inside them, and a reset must follow the commit.
 func (u *unitOfWork) needsBlock(kind sqlKind) bool {
 	return kind == kindBlock || u.needsReset(kind) || u.settingsNeedBlock()
 }
 
-// queueBack appends what comes behind the statements of a unit: COMMIT, and after it the reset.
-// Deferred constraint triggers and the queries of cursors WITH HOLD run at COMMIT. They need the
-// role and the path, which end with the transaction by themselves, and may set others for the
-// session, which only a reset after COMMIT takes back. What is in front of it may have deallocated
-// what was prepared, so that it goes unnamed behind all but reads and writes.
+// queueBack appends what follows the statements of a unit: COMMIT, and after it the reset. Deferred
+// constraint triggers and the queries of cursors WITH HOLD run at COMMIT. They need the role and
+// the path, which end with the transaction. They may set others for the session, which only a reset
+// after COMMIT undoes. The statements may also have deallocated prepared statements. So COMMIT and
+// the reset are unprepared after all kinds except reads and writes.
 func (u *unitOfWork) queueBack(b *pgconn.Batch, kind sqlKind, block, named bool) {
 	named = named && !kind.mayChangeScope()
 	if block {
@@ -141,5 +140,5 @@ func (u *unitOfWork) queueBack(b *pgconn.Batch, kind sqlKind, block, named bool)
 	}
 }
 
-// resets are the statements that take back what a statement may have set for the session.
+// resets returns the statements that reset what a statement may have set for the session.
 func (u *unitOfWork) resets() []string { return append([]string{closeSQL}, u.scope.resets...) }

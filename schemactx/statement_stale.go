@@ -9,32 +9,32 @@ import (
 	"github.com/oryne/pgtenant/internal/sqlstate"
 )
 
-// A prepared statement is stale when a migration has changed its result, its tables or the types of
-// its parameters since it was prepared, or when it is gone. The server finds that when it binds the
-// statement, before it runs anything of it. What has been tried is tried once more where nothing is
-// lost: a statement or a batch outside of a transaction, and the first one in a transaction. A
-// later one is an error, which [TxOptions].MaxRetries takes for one that passes.
+// A prepared statement is stale if, since it was prepared, a migration has changed its result, its
+// tables or the types of its parameters, or if it is gone. The server reports that when it binds
+// the statement, before it runs any of it. It is then sent once more if nothing is lost by that: a
+// statement or a batch outside of a transaction, and the first one in a transaction. For a later
+// one the error is returned, which [TxOptions].MaxRetries retries.
 
 // planChangedRoutine is PostgreSQL's function that raises "cached plan must not change result
-// type". The SQLSTATE alone is that of everything that the server cannot do.
+// type". The SQLSTATE alone is not sufficient, because every unsupported feature has it.
 const planChangedRoutine = "RevalidateCachedQuery"
 
-// PostgreSQL's functions that raise "cache lookup failed for type" when an argument has a type that
-// is gone.
+// PostgreSQL's functions that raise "cache lookup failed for type" if the type of an argument is
+// gone.
 const (
 	typeGoneRoutine       = "getTypeInputInfo"
 	typeGoneBinaryRoutine = "getTypeBinaryInputInfo"
 )
 
-// planChanged reports whether the columns of a prepared statement are no longer what they were.
+// planChanged reports whether the result columns of a prepared statement have changed.
 func planChanged(err error) bool {
 	var pgErr *pgconn.PgError
 	return errors.As(err, &pgErr) && pgErr.Code == sqlstate.FeatureUnsupported && pgErr.Routine == planChangedRoutine
 }
 
-// stale reports whether the server refused to bind a prepared statement that would be another one
-// if it were prepared now. hit says that its description or its types were there from an earlier
-// call, so that its parameters may have others.
+// stale reports whether the server refused to bind a prepared statement that would be a different
+// one if it were prepared now. hit says that its description or its types are from an earlier call,
+// so its parameters may have other types by now.
 func stale(err error, hit bool) bool {
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) {
@@ -51,8 +51,8 @@ func stale(err error, hit bool) bool {
 	return false
 }
 
-// prepared returns the statement where the connection has it prepared, and not from before a
-// [DB.Refresh].
+// prepared returns the statement if the connection has prepared it after the last [DB.Refresh],
+// else nil.
 func (u *unitOfWork) prepared(sql string) *stmt {
 	key := stmtKey{u.scope.schema, sql}
 	st := u.state.cache.get(key)
@@ -63,7 +63,7 @@ func (u *unitOfWork) prepared(sql string) *stmt {
 	return st
 }
 
-// beginning is how a transaction was before its first statement, to which it can be brought back.
+// beginning is the state of a transaction before a statement, for restart.
 type beginning struct {
 	possible   bool
 	savepoints []string
@@ -76,8 +76,8 @@ func (st *txState) beginning() beginning {
 	return beginning{possible: !st.worked, savepoints: st.savepoints}
 }
 
-// restart brings the unit back to the beginning. It reports false where it cannot, as something
-// would be lost.
+// restart puts the unit back into the state b. It returns false if that would lose work or is not
+// possible.
 func (u *unitOfWork) restart(ctx context.Context, tx *txState, b beginning) bool {
 	if !b.possible || u.conn.IsClosed() || u.status() != 'I' && u.rollback(ctx) != nil {
 		return false

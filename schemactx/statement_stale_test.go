@@ -15,7 +15,7 @@ import (
 
 // migrations each make a prepared statement stale.
 var migrations = map[string]struct {
-	sql  string // of a statement on table t, whose id and note it is given
+	sql  string // a statement on table t, whose arguments are an id and note
 	ddl  string
 	note any
 }{
@@ -50,7 +50,7 @@ var migrations = map[string]struct {
 	},
 }
 
-// firstUses are units of work in which a stale statement is met before anything is lost.
+// firstUses are units of work in which a stale statement fails before anything would be lost.
 var firstUses = map[string]func(ctx context.Context, db *schemactx.DB, sql string, args []any) error{
 	"Exec": func(ctx context.Context, db *schemactx.DB, sql string, args []any) error {
 		_, err := db.Exec(ctx, sql, args...)
@@ -115,7 +115,7 @@ var firstUses = map[string]func(ctx context.Context, db *schemactx.DB, sql strin
 			if _, err := inner.Exec(ctx, sql, args...); err != nil {
 				return err
 			}
-			if err := inner.Rollback(ctx); err != nil { // the savepoint is there
+			if err := inner.Rollback(ctx); err != nil { // fails unless the savepoint exists
 				return err
 			}
 			_, err = tx.Exec(ctx, "insert into counted values (1)")
@@ -156,7 +156,7 @@ func TestStaleStatementsArePreparedAnew(t *testing.T) {
 			for use, run := range firstUses {
 				if name == "parameter, written" && use == "later, with retries" ||
 					name == "parameter, compared" && use == "later, with retries" {
-					continue // an error of the statement, as far as anybody can tell
+					continue // not distinguishable from an error of the statement
 				}
 				undo()
 				db := f.open(t, schemactx.Config{}, 1)
@@ -183,7 +183,7 @@ func TestStaleStatementsArePreparedAnew(t *testing.T) {
 	}
 }
 
-// snapshot returns a function that makes the tables of staleFixture as they are now.
+// snapshot returns a function that recreates the tables of staleFixture.
 func (f *fixture) snapshot(t *testing.T) func() {
 	return func() {
 		t.Helper()
@@ -195,7 +195,7 @@ func (f *fixture) snapshot(t *testing.T) func() {
 	}
 }
 
-// One failure tells of a migration, and Refresh tells of it before there is any.
+// One failure reveals a migration, and Refresh prevents the failure.
 func TestStaleStatementLaterInATransaction(t *testing.T) {
 	t.Parallel()
 	f := staleFixture(t)
@@ -222,7 +222,7 @@ func TestStaleStatementLaterInATransaction(t *testing.T) {
 	expectNote(t, in(t, "tenant_b"), f.db, "tenant_b")
 }
 
-// Where a result has been given out, it stays true: the batch fails as a whole.
+// If a result was returned, it stays valid, and the batch fails as a whole.
 func TestStaleStatementBehindAResultThatWasRead(t *testing.T) {
 	t.Parallel()
 	f := staleFixture(t)
@@ -246,7 +246,8 @@ func TestStaleStatementBehindAResultThatWasRead(t *testing.T) {
 	assert.Equal(t, 2, n)
 }
 
-// What deallocates behind the back of this package costs a try and no statement.
+// If other code deallocates prepared statements, the DB sends the statement once more, and none
+// fails.
 func TestStatementsThatAreGone(t *testing.T) {
 	t.Parallel()
 	f := staleFixture(t)

@@ -19,14 +19,14 @@ func expectExplicit(t *testing.T, db *schemactx.DB, want int64) {
 	assert.Equal(t, want, db.Stats().Explicit, "explicit switches, want %d", want)
 }
 
-// Counting needs no hook; a request's own schema is no switch, and neither is a call under which
-// nothing is done.
+// Calls are counted without a hook. A request's own schema is no switch, and neither is a call
+// under which no unit of work begins.
 func TestExplicitSwitchesAreCounted(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	expectNote(t, in(t, "tenant_a"), f.db, "tenant_a")
 	expectExplicit(t, f.db, 0)
-	nested(t, f.db) // two statements under one call
+	nested(t, f.db) // two statements in one call
 	expectExplicit(t, f.db, 1)
 	require.NoError(t, schemactx.WithPublic(t.Context(), func(ctx context.Context) error {
 		_, err := f.db.Exec(ctx, "select 1")
@@ -39,7 +39,7 @@ func TestExplicitSwitchesAreCounted(t *testing.T) {
 			return nil
 		})
 	}))
-	expectExplicit(t, f.db, 3) // tenant_a was named, and nothing done there
+	expectExplicit(t, f.db, 3) // tenant_a was named, but not used
 	err := schemactx.WithSchema(t.Context(), "nobodys", func(ctx context.Context) error {
 		_, err := f.db.Exec(ctx, "select 1")
 		return err
@@ -48,7 +48,7 @@ func TestExplicitSwitchesAreCounted(t *testing.T) {
 	expectExplicit(t, f.db, 4) // an attempt is a switch
 }
 
-// A DB without a hook must not use up the one report that another DB's hook waits for.
+// A DB without a hook must not use up the one report for the hook of another DB.
 func TestASwitchIsToldToTheFirstHook(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -76,7 +76,7 @@ func TestSwitchesAreLoggedWithTheirSite(t *testing.T) {
 		Level, To, From, File, Func string
 		Line                        int
 	}
-	require.NoError(t, json.Unmarshal(out.Bytes(), &record)) // which is one record, for both statements
+	require.NoError(t, json.Unmarshal(out.Bytes(), &record)) // one record for both statements
 	assert.Equal(t, "INFO", record.Level, "record %+v", record)
 	assert.Equal(t, "tenant_b", record.To, "record %+v", record)
 	assert.Equal(t, "tenant_a", record.From, "record %+v", record)

@@ -10,17 +10,17 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Tx is a transaction in one schema, or a savepoint of one: the [pgx.Tx] that [DB.Begin] and
-// [DB.InTx] give out. Its methods need a context of that schema; any other is [ErrSchemaMismatch],
-// and one without a schema [ErrNoSchema]. Like every pgx.Tx it runs one statement at a time: close
-// rows first. A statement while another one runs or has open rows is [ErrTxBusy], from whichever
-// goroutine it comes.
+// Tx is a transaction in one schema, or a savepoint of one. It is the [pgx.Tx] that [DB.Begin] and
+// [DB.InTx] provide. Its methods need a context of that schema. They return [ErrSchemaMismatch] for
+// another schema and [ErrNoSchema] for none. Like every pgx.Tx it runs one statement at a time, so
+// close rows first. While a statement runs or has open rows, another one returns [ErrTxBusy], from
+// any goroutine.
 //
-// The statements SAVEPOINT, ROLLBACK TO and RELEASE, which object mappers send as text, are carried
-// out as what they are in PostgreSQL, alone and in batches; SAVEPOINT costs no round trip. They and
-// [Tx.Begin] make one stack: releasing a savepoint, or rolling back to it, ends what Begin made
-// inside of it, whose methods then return [pgx.ErrTxClosed]. A name that does not exist is the
-// server's error (3B001). Tx.Prepare refuses such statements, and so does [DB.SendBatch].
+// The statements SAVEPOINT, ROLLBACK TO and RELEASE, which object-relational mappers send as text,
+// work as in PostgreSQL, alone and in batches. SAVEPOINT costs no round trip. These statements and
+// [Tx.Begin] share one stack. Releasing a savepoint or rolling back to it ends the savepoints that
+// Begin made inside of it; their methods then return [pgx.ErrTxClosed]. For a name that does not
+// exist the server returns an error (3B001). Tx.Prepare and [DB.SendBatch] refuse these statements.
 type Tx struct {
 	state     *txState
 	parent    *Tx    // nil for the transaction itself
@@ -30,17 +30,17 @@ type Tx struct {
 
 var _ pgx.Tx = (*Tx)(nil)
 
-// Begin starts a transaction in the schema of ctx. It takes a connection and costs no round trip:
-// BEGIN and the scope travel with the first statement, so that n statements and the commit cost n+1
-// round trips, and a schema that does not exist is an error of the first statement. ctx does not
-// govern the transaction afterwards. End it with Commit or Rollback; [DB.InTx] does both. The
-// result is a [*Tx].
+// Begin starts a transaction in the schema of ctx. It takes a connection and costs no round trip.
+// BEGIN and the scope are sent with the first statement, so n statements and the commit cost n+1
+// round trips. A schema that does not exist is an error of the first statement. ctx does not govern
+// the transaction afterwards. End it with Commit or Rollback; [DB.InTx] does both. The result is a
+// [*Tx].
 func (db *DB) Begin(ctx context.Context) (pgx.Tx, error) {
 	return db.BeginTx(ctx, pgx.TxOptions{})
 }
 
-// BeginTx is [DB.Begin] with options. BeginQuery and CommitQuery are refused: they could leave the
-// scope.
+// BeginTx is [DB.Begin] with options. It refuses BeginQuery and CommitQuery, because they could
+// leave the scope.
 func (db *DB) BeginTx(ctx context.Context, opts pgx.TxOptions) (pgx.Tx, error) {
 	tx, err := db.begin(ctx, TxOptions{TxOptions: opts})
 	if err != nil {
@@ -114,9 +114,9 @@ func (tx *Tx) query(ctx context.Context, sql string, args []any) (*statement, er
 	return s, nil
 }
 
-// Prepare prepares a statement in the transaction's schema under a name that [Tx.Query] and the
-// like take in place of its SQL until the transaction ends. Statements need no preparing by hand:
-// each is prepared when it is first seen.
+// Prepare prepares a statement in the transaction's schema. Until the transaction ends, [Tx.Query]
+// and the other methods accept its name in place of its SQL. It is not needed for speed: every
+// statement is prepared when it is used for the first time.
 func (tx *Tx) Prepare(ctx context.Context, name, sql string) (*pgconn.StatementDescription, error) {
 	st := tx.state
 	st.mu.Lock()
@@ -151,8 +151,8 @@ func (st *txState) prepare(ctx context.Context, name, sql string) (*pgconn.State
 	return cached.sd, nil
 }
 
-// Begin makes a savepoint, which [pgx.Tx] treats as a transaction inside the transaction. It costs
-// no round trip: the savepoint travels with the next statement.
+// Begin makes a savepoint, which [pgx.Tx] treats as a nested transaction. It costs no round trip:
+// the savepoint is sent with the next statement.
 func (tx *Tx) Begin(ctx context.Context) (pgx.Tx, error) {
 	tx.state.mu.Lock()
 	defer tx.state.mu.Unlock()
@@ -165,8 +165,8 @@ func (tx *Tx) Begin(ctx context.Context) (pgx.Tx, error) {
 }
 
 // Commit commits the transaction, or releases the savepoint. It returns [pgx.ErrTxCommitRollback]
-// when a statement has failed, so that there was nothing left to commit, [pgx.ErrTxClosed] when the
-// transaction is over, and [ErrTransactionEnded] when one of its statements ended it.
+// if a statement has failed and the transaction was rolled back, [pgx.ErrTxClosed] if the
+// transaction has already ended, and [ErrTransactionEnded] if one of its statements ended it.
 func (tx *Tx) Commit(ctx context.Context) error {
 	tx.state.mu.Lock()
 	defer tx.state.mu.Unlock()
@@ -188,9 +188,8 @@ func (tx *Tx) end(ctx context.Context) error {
 	return tx.state.commit(ctx)
 }
 
-// Rollback takes the transaction back, or what happened since the savepoint. It returns
-// [pgx.ErrTxClosed] when the transaction is over already, so that it can be deferred. It needs no
-// schema in ctx.
+// Rollback rolls back the transaction, or rolls back to the savepoint. It returns [pgx.ErrTxClosed]
+// if the transaction has already ended, so it can be deferred. ctx needs no schema.
 func (tx *Tx) Rollback(ctx context.Context) error {
 	if tx.parent != nil {
 		return tx.rollbackSavepoint(ctx)
@@ -225,18 +224,18 @@ func (tx *Tx) rollbackSavepoint(ctx context.Context) error {
 	return err
 }
 
-// abandon rolls back a transaction that is not over, whatever has become of the caller's context.
+// abandon rolls back a transaction that has not ended, independently of the caller's context.
 func (tx *Tx) abandon() { _ = tx.Rollback(context.Background()) }
 
-// LargeObjects panics with [ErrLargeObjects]: large objects belong to the database and to no
-// schema, so that neither a search path nor the backup of a schema reaches them. Keep bytea columns
-// or files instead.
+// LargeObjects panics with [ErrLargeObjects]. Large objects belong to the database and to no
+// schema, so neither a search path nor the backup of a schema includes them. Use bytea columns or
+// files instead.
 func (tx *Tx) LargeObjects() pgx.LargeObjects { panic(ErrLargeObjects) }
 
-// Conn returns nil: a connection outside of its scope is not to be had.
+// Conn returns nil, because a connection must not be used outside of its scope.
 func (tx *Tx) Conn() *pgx.Conn { return nil }
 
-// over reports whether the transaction, the savepoint, or one that it is in has ended.
+// over reports whether the transaction, this savepoint, or a savepoint around it has ended.
 func (tx *Tx) over() bool {
 	for t := tx; t != nil; t = t.parent {
 		if t.done {
@@ -246,8 +245,8 @@ func (tx *Tx) over() bool {
 	return tx.state.over
 }
 
-// check refuses a context of another schema, a transaction that is over, and a second statement at
-// a time.
+// check refuses a context with another schema or with other settings, a transaction that has ended,
+// and a second statement at a time.
 func (tx *Tx) check(ctx context.Context) error {
 	current := tx.state.unit.scope.schema
 	schema, err := schemaOf(scopeContextOf(ctx))

@@ -14,32 +14,32 @@ import (
 type TxOptions struct {
 	pgx.TxOptions
 
-	// Settings hold in the transaction, until it has ended, with those of [WithSettings] in ctx; where
-	// both have a name, these win. See there for what they can be. Default: none.
+	// Settings apply in the transaction until it ends, together with those of [WithSettings] in ctx.
+	// For a name in both, these win. [WithSettings] says which settings are allowed. Default: none.
 	Settings map[string]string
 
-	// MaxRetries is how many times the transaction is run again, from its beginning, after a
-	// serialization failure (40001) or a deadlock (40P01), whether a statement or the commit met it,
-	// and after a prepared statement that a migration has made stale (0A000, "cached plan must not
-	// change result type"; 26000): see [DB.Refresh]. Before each retry it waits a random time of up to
-	// 10 ms, doubled with each retry up to 1 s; when ctx ends meanwhile there is none. Default: 0,
-	// never.
+	// MaxRetries is how many times the transaction is run again from its beginning. It is run again if
+	// a statement or the commit returned a serialization failure (40001) or a deadlock (40P01). It is
+	// also run again if a migration has made a prepared statement stale (0A000, "cached plan must not
+	// change result type"; 26000): see [DB.Refresh]. Before each retry there is a random wait of up to
+	// 10 ms, doubled with each retry up to 1 s. If ctx ends meanwhile, there is no retry. Default: 0,
+	// no retries.
 	MaxRetries int
 }
 
-// InTx runs fn in a transaction in the schema of ctx: it commits when fn returns nil and rolls back
-// when fn returns an error, panics or calls [runtime.Goexit]. fn must not commit or roll back tx
-// itself; a transaction that fn's statements have ended is [ErrTransactionEnded]. The error is fn's
-// own, or that of the beginning or the commit. Statements in fn need a context of the same schema,
-// such as ctx. The commit runs under ctx; the rollback does not depend on it. n statements cost n+1
+// InTx runs fn in a transaction in the schema of ctx. It commits if fn returns nil, and rolls back
+// if fn returns an error, panics or calls [runtime.Goexit]. fn must not commit or roll back tx
+// itself; if fn's statements have ended the transaction, the error is [ErrTransactionEnded]. InTx
+// returns the error of fn, of the beginning or of the commit. Statements in fn need a context with
+// the same schema, such as ctx. ctx governs the commit but not the rollback. n statements cost n+1
 // round trips.
 func (db *DB) InTx(ctx context.Context, fn func(tx pgx.Tx) error) error {
 	return db.InTxOptions(ctx, TxOptions{}, fn)
 }
 
-// InTxOptions is [DB.InTx] with options. With MaxRetries fn may run several times: what it does
-// outside of the transaction must bear that, and it must return the errors of its statements,
-// wrapped or not, for them to be seen. The error is that of the last run.
+// InTxOptions is [DB.InTx] with options. With MaxRetries fn may run several times. So its effects
+// outside of the transaction must allow that, and it must return the errors of its statements,
+// wrapped or not, so that InTxOptions sees them. InTxOptions returns the error of the last run.
 func (db *DB) InTxOptions(ctx context.Context, opts TxOptions, fn func(tx pgx.Tx) error) error {
 	for retry := 0; ; retry++ {
 		err := db.inTx(ctx, opts, fn)
@@ -72,7 +72,7 @@ func backoff(retry int) time.Duration {
 	return rand.N(min(10*time.Millisecond<<min(retry, 10), time.Second))
 }
 
-// sleep waits, or reports false when ctx is over first.
+// sleep waits for d. It returns false if ctx ends first.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

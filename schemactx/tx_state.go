@@ -14,29 +14,29 @@ import (
 	"github.com/oryne/pgtenant/internal/sqlstate"
 )
 
-// txState is what a transaction and its savepoints share: the unit of work and how far it has come.
+// txState is the state that a transaction and its savepoints share.
 type txState struct {
 	mu   sync.Mutex // held while the connection is in use
 	unit unitOfWork
 
 	begin      string            // BEGIN with its options
-	begun      bool              // the server has it
+	begun      bool              // the server has executed BEGIN
 	worked     bool              // a statement has run in it
 	savepoints []string          // to be set with the next statement
-	stack      []savepoint       // all that there are, the innermost last
-	count      int               // of savepoints so far, for their names
-	names      map[string]string // SQL of prepared statements by name
+	stack      []savepoint       // all current savepoints, the innermost last
+	count      int               // number of savepoints so far, for their names
+	names      map[string]string // SQL of prepared statements, by name
 	outer      *settings         // of the context that it began with
-	suspect    bool              // a statement may have changed the scope since it was asserted
-	reset      bool              // a statement may have set the role for longer than the scope
+	suspect    bool              // a statement may have changed the scope since the last assertion
+	reset      bool              // a statement may have set the role for the session
 	busy       bool              // a statement runs or has open rows
-	err        error             // why it is over, when a statement ended it
+	err        error             // why it ended, if a statement ended it
 
-	ending sync.Mutex // held while over changes, and while a connection is interrupted that must still be ours
+	ending sync.Mutex // held while over changes, and while interrupt uses the connection
 	over   bool
 }
 
-// passed notes that the server has taken one of the statements in front.
+// passed records that the server has executed a statement of the prologue.
 func (st *txState) passed(o internalStmt) {
 	switch o.step {
 	case stepBegin:
@@ -58,7 +58,7 @@ func (st *txState) passed(o internalStmt) {
 	}
 }
 
-// named returns the SQL of a prepared statement of that name, or sql itself.
+// named returns the SQL of the prepared statement with this name, or sql itself.
 func (st *txState) named(sql string) string {
 	if st == nil {
 		return sql
@@ -69,15 +69,15 @@ func (st *txState) named(sql string) string {
 	return sql
 }
 
-// sameSettings reports whether a statement with these settings finds what it expects: the
-// transaction has them, or they are those of the context that it began with, of which its options
-// may have changed some.
+// sameSettings reports whether the transaction provides the settings s of a statement's context.
+// Either the transaction has them, or they are those of the context that it began with, some of
+// which its options may have overridden.
 func (st *txState) sameSettings(s *settings) bool {
 	return s.within(st.unit.settings) || s.within(st.outer)
 }
 
-// ifSnapshot returns the transaction where all of it sees the rows of one snapshot, catalogs
-// included, and else nil.
+// ifSnapshot returns the transaction if it uses one snapshot for all its statements, catalogs
+// included, else nil.
 func (st *txState) ifSnapshot() *txState {
 	if st != nil &&
 		(strings.Contains(st.begin, string(pgx.RepeatableRead)) || strings.Contains(st.begin, string(pgx.Serializable))) {
@@ -86,13 +86,13 @@ func (st *txState) ifSnapshot() *txState {
 	return nil
 }
 
-// assertionDue reports whether the scope has to be asserted in front of what comes next. In a
-// transaction that has failed nothing runs, and the error has to be the statement's own; suspect
-// stays as it is until the failure is taken back.
+// assertionDue reports whether the scope must be asserted before the next statement. In a failed
+// transaction nothing runs, and the statement must return its own error. So suspect is unchanged
+// until the failure has been rolled back.
 func (st *txState) assertionDue() bool { return st.suspect && st.unit.status() != 'E' }
 
-// after sees to it that nothing runs outside of the scope once a statement has left it. err is the
-// statement's error.
+// after ends the transaction if a statement has left its scope, so that nothing runs outside of it.
+// err is the statement's error.
 func (st *txState) after(kind sqlKind, err error) error {
 	st.busy, st.worked = false, st.worked || st.begun
 	var scopeErr *ScopeError
@@ -107,10 +107,10 @@ func (st *txState) after(kind sqlKind, err error) error {
 	case errors.Is(err, ErrScopeChanged), err == nil:
 		st.err = errors.Join(ErrTransactionEnded, err)
 	default:
-		st.err = err // the connection is gone, or never was in the schema
+		st.err = err // the connection is lost, or the server refused the scope
 	}
 	if kind == kindRefused || errors.Is(err, ErrSettingRefused) {
-		_ = st.unit.rollback(context.Background()) // the statement was not sent: the connection is as it was
+		_ = st.unit.rollback(context.Background()) // not sent, or refused: the session is unchanged
 	} else {
 		st.unit.destroy()
 	}
@@ -118,8 +118,8 @@ func (st *txState) after(kind sqlKind, err error) error {
 	return st.err
 }
 
-// abandoned ends the transaction because code of the caller's has panicked in it. The caller gives
-// the connection back.
+// abandoned ends the transaction because the caller's code has panicked in it. The caller of
+// abandoned releases the connection.
 func (st *txState) abandoned() {
 	if st.over {
 		return
@@ -128,7 +128,7 @@ func (st *txState) abandoned() {
 	st.finish()
 }
 
-// finish marks the transaction as over.
+// finish marks the transaction as ended.
 func (st *txState) finish() {
 	st.ending.Lock()
 	st.over = true
@@ -136,7 +136,7 @@ func (st *txState) finish() {
 	st.unit.noteEnd()
 }
 
-// end gives the connection back.
+// end marks the transaction as ended and returns its connection to the pool.
 func (st *txState) end() {
 	st.finish()
 	st.unit.release()
@@ -145,7 +145,7 @@ func (st *txState) end() {
 func (st *txState) commit(ctx context.Context) error {
 	switch {
 	case !st.begun && st.unit.conn.IsClosed():
-		st.end() // a statement was sent, and no answer came
+		st.end() // a statement was sent, and no response came
 		return fmt.Errorf("%w: the connection is lost", pgx.ErrTxCommitRollback)
 	case !st.begun:
 		st.end() // nothing was sent
@@ -165,8 +165,8 @@ func (st *txState) commit(ctx context.Context) error {
 	return err
 }
 
-// sendCommit commits, in a round trip, behind an assertion of the scope where a statement may have
-// changed it: what has been put off until COMMIT would run in another.
+// sendCommit commits, in one round trip. If a statement may have changed the scope, an assertion of
+// the scope precedes COMMIT, because deferred work would otherwise run in another scope.
 func (st *txState) sendCommit(ctx context.Context) error {
 	var before prologue
 	if st.suspect {
@@ -196,9 +196,9 @@ func (st *txState) rollback(ctx context.Context) error {
 	return st.unit.rollback(ctx)
 }
 
-// seize locks the transaction for its end. A statement that runs in another goroutine is
-// interrupted: it must not go on with a connection that will be the next tenant's. After that, and
-// when rows are still open, the connection is closed.
+// lockForEnd locks the transaction for its end. It interrupts a statement that runs on another
+// goroutine, because that must not continue on a connection that the next tenant will use. After an
+// interruption, and if rows are open, it closes the connection.
 func (st *txState) lockForEnd() {
 	if !st.mu.TryLock() {
 		interrupted := st.interrupt()
@@ -210,20 +210,20 @@ func (st *txState) lockForEnd() {
 	}
 }
 
-// interrupt makes reads and writes on the connection fail, if it is still the transaction's.
+// interrupt makes reads and writes on the connection fail, if the transaction still has it.
 func (st *txState) interrupt() bool {
 	st.ending.Lock()
 	defer st.ending.Unlock()
 	if st.over {
 		return false
 	}
-	// safe from any goroutine; one that fails is closed already
+	// safe on any goroutine; it fails only on a connection that is closed already
 	_ = st.unit.conn.PgConn().Conn().SetDeadline(time.Unix(1, 0))
 	return true
 }
 
-// unsent takes back a savepoint, and those made inside of it, that no statement has followed yet.
-// It reports false when the server has it.
+// unsent removes a savepoint, and those inside of it, if it was not sent to the server yet. It
+// returns false if it was sent.
 func (st *txState) unsent(name string) bool {
 	i := slices.Index(st.savepoints, name)
 	if i < 0 {

@@ -14,7 +14,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// notes counts the rows of a tenant's table.
+// notes returns the number of rows in a tenant's table.
 func (f *fixture) notes(t *testing.T, schema string) int {
 	t.Helper()
 	var n int
@@ -91,13 +91,14 @@ func TestInTxRollsBack(t *testing.T) {
 	assert.Equal(t, 1, f.notes(t, "tenant_a"), "notes, want the one from before")
 }
 
-// A transaction whose connection was lost has not been committed, however early that was.
+// A transaction whose connection was lost has not been committed, even if its first statement was
+// interrupted.
 func TestCommitOfATransactionWhoseFirstStatementWasCancelled(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ctx := in(t, "tenant_a")
 	const sleep = "select pg_sleep($1)"
-	_, err := f.db.Exec(ctx, sleep, 0) // so that BEGIN and the statement travel together
+	_, err := f.db.Exec(ctx, sleep, 0) // so that BEGIN and the statement are sent together
 	require.NoError(t, err)
 	tx, err := f.db.Begin(ctx)
 	require.NoError(t, err)
@@ -122,12 +123,12 @@ func TestTransactionEndedByItsOwnStatement(t *testing.T) {
 			assert.ErrorIs(t, err, schemactx.ErrTransactionEnded)
 			_, err = tx.Exec(ctx, "select 1")
 			assert.ErrorIs(t, err, schemactx.ErrTransactionEnded)
-			return nil // the caller who forgets the error is told again
+			return nil // the error is returned again to a caller who ignores it
 		})
 		assert.ErrorIs(t, err, schemactx.ErrTransactionEnded)
 		body, after, err := note(in(t, "tenant_b"), f.db)
 		require.NoError(t, err)
-		// the statement was not sent, so that the connection is as good as before
+		// the statement was not sent, so the connection is kept
 		assert.Equal(t, "tenant_b", body, "after %q: read %s on backend %d (before: %d)", sql, body, after, before)
 		assert.Equal(t, before, after, "after %q: read %s on backend %d (before", sql, body, after)
 		require.NoError(t, f.db.InTx(ctx, func(tx pgx.Tx) error {
@@ -167,7 +168,7 @@ func TestTransactionIsOverAfterItsEnd(t *testing.T) {
 		require.NoError(t, err)
 		return errors.New("with unread rows")
 	})
-	expectNote(t, in(t, "tenant_b"), f.db, "tenant_b") // somebody else has a connection now
+	expectNote(t, in(t, "tenant_b"), f.db, "tenant_b") // another tenant uses the connection
 	n := 0
 	for rows.Next() {
 		n++

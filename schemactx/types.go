@@ -14,23 +14,23 @@ import (
 	"github.com/oryne/pgtenant/internal/sqlstate"
 )
 
-// maxTypeMaps is of how many schemas a connection keeps the types.
+// maxTypeMaps is the number of schemas whose types a connection keeps.
 const maxTypeMaps = 64
 
-// firstUserOID is the lowest OID of types that PostgreSQL does not bring along.
+// firstUserOID is the lowest OID of types that are not built in.
 const firstUserOID = 16384
 
-// schemaTypes are the types of [Config].Types as one connection knows them in one schema: the same
+// schemaTypes are the types of [Config].Types as one connection knows them in one schema. The same
 // name has another OID in each schema.
 type schemaTypes struct {
-	scope   *scope // that they were loaded in; after a [DB.Refresh] the schema has another
+	scope   *scope // the scope that they were loaded in; after a [DB.Refresh] the schema has another
 	typeMap *pgtype.Map
-	others  map[uint32]bool // that a statement had and are none of them
-	tx      *txState        // that alone may use them: its snapshot hid types from them; nil for none
-	stale   bool            // the server or a codec says that they may be others by now
+	others  map[uint32]bool // OIDs in statements that are not among these types
+	tx      *txState        // the only user, as its snapshot may hide types; nil for any
+	stale   bool            // the server or a codec says that they may have changed
 }
 
-// doubt has the types loaded again before they are needed next. It does nothing on nil.
+// markStale has the types loaded again before they are next needed. It does nothing on nil.
 func (t *schemaTypes) markStale() {
 	if t != nil {
 		t.stale = true
@@ -78,7 +78,7 @@ func (c *typeCache) drop(schema string) {
 	}
 }
 
-// typesMayBeStale reports whether an error says that a type is not what it was.
+// typesMayBeStale reports whether an error with this SQLSTATE may mean that a type has changed.
 func typesMayBeStale(state string) bool {
 	switch state {
 	case sqlstate.FeatureUnsupported,
@@ -91,7 +91,7 @@ func typesMayBeStale(state string) bool {
 	return false
 }
 
-// qualifiedType is one of [Config].Types. Without a schema it is of the tenant's.
+// qualifiedType is one of [Config].Types. Without a schema it belongs to the schema of the scope.
 type qualifiedType struct{ schema, name string }
 
 func parseTypes(names []string) ([]qualifiedType, error) {
@@ -115,11 +115,11 @@ func parseTypes(names []string) ([]qualifiedType, error) {
 	return types, nil
 }
 
-// typesFor returns the types of the schema where one of the statements may need them, and nil where
-// they can do without. A statement that has not been described is nil and may need anything.
+// typesFor returns the types of the schema if one of the statements may need them, and may return
+// nil if none does. nil in sds is a statement that has not been described, which may need any type.
 //
-// They are loaded when a statement has an OID that neither pgx nor what was loaded before knows,
-// which also finds a type that was made since, or made again.
+// The types are loaded if a statement has an OID that neither pgx nor the loaded types know. So a
+// type that was created or recreated since then is found too.
 func (u *unitOfWork) typesFor(
 	ctx context.Context,
 	tx *txState,
@@ -185,8 +185,8 @@ func eachOID(sd *pgconn.StatementDescription, fn func(oid uint32)) {
 	}
 }
 
-// noteFields looks at the result of a statement that has not been described: where it has a type
-// that is not known, the types are loaded again before the next one.
+// noteFields examines the result of a statement that has not been described. If it has an unknown
+// type, the types are loaded again before the next statement.
 func (u *unitOfWork) noteFields(t *schemaTypes, fields []pgconn.FieldDescription) {
 	for i := range fields {
 		if oid := fields[i].DataTypeOID; t != nil && u.unknown(oid, t) {
@@ -196,9 +196,9 @@ func (u *unitOfWork) noteFields(t *schemaTypes, fields []pgconn.FieldDescription
 	}
 }
 
-// encodeDescribed encodes the arguments of a statement that stays unnamed, which could not be
-// encoded without knowing their types: err is why. The server is asked for them, in one round trip;
-// the statement runs unnamed all the same.
+// encodeDescribed encodes the arguments of an unnamed statement, which could not be encoded without
+// their types; err is the reason. It asks the server for the types, in one round trip. The
+// statement remains unnamed.
 func (u *unitOfWork) encodeDescribed(ctx context.Context, tx *txState, c *input, err error) error {
 	if len(u.db.types) == 0 || len(c.args) == 0 {
 		return err
@@ -214,7 +214,7 @@ func (u *unitOfWork) encodeDescribed(ctx context.Context, tx *txState, c *input,
 	return c.encode(u.mapFor(t), &u.state.eqb, sd)
 }
 
-// mapFor returns the codecs to use with t.
+// mapFor returns the codecs for t, which may be nil.
 func (u *unitOfWork) mapFor(t *schemaTypes) *pgtype.Map {
 	if t == nil {
 		return u.conn.TypeMap()

@@ -11,10 +11,11 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// typesSQL finds the types of the names $2 in the schemas $1 and all that they are made of or that
-// is made of them: base types of domains, attributes, elements and arrays, the subtypes of ranges,
-// their multiranges. LIMIT 1 keeps the planner to an index scan for each type: the catalogs of
-// thousands of schemas are large, and how many types come is guessed.
+// typesSQL finds the types with the names $2 in the schemas $1 and all types that they consist of
+// or that are derived from them: base types of domains, attributes, elements and arrays, the
+// subtypes of ranges, and multiranges. LIMIT 1 keeps the planner at an index scan for each type:
+// the catalogs of thousands of schemas are large, and the planner can only guess the number of
+// types.
 const typesSQL = `with recursive known(oid) as (
 	select t.oid from rows from (unnest($1::text[]), unnest($2::text[])) as named(schema, name),
 	lateral (select n.oid from pg_catalog.pg_namespace n where n.nspname = named.schema limit 1) n,
@@ -42,14 +43,14 @@ lateral (select array_agg(a.attname::text order by a.attnum) as names, array_agg
 	from pg_catalog.pg_attribute a
 	where a.attrelid = t.typrelid and t.typtype = 'c' and a.attnum > 0 and not a.attisdropped) a`
 
-// loadTypes asks the server for the types of the schema, in the scope: it is a round trip.
+// loadTypes loads the types of the schema from the server, in the scope. It costs one round trip.
 func (u *unitOfWork) loadTypes(ctx context.Context, tx *txState) (*schemaTypes, error) {
 	p := u.conn.PgConn().StartPipeline(ctx)
 	prologue := u.preparePrologue(tx)
 	for _, o := range prologue {
 		p.SendQueryParams(o.sql, o.params, nil, nil, nil)
 	}
-	// Unprepared, like the prologue: a function may have deallocated a prepared statement.
+	// unprepared, like the prologue: a function may have deallocated a prepared statement
 	p.SendQueryParams(typesSQL, u.typesParams(), nil, nil, nil)
 	err := p.Sync()
 	if err == nil {
@@ -92,7 +93,7 @@ type typeRow struct {
 	schema, name string
 	kind         string // a for an array, else as in pg_type.typtype
 	delim        string
-	of           uint32 // that it is made of: element, base type, subtype, range
+	of           uint32 // the type that it is made of: element, base type, subtype, range
 	attributes   []string
 	types        []uint32 // of the attributes
 
@@ -112,8 +113,8 @@ func readTypes(p *pgconn.Pipeline, m *pgtype.Map) ([]*typeRow, error) {
 	})
 }
 
-// buildTypes returns a copy of the connection's own types and those of list. Types of other schemas
-// are the first: a bare name is that of the tenant's.
+// buildTypes returns a copy of the connection's own types plus those of list. Types of other
+// schemas are registered first, so a name without a schema means the tenant's type.
 func (u *unitOfWork) buildTypes(list []*typeRow) *pgtype.Map {
 	base := u.conn.TypeMap()
 	b := typeBuilder{base: base, rows: make(map[uint32]*typeRow, len(list))}
@@ -139,17 +140,17 @@ func (u *unitOfWork) buildTypes(list []*typeRow) *pgtype.Map {
 	return m
 }
 
-// typeBuilder makes codecs of types that are made of others.
+// typeBuilder builds codecs of types that consist of other types.
 type typeBuilder struct {
 	base *pgtype.Map
 	rows map[uint32]*typeRow
 }
 
 // build returns the type. A type that neither pgx nor the schema describes is text, and so is a
-// type that contains one.
+// type inside itself.
 func (b *typeBuilder) build(oid uint32) *pgtype.Type {
 	if t, ok := b.base.TypeForOID(oid); ok {
-		return t // built in, or the program's own
+		return t // built in, or registered by the program
 	}
 	row := b.rows[oid]
 	switch {

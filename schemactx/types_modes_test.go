@@ -94,7 +94,7 @@ func TestTypesInUnnamedStatements(t *testing.T) {
 	}
 	var p pair
 	err = db.QueryRow(in(t, "tenant_a"), "select ('x', 1)::pair").Scan(&p)
-	if err != nil { // the first result that has it tells
+	if err != nil { // the first result with the type reveals it
 		require.NoError(t, db.QueryRow(in(t, "tenant_a"), "select ('x', 1)::pair").Scan(&p))
 	}
 	assert.Equal(t, pair{"x", 1}, p)
@@ -115,7 +115,7 @@ func TestTypesThatAreNoNames(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Types cost one round trip for each connection and schema, where a statement has one, and else
+// Types cost one round trip for each connection and schema if a statement has one, and otherwise
 // none.
 func TestTypesAreLoadedOnceWhereTheyAreNeeded(t *testing.T) {
 	t.Parallel()
@@ -147,7 +147,7 @@ func TestTypesAreLoadedOnceWhereTheyAreNeeded(t *testing.T) {
 		trips("another with it", 2, "select 'x'::other, 2")
 		trips("with types after it", 1, "select lives from people where id = $1", 1)
 	}
-	// A transaction, and a type that no snapshot of it shows: it is found by the next.
+	// A transaction whose snapshot does not show a new type; the next transaction finds it.
 	ctx := in(t, "tenant_a")
 	opts := schemactx.TxOptions{TxOptions: pgx.TxOptions{IsoLevel: pgx.RepeatableRead}}
 	require.NoError(t, w.db.InTxOptions(ctx, opts, func(tx pgx.Tx) error {
@@ -162,8 +162,7 @@ func TestTypesAreLoadedOnceWhereTheyAreNeeded(t *testing.T) {
 	roundTrip(t, ctx, w.db, "", "moodrange", typed["moodrange"])
 }
 
-// Types of extensions have codecs of their own in pgx or none: they travel as text, and arrays of
-// them too.
+// Types of extensions have their own codecs in pgx or none. They and their arrays are sent as text.
 func TestTypesOfExtensions(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

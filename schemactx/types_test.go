@@ -43,7 +43,7 @@ type family struct {
 	Moods []mood
 }
 
-// scored has domains in it, and a type that pgx does not know.
+// scored contains domains and a type that pgx does not know.
 type scored struct {
 	Score int32
 	Place address
@@ -65,7 +65,7 @@ const typesDDL = `
 	create table SCHEMA.people (id int primary key, feels SCHEMA.mood, lives SCHEMA.address);
 	insert into SCHEMA.people values (1, 'sad', ('SCHEMA street', 'ok', 1)), (2, 'happy', ('SCHEMA road', 'sad', 2));`
 
-// makeTypes makes the types in a schema.
+// makeTypes creates the types in a schema.
 func makeTypes(t *testing.T, f *fixture, schema string) {
 	t.Helper()
 	f.exec(t, strings.ReplaceAll(typesDDL, "SCHEMA", schema))
@@ -79,7 +79,7 @@ func setupTypes(t *testing.T) *fixture {
 	return f
 }
 
-// typed is an argument of each kind of type.
+// typed has an argument of each kind of type.
 var typed = map[string]any{
 	"mood":       mood("happy"),
 	"mood[]":     []mood{"sad", "happy"},
@@ -144,7 +144,7 @@ func TestTypesOfTwoTenantsOnOneConnection(t *testing.T) {
 	}
 }
 
-// roundTrip sends a value as an argument of a type and expects it back.
+// roundTrip sends a value as an argument of a type and expects it as the result.
 func roundTrip(t *testing.T, ctx context.Context, q querier, how, name string, value any) (pid int) {
 	t.Helper()
 	got := reflect.New(reflect.TypeOf(value))
@@ -215,8 +215,8 @@ func TestTypesInBatchesAndCopies(t *testing.T) {
 	}
 }
 
-// What a migration does to a type while connections are open is noticed, also for a type and a
-// tenant made later.
+// Open connections notice what a migration does to a type, also for a type and a tenant that are
+// created later.
 func TestTypesThatComeAndGo(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -234,7 +234,7 @@ func TestTypesThatComeAndGo(t *testing.T) {
 	}
 	expect(a)
 
-	expectNote(t, b, db, "tenant_b") // has none of the types, and no need of them
+	expectNote(t, b, db, "tenant_b") // has none of the types and needs none
 	_, err := db.Exec(b, feels, []mood{"sad"})
 	expectState(t, err, "42P01")
 	makeTypes(t, f, "tenant_b")
@@ -254,7 +254,7 @@ func TestTypesThatComeAndGo(t *testing.T) {
 		expect(a)
 	}
 
-	// A copy cannot be tried again: its source has been read.
+	// A copy cannot be retried, because its source has been read.
 	people := func() error {
 		_, err := db.CopyFrom(
 			b,
@@ -297,7 +297,7 @@ func TestTypesThatComeAndGo(t *testing.T) {
 	roundTrip(t, b, db, "", "mood[]", []mood{"grand"})
 }
 
-// A function may deallocate what the library has prepared, also what it loads types with.
+// A function may deallocate the library's prepared statements, also the one that loads types.
 func TestTypesAreLoadedAfterDeallocateAll(t *testing.T) {
 	t.Parallel()
 	f := setupTypes(t)
@@ -347,8 +347,8 @@ func TestACompositeThatIsAlteredIsLoadedAgain(t *testing.T) {
 	f.exec(t, "alter type tenant_a.address drop attribute floor")
 	roundTrip(t, a, db, "", "address", address{"x", "ok", 1})
 
-	// What is only read can be seen to be another by the value alone: an error, and not a value with
-	// something left out.
+	// For a type that is only read, the value alone shows the change: an error, not a value with a
+	// missing attribute.
 	f.exec(t, "alter type tenant_a.address drop attribute zip; alter type tenant_a.address add attribute zip text")
 	type textAddress struct{ Street, Feels, Zip string }
 	var zip textAddress

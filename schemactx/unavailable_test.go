@@ -32,7 +32,7 @@ func TestUnavailable(t *testing.T) {
 		{&pgconn.PgError{Code: "57P03"}, true, true},
 		{&pgconn.PgError{Code: "53300"}, true, false},
 		{&pgconn.PgError{Code: "08006"}, true, true},
-		{&pgconn.PgError{Code: "57014"}, false, false}, // cancelled, or statement_timeout
+		{&pgconn.PgError{Code: "57014"}, false, false}, // canceled, or statement_timeout
 		{&pgconn.PgError{Code: "23505"}, false, false},
 		{fmt.Errorf("receive: %w", io.ErrUnexpectedEOF), true, true},
 		{context.DeadlineExceeded, false, true},
@@ -44,8 +44,8 @@ func TestUnavailable(t *testing.T) {
 	}
 }
 
-// A server that accepts connections and never answers. It is away for the caller whose deadline
-// passes, and not for the caller that gives up.
+// A server that accepts connections and never answers is unavailable if the caller's deadline
+// passes, but not if the caller cancels.
 func TestTheEndOfAContextWhileConnecting(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -95,7 +95,7 @@ func TestTheEndOfAContextWhileConnecting(t *testing.T) {
 	assert.False(t, schemactx.MayBeCommitted(err), "deadline: %v", err)
 }
 
-// A connection that the server ends: while it is idle nothing has been sent, in a statement
+// If the server ends an idle connection, nothing has been sent; if it does so during a statement,
 // something has.
 func TestAConnectionThatIsLost(t *testing.T) {
 	t.Parallel()
@@ -120,7 +120,7 @@ func TestAConnectionThatIsLost(t *testing.T) {
 		return err
 	})
 	assert.True(t, schemactx.Unavailable(err), "%v", err)
-	assert.True(t, schemactx.MayBeCommitted(err), "%v", err) // nobody here can know that it has not been
+	assert.True(t, schemactx.MayBeCommitted(err), "%v", err) // the client cannot know
 
 	pool.Close()
 	closed, err := pgxpool.New(t.Context(), f.pg.URLAs(f.roles.Runtime(), "wrong"))
@@ -133,7 +133,7 @@ func TestAConnectionThatIsLost(t *testing.T) {
 	assert.False(t, schemactx.MayBeCommitted(err), "%v", err)
 }
 
-// A statement that has been sent, and whose answer never comes.
+// The statement was sent, but its answer never arrives.
 func TestAnAnswerThatIsCutOff(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

@@ -10,39 +10,39 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// cleanupTimeout bounds a rollback and the closing of a connection, which go on when the caller's
-// context is over.
+// cleanupTimeout limits a rollback and the closing of a connection. Both also run after the
+// caller's context has ended.
 const cleanupTimeout = 5 * time.Second
 
-// unit is one unit of work: a connection on loan and the scope that its statements run in.
+// unitOfWork is one unit of work: a borrowed connection and the scope of its statements.
 type unitOfWork struct {
 	db          *DB
 	scope       *scope
-	txn         *txState      // that the unit is of; nil for a statement, a batch or a copy of its own
-	lease       *pgxpool.Conn // nil once given back
-	login       *loginPool    // that it is of, at level Logins
-	lane        *lane         // that it is of, where the DB has lanes
-	semaphore   *semaphore    // that the unit holds a place in; nil without a limit
+	txn         *txState      // the transaction; nil for a statement, a batch or a copy alone
+	lease       *pgxpool.Conn // nil after it was released
+	login       *loginPool    // the pool of lease, at level Logins
+	lane        *lane         // the lane of lease, if the DB has lanes
+	semaphore   *semaphore    // in which the unit holds a place; nil without a limit
 	conn        *pgx.Conn
 	state       *connState
-	sessionPath string // the search path that the session had, where the server reports it
+	sessionPath string // the search path when the unit began, if the server reports it
 
-	asked        time.Time       // for a connection; the zero value where no hook is to hear of it
-	ctx          context.Context // for the hook that is told of the end, like pid; nil without one
+	asked        time.Time       // when it asked for a connection; zero without a ScopeStart hook
+	ctx          context.Context // for ScopeEnd, like pid; nil without that hook
 	pid          uint32
-	leftState    bool // a statement may have left something behind
-	leftPrepared bool // and that may include prepared statements
+	leftState    bool // a statement may have left session state
+	leftPrepared bool // that may include prepared statements
 
 	settings *settings // of [WithSettings] and [TxOptions]; nil for none
 
-	name     []byte          // the application_name, where it is not the scope's own
-	adjusted *pgconn.PgError // see unshift
+	name     []byte          // the application_name, if it differs from the scope's
+	adjusted *pgconn.PgError // see adjustPosition
 
-	membershipRefreshed bool // see outdated
+	membershipRefreshed bool // see membershipStale
 
-	now         int64       // when the unit began, see [catalog.now]
-	catalogRead catalogRead // what is still to be read of the catalogs
-	catalogSeen uint64      // [catalog.seen] when the unit has compared the fingerprint
+	now         int64       // when the unit began; see [catalog.now]
+	catalogRead catalogRead // what is still to be read from the catalogs
+	catalogSeen uint64      // [catalog.seen] after the unit compared the fingerprint
 }
 
 // open borrows a connection for a unit of work in the scope of ctx.
@@ -61,7 +61,7 @@ func (u *unitOfWork) open(ctx context.Context, db *DB) error {
 		u.asked = time.Now()
 	}
 	done := false
-	defer u.abandonUnless(&done) // also where no connection is to be had
+	defer u.abandonUnless(&done) // also if no connection can be acquired
 	if u.semaphore, err = db.semaphores.enter(ctx, sc); err != nil {
 		return err
 	}
@@ -84,11 +84,11 @@ func (u *unitOfWork) open(ctx context.Context, db *DB) error {
 	return nil
 }
 
-// checkLogin judges the login of a connection that is used for the first time. If the server has
-// not reported the runtime login, or the pool is configured with another, it asks the server: a
-// pooler may report nothing, and a hook of the pool may have hidden a superuser behind SET ROLE or
-// SET SESSION AUTHORIZATION, which a tenant's statement could take back. A tenant's own login, of
-// level [Logins], is the library's.
+// checkLogin checks the login of a connection that is used for the first time. It asks the server
+// if the server has not reported the runtime login, or if the pool is configured with another
+// login. A pooler may report nothing. A hook of the pool may have hidden a superuser with SET ROLE
+// or SET SESSION AUTHORIZATION, which a tenant's statement could undo. It does not ask about a
+// tenant's own login, at level [Logins], because this package chose it.
 func (u *unitOfWork) checkLogin(ctx context.Context) error {
 	if u.state.loginChecked {
 		return nil
@@ -104,7 +104,7 @@ func (u *unitOfWork) checkLogin(ctx context.Context) error {
 	return err
 }
 
-// askLogin judges who is logged in, as the server knows it.
+// askLogin checks the login that the server reports in its catalogs.
 func (u *unitOfWork) askLogin(ctx context.Context) error {
 	rows := u.conn.PgConn().
 		ExecParams(ctx, `select r.rolname, case when r.rolsuper then 'on' else 'off' end from pg_catalog.pg_roles r
@@ -121,8 +121,7 @@ func (u *unitOfWork) askLogin(ctx context.Context) error {
 	return u.db.checkLogin(string(rows.Rows[0][1]), string(rows.Rows[0][0]))
 }
 
-// acquire borrows a connection that the scope can be set on. What it has taken when it fails,
-// release gives back.
+// acquire borrows a connection for the scope. If it fails, release gives back what it has taken.
 func (u *unitOfWork) acquire(ctx context.Context) (err error) {
 	pool := u.db.pool
 	switch {
@@ -139,33 +138,34 @@ func (u *unitOfWork) acquire(ctx context.Context) (err error) {
 	return err
 }
 
-// leaves notes what a statement of this kind may have done to the session.
+// noteKind records what a statement of this kind may have done to the session.
 func (u *unitOfWork) noteKind(kind sqlKind) {
 	u.leftState = u.leftState || kind != kindRead
 	u.leftPrepared = u.leftPrepared || kind.mayChangeScope()
 	u.state.noteKind(kind)
 }
 
-// settle notes what the end of a transaction, implicit or not, means for the connection.
+// noteEnd records what the end of a transaction, implicit or not, means for the connection.
 func (u *unitOfWork) noteEnd() {
 	if u.leftState {
 		u.state.markDirty(u.scope.schema)
 		u.state.preparedDirty = u.state.preparedDirty || u.leftPrepared
 	}
 	if u.state.preparedStale {
-		u.state.discardPrepared() // what was prepared meanwhile goes with the rest
+		u.state.discardPrepared() // includes what was prepared meanwhile
 	}
 	u.leftState, u.leftPrepared = false, false
 }
 
-// release gives back all that the unit has taken, whatever panics in between: the connection, which
-// the pool closes unless it is idle and outside of any transaction, and the places in login pool,
-// lane and gate. The hook is told last, when nothing is held any more. It is safe to call twice.
+// release gives back everything that the unit has taken, even if something panics meanwhile: the
+// connection and the places in login pool, lane and semaphore. The pool closes the connection
+// unless it is idle and outside of a transaction. release calls the ScopeEnd hook last, when the
+// unit holds nothing. It may be called twice.
 func (u *unitOfWork) release() {
 	lease, login, lane, gate := u.lease, u.login, u.lane, u.semaphore
 	u.lease, u.login, u.lane, u.semaphore = nil, nil, nil, nil
 	if lease != nil {
-		closed := u.conn.IsClosed() // after Release the connection may be another unit's
+		closed := u.conn.IsClosed() // after Release another unit may use the connection
 		defer func() { u.db.scopeEnd(u, closed) }()
 	}
 	defer gate.leave()
@@ -176,11 +176,11 @@ func (u *unitOfWork) release() {
 	}
 }
 
-// abandonUnless gives up the unit when the function that defers it did not come to its end: the
-// caller's code has panicked or called [runtime.Goexit], in a hook, a tracer, a rewriter, a
-// callback, or while a value was encoded or scanned. It is unknown what has been written by then,
-// so the connection is closed, and a transaction is over. Every exported function in which the
-// caller's code may run on a unit defers it, while it holds the unit's lock if it has one.
+// abandonUnless abandons the unit if the function that defers it did not complete. The reason is
+// that the caller's code has panicked or called [runtime.Goexit]: in a hook, a tracer, a rewriter,
+// a callback, or while a value was encoded or scanned. It is then unknown what has been written, so
+// the connection is closed and the transaction has ended. Every exported function in which the
+// caller's code may run on a unit defers it, while it holds the unit's lock if there is one.
 func (u *unitOfWork) abandonUnless(done *bool) {
 	if !*done {
 		u.abandon()
@@ -197,8 +197,8 @@ func (u *unitOfWork) abandon() {
 	}
 }
 
-// destroy closes the connection. What is doubtful about a connection must not reach the next
-// tenant.
+// destroy closes the connection, so that the next tenant does not get a connection in an unknown
+// state.
 func (u *unitOfWork) destroy() {
 	if u.conn.IsClosed() {
 		return
@@ -206,11 +206,11 @@ func (u *unitOfWork) destroy() {
 	u.db.stats.destroyed.Add(1)
 	ctx, cancel := context.WithTimeout(context.Background(), cleanupTimeout)
 	defer cancel()
-	_ = u.conn.Close(ctx) // gone in any case; there is nobody to tell
+	_ = u.conn.Close(ctx) // closed in any case, and no caller could handle the error
 }
 
-// rollback ends the transaction that the connection is in. It does not depend on the caller's
-// context; a connection that cannot do it is closed, and the server rolls back.
+// rollback ends the transaction of the connection. It does not depend on the caller's context. If
+// it fails, it closes the connection, and the server rolls back.
 func (u *unitOfWork) rollback(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
@@ -221,18 +221,16 @@ func (u *unitOfWork) rollback(ctx context.Context) error {
 	return nil
 }
 
-// needsReset reports whether the role or the path of the session has to be taken back behind
-// statements of this kind: they may have set it for longer than the scope, and then what has no
-// scope would be in a tenant's until the next scrub.
+// needsReset reports whether the role or the path of the session must be reset after statements of
+// this kind. They may have set it for longer than the scope. Statements without a scope would then
+// run in the tenant's until the next scrub.
 func (u *unitOfWork) needsReset(kind sqlKind) bool {
 	return len(u.scope.resets) > 0 && kind.mayChangeScope()
 }
 
-// kindOf is the kind of a statement that the server is about to parse. Where the server reads
-// strings or characters in another way than the lexer does, the text says too little; both settings
-// are reported by every version.
-//
-// With the kind it returns the schemas that the statement may name.
+// kindOf returns the kind of a statement that the server is about to parse, and the schemas that
+// the statement may name. If the server reads strings or characters in another way than the lexer,
+// the kind is kindOther. Every version of PostgreSQL reports both settings.
 func (u *unitOfWork) kindOf(sql string) (sqlKind, []string) {
 	kind, pc := kindOf(sql), u.conn.PgConn()
 	if kind != kindRead && kind != kindWrite {
@@ -246,19 +244,19 @@ func (u *unitOfWork) kindOf(sql string) (sqlKind, []string) {
 	return kind, named
 }
 
-// status is the connection's transaction status as the server last reported it: I (idle), T (in a
-// transaction) or E (in a failed one).
+// status returns the connection's transaction status as the server last reported it: I (idle), T
+// (in a transaction) or E (in a failed one).
 func (u *unitOfWork) status() byte { return u.conn.PgConn().TxStatus() }
 
-// reportedPath is the search path as the server last reported it: "" before PostgreSQL 18, behind a
-// pooler that keeps it for itself, and where there is none.
+// reportedPath returns the search path as the server last reported it. It is "" before PostgreSQL
+// 18, behind a pooler that does not forward it, and if it is empty.
 func (u *unitOfWork) reportedPath() string { return u.conn.PgConn().ParameterStatus("search_path") }
 
-// strayed reports whether the server says that the search path is another than it should be: in a
-// transaction that of the scope, and outside of one that which the session had when the unit
-// borrowed it. The two RESETs of this package, of a scrub and behind statements that may stray,
-// lead to the path that the session began with, which need not be the same: AfterConnect or
-// PrepareConn may have SET another.
+// pathChanged reports whether the server says that the search path is not the expected one. In a
+// transaction that is the path of the scope, and outside of one the path that the session had when
+// the unit borrowed it. The RESETs of this package, in a scrub and after statements that may change
+// the scope, lead to the path that the session started with. That may differ, because AfterConnect
+// or PrepareConn may have set another one.
 func (u *unitOfWork) pathChanged() bool {
 	path := u.reportedPath()
 	switch {
@@ -272,14 +270,14 @@ func (u *unitOfWork) pathChanged() bool {
 	return !u.beganWith(path)
 }
 
-// beganWith reports whether the session has that search path from its beginning: a RESET then
-// leaves it as it is. It is a round trip, of which a connection needs few.
+// beganWith reports whether the session started with that search path, so that a RESET does not
+// change it. It costs a round trip, which a connection rarely needs.
 func (u *unitOfWork) beganWith(path string) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), cleanupTimeout)
 	defer cancel()
 	//tenantvet:allow tenantsql it asks what the session's own path is, outside of any scope
 	if _, err := u.conn.PgConn().Exec(ctx, resetPathSQL).ReadAll(); err != nil {
-		u.destroy() // and with it whatever it had
+		u.destroy() // this also discards its path
 		return true
 	}
 	u.state.defaultPath = u.reportedPath()

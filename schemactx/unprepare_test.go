@@ -12,8 +12,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// preparedStatements returns how many statements the connection of the DB has prepared, but for
-// those of the library.
+// preparedStatements returns the number of prepared statements on the DB's connection, without
+// internal ones.
 func preparedStatements(t *testing.T, db *schemactx.DB) (n int) {
 	t.Helper()
 	require.NoError(t, db.QueryRow(in(t, "tenant_a"),
@@ -21,8 +21,8 @@ func preparedStatements(t *testing.T, db *schemactx.DB) (n int) {
 	return n
 }
 
-// failingBatch has statements that can be prepared in front of one that cannot, each seen for the
-// first time.
+// failingBatch has statements that can be prepared before one that cannot. The connection has seen
+// none of them before.
 func failingBatch(i int, failing string) *pgx.Batch {
 	b := &pgx.Batch{}
 	b.Queue(fmt.Sprintf("select body, %d from notes", i))
@@ -73,7 +73,7 @@ func TestWhatFailsToPrepareLeavesNothingPrepared(t *testing.T) {
 			if err := inner.Rollback(ctx); err != nil {
 				return err
 			}
-			if _, err := tx.Exec(ctx, "select 1"); err != nil { // the transaction goes on
+			if _, err := tx.Exec(ctx, "select 1"); err != nil { // the transaction continues
 				return err
 			}
 			return failed
@@ -99,8 +99,8 @@ func TestWhatFailsToPrepareLeavesNothingPrepared(t *testing.T) {
 	}
 }
 
-// A prepare that is cut by the end of its context takes the connection with it, and the statements
-// go too.
+// If the end of the context interrupts a prepare, the connection is closed, and with it the
+// prepared statements.
 func TestPrepareThatIsCancelledLeavesNothingPrepared(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

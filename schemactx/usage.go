@@ -2,30 +2,29 @@ package schemactx
 
 import "github.com/jackc/pgx/v5/pgxpool"
 
-// Usage is how many connections a tenant with a [Limits].MaxConns uses.
+// Usage is the use of connections by a tenant with a [Limits].MaxConns.
 type Usage struct {
 	Schema   string
-	Held     int // connections, or being acquired
-	Waiting  int // units of work that wait for one of the tenant's own to end
+	Held     int // connections, including those that are being acquired
+	Waiting  int // units of work that wait for another one of the tenant to end
 	MaxConns int
 }
 
-// Usage returns the usage of the tenants that have a limit and hold or await a connection now, in
-// no order. It costs the units of work nothing but, for as long as it takes to copy the numbers,
-// the lock that one with a limit takes.
+// Usage returns the usage of the tenants that have a limit and currently hold or wait for a
+// connection, in no order. Its only cost for units of work with a limit is a lock, held while the
+// numbers are copied.
 func (db *DB) Usage() []Usage { return db.semaphores.usage() }
 
-// PoolStats is the state of the pools of a [DB]: the one it was given, its lanes, the pools of
-// logins.
+// PoolStats is the state of the pools of a [DB]: the given one, its lanes, and the pools of logins.
 type PoolStats struct {
-	Pools    int // that are open
-	MaxConns int // of all of them together
-	Acquired int // connections on loan
+	Pools    int // open pools
+	MaxConns int // of all pools together
+	Acquired int // connections in use
 	Idle     int
 	Opening  int // connections that are being opened
 }
 
-// PoolStats returns the state of the pools. It costs no query.
+// PoolStats returns the state of the pools. It sends no query.
 func (db *DB) PoolStats() PoolStats {
 	var s PoolStats
 	s.add(db.pool)

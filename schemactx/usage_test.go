@@ -26,7 +26,6 @@ func TestUsageTellsWhoHoldsAndWhoWaits(t *testing.T) {
 	expectUsage(t, db)
 	ctx, cancel := context.WithCancelCause(in(t, "tenant_a"))
 	tooLong, waited := errors.New("too long"), make(chan error)
-	// has no limit, and is in no list
 	require.NoError(t, db.InTx(in(t, "tenant_a"), func(pgx.Tx) error {
 		expectUsage(t, db, schemactx.Usage{Schema: "tenant_a", Held: 1, MaxConns: 1})
 		s := db.PoolStats()
@@ -39,7 +38,7 @@ func TestUsageTellsWhoHoldsAndWhoWaits(t *testing.T) {
 		}()
 		want := []schemactx.Usage{{Schema: "tenant_a", Held: 1, Waiting: 1, MaxConns: 1}}
 		for deadline := time.Now().Add(time.Minute); !slices.Equal(db.Usage(), want) && time.Now().Before(deadline); {
-			expectNote(t, in(t, "tenant_b"), db, "tenant_b") // has no limit, and is in no list
+			expectNote(t, in(t, "tenant_b"), db, "tenant_b") // has no limit, so it is not in the list
 		}
 		expectUsage(t, db, want...)
 		cancel(tooLong)

@@ -12,17 +12,17 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// A way reads one small row of one tenant by its primary key. All ways do the same work
-// with it: one QueryRow, one Scan, under a context that can be cancelled.
+// way is a method to read one small row of one tenant by its primary key. All ways do the same
+// work: one QueryRow, one Scan, with a context that can be canceled.
 //
-//	raw             pgx alone: qualified names, so one SQL text per tenant, by a login that
-//	                may read everything. No isolation; the limit of what pgx can do.
+//	raw             pgx alone: qualified names, so one SQL text per tenant, with a login that
+//	                may read everything. No isolation; the upper limit of what pgx can do.
 //	raw-exec        raw with unnamed statements
 //	hook            the usual recipe: SET search_path and role when a connection is acquired,
 //	                RESET when it is released, each in one round trip
-//	setlocal        begin, SET LOCAL of both, read, commit, by plain pgx: five round trips
-//	pathonly        schemactx at PathOnly, by a login that may read everything
-//	roles           schemactx at Roles, by the runtime login
+//	setlocal        begin, SET LOCAL of both, read, commit, with plain pgx: five round trips
+//	pathonly        schemactx at PathOnly, with a login that may read everything
+//	roles           schemactx at Roles, with the runtime login
 //	pathonly-exec   pathonly with unnamed statements
 //	roles-exec      roles with unnamed statements
 type way struct {
@@ -41,7 +41,7 @@ var ways = []way{
 	{"roles-exec", func(b *testing.B, f *fleet) *reader { return openOurs(b, f, schemactx.Roles, unprepared) }},
 }
 
-// wayNamed returns one of ways.
+// wayNamed returns the way with that name.
 func wayNamed(b *testing.B, name string) way {
 	b.Helper()
 	for _, w := range ways {
@@ -53,18 +53,18 @@ func wayNamed(b *testing.B, name string) way {
 	return way{}
 }
 
-// studentSQL finds the tenant by the search path.
+// studentSQL finds the tenant's table by the search path.
 const studentSQL = "select name from students where id = $1"
 
 // reader is a way on an open pool.
 type reader struct {
 	fleet *fleet
 	pool  *pgxpool.Pool
-	db    *schemactx.DB // nil where the way is not ours
+	db    *schemactx.DB // nil for the ways without schemactx
 	row   func(tenant, id int) (string, error)
 }
 
-// read reads a row and checks that it is the tenant's.
+// read reads a row and checks that it belongs to the tenant.
 func (r *reader) read(tenant, id int) error {
 	name, err := r.row(tenant, id)
 	if err == nil && name != r.fleet.names[tenant] {
@@ -73,8 +73,8 @@ func (r *reader) read(tenant, id int) error {
 	return err
 }
 
-// warm has every connection of the pool read from each of so many tenants: it holds all
-// connections but one, in turn, so that the reads find that one.
+// warm makes every connection of the pool read from each of the tenants. It holds all connections
+// but one, in turn, so that the reads use that one.
 func (r *reader) warm(b *testing.B, tenants int) {
 	b.Helper()
 	held := make([]*pgxpool.Conn, fleetConns)

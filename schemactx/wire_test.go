@@ -11,15 +11,15 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// traffic is what went over a proxy's connections, as the client saw it.
+// traffic is what was sent over a proxy's connections, as the client saw it.
 type traffic struct {
-	// trips counts how often the client sent something and then got something: it had to wait
-	// for the wire and the server so many times. Messages sent without waiting for an answer
-	// are one trip together; what the client sends last and gets no answer to is none.
+	// trips counts how often the client sent something and then received something, that is, waited
+	// for the wire and the server. Messages sent without waiting for an answer are one trip together.
+	// A last message without an answer is none.
 	trips int
-	// client and server count messages by their type in the protocol ('P' is Parse, 'B' Bind,
-	// 'S' Sync, 'Q' Query; from the server 'Z' is ReadyForQuery). A client's first message,
-	// which has no type, is 0.
+	// client and server count messages by their type in the protocol ('P' is Parse, 'B' Bind, 'S'
+	// Sync, 'Q' Query; from the server 'Z' is ReadyForQuery). A client's first message has no type and
+	// is counted as 0.
 	client, server map[byte]int
 }
 
@@ -41,9 +41,9 @@ func (t traffic) String() string {
 
 // frames finds the types of protocol messages in a stream that may be cut anywhere.
 type frames struct {
-	untyped bool   // the next message is a client's first, which has no type
-	header  []byte // as much as there is of the next message's
-	body    int    // bytes still to come of the message that has begun
+	untyped bool   // the next message is the client's first, which has no type
+	header  []byte // the received part of the next message's header
+	body    int    // missing bytes of the current message
 }
 
 func (f *frames) read(data []byte, seen map[byte]int) {
@@ -71,7 +71,7 @@ func (f *frames) finishHeader(seen map[byte]int) {
 		return
 	}
 	seen[kind]++
-	f.body = int(binary.BigEndian.Uint32(length)) - 4 // the length counts itself
+	f.body = int(binary.BigEndian.Uint32(length)) - 4 // the length includes itself
 	f.header = f.header[:0]
 	f.untyped = false
 }

@@ -6,10 +6,12 @@ import (
 	"unicode"
 )
 
-// MaxActorLen is the longest name of who asks for a drop or approves it, in characters.
+// MaxActorLen is the maximum length of an actor's name, in characters. An actor requests or
+// approves a drop.
 const MaxActorLen = 200
 
-// validateActor refuses what names no person, and what would make two names of one person.
+// validateActor refuses an empty name, and a name that could look the same as another actor's name.
+// The error is a [FieldError].
 func validateActor(actor string) error {
 	refuse := func(rule string) error { return &FieldError{Field: "actor", Value: actor, Rule: rule} }
 	if strings.TrimSpace(actor) != actor || actor == "" {
@@ -30,8 +32,8 @@ func validateActor(actor string) error {
 	return nil
 }
 
-// invisible reports whether a character is not to be seen. Some that are not count as letters,
-// marks or symbols: the Hangul fillers, the grapheme joiner, the blank Braille pattern.
+// invisible reports whether r is a character that a reader cannot see. Unicode counts some of these
+// as letters, marks or symbols: the Hangul fillers, the grapheme joiner, the blank Braille pattern.
 func invisible(r rune) bool {
 	return !unicode.IsPrint(r) || r == '\u2800' ||
 		unicode.In(r, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
@@ -39,20 +41,21 @@ func invisible(r rune) bool {
 
 func latin(r rune) bool { return unicode.Is(unicode.Latin, r) }
 
-// likeLatin reports whether a letter is of an alphabet that has letters like the Latin ones.
+// likeLatin reports whether r belongs to an alphabet with letters that look like Latin ones.
 func likeLatin(r rune) bool {
 	return unicode.In(r, unicode.Cyrillic, unicode.Greek, unicode.Armenian, unicode.Cherokee, unicode.Coptic, unicode.Lisu)
 }
 
-// sameActor reports whether two names are one person's: they differ in case, in the number of
-// spaces or in how Unicode writes the same characters. The server normalizes them, as Go's library
-// does not.
+// sameActor reports whether two names belong to the same person: they differ only in case, in the
+// number of spaces, or in how Unicode encodes the same characters. The server normalizes the names,
+// because Go's standard library cannot.
 func (m *Manager) sameActor(ctx context.Context, a, b string) (bool, error) {
 	a, b = strings.Join(strings.Fields(a), " "), strings.Join(strings.Fields(b), " ")
 	if strings.EqualFold(a, b) {
 		return true, nil
 	}
-	// Other encodings cannot normalize, not even when the query is planned: hence the offset.
+	// normalize fails in a database that is not UTF-8, even during planning. "offset 0" keeps the
+	// planner from evaluating it.
 	err := m.registry.QueryRow(ctx, `select case when utf8 then normalize(a, nfkc) else a end,
 			case when utf8 then normalize(b, nfkc) else b end
 		from (select $1::text as a, $2::text as b, pg_catalog.getdatabaseencoding() = 'UTF8' as utf8 offset 0) names`, a, b).

@@ -10,7 +10,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// unstorable is text that PostgreSQL takes for no text at all.
+// unstorable are strings that PostgreSQL does not accept as text.
 var unstorable = []string{"a\x00", "a\xff", "\xed\xa0\x80"}
 
 func TestNobodyHasASlugThatIsNoText(t *testing.T) {

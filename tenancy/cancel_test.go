@@ -13,7 +13,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// cutter ends a context at the start of a statement: the one after so many others.
+// cutter ends a context at the start of the n-th statement.
 type cutter struct {
 	left atomic.Int64
 	end  atomic.Pointer[context.CancelFunc]
@@ -28,7 +28,7 @@ func (c *cutter) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQu
 
 func (c *cutter) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
-// arm returns a context that ends at the n-th statement from now, and n = 0 never.
+// arm returns a context that ends at the n-th statement from now, or never if n is 0.
 func (c *cutter) arm(t *testing.T, n int) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -38,8 +38,9 @@ func (c *cutter) arm(t *testing.T, n int) context.Context {
 	return ctx
 }
 
-// A life in which each operation loses its context at its first statement, then at its second, and so on until it gets
-// through: after each try all connections are back, and the same call, or Resume, goes on.
+// Each operation loses its context at its first statement, then at its second, and so on until it
+// succeeds. After each attempt all connections are back in the pool, and the same call, or Resume,
+// continues.
 func TestEachOperationBearsTheEndOfItsContextAtEachStatement(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -60,7 +61,7 @@ func TestEachOperationBearsTheEndOfItsContextAtEachStatement(t *testing.T) {
 	for _, op := range []struct {
 		name string
 		call func(ctx context.Context) error
-		done error // what a call meets whose forerunner got through without knowing
+		done error // the error of a repeated call if the previous call succeeded without learning it
 	}{
 		{"create", func(ctx context.Context) error {
 			_, err := m.Create(ctx, tenancy.CreateParams{Slug: "a", Domain: "a.example.com"})

@@ -11,8 +11,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// atOnce calls do from 8 goroutines that start together, and returns how many of them met each of the kinds of error; nil is
-// one. Any other error fails the test.
+// atOnce calls do from 8 goroutines that start together. It returns how many calls got each of the
+// kinds of error; nil is a kind, too. Any other error fails the test.
 func atOnce(t *testing.T, do func(i int) error, kinds ...error) map[error]int {
 	t.Helper()
 	var wg sync.WaitGroup
@@ -46,7 +46,7 @@ func atOnce(t *testing.T, do func(i int) error, kinds ...error) map[error]int {
 func TestCreatesAtOnceEndInALegalState(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	counts := atOnce(t, func(i int) error { // the same slug in four, the same domain in the others
+	counts := atOnce(t, func(i int) error { // four calls use the same slug, the others the same domain
 		p := tenancy.CreateParams{Slug: "a", Domain: fmt.Sprintf("d%d.example.com", i)}
 		if i%2 == 1 {
 			p = tenancy.CreateParams{Slug: fmt.Sprintf("s%d", i), Domain: "a.example.com"}
@@ -103,7 +103,7 @@ func TestRenamesAtOnceEndInALegalState(t *testing.T) {
 	a, b := f.create(t, "a"), f.create(t, "b")
 	f.note(t, a, "of a")
 	f.note(t, b, "of b")
-	counts := atOnce(t, func(i int) error { // one wins, and the others look for a slug that is gone
+	counts := atOnce(t, func(i int) error { // one succeeds, and the others look for a slug that no longer exists
 		_, err := f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Slug: fmt.Sprintf("r%d", i), Schema: fmt.Sprintf("r%d", i)})
 		return err
 	}, tenancy.ErrNotFound)
@@ -115,7 +115,7 @@ func TestRenamesAtOnceEndInALegalState(t *testing.T) {
 	f.expectBody(t, got, "of a")
 
 	slugs := []string{got.Slug, "b"}
-	counts = atOnce(t, func(i int) error { // two tenants want one name
+	counts = atOnce(t, func(i int) error { // two tenants try to take one name
 		_, err := f.tenants.Rename(t.Context(), slugs[i%2], tenancy.RenameParams{Schema: "wanted"})
 		return err
 	}, admin.ErrTaken)
@@ -146,7 +146,7 @@ func TestMovesAgainstRemovalsEndInALegalState(t *testing.T) {
 	}, tenancy.ErrDomainNotFound)
 	f.expectHosts(t, "a", "a!")
 	switch b := f.hosts(t, "b"); {
-	case b == "b! alias" && counts[nil] == 4: // moved; whoever came later found it there
+	case b == "b! alias" && counts[nil] == 4: // moved; later calls find it already there
 	case b == "b!" && counts[nil] == 1: // removed
 	default:
 		t.Errorf("b has %s, outcomes %v", b, counts)

@@ -9,8 +9,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// What the tests of django-tenants ask of a library for schemas of tenants, in our own words. The public and the tenants'
-// sites are in handler_test.go, names and renames in rename_test.go.
+// These tests cover what the tests of django-tenants require of a schema-per-tenant library. The
+// public and the tenants' sites are in handler_test.go, names and renames in rename_test.go.
 
 func TestATenantsLife(t *testing.T) {
 	t.Parallel()
@@ -32,7 +32,7 @@ func TestATenantsLife(t *testing.T) {
 	check(t, f.tenants.RemoveDomain(t.Context(), "north", "a.example.com"))
 	_, err = f.tenants.Suspend(t.Context(), "north", "unpaid")
 	check(t, err)
-	_, err = f.tenants.EndMaintenance(t.Context(), "north") // by who had begun it, and has not heard of the suspension
+	_, err = f.tenants.EndMaintenance(t.Context(), "north") // its caller does not know of the suspension
 	expectIs(t, err, tenancy.ErrStatus)
 	_, err = f.tenants.Activate(t.Context(), "north")
 	check(t, err)
@@ -49,7 +49,8 @@ func TestATenantsLife(t *testing.T) {
 	f.expectInvariants(t)
 }
 
-// A name in another case is no other name: "C2" beside "c2" was a tenant in the public schema elsewhere.
+// Names that differ only in case are the same name. Elsewhere, "C2" beside "c2" became a tenant in
+// the public schema.
 func TestNamesThatDifferInCaseAloneDoNotMeet(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -93,7 +94,7 @@ func TestContextsNestAndReturn(t *testing.T) {
 	inB := tenancy.NewContext(inA, &b)
 	backInA := tenancy.NewContext(inB, &a)
 	read(inB, "of b")
-	read(inA, "of a") // the outer one has not changed
+	read(inA, "of a") // the outer context has not changed
 	read(backInA, "of a")
 
 	public := schemactx.NewPublicContext(inA)
@@ -107,7 +108,7 @@ func TestContextsNestAndReturn(t *testing.T) {
 
 	tenants := []*tenancy.Tenant{&a, &b}
 	var descend func(ctx context.Context, depth int)
-	descend = func(ctx context.Context, depth int) { // each call changes the tenant, and finds its own again behind the next
+	descend = func(ctx context.Context, depth int) { // each call still has its tenant after the nested one
 		tenant := tenants[depth%2]
 		ctx = tenancy.NewContext(ctx, tenant)
 		read(ctx, "of "+tenant.Slug)

@@ -15,13 +15,13 @@ func NewContext(ctx context.Context, t *Tenant) context.Context {
 
 // NewPublicContext returns a child of ctx that belongs to the public site and to no tenant.
 // Statements of package schemactx run in the public schema. A program needs it where no handler of
-// package tenanthttp is in front, as in tests.
+// package tenanthttp sets the context, as in tests.
 func NewPublicContext(ctx context.Context) context.Context {
 	return &sitecontext.Context[Tenant]{Context: schemactx.NewPublicContext(ctx)}
 }
 
-// FromContext returns the tenant that ctx carries, or false outside of a tenant's request. Requests
-// share the tenant: it must not be changed. FromContext does not allocate.
+// FromContext returns the tenant that ctx carries, or false if ctx carries none. Requests share the
+// tenant: it must not be changed. FromContext does not allocate.
 func FromContext(ctx context.Context) (*Tenant, bool) {
 	site := sitecontext.From[Tenant](ctx)
 	if site == nil || site.Tenant == nil {
@@ -31,7 +31,7 @@ func FromContext(ctx context.Context) (*Tenant, bool) {
 }
 
 // IsPublic reports whether ctx belongs to the public site: a request on the platform's own hosts,
-// or a child of [NewPublicContext]. The scope alone, as [schemactx.WithPublic] sets it, does not
+// or a child of [NewPublicContext]. A scope that only [schemactx.WithPublic] has set does not
 // count.
 func IsPublic(ctx context.Context) bool {
 	site := sitecontext.From[Tenant](ctx)

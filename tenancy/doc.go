@@ -13,36 +13,38 @@
 //
 // # Registry
 //
-// The registry is tables in the schema public, or in [Config].RegistrySchema: tenants, domains, and
-// the platform's own users. The shared migrations in [Migrations] make them. [Registry] reads with
-// the privileges of the public role, which may read what leads a request to its tenant and nothing
-// else. [Manager] reads everything and changes it as the owner. Each change is notified on
-// [Channel]. The name of a schema is never given out twice.
+// The registry is a set of tables in the schema public, or in [Config].RegistrySchema: tenants,
+// domains, and the platform's users. The shared migrations in [Migrations] create them. [Registry]
+// reads with the privileges of the public role. That role may read only the columns that route a
+// request to its tenant. [Manager] reads all columns and changes the registry as the owner. Each
+// change sends a notification on [Channel]. A schema name is never reused.
 //
 // # Creating a tenant
 //
-// [Manager.Create] inserts the row, makes schema and role, applies the tenant migrations and only
-// then sets the tenant active. Each step can be run again. A create that failed or was killed
-// leaves a row that says so, and [Manager.Resume] goes on with it. [Hooks] are told of each step.
-// Operations on one tenant wait for each other, in all processes. [Manager.Claim] takes a tenant
-// from the stock that [Manager.RunStock] keeps full, see [StockConfig], in a millisecond.
+// [Manager.Create] inserts the row, creates the schema and the role, and applies the tenant
+// migrations. Only then it sets the tenant active. Each step is idempotent. After a failed or
+// killed create, the tenant's row has the status provisioning, and [Manager.Resume] continues it.
+// [Hooks] are called for each step. Operations on one tenant wait for each other, also across
+// processes. [Manager.Claim] takes a tenant from the stock, which [Manager.RunStock] keeps full, in
+// a millisecond: see [StockConfig].
 //
 // # Changing a tenant
 //
-// [Op.Allowed] is the table of what each status allows. [Manager.Suspend] and
-// [Manager.StartMaintenance] have requests refused until [Manager.Activate] and
+// [Op.Allowed] has a table of what each status allows. After [Manager.Suspend] or
+// [Manager.StartMaintenance], requests are refused until [Manager.Activate] or
 // [Manager.EndMaintenance]. [Manager.Update] changes the row that the caller has read, and fails if
-// it was changed since. [Manager.Rename] gives another name, slug or schema name. A [Staging] is a
-// schema that is built beside the tenant's to replace it ([Staging.Replace]) or to become a new
-// tenant. The platform adds domains, or a tenant claims one and proves it ([DomainVerifier]).
-// [Manager.ForEach] works through all tenants.
+// the row has changed since. [Manager.Rename] changes the name, the slug or the schema name. A
+// [Staging] is a schema that is built beside the tenant's. It replaces the tenant's schema
+// ([Staging.Replace]) or becomes a new tenant. The platform adds domains, or a tenant claims a
+// domain and proves that it has it ([DomainVerifier]). [Manager.ForEach] calls a function for each
+// tenant.
 //
 // # Dropping a tenant
 //
-// A drop cannot be undone, so that drops are off until [DropConfig] allows them.
-// [Manager.RequestDrop] returns what would be lost and a token, which [Manager.Drop] requires. The
-// configuration can demand approval by a second person, by an [Approver], and a fresh backup. Hooks
-// are told of every attempt.
+// A drop cannot be undone. So drops are disabled until [DropConfig] enables them.
+// [Manager.RequestDrop] returns what the drop would delete and a token, which [Manager.Drop]
+// requires. The configuration can require approval by a second person, by an [Approver], and a
+// fresh backup. Hooks are called for every attempt.
 //
 // # The tenant of a context
 //

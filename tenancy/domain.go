@@ -11,21 +11,22 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// Domain is a host of a tenant. A tenant with verified domains has exactly one primary domain.
+// Domain is a host of a tenant. If a tenant has verified domains, exactly one of them is its
+// primary domain.
 type Domain struct {
 	TenantID   int64
-	Host       string // in the form of [NormalizeHost]; at most one tenant has it verified
-	Primary    bool   // the domain that links to the tenant use
+	Host       string // in the form of [NormalizeHost]; verified for at most one tenant
+	Primary    bool   // links to the tenant use this domain
 	VerifiedAt time.Time
 	CreatedAt  time.Time
 
-	// Token is the text that the owner of a claimed domain publishes to prove it. It is empty for
-	// verified domains, and unless a [Manager] has read the domain.
+	// Token is the text that the holder of a claimed domain publishes to prove the claim. It is empty
+	// for a verified domain, and if a [Registry] that is not a [Manager] has read the domain.
 	Token string
 }
 
-// Verified reports whether the tenant has proven the domain. A domain that is not verified is a
-// claim: no request finds the tenant by it.
+// Verified reports whether the domain is verified: the tenant has proven it, or the platform has
+// added it. A domain that is not verified is a claim, and requests to it do not reach the tenant.
 func (d Domain) Verified() bool { return !d.VerifiedAt.IsZero() }
 
 const (
@@ -47,8 +48,8 @@ func scanDomain(row pgx.CollectableRow) (Domain, error) {
 	return d, err
 }
 
-// Domains returns the domains of a tenant, claims included: the primary domain first, then by host.
-// It returns none for a tenant that does not exist.
+// Domains returns the domains of a tenant, including claims: the primary domain first, then by
+// host. For a tenant that does not exist it returns no domains and no error. ctx governs the query.
 func (r *Registry) Domains(ctx context.Context, tenantID int64) ([]Domain, error) {
 	columns := domainColumns
 	if r.details {
@@ -66,12 +67,12 @@ func (r *Registry) Domains(ctx context.Context, tenantID int64) ([]Domain, error
 	return domains, nil
 }
 
-// NormalizeHost returns the form of a host under which the registry knows it: lower case,
-// internationalised names in ASCII (IDNA, punycode), without port and trailing dot. An IP address
-// is in its canonical text, IPv6 without brackets. host is what a Host header may hold. The error
-// is a [FieldError] that wraps [ErrInvalidHost].
+// NormalizeHost returns the form in which the registry stores a host: lower case, internationalised
+// names in ASCII (IDNA, punycode), without port and trailing dot. An IP address becomes its
+// canonical text, IPv6 without brackets. host is any value of a Host header. The error is a
+// [FieldError] that wraps [ErrInvalidHost].
 //
-// A host that is in this form already costs one pass over it and no allocation.
+// For a host that is already in this form, it makes one pass over it and does not allocate.
 func NormalizeHost(host string) (string, error) {
 	name, err := hostname.Normalize(host)
 	if err != nil {
@@ -80,7 +81,8 @@ func NormalizeHost(host string) (string, error) {
 	return name, nil
 }
 
-// normalizeDomain returns the normal form of a domain that a tenant may register.
+// normalizeDomain returns the normal form of a domain that a tenant may register. The error is as
+// for [NormalizeHost].
 func normalizeDomain(domain string) (string, error) {
 	name, err := hostname.NormalizeDomain(domain)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// hosts are the domains of a tenant as "primary! alias claim?".
+// hosts returns the domains of a tenant as "primary! alias claim?".
 func (f *fixture) hosts(t *testing.T, slug string) string {
 	t.Helper()
 	details, err := f.tenants.Show(t.Context(), slug)
@@ -41,7 +41,7 @@ func TestDomainsAreAddedPreferredAndRemoved(t *testing.T) {
 	f := setup(t)
 	f.row(t, "a", tenancy.Active)
 	f.row(t, "b", tenancy.Active)
-	for range 2 { // the second time there is nothing left to do
+	for range 2 { // the second call finds nothing to do
 		d, err := f.tenants.AddDomain(t.Context(), "a", "Alias.EXAMPLE.com.")
 		check(t, err)
 		if d.Host != "alias.example.com" || !d.Verified() || d.Primary || d.Token != "" {
@@ -67,7 +67,7 @@ func TestDomainsAreAddedPreferredAndRemoved(t *testing.T) {
 	_, err = f.tenants.SetPrimaryDomain(t.Context(), "a", "b.example.com")
 	expectIs(t, err, tenancy.ErrDomainNotFound)
 	f.expectHosts(t, "a", "alias!")
-	_, err = f.tenants.AddDomain(t.Context(), "b", "a.example.com") // free again
+	_, err = f.tenants.AddDomain(t.Context(), "b", "a.example.com") // available again
 	check(t, err)
 	f.expectHosts(t, "b", "b! a")
 	_, err = f.tenants.AddDomain(t.Context(), "nobody", "c.example.com")
@@ -145,7 +145,7 @@ func TestDomainMovesAsAWhole(t *testing.T) {
 	expectField(t, move("alias.example.com", "a", "b", "Alias.example.com"), "newprimary")
 	f.expectHosts(t, "a", "a! alias claim? other")
 
-	for range 2 { // the second time it is there already
+	for range 2 { // the second call finds it already there
 		check(t, move("alias.example.com", "a", "b", ""))
 		f.expectHosts(t, "a", "a! claim? other")
 		f.expectHosts(t, "b", "b! alias")

@@ -9,32 +9,33 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// DomainVerifier proves that a domain is the tenant's that claims it.
+// DomainVerifier checks that the tenant that claims a domain controls it.
 type DomainVerifier interface {
-	// Verify returns nil if whoever has the domain has published its Token, and else says why it
-	// cannot tell or that they have not. It holds no lock. It is safe for concurrent use.
+	// Verify returns nil if Token is published for the domain. Otherwise the error says that it is
+	// not, or why the check failed. No lock is held during the call. It must be safe for concurrent
+	// use.
 	Verify(ctx context.Context, d Domain) error
 }
 
-// DomainVerifierFunc is a function as a [DomainVerifier].
+// DomainVerifierFunc is a function that implements [DomainVerifier].
 type DomainVerifierFunc func(ctx context.Context, d Domain) error
 
 // Verify calls f.
 func (f DomainVerifierFunc) Verify(ctx context.Context, d Domain) error { return f(ctx, d) }
 
-// MaxClaims is how many domains a tenant can claim at a time that are not verified: whoever signs
-// up can claim, and a claim stays until it is verified or removed.
+// MaxClaims is the maximum number of unverified claims of one tenant. A limit is needed because
+// every tenant that signs up can claim domains, and a claim stays until it is verified or removed.
 const MaxClaims = 100
 
-// ClaimDomain notes that a tenant says a domain is its own, and returns it with the Token that the
-// tenant has to publish, see [DNSVerifier]. No request is led by a claim. Any number of tenants may
-// claim a domain; the first one that [Manager.VerifyDomain] finds right has it. To claim again
-// makes a new token, and the old one worthless; a domain that the tenant has already is returned as
-// it is, without a token. A tenant that has [MaxClaims] claims can make no other:
-// [ErrTooManyClaims]. Other errors are as for [Manager.AddDomain].
+// ClaimDomain records that a tenant claims a domain, and returns the claim. The tenant has to
+// publish its Token, see [DNSVerifier]. A claim routes no requests. Any number of tenants may claim
+// a domain; the first one that passes [Manager.VerifyDomain] gets it. A second claim by the same
+// tenant makes a new token, and the old token becomes invalid. If the tenant already has the
+// domain, it is returned unchanged, without a token. The error is [ErrTooManyClaims] for a tenant
+// that has [MaxClaims] other claims. Other errors are as for [Manager.AddDomain].
 func (m *Manager) ClaimDomain(ctx context.Context, slug, host string) (Domain, error) {
 	return m.onDomain(ctx, OpClaimDomain, slug, host, nil, func(ctx context.Context, tx pgx.Tx, d *Domain) error {
-		var others int // exact: the tenant is locked
+		var others int // exact, because the tenant is locked
 		err := tx.QueryRow(ctx, `select count(*) from {registry}.domains
 			where tenant_id = $1 and host <> $2 and verified_at is null`, d.TenantID, d.Host).Scan(&others)
 		if err == nil && others >= MaxClaims {
@@ -56,14 +57,16 @@ func (m *Manager) ClaimDomain(ctx context.Context, slug, host string) (Domain, e
 	})
 }
 
-// VerifyDomain makes a domain that a tenant has claimed the tenant's own, if [Config].Domains says
-// that it is. The first domain of a tenant becomes its primary one. A domain that is the tenant's
-// already is returned as it is. What the tenant has not claimed is [ErrDomainNotFound], what the
-// verifier refuses [ErrNotVerified], together with the verifier's error; where another tenant was
-// first it is [ErrDomainTaken]. Other errors are as for [Manager.AddDomain].
+// VerifyDomain turns a tenant's claim into a verified domain, if [Config].Domains confirms it, and
+// returns the domain. The first domain of a tenant becomes its primary domain. A domain that is
+// already verified is returned unchanged. The error is [ErrDomainNotFound] for a domain that the
+// tenant has not claimed. It is [ErrNotVerified] together with the verifier's error if the verifier
+// refuses, and [ErrDomainTaken] if another tenant has verified the domain first. Other errors are
+// as for [Manager.AddDomain].
 //
-// The verifier is asked before the tenant's lock is taken, as it may wait for strangers. A claim
-// that was made anew meanwhile has another token, and is [ErrNotVerified].
+// VerifyDomain calls the verifier before it takes the tenant's lock, because the verifier may wait
+// for servers of other parties. If the claim was renewed in the meantime, it has another token, and
+// the error is [ErrNotVerified].
 func (m *Manager) VerifyDomain(ctx context.Context, slug, host string) (Domain, error) {
 	claim, err := m.claim(ctx, slug, host)
 	if err != nil || claim.Verified() {
@@ -86,7 +89,7 @@ func (m *Manager) VerifyDomain(ctx context.Context, slug, host string) (Domain, 
 	})
 }
 
-// claim returns what the tenant has of the host, if its status allows to verify that.
+// claim returns the tenant's domain or claim for host, if the tenant's status allows verification.
 func (m *Manager) claim(ctx context.Context, slug, host string) (Domain, error) {
 	host, err := normalizeDomain(host)
 	if err != nil {

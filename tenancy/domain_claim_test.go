@@ -26,14 +26,14 @@ func TestAClaimLeadsNobodyUntilItIsVerified(t *testing.T) {
 	const host = "shop.example.com"
 	first, err := tenants.ClaimDomain(t.Context(), "a", "Shop.example.com")
 	check(t, err)
-	second, err := tenants.ClaimDomain(t.Context(), "b", host) // a claim is in nobody's way
+	second, err := tenants.ClaimDomain(t.Context(), "b", host) // a claim does not block another claim
 	check(t, err)
 	again, err := tenants.ClaimDomain(t.Context(), "a", host)
 	check(t, err)
 	if len(first.Token) < 26 || first.Token == again.Token || second.Token == first.Token || first.Verified() || first.Host != host {
 		t.Errorf("claims %+v, %+v, %+v", first, second, again)
 	}
-	published[first.Token] = true // which is worthless now
+	published[first.Token] = true // this token is no longer valid
 	_, err = tenants.VerifyDomain(t.Context(), "a", host)
 	expectIs(t, err, tenancy.ErrNotVerified)
 	expectIs(t, err, errNotPublished)
@@ -50,14 +50,14 @@ func TestAClaimLeadsNobodyUntilItIsVerified(t *testing.T) {
 			t.Errorf("verified %+v", d)
 		}
 	}
-	published[again.Token] = true // too late
+	published[again.Token] = true // too late: another tenant has the domain
 	_, err = tenants.VerifyDomain(t.Context(), "a", host)
 	expectIs(t, err, tenancy.ErrDomainTaken)
 	_, err = tenants.ClaimDomain(t.Context(), "a", host)
 	expectIs(t, err, tenancy.ErrDomainTaken)
 	f.expectHosts(t, "a", "a! shop?")
 	f.expectHosts(t, "b", "b! shop")
-	d, err := tenants.ClaimDomain(t.Context(), "b", host) // it has it
+	d, err := tenants.ClaimDomain(t.Context(), "b", host) // the tenant already has the domain
 	check(t, err)
 	if !d.Verified() || d.Token != "" {
 		t.Errorf("claimed what it has: %+v", d)
@@ -83,13 +83,13 @@ func TestThePlatformsWordSettlesAClaim(t *testing.T) {
 	}
 }
 
-// What was proved is a token: a claim that is made anew while the verifier looks is another one.
+// The verifier proves a token. A claim that is renewed while the verifier runs has another token.
 func TestAClaimMadeAnewIsNotVerifiedByTheOldToken(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.row(t, "a", tenancy.Active)
 	tenants := f.manager(t, tenancy.Config{Domains: tenancy.DomainVerifierFunc(func(ctx context.Context, d tenancy.Domain) error {
-		_, err := f.tenants.ClaimDomain(ctx, "a", d.Host) // which no lock keeps waiting
+		_, err := f.tenants.ClaimDomain(ctx, "a", d.Host) // no lock blocks this call
 		return err
 	})})
 	_, err := tenants.ClaimDomain(t.Context(), "a", "shop.example.com")
@@ -140,11 +140,11 @@ func TestATenantHasSoManyClaimsAndNoMore(t *testing.T) {
 	}
 	_, err := tenants.ClaimDomain(t.Context(), "a", "more.example.com")
 	expectIs(t, err, tenancy.ErrTooManyClaims)
-	_, err = tenants.ClaimDomain(t.Context(), "a", "claim7.example.com") // anew
+	_, err = tenants.ClaimDomain(t.Context(), "a", "claim7.example.com") // renews a claim
 	check(t, err)
 	_, err = tenants.ClaimDomain(t.Context(), "b", "more.example.com")
 	check(t, err)
-	_, err = tenants.VerifyDomain(t.Context(), "a", "claim7.example.com") // makes room
+	_, err = tenants.VerifyDomain(t.Context(), "a", "claim7.example.com") // makes room for another claim
 	check(t, err)
 	_, err = tenants.ClaimDomain(t.Context(), "a", "more.example.com")
 	check(t, err)

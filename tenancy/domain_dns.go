@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// DNSLabel is the label that a [DNSVerifier] puts in front of a domain.
+// DNSLabel is the label that a [DNSVerifier] prepends to a domain.
 const DNSLabel = "_pgtenant"
 
-// dnsTimeout bounds one look-up, because the server of the claimed domain decides how long it
-// takes.
+// dnsTimeout limits one look-up, because otherwise the name server of the claimed domain decides
+// how long it takes.
 const dnsTimeout = 10 * time.Second
 
-// TXTResolver finds the TXT records of a name in the DNS. A [*net.Resolver] is one.
+// TXTResolver looks up the TXT records of a DNS name. A [*net.Resolver] is one.
 type TXTResolver interface {
 	LookupTXT(ctx context.Context, name string) ([]string, error)
 }
@@ -24,7 +24,7 @@ type TXTResolver interface {
 // DNSVerifier is a [DomainVerifier] that looks for the token of a domain in the TXT records of
 // _pgtenant.<host>. A look-up takes at most 10 seconds. The zero value is ready to use.
 type DNSVerifier struct {
-	// Resolver answers. Default: [net.DefaultResolver].
+	// Resolver does the look-ups. Default: [net.DefaultResolver].
 	Resolver TXTResolver
 }
 
@@ -33,10 +33,10 @@ var (
 	_ TXTResolver    = (*net.Resolver)(nil)
 )
 
-// Verify returns nil if one of the records is equal to the token. The error of the resolver is
-// returned as it is: a [*net.DNSError] for a resolver of package net.
+// Verify returns nil if one of the TXT records equals the token. An error of the resolver is
+// returned unchanged: a [*net.DNSError] for a resolver of package net. ctx governs the look-up.
 func (v DNSVerifier) Verify(ctx context.Context, d Domain) error {
-	if d.Token == "" { // an empty record would be equal to it
+	if d.Token == "" { // an empty record would equal it
 		return errors.New("domain has no token")
 	}
 	var resolver TXTResolver = net.DefaultResolver
@@ -45,7 +45,7 @@ func (v DNSVerifier) Verify(ctx context.Context, d Domain) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, dnsTimeout)
 	defer cancel()
-	// With a dot at the end, the search domains of this machine are not tried.
+	// The trailing dot keeps the resolver from trying the search domains of the local machine.
 	name := DNSLabel + "." + d.Host + "."
 	records, err := resolver.LookupTXT(ctx, name)
 	if err != nil {

@@ -14,10 +14,10 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// nameServer answers questions for TXT records, over UDP on the loopback.
+// nameServer answers queries for TXT records, over UDP on the loopback interface.
 type nameServer struct {
 	conn    net.PacketConn
-	records map[string][]string // by full name; what is missing does not exist
+	records map[string][]string // by full name; other names do not exist
 
 	mu    sync.Mutex
 	asked []string
@@ -37,7 +37,7 @@ func newNameServer(t *testing.T, records map[string][]string) *nameServer {
 	return s
 }
 
-// resolver is net's own, which asks the server and no other.
+// resolver returns a resolver of package net that asks only this server.
 func (s *nameServer) resolver() *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "udp", s.conn.LocalAddr().String())
@@ -91,7 +91,7 @@ func TestDNSVerifierLooksForTheTokenAsAWholeRecord(t *testing.T) {
 	v := tenancy.DNSVerifier{Resolver: s.resolver()}
 	for host, good := range map[string]bool{
 		"good.example.com": true, "part.example.com": false, "empty.example.com": false, "apex.example.com": false, "none.example.com": false,
-		strings.Repeat("a.", 124) + "com": false, // too long for the DNS with the label in front
+		strings.Repeat("a.", 124) + "com": false, // too long for the DNS with the label prepended
 	} {
 		err := v.Verify(t.Context(), tenancy.Domain{Host: host, Token: "TOKEN"})
 		if (err == nil) != good {

@@ -26,7 +26,7 @@ func TestNormalizeHost(t *testing.T) {
 		"[2001:DB8::0:1]":          "2001:db8::1",
 		"[::ffff:127.0.0.1]:80":    "127.0.0.1",
 		"a--b.example":             "a--b.example",
-		"AB--C.example:80":         "ab--c.example", // as its lower-case form, though not by IDNA's rules
+		"AB--C.example:80":         "ab--c.example", // only lower-cased; IDNA would refuse it
 		"1.example":                "1.example",
 		"bücher.example":           "xn--bcher-kva.example",
 		"BÜCHER.example":           "xn--bcher-kva.example",
@@ -59,7 +59,8 @@ func TestNormalizeHostRefuses(t *testing.T) {
 	}
 }
 
-// A header may be a megabyte; the refusal must not take long, nor carry all of it along.
+// A header may be a megabyte long. Its refusal must be fast, and the error must not contain all of
+// it.
 func TestNormalizeHostOfAHugeHost(t *testing.T) {
 	t.Parallel()
 	for _, host := range []string{
@@ -81,7 +82,7 @@ func TestNormalHostCostsNoAllocation(t *testing.T) {
 	}
 }
 
-// FuzzNormalizeHost checks that the normal form is one: normalising it again changes nothing.
+// FuzzNormalizeHost checks that normalising a normal form changes nothing.
 func FuzzNormalizeHost(f *testing.F) {
 	for _, seed := range []string{"a.example:80", "[::1]:1", "bücher.example", "..", "xn--bcher-kva.example.", "1.2.3.4"} {
 		f.Add(seed)
@@ -89,7 +90,7 @@ func FuzzNormalizeHost(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, host string) {
 		normal, err := tenancy.NormalizeHost(host)
-		if !strings.ContainsAny(host, ":[") { // with a port it goes another way
+		if !strings.ContainsAny(host, ":[") { // a host with a port takes the slow path
 			if slow, slowErr := tenancy.NormalizeHost(host + ":80"); slow != normal || (slowErr == nil) != (err == nil) {
 				t.Fatalf("NormalizeHost(%q) = %q, %v; with a port %q, %v", host, normal, err, slow, slowErr)
 			}

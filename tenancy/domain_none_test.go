@@ -11,7 +11,7 @@ import (
 )
 
 // A tenant that is found by its slug, by a header or by the metadata of a call needs no domain. Its
-// first one is primary.
+// first domain becomes primary.
 func TestATenantNeedsNoDomain(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -81,7 +81,7 @@ func TestTheFirstDomainOfATenantIsPrimary(t *testing.T) {
 	f.expectHosts(t, "added", "added!")
 	f.expectInvariants(t)
 
-	// Whoever writes to the registry past the Manager cannot leave domains without a primary one.
+	// SQL that bypasses the Manager cannot leave a tenant with domains but without a primary one.
 	_, err = f.owner.Exec(ctx, "update domains set is_primary = false where host = 'added.example.com'")
 	require.ErrorContains(t, err, "no primary domain")
 	_, err = m.StageTenant(ctx, tenancy.AdoptParams{Slug: "x", Domains: []string{"x.example.com"}})

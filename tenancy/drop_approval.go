@@ -8,16 +8,18 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// ApproveDrop notes that approver, who is not who made the request, has looked at it and agrees,
-// and returns it. It takes nothing on itself: only the requester's token drops. The token also
-// allows package backup's Service.Erase, which removes the tenant's archives. To approve again is
-// no error, and the first approver stays.
+// ApproveDrop records that approver agrees to the drop request, and returns the request. The
+// approver must not be the requester. ApproveDrop drops nothing: only the requester's token does.
+// The token also allows package backup's Service.Erase, which removes the tenant's archives. A
+// second approval is no error, and the first approver stays recorded.
 //
-// Names that differ in case, in the number of spaces, or in how Unicode writes the same characters,
-// are one person's. All other names are other people's: the program must not give one person two.
+// Two names belong to the same person if they differ only in case, in the number of spaces, or in
+// how Unicode encodes the same characters. All other names count as different people. So the
+// program must not give one person two names.
 //
-// approver is who the program has authenticated, and whom it lets approve. The error is
-// [ErrDropDisabled], a [FieldError], [ErrDropRequest], [ErrDropExpired] or [ErrOwnApproval].
+// The program must have authenticated approver and must have checked that this person may approve.
+// The error is [ErrDropDisabled], a [FieldError], [ErrDropRequest], [ErrDropExpired] or
+// [ErrOwnApproval].
 func (m *Manager) ApproveDrop(ctx context.Context, requestID int64, approver string) (DropRequest, error) {
 	r, err := m.approveDrop(ctx, requestID, approver)
 	e := DropEvent{
@@ -47,7 +49,7 @@ func (m *Manager) approveDrop(ctx context.Context, id int64, approver string) (D
 	if err != nil {
 		return refuse(r, err)
 	}
-	// The condition is asked again, of the row and by the server's clock.
+	// The statement checks the conditions again, on the current row and by the server's clock.
 	err = m.registry.QueryRow(ctx, `update {registry}.drop_requests
 		set approved_by = case when approved_by = '' then $2 else approved_by end, approved_at = coalesce(approved_at, now())
 		where id = $1 and used_at is null and expires_at > clock_timestamp() and lower(actor) <> lower($2)

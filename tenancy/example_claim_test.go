@@ -7,12 +7,12 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// A claim takes a tenant that was made before anybody asked for it.
+// Claim assigns a tenant that was created in advance.
 func ExampleManager_Claim() {
 	tenants, done := openPlatform(func(cfg *tenancy.Config) { cfg.Stock.Size = 2 })
 	defer done()
 	ctx := context.Background()
-	report, err := tenants.Refill(ctx) // a server has RunStock do that in the background
+	report, err := tenants.Refill(ctx) // a server calls RunStock, which does this in the background
 	fmt.Println("made:", report.Made, err)
 
 	acme, err := tenants.Claim(ctx, tenancy.CreateParams{Slug: "acme", Domain: "acme.example.com"})

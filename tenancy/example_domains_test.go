@@ -8,8 +8,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// A customer claims a domain, publishes the token of the claim, and has the domain when the verifier finds the token. The
-// default verifier looks in the DNS; this one looks into a map.
+// A customer claims a domain and publishes the token of the claim. The domain is verified when the
+// verifier finds the token. The default verifier looks in the DNS; this one looks in a map.
 func ExampleManager_VerifyDomain() {
 	published := map[string]string{}
 	tenants, _, done := newSchools(tenancy.Config{
@@ -25,7 +25,7 @@ func ExampleManager_VerifyDomain() {
 
 	claim, err := tenants.ClaimDomain(ctx, "north", "School.example.org")
 	fmt.Println(claim.Host, claim.Verified(), err)
-	_, err = tenants.ClaimDomain(ctx, "south", "school.example.org") // which is in nobody's way
+	_, err = tenants.ClaimDomain(ctx, "south", "school.example.org") // another tenant may claim it, too
 	fmt.Println(err)
 
 	_, err = tenants.VerifyDomain(ctx, "north", "school.example.org")
@@ -45,8 +45,8 @@ func ExampleManager_VerifyDomain() {
 	// true
 }
 
-// The platform knows whose its own subdomains are, and needs no proof. A tenant with domains has
-// exactly one primary one at all times.
+// The platform knows the owners of its own subdomains, and needs no proof. A tenant with domains
+// has exactly one primary domain at all times.
 func ExampleManager_MoveDomain() {
 	tenants, _, done := newSchools(tenancy.Config{}, "north", "south")
 	defer done()

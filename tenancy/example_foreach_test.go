@@ -8,13 +8,13 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// One tenant that fails does not stop the others, and the report says which it was.
+// A tenant that fails does not stop the others, and the report names it.
 func ExampleManager_ForEach() {
 	tenants, _, done := newSchools(tenancy.Config{}, "east", "north", "west")
 	defer done()
 
 	report, err := tenants.ForEach(context.Background(), func(ctx context.Context, t *tenancy.Tenant) error {
-		// Here a program works in the tenant's schema: db.Exec(ctx, ...)
+		// A program works in the tenant's schema here: db.Exec(ctx, ...)
 		if t.Slug == "north" {
 			return errors.New("its printer is on fire")
 		}

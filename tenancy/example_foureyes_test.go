@@ -7,7 +7,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// With four eyes, somebody else has to look at a drop before its token is good.
+// With FourEyes, a second person has to approve a drop before its token is valid.
 func ExampleManager_ApproveDrop() {
 	tenants, done := openPlatform(func(cfg *tenancy.Config) {
 		cfg.Drop = tenancy.DropConfig{Enabled: true, FourEyes: true}
@@ -33,7 +33,7 @@ func ExampleManager_ApproveDrop() {
 	_, err = tenants.ApproveDrop(ctx, request.ID, "Ada")
 	fmt.Println(err)
 
-	seen, err := tenants.DropRequest(ctx, request.ID) // what the other one is shown
+	seen, err := tenants.DropRequest(ctx, request.ID) // what the second person is shown
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -12,9 +12,9 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// newSchools is what the examples of operations begin with: a manager on a database of its own, logged in as the owner, with
-// one tenant for each slug, which is found at <slug>.example.com. Its Migrator and Roles are added to cfg. It panics when it
-// fails; done closes and drops everything.
+// newSchools sets up the examples of operations: a manager on a database of its own, logged in as
+// the owner role. It has one tenant for each slug, with the domain <slug>.example.com. It sets
+// Migrator and Roles of cfg. It panics on an error. done closes and drops everything.
 func newSchools(cfg tenancy.Config, slugs ...string) (m *tenancy.Manager, owner *pgxpool.Pool, done func()) {
 	ctx := context.Background()
 	pg, closeDB, err := pgtest.Open(ctx)

@@ -12,8 +12,9 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// openPlatform is what the examples of drops and of the stock begin with: a database with roles and registry, and a
-// manager whose tenants have a table notes, configured by change. It panics when it fails. done drops the database.
+// openPlatform sets up the examples of drops and of the stock: a database with roles and registry,
+// and a manager that change configures. Its tenants have a table notes. It panics on an error. done
+// drops the database.
 func openPlatform(change func(cfg *tenancy.Config)) (tenants *tenancy.Manager, done func()) {
 	ctx := context.Background()
 	must := func(err error) {

@@ -8,7 +8,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// A suspended tenant stays suspended until somebody activates it: the end of a maintenance does not.
+// A suspended tenant stays suspended until it is activated. The end of a maintenance does not
+// activate it.
 func ExampleManager_Suspend() {
 	tenants, _, done := newSchools(tenancy.Config{}, "north")
 	defer done()

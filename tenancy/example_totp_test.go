@@ -11,8 +11,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// A one-time password as the second approval of a drop. A program keeps a secret for each actor, and remembers which
-// code it has seen, so that none is good twice.
+// A one-time password is the second approval of a drop. The program keeps a secret for each actor.
+// It remembers the codes that it has seen, so that no code works twice.
 func ExampleApprover() {
 	key, err := totp.Generate(totp.GenerateOpts{Issuer: "example.com", AccountName: "ada"})
 	if err != nil {
@@ -46,7 +46,7 @@ func ExampleApprover() {
 	_, err = tenants.Drop(ctx, params)
 	fmt.Println(err)
 
-	params.Proof, err = totp.GenerateCode(key.Secret(), time.Now()) // what ada's telephone shows
+	params.Proof, err = totp.GenerateCode(key.Secret(), time.Now()) // the code that ada's phone shows
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -9,7 +9,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Two people have read the same tenant. The second one to change it learns what the first one did, and decides again.
+// Two people have read the same tenant. The second one to change it learns of the first one's
+// change, and decides again.
 func ExampleManager_Update() {
 	tenants, _, done := newSchools(tenancy.Config{}, "north")
 	defer done()

@@ -19,18 +19,18 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// fixture is a database with roles and registry, and without tenants.
+// fixture is a database with roles and a registry, and without tenants.
 type fixture struct {
 	pg       *pgtest.DB
 	roles    schemactx.RoleNames
 	owner    *pgxpool.Pool
 	tenants  *tenancy.Manager
 	migrator *breakable
-	db       *schemactx.DB // the runtime login
+	db       *schemactx.DB // logged in with the runtime login
 	registry *tenancy.Registry
 }
 
-// migrations give a tenant a table of notes.
+// migrations create a table of notes in each tenant's schema.
 var migrations = migrate.Config{
 	Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}},
 	Tenant: []migrate.Source{{Name: "test", FS: fstest.MapFS{
@@ -38,7 +38,7 @@ var migrations = migrate.Config{
 	}}},
 }
 
-// breakable is a migrator that fails on tenants while it is told to.
+// breakable is a migrator that fails on tenants while broken is set.
 type breakable struct {
 	tenancy.Migrator
 	broken atomic.Pointer[error]
@@ -92,7 +92,7 @@ func (f *fixture) create(t testing.TB, slug string) tenancy.Tenant {
 	return tenant
 }
 
-// rows counts tenants, domains and tenant schemas: what a refused create must not change.
+// rows counts tenants, domains and tenant schemas, which a refused create must not change.
 func (f *fixture) rows(t *testing.T) (counts [3]int) {
 	t.Helper()
 	check(t, f.pg.Pool.QueryRow(t.Context(), `select (select count(*) from public.tenants), (select count(*) from public.domains),
@@ -101,7 +101,8 @@ func (f *fixture) rows(t *testing.T) (counts [3]int) {
 	return counts
 }
 
-// runDown undoes a migration of the registry, which the runner cannot do: the Down section of its file, and its version.
+// runDown undoes a migration of the registry, which the runner cannot do: it runs the Down section
+// of the file and removes the version.
 func (f *fixture) runDown(t *testing.T, file string) error {
 	t.Helper()
 	sql, err := fs.ReadFile(tenancy.Migrations(), file)

@@ -10,26 +10,26 @@ import (
 	"sync"
 )
 
-// DefaultWorkers is the number of tenants that [Manager.ForEach] works on at a time.
+// DefaultWorkers is the default number of tenants that [Manager.ForEach] works on at a time.
 const DefaultWorkers = 4
 
-// ForEachOptions say what [Manager.ForEach] goes over and how.
+// ForEachOptions configure a run of [Manager.ForEach].
 type ForEachOptions struct {
-	// Workers is how many tenants are worked on at a time. Default: [DefaultWorkers]; negative is a
-	// [FieldError].
+	// Workers is the number of tenants that are worked on at a time. Default: [DefaultWorkers]; a
+	// negative number is a [FieldError].
 	Workers int
 
-	// Filter selects the tenants. Its Limit is how many are read at a time. The default of its
-	// Statuses is [Active] alone, unlike in [Registry.List].
+	// Filter selects the tenants. Its Limit is the number of tenants that are read at a time. If its
+	// Statuses are empty, only [Active] tenants are selected, unlike in [Registry.List].
 	Filter Filter
 
-	// Admit returns nil, or why a tenant is left out, such as a [QuarantineError]. Then fn is not
-	// called, and the tenant has [Failed] with that error. See Admit of tenanthttp.Routes. Default: fn
-	// is called for all.
+	// Admit returns nil, or the reason to skip a tenant, such as a [QuarantineError]. For a skipped
+	// tenant fn is not called, and its outcome is [Failed] with that error. See Admit of
+	// tenanthttp.Routes. Default: fn is called for all tenants.
 	Admit func(ctx context.Context, t *Tenant) error
 
-	// StopAfter is the number of failures after which no further tenant is started. Default: 0, go on
-	// to the end.
+	// StopAfter is the number of failures after which no further tenant is started. Default: 0, no
+	// limit.
 	StopAfter int
 }
 
@@ -47,17 +47,19 @@ func (o ForEachOptions) validate() (ForEachOptions, error) {
 	return o, err
 }
 
-// ForEach calls fn for each tenant that the options select, a few at a time, in the order of their
-// ids. The context of fn carries the tenant, for [FromContext] and for every statement of package
-// schemactx. A tenant that fails does not stop the others, unless StopAfter says so. A panic of fn
-// is logged with its stack and is the tenant's error, a [PanicError].
+// ForEach calls fn for each tenant that the options select. It starts the tenants in the order of
+// their ids, Workers at a time. The context of fn carries the tenant, for [FromContext] and for
+// every statement of package schemactx. A tenant that fails does not stop the others, unless
+// StopAfter says so. A panic of fn is logged with its stack and becomes the tenant's error, a
+// [PanicError].
 //
-// Tenants are read a page at a time, so that a tenant may have changed when its turn comes. They
-// are not locked: fn may call the manager. Work that needs a tenant for itself uses a transaction.
+// Tenants are read a page at a time, so that a tenant may have changed before fn is called for it.
+// They are not locked: fn may call the manager. If fn needs exclusive access to a tenant, it uses a
+// transaction.
 //
-// When ctx ends, no further tenant is started, and ForEach returns when the calls of fn have
-// returned. So fn has to watch its context. ForEach holds no connection while fn runs, and keeps
-// only the results in memory.
+// When ctx ends, no further tenant is started, and ForEach returns when the running calls of fn
+// have returned. So fn has to watch its context. ForEach holds no connection while fn runs, and
+// keeps only the results in memory.
 //
 // The error is nil if fn was called for every tenant and none failed. Otherwise it is a
 // [FieldError], the reason that ended the run, such as ctx's cause, a [ForEachError] if tenants
@@ -75,12 +77,12 @@ func (m *Manager) ForEach(
 	return run.report, errors.Join(err, run.report.Err())
 }
 
-// forEach is one run.
+// forEach is the state of one run of ForEach.
 type forEach struct {
 	fn      func(ctx context.Context, t *Tenant) error
 	options ForEachOptions
 	logger  *slog.Logger
-	slots   chan struct{} // one for each tenant that is worked on
+	slots   chan struct{} // holds one element per running tenant
 	wait    sync.WaitGroup
 
 	mu     sync.Mutex
@@ -88,11 +90,11 @@ type forEach struct {
 	failed int
 }
 
-// over starts the tenants one after the other. After a stop it records the rest as not started, as
-// far as the registry can be read.
+// over starts the tenants one after the other. After a stop it records the remaining tenants as not
+// started, as far as it can read the registry.
 func (r *forEach) over(ctx context.Context, registry *Registry) error {
 	last := r.options.Filter.After
-	stop := func() { r.report.Stopped, r.report.Next = true, last } // no other goroutine writes these
+	stop := func() { r.report.Stopped, r.report.Next = true, last } // only this goroutine writes these fields
 	for t, err := range registry.All(ctx, r.options.Filter) {
 		if err != nil {
 			stop()
@@ -113,7 +115,7 @@ func (r *forEach) over(ctx context.Context, registry *Registry) error {
 	return nil
 }
 
-// slot waits until another tenant may be started, and reports whether it may.
+// slot waits for a free worker. It reports whether another tenant may be started.
 func (r *forEach) slot(ctx context.Context) bool {
 	select {
 	case r.slots <- struct{}{}:
@@ -137,8 +139,8 @@ func (r *forEach) note(result ForEachResult) (index int) {
 	return len(r.report.Results) - 1
 }
 
-// one works on a tenant, on a goroutine of its own, so that a panic or [runtime.Goexit] ends no
-// other work.
+// one works on a tenant. It runs on a goroutine of its own, so that a panic or [runtime.Goexit] of
+// fn does not end the work on other tenants.
 func (r *forEach) one(ctx context.Context, t *Tenant, index int) {
 	err := errors.New("the work ended its goroutine")
 	defer func() {
@@ -170,13 +172,13 @@ func (r *forEach) end(index int, err error) {
 	}
 }
 
-// Outcome is the result of a tenant in [Manager.ForEach].
+// Outcome is how the work on a tenant ended in [Manager.ForEach].
 type Outcome string
 
 const (
 	Succeeded  Outcome = "succeeded"   // fn returned nil
-	Failed     Outcome = "failed"      // fn returned an error, or did not return
-	NotStarted Outcome = "not started" // the run was stopped before
+	Failed     Outcome = "failed"      // fn or Admit returned an error, or fn did not return
+	NotStarted Outcome = "not started" // the run stopped before this tenant
 )
 
 // ForEachResult is the result of one tenant.
@@ -187,7 +189,7 @@ type ForEachResult struct {
 	Err     error // of a tenant that failed; else nil
 }
 
-// ForEachReport has the results of [Manager.ForEach]. The zero value is that of a run over no
+// ForEachReport has the results of [Manager.ForEach]. The zero value is the report of a run over no
 // tenants.
 type ForEachReport struct {
 	// Results are in the order of the tenants' ids. After StopAfter they include the tenants that were
@@ -195,7 +197,7 @@ type ForEachReport struct {
 	Results []ForEachResult
 
 	// Stopped reports whether the run ended before every tenant was started. Next is then the
-	// [Filter].After of a run over the rest. Tenants that failed are before it.
+	// [Filter].After for a run over the remaining tenants. The failed tenants have lower ids.
 	Stopped bool
 	Next    int64
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// fleet makes n active tenants' rows, t00 and on.
+// fleet inserts the rows of n active tenants with the slugs t00, t01 and so on.
 func (f *fixture) fleet(t *testing.T, n int) {
 	t.Helper()
 	for i := range n {
@@ -23,7 +23,7 @@ func (f *fixture) fleet(t *testing.T, n int) {
 	}
 }
 
-// outcomes are the results as "t00=succeeded t01=failed".
+// outcomes returns the results as "t00=succeeded t01=failed".
 func outcomes(r tenancy.ForEachReport) string {
 	var all []string
 	for _, result := range r.Results {
@@ -71,7 +71,7 @@ func TestForEachWorksOnAsManyTenantsAsItHasWorkers(t *testing.T) {
 	f := setup(t)
 	f.fleet(t, 12)
 	var running, most atomic.Int32
-	together := make(chan struct{}) // closed when three run at once
+	together := make(chan struct{}) // closed when three calls run at once
 	_, err := f.tenants.ForEach(t.Context(), func(ctx context.Context, _ *tenancy.Tenant) error {
 		n := running.Add(1)
 		defer running.Add(-1)

@@ -11,18 +11,20 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// RoleMigrator is a [Migrator] that says as which role it works, such as a migrate.Runner.
-// [Manager.Init] refuses one that does not work as the owner of the registry's database. It is safe
-// for concurrent use.
+// RoleMigrator is a [Migrator] that reports the role it works as, such as a migrate.Runner.
+// [Manager.Init] refuses a migrator that does not work as the owner role of the registry's
+// database. It must be safe for concurrent use.
 type RoleMigrator interface {
 	Migrator
 
-	// Role returns the role that owns what Migrate makes in the registry. ctx governs the query.
+	// Role returns the role that owns the objects that Migrate creates in the registry. ctx governs
+	// the query.
 	Role(ctx context.Context) (string, error)
 }
 
-// checkLogins checks, before Init makes anything, that its pools are logged in as the owner. What
-// another role makes belongs to that role, and the owner could neither migrate nor grant it later.
+// checkLogins checks, before Init creates anything, that its pools are logged in as the owner role.
+// An object that another role creates belongs to that role, and the owner role could neither
+// migrate nor grant it later.
 func (m *Manager) checkLogins(ctx context.Context) error {
 	if err := checkOwner(ctx, m.registry, m.cfg.RegistryRoles); err != nil {
 		return err
@@ -48,9 +50,9 @@ func (m *Manager) checkMigrator(ctx context.Context) error {
 	return err
 }
 
-// checkSession is checkOwner for one connection, before each operation, as a program may not have
-// called Init. It asks the server, unless the server has reported the owner as the login. A pooler
-// may report none.
+// checkSession is checkOwner for one connection. Each operation calls it, because a program may not
+// have called Init. If the server has reported the owner role as the session's login, checkSession
+// makes no query. A pooler may report no login.
 func checkSession(ctx context.Context, conn *pgx.Conn, roles schemactx.RoleNames) error {
 	if conn.PgConn().ParameterStatus("session_authorization") == roles.Owner() {
 		return nil
@@ -58,10 +60,11 @@ func checkSession(ctx context.Context, conn *pgx.Conn, roles schemactx.RoleNames
 	return checkOwner(ctx, conn, roles)
 }
 
-// checkServer is checkSession for the pool of the tenants' schemas, before a schema is made.
+// checkServer is checkSession for the pool of the tenants' schemas. It runs before a schema is
+// created.
 func (m *Manager) checkServer(ctx context.Context, server *pgxpool.Pool) error {
 	if server == m.registry.Pool {
-		return nil // checked with the lock
+		return nil // the lock has checked this pool
 	}
 	return server.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {
 		return checkSession(ctx, conn.Conn(), m.cfg.Roles)
@@ -73,7 +76,7 @@ type queryer interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// checkOwner returns an error unless db works as the owner role.
+// checkOwner returns an error unless db works as the owner role and the public role exists.
 func checkOwner(ctx context.Context, db queryer, roles schemactx.RoleNames) error {
 	var role string
 	var super, owner, public bool
@@ -100,7 +103,7 @@ func checkOwner(ctx context.Context, db queryer, roles schemactx.RoleNames) erro
 	return nil
 }
 
-// checkConfigured refuses a pool that is configured with the login that serves requests.
+// checkConfigured refuses a pool that is configured with the runtime login.
 func checkConfigured(pool *pgxpool.Pool, roles schemactx.RoleNames) error {
 	if login := pool.Config().ConnConfig.User; login == roles.Runtime() {
 		return &schemactx.LoginError{Login: login, Kind: schemactx.LoginRuntime, Want: roles.Owner()}
@@ -108,15 +111,16 @@ func checkConfigured(pool *pgxpool.Pool, roles schemactx.RoleNames) error {
 	return nil
 }
 
-// ErrNotInitialized is returned by everything that reads or changes the registry if the configured
-// schema has none, or if the registry lacks what a later release has added: [Manager.Init] has not
-// run, or the registry is in another schema. Nothing was changed. The error wraps that of
-// PostgreSQL, which names the schema if a table is missing.
+// ErrNotInitialized is returned by every method that reads or changes the registry if the
+// configured schema has no registry, or if the registry lacks an object that a later release has
+// added. Either [Manager.Init] has not run, or the registry is in another schema. Nothing was
+// changed. The error wraps the PostgreSQL error, which names the schema if a table is missing.
 var ErrNotInitialized = registrydb.ErrNotInitialized
 
 func initialized(err error) error { return registrydb.Initialized(err) }
 
-// initializedQuerier is a [Querier] that returns [ErrNotInitialized] where there is no registry.
+// initializedQuerier is a [Querier] that returns [ErrNotInitialized] if the registry does not
+// exist.
 type initializedQuerier struct{ db Querier }
 
 // Query runs the query.
@@ -130,5 +134,5 @@ func (q initializedQuerier) Query(ctx context.Context, sql string, args ...any) 
 
 type initializedRows struct{ pgx.Rows }
 
-// Err returns the error that ended the rows.
+// Err returns the error that ended the query, as [ErrNotInitialized] where that applies.
 func (r initializedRows) Err() error { return initialized(r.Rows.Err()) }

@@ -19,8 +19,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Whoever is logged in, and whether Setup has run: with another login than the owner's nothing is
-// made.
+// With another login than the owner's, nothing is created, whichever login it is and whether or not
+// Setup has run.
 func TestNothingIsMadeAsAnotherRole(t *testing.T) {
 	t.Parallel()
 	pg := pgtest.New(t)
@@ -62,18 +62,18 @@ func TestNothingIsMadeAsAnotherRole(t *testing.T) {
 		assert.Zero(t, made(), "the wrong login has made something")
 	}
 
-	refused("", tenancy.Config{}, schemactx.LoginSuperuser, roles.Owner(), true) // Setup forgotten
+	refused("", tenancy.Config{}, schemactx.LoginSuperuser, roles.Owner(), true) // Setup has not run
 	_, err := admin.Setup(t.Context(), pg.Pool, admin.SetupConfig{OwnerPassword: "secret", RuntimePassword: "secret"})
 	require.NoError(t, err)
 	refused("", tenancy.Config{}, schemactx.LoginSuperuser, roles.Owner(), false)
 	refused(roles.Runtime(), tenancy.Config{}, schemactx.LoginRuntime, roles.Owner(), false)
 	other, err := schemactx.NewRoleNames(roles.Prefix()[:10] + "_other")
 	require.NoError(t, err)
-	refused(roles.Owner(), tenancy.Config{Roles: other}, schemactx.LoginOther, other.Owner(), true) // roles of another name
+	refused(roles.Owner(), tenancy.Config{Roles: other}, schemactx.LoginOther, other.Owner(), true) // other role names
 
 	foreign, err := migrate.New(pg.Pool, migrate.Config{Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}}})
 	require.NoError(t, err)
-	m, err := tenancy.New(pool(roles.Owner()), tenancy.Config{Migrator: foreign}) // the migrations alone with the wrong login
+	m, err := tenancy.New(pool(roles.Owner()), tenancy.Config{Migrator: foreign}) // wrong login only here
 	require.NoError(t, err)
 	var login *schemactx.LoginError
 	require.ErrorAs(t, m.Init(t.Context()), &login)
@@ -85,8 +85,8 @@ func TestNothingIsMadeAsAnotherRole(t *testing.T) {
 	require.NoError(t, m.Init(t.Context()))
 	assert.NotZero(t, made())
 
-	// What another role makes, no operation of the owner's could go on with: each refuses it,
-	// whether Init was called or not.
+	// The owner could not continue with objects that another role has created. So each operation
+	// refuses such a login, whether or not Init was called.
 	require.NoError(t, created(m.Create(t.Context(), tenancy.CreateParams{Slug: "north"})))
 	before := rowsOfRegistry(t, pg.Pool)
 	wrong, err := manager(pg.Pool, tenancy.Config{Drop: tenancy.DropConfig{Enabled: true}})
@@ -103,7 +103,7 @@ func TestNothingIsMadeAsAnotherRole(t *testing.T) {
 		requireSuperuser(t, err, operation+" through a pooler that reports no login")
 	}
 
-	// The registry with the right login, the schemas with a wrong one.
+	// The registry has the right login, the schemas have a wrong one.
 	wrong, err = manager(pool(roles.Owner()), tenancy.Config{Schemas: pg.Pool})
 	require.NoError(t, err)
 	for operation, err := range operationsThatMake(t, wrong) {
@@ -112,7 +112,7 @@ func TestNothingIsMadeAsAnotherRole(t *testing.T) {
 	assert.Equal(t, before, rowsOfRegistry(t, pg.Pool), "the wrong login has made something")
 }
 
-// silent returns a pool to which no login is reported, as behind some poolers.
+// silent returns a pool to which the server reports no login, as behind some poolers.
 func silent(t *testing.T, url string) *pgxpool.Pool {
 	t.Helper()
 	cfg, err := pgxpool.ParseConfig(url)
@@ -148,7 +148,7 @@ func requireSuperuser(t *testing.T, err error, operation string) {
 
 func created(_ tenancy.Tenant, err error) error { return err }
 
-// operationsThatMake returns what came of each operation that makes a schema.
+// operationsThatMake returns the error of each operation that creates a schema.
 func operationsThatMake(t *testing.T, m *tenancy.Manager) map[string]error {
 	t.Helper()
 	operations := map[string]error{"create": created(m.Create(t.Context(), tenancy.CreateParams{Slug: "south"}))}
@@ -158,7 +158,7 @@ func operationsThatMake(t *testing.T, m *tenancy.Manager) map[string]error {
 	return operations
 }
 
-// rowsOfRegistry counts what the registry holds, and the schemas that there are.
+// rowsOfRegistry counts the rows of the registry, and the schemas of the database.
 func rowsOfRegistry(t *testing.T, pool *pgxpool.Pool) (rows [4]int) {
 	t.Helper()
 	require.NoError(t, pool.QueryRow(t.Context(), `select (select count(*) from public.tenants), (select count(*) from public.schema_names),

@@ -14,7 +14,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/platformuser"
 )
 
-// Everything that needs the registry says before Init that there is none, and makes nothing.
+// Before Init, every operation that needs the registry says that there is none, and creates
+// nothing.
 func TestBeforeInitEverythingSaysSo(t *testing.T) {
 	t.Parallel()
 	pg := pgtest.New(t)
@@ -44,7 +45,7 @@ func TestBeforeInitEverythingSaysSo(t *testing.T) {
 	_, err = m.List(t.Context(), tenancy.Filter{})
 	require.NoError(t, err)
 
-	// A registry of an earlier release lacks columns.
+	// The registry of an earlier release lacks columns.
 	_, err = pg.Pool.Exec(t.Context(), "alter table public.tenants drop column until cascade")
 	require.NoError(t, err)
 	_, err = m.BySlug(t.Context(), "north")
@@ -57,7 +58,7 @@ func namespaces(t *testing.T, f *fixture) (n int) {
 	return n
 }
 
-// operationsBeforeInit returns what came of each operation that begins with the registry.
+// operationsBeforeInit returns the error of each operation that uses the registry first.
 func operationsBeforeInit(t *testing.T, m *tenancy.Manager, r *tenancy.Registry, u *platformuser.Store) map[string]error {
 	t.Helper()
 	ctx, errs := t.Context(), operationsThatMake(t, m)

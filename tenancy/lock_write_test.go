@@ -24,13 +24,16 @@ func (f *fixture) blocked(ctx context.Context, t *testing.T, m *tenancy.Manager)
 		_, err := m.Suspend(ctx, "a", "of the first")
 		result <- err
 	}()
-	require.Eventually(t, func() bool {
-		var waits bool
+	waits := func() (waits bool) {
 		err := f.pg.Pool.QueryRow(t.Context(), `select exists (select from pg_stat_activity
 			where wait_event_type = 'Lock' and pid in (select pid from public.registry_locks))`).Scan(&waits)
-		return err == nil && waits
-	}, time.Minute, 10*time.Millisecond)
-	return result, func() { require.NoError(t, tx.Rollback(context.Background())) }
+		return assert.NoError(t, err) && waits
+	}
+	require.Eventually(t, waits, time.Minute, 10*time.Millisecond)
+	return result, func() { // after the server has ended the statement too
+		require.Eventually(t, func() bool { return !waits() }, time.Minute, 10*time.Millisecond)
+		require.NoError(t, tx.Rollback(context.Background()))
+	}
 }
 
 func TestAnOperationThatLosesItsLockInTheMiddleOfAWriteHasWrittenNothing(t *testing.T) {

@@ -14,106 +14,108 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// Migrator brings one schema up to date. [github.com/oryne/pgtenant/migrate.Runner] is one. Where
-// it has a method SearchPath(schema string) (string, error), as a Runner has, a schema name that
-// this refuses is not given to a tenant.
+// Migrator brings one schema up to date. [github.com/oryne/pgtenant/migrate.Runner] is one. If it
+// has a method SearchPath(schema string) (string, error), as a Runner has, no tenant gets a schema
+// name for which SearchPath returns an error.
 type Migrator interface {
-	// Migrate applies what is pending in schema; in the registry's, the shared migrations. It
-	// can be run again after any failure and by several processes at once.
+	// Migrate applies the pending migrations in schema. In the registry's schema these are the shared
+	// migrations. It must be safe to run again after any failure, and in several processes at once.
 	Migrate(ctx context.Context, schema string) error
 }
 
-// Config says how a [Manager] works.
+// Config configures a [Manager].
 type Config struct {
-	// Migrator brings schemas up to date: that of the registry in the registry's database, all others
-	// where Schemas connects to. Required.
+	// Migrator migrates schemas: the registry's schema in the registry's database, all others in the
+	// database that Schemas connects to. Required.
 	Migrator Migrator
 
-	// RegistrySchema is the schema of the registry and of the other shared migrations. It is for a
-	// program whose public schema already has tables such as tenants or domains. [Manager.Init] makes
-	// it. A database has one registry, and a registry stays in its schema. What reads the registry
-	// needs the same name: see [Registry.InSchema], platformuser.Store.InSchema, and the
-	// configurations of packages resolver and audit. Default: the Migrator's, if it is a
+	// RegistrySchema is the schema of the registry and of the other shared migrations. Set it if the
+	// public schema already has tables with names such as tenants or domains. [Manager.Init] creates
+	// the schema. A database has one registry, and a registry stays in its schema. Every reader of the
+	// registry needs the same name: see [Registry.InSchema], platformuser.Store.InSchema, and the
+	// configurations of packages resolver and audit. Default: the Migrator's schema if it is a
 	// [SharedSchemaMigrator], else public.
 	RegistrySchema string
 
-	// Schemas is the pool in which tenants' schemas are made and changed, logged in as the owner
-	// role of [admin.Setup] there. Default: the registry's pool.
+	// Schemas is the pool that creates and changes the tenants' schemas. It is logged in as the owner
+	// role that [admin.Setup] created in its database. Default: the registry's pool.
 	Schemas *pgxpool.Pool
 
 	// Roles are the names of the database's roles, as given to [admin.Setup]. Default:
 	// [schemactx.DefaultRoleNames] of the database that Schemas connects to.
 	Roles schemactx.RoleNames
 
-	// RegistryRoles are the names of the roles of the registry's database, whose public role
-	// [Manager.Init] lets read it. Default: Roles, or where Schemas connects to another database
-	// [schemactx.DefaultRoleNames] of the registry's.
+	// RegistryRoles are the names of the roles of the registry's database. [Manager.Init] lets the
+	// public role among them read the registry. Default: Roles if Schemas connects to the registry's
+	// database, else [schemactx.DefaultRoleNames] of the registry's database.
 	RegistryRoles schemactx.RoleNames
 
-	// Seed puts the first rows into a new tenant's tables. It is called after the migrations and
-	// before the tenant is active, with a context that names the tenant; a create that failed or was
-	// killed calls it again, so it has to bear what it has done already. The context ends with the
-	// call. The tenant's lock is held meanwhile: operations of the manager on tenants are [ErrNested].
-	// Default: none.
+	// Seed inserts the first rows into a new tenant's tables. It is called after the migrations and
+	// before the tenant is active, with a context that carries the tenant. Resuming a failed or killed
+	// create calls it again, so it must be idempotent. The context ends when Seed returns. The manager
+	// holds the tenant's lock during the call: its operations on tenants return [ErrNested]. Default:
+	// none.
 	Seed func(ctx context.Context, t *Tenant) error
 
-	// Drop says whether tenants can be dropped, and what that takes. Default: they cannot be.
+	// Drop says whether tenants can be dropped, and which checks a drop needs. Default: drops are
+	// disabled.
 	Drop DropConfig
 
-	// Domains proves that a domain is the tenant's that claims it, for [Manager.VerifyDomain].
-	// Default: a [DNSVerifier].
+	// Domains checks a tenant's claim of a domain, for [Manager.VerifyDomain]. Default: a
+	// [DNSVerifier].
 	Domains DomainVerifier
 
 	// Stock keeps tenants ready for instant sign-up, see [Manager.Claim]. Default: none.
 	Stock StockConfig
 
-	// Hooks are called as the manager works. Default: none.
+	// Hooks are called before and after each step of an operation. Default: none.
 	Hooks Hooks
 
 	// Plans returns the names of the configured plans, such as Names of ratelimit.Plans.
-	// [Manager.Update] refuses other names, except the empty one and the one that the tenant has. A
-	// restored tenant keeps the plan that it had. Plans is called for each check, also
-	// concurrently. Default: nil, a plan may have any name.
+	// [Manager.Update] refuses other names, except the empty one and the tenant's current plan. A
+	// restored tenant keeps its plan. Plans is called for each check, also concurrently. Default: nil,
+	// a plan may have any name.
 	Plans func() []string
 
-	// Logger gets a record for each step of a tenant's life. Nil discards.
+	// Logger gets a record for each step of an operation. Nil discards.
 	Logger *slog.Logger
 }
 
-// reader is the name under which a [Manager] embeds its [Registry], so that no caller can replace
-// it.
+// reader is the name under which a [Manager] embeds its [Registry]. It is not exported, so that no
+// caller can replace the field.
 type reader = Registry
 
-// Manager makes and changes tenants. It has the methods of [Registry]. It is safe for concurrent
-// use, also by several processes on one database: operations on one tenant wait for each other.
+// Manager creates, changes and drops tenants. It has the methods of [Registry]. It is safe for
+// concurrent use, also by several processes on one database: operations on one tenant wait for each
+// other.
 //
 // An operation on a tenant keeps one connection of the registry's pool until it ends, and leaves
 // the last one to others. The session of that connection holds the tenant's lock, a row of the
 // registry that names the session. So the pool must not lead through a pooler that gives
 // transactions out to different sessions. The lock is not an advisory lock, because every role of a
-// database can take every advisory lock. A lock whose session has ended, or was reset by a pooler
-// in session mode, is taken over. LOCKS.md, beside this file, has the order of all locks. The
-// operation also writes the registry on that connection. If the connection ends, so does the
-// operation, before it writes again and within seconds in a step that takes long: see
+// database can take every advisory lock. Another operation takes over a lock if its session has
+// ended, or if a pooler in session mode has reset the session. LOCKS.md, beside this file, has the
+// order of all locks. The operation also writes the registry on that connection. If the connection
+// ends, the operation stops before it writes again; a long step stops within seconds: see
 // [ErrLockLost].
 //
 // Each change of a tenant or a domain notifies the directories. Every role can fill PostgreSQL's
 // queue of notifications, which belongs to the whole server. While the queue is more than a quarter
-// full, the registry is changed without a notification, and directories find the change when they
-// read everything again (Config.Reconcile of package resolver).
+// full, changes of the registry send no notification. Directories then find the change when they
+// reload everything (Config.Reconcile of package resolver).
 type Manager struct {
-	*reader  // its methods read the registry with the privileges of the owner
+	*reader  // reads the registry with the privileges of the owner role
 	registry *registrydb.Pool
 	schemas  *pgxpool.Pool
 	cfg      Config
-	taken    chan struct{} // holds one while the stock may have shrunk
+	taken    chan struct{} // holds one element while the stock may have shrunk
 }
 
 // New returns a manager that works through registry, a pool logged in as the owner role of
-// [admin.Setup], with at least two connections. It does not connect and does not close
-// the pool. Several managers may share one. A pool of the runtime login is a
+// [admin.Setup], with at least two connections. It does not connect and does not close the pool.
+// Several managers may share a pool. For a pool of the runtime login, New returns a
 // [schemactx.LoginError]. For a pool of a superuser or of another role, each operation that changes
-// a tenant or makes a schema returns that error before it makes anything.
+// a tenant or creates a schema returns that error before it creates anything.
 func New(registry *pgxpool.Pool, cfg Config) (*Manager, error) {
 	if registry == nil {
 		return nil, errors.New("tenancy: pool is nil")
@@ -169,15 +171,16 @@ func sameDatabase(a, b *pgxpool.Pool) bool {
 	return x.Host == y.Host && x.Port == y.Port && x.Database == y.Database
 }
 
-// Init applies the shared migrations, which make the registry, and lets the public role of its
-// database read what leads a request to its tenant. It can be run again, by several processes at
-// once, and a program runs it at every start.
+// Init applies the shared migrations, which create the registry. It grants the public role of the
+// registry's database the columns that route a request to its tenant. It is idempotent and safe in
+// several processes at once. A program calls it at every start.
 //
-// If a pool, also that of a [RoleMigrator], is not logged in as the owner but, for instance, as a
-// superuser, or if [admin.Setup] has not run in the database or has made roles with other names,
-// Init makes nothing and returns a [schemactx.LoginError] or, without the public role,
-// [schemactx.ErrNotProvisioned]. Nor does it if the registry's schema has tables of another
-// program, or the registry is in another schema: a [RegistrySchemaError].
+// Init creates nothing and returns a [schemactx.LoginError] if a pool, also that of a
+// [RoleMigrator], is not logged in as the owner role but, for instance, as a superuser. The same
+// holds if [admin.Setup] has not run in the database or has created roles with other names. Without
+// the public role the error is [schemactx.ErrNotProvisioned]. If the registry's schema has tables
+// of another program, or the registry is in another schema, Init creates nothing and returns a
+// [RegistrySchemaError].
 func (m *Manager) Init(ctx context.Context) error {
 	if err := m.checkLogins(ctx); err != nil {
 		return err
@@ -196,9 +199,10 @@ func (m *Manager) Init(ctx context.Context) error {
 		return err
 	}
 	err = pgx.BeginFunc(ctx, m.registry, func(tx pgx.Tx) error {
-		// One string is one round trip. The lock is for two who grant at once, which PostgreSQL
-		// answers with "tuple concurrently updated"; it is a table's, so that no tenant can take it,
-		// and of the mode that is in nobody's way but its own.
+		// One string is one round trip. The lock serializes two sessions that grant at the same time:
+		// without it, PostgreSQL answers one of them with "tuple concurrently updated". It is a table
+		// lock, so that no tenant can take it. Its mode conflicts with itself, and not with reads and
+		// writes of rows.
 		_, err := tx.Exec(ctx, `lock table {registry}.drop_requests in share update exclusive mode;
 			revoke all on {registry}.tenants, {registry}.domains from `+role+`;
 			grant select (`+publicTenantColumns+`) on {registry}.tenants to `+role+`;
@@ -211,7 +215,7 @@ func (m *Manager) Init(ctx context.Context) error {
 	return m.forgetLocks(ctx)
 }
 
-// server returns the pool of the server that holds the tenant's schema.
+// server returns the pool of the server that has the tenant's schema. The error is [ErrPlacement].
 func (m *Manager) server(t *Tenant) (*pgxpool.Pool, error) {
 	if t.Placement != "default" {
 		return nil, fmt.Errorf("%w: %q", ErrPlacement, t.Placement)

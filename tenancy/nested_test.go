@@ -10,7 +10,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// soon is a context that ends long after anything that does not wait for ever.
+// soon returns a context that ends after a minute. Only a call that waits for ever reaches that.
 func soon(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -18,7 +18,7 @@ func soon(t *testing.T) context.Context {
 	return ctx
 }
 
-// narrow returns a pool of the owner's with n connections.
+// narrow returns a pool of the owner role with n connections.
 func (f *fixture) narrow(t *testing.T, n int32) *pgxpool.Pool {
 	t.Helper()
 	cfg, err := pgxpool.ParseConfig(f.pg.URLAs(f.roles.Owner(), "o"))
@@ -30,7 +30,8 @@ func (f *fixture) narrow(t *testing.T, n int32) *pgxpool.Pool {
 	return pool
 }
 
-// expectIdle takes all connections of a pool at once, which it gives out when everybody has given back theirs.
+// expectIdle acquires all connections of a pool at once. That succeeds only when every connection
+// has been released.
 func expectIdle(t *testing.T, pool *pgxpool.Pool) {
 	t.Helper()
 	ctx := soon(t)
@@ -102,7 +103,7 @@ func TestWhatAnOperationHasStartedMayUseTheManagerWhenItIsOver(t *testing.T) {
 	})
 	_, err := m.Create(t.Context(), tenancy.CreateParams{Slug: "a", Domain: "a.example.com"})
 	check(t, err)
-	expectIs(t, kept.Err(), context.Canceled) // with the call
+	expectIs(t, kept.Err(), context.Canceled) // ended with the call
 	_, err = m.Suspend(context.WithoutCancel(kept), "a", "")
 	check(t, err)
 }

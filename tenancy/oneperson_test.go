@@ -12,13 +12,13 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// destruction is a way to destroy a tenant's data, with the request for it.
+// destruction is a way to destroy a tenant's data, together with the request that it needs.
 type destruction struct {
 	request func(slug string) (tenancy.DropRequest, error)
 	do      func(p tenancy.DropParams) error
 }
 
-// destructions are all there are, of a tenant whose old schema is aside.
+// destructions returns all ways to destroy data, for a tenant with a retained schema aside.
 func destructions(t *testing.T, m *tenancy.Manager, aside string) map[string]destruction {
 	return map[string]destruction{
 		"drop": {
@@ -166,7 +166,7 @@ func TestNothingButADropDestroysRows(t *testing.T) {
 		"drop":    func() error { _, err := m.Drop(t.Context(), unapproved); return err },
 		"confirm": func() error { _, err := m.ConfirmReplacement(t.Context(), unapproved, a.Schema); return err },
 	} {
-		t.Logf("%s: %v", name, do()) // some are refused, which ones depends on their order
+		t.Logf("%s: %v", name, do()) // some are refused, depending on the order
 		var rows int
 		side, err := m.SideSchemas(t.Context())
 		require.NoError(t, err)
@@ -181,7 +181,7 @@ func TestNothingButADropDestroysRows(t *testing.T) {
 	}
 }
 
-// What counts is what is demanded when the data is destroyed.
+// The configuration at the time of the drop decides, not that at the time of the request.
 func TestADropNeedsWhatIsDemandedNow(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -198,7 +198,7 @@ func TestADropNeedsWhatIsDemandedNow(t *testing.T) {
 	require.ErrorIs(t, err, tenancy.ErrNoFreshBackup)
 }
 
-// The rows of a retained schema are in no backup of the tenant that was made since.
+// Later backups of the tenant do not contain the rows of a retained schema.
 func TestADropNeedsABackupOfEachSchema(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -243,7 +243,7 @@ func TestADropNeedsABackupOfEachSchema(t *testing.T) {
 	f.expectInvariants(t)
 }
 
-// schemaBackups are of a tenant, and of each of its schemas.
+// schemaBackups has the times of the backups of a tenant and of each of its schemas.
 type schemaBackups struct {
 	last time.Time
 	of   map[string]time.Time
@@ -260,8 +260,8 @@ func (b *schemaBackups) LastBackupOf(_ context.Context, _ *tenancy.Tenant, schem
 	return time.Time{}, nil
 }
 
-// A process of before RequestConfirm does not look at the schema of a request: the token of one
-// must not be a drop's there.
+// A process of a release before RequestConfirm ignores the schema of a request. There the token of
+// a confirmation must not allow a drop.
 func TestTheTokenOfAConfirmationIsNoDropsForOlderProcesses(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -282,7 +282,7 @@ func TestTheTokenOfAConfirmationIsNoDropsForOlderProcesses(t *testing.T) {
 	require.False(t, finds(confirm))
 }
 
-// What else a drop demands, a confirmation demands too.
+// A confirmation has the same other requirements as a drop.
 func TestAConfirmationNeedsWhatADropNeeds(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

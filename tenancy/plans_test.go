@@ -29,7 +29,7 @@ func TestAPlanIsOneOfThoseThatThereAre(t *testing.T) {
 		assert.Equal(t, "plan", field.Field)
 		require.ErrorContains(t, m.CheckPlan(plan), "basic, premium")
 	}
-	names = []string{"basic"} // of a later release: who has the other keeps it
+	names = []string{"basic"} // of a later release: a tenant with the removed plan keeps it
 	require.NoError(t, set("premium"))
 	require.NoError(t, set("basic"))
 	require.Error(t, set("premium"))

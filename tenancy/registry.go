@@ -15,30 +15,30 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// Querier is what the registry is read through: a *pgxpool.Pool, or a *schemactx.DB, which
-// then reads in the public scope.
+// Querier runs the registry's queries: a *pgxpool.Pool, or a *schemactx.DB, which then reads in the
+// public scope.
 type Querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// Registry reads tenants and their domains, from a primary or a replica. It is safe for
-// concurrent use. ctx governs the query; a schema in it does not matter.
+// Registry reads tenants and their domains, from a primary or a replica. It is safe for concurrent
+// use. In all methods ctx governs the query; a schema in ctx has no effect.
 //
-// It needs only the privileges of the public role, which may read what leads a request to its
-// tenant and nothing else. A [Manager] reads all columns.
+// It needs only the privileges of the public role, which may read only the columns that route a
+// request to its tenant. A [Manager] reads all columns.
 type Registry struct {
 	db      Querier
-	details bool // reads the columns that only the owner may read
+	details bool // reads also the columns that only the owner role may read
 }
 
-// NewRegistry returns the registry that db reaches, in the schema public.
+// NewRegistry returns the registry in the schema public of the database that db queries.
 func NewRegistry(db Querier) *Registry {
 	return &Registry{db: initializedQuerier{registrydb.Schema{}.Reader(db)}}
 }
 
-// InSchema returns the registry that db reaches in another schema than public, see
-// [Config].RegistrySchema. An empty name is public. The error is a [schemactx.NameError]. The
-// registry of a [Manager] is in its schema already.
+// InSchema returns the registry in another schema than public, see [Config].RegistrySchema. It
+// reads through the Querier of r. An empty name means public. The error is a [schemactx.NameError].
+// The registry of a [Manager] already reads its configured schema.
 func (r *Registry) InSchema(schema string) (*Registry, error) {
 	s, err := registrydb.Parse(schema)
 	if err != nil {
@@ -47,7 +47,7 @@ func (r *Registry) InSchema(schema string) (*Registry, error) {
 	return &Registry{db: s.Reader(r.db), details: r.details}, nil
 }
 
-// Columns of tenants, under the alias t, in the order of scanTenant. The public role may read
+// Columns of tenants, under the alias t, in the order of scanTenant. The public role may read only
 // those of tenantColumns, see publicTenantColumns.
 const (
 	tenantColumns = `t.id, t.schema_name, t.slug, t.name, t.status, t.reason, t.until, t.plan, t.limits, t.placement,
@@ -63,7 +63,7 @@ func detailsColumns(operation string) string {
 		", t.metadata, coalesce((select id::text from {registry}.registry_identity), '')"
 }
 
-// What Init grants to the public role.
+// The columns that Init grants to the public role.
 const (
 	publicTenantColumns = `id, schema_name, slug, name, status, reason, until, plan, limits, placement,
 		created_at, updated_at, version`
@@ -77,7 +77,7 @@ func (r *Registry) columns() string {
 	return tenantColumns
 }
 
-// scanTenant reads either list of columns.
+// scanTenant reads a row of tenantColumns or of tenantDetailsColumns.
 func scanTenant(row pgx.CollectableRow) (Tenant, error) {
 	var t Tenant
 	var until *time.Time
@@ -99,8 +99,9 @@ func tenantFields(t *Tenant, until **time.Time) []any {
 	}
 }
 
-// ByHost returns the tenant that has verified the domain, in any status. host is normalised, see
-// [NormalizeHost]. The error is [ErrNotFound] for a host that no tenant has verified.
+// ByHost returns the tenant that has verified the domain, in any status. It normalises host, see
+// [NormalizeHost]. The error is [ErrNotFound] for a host that no tenant has verified, or that of
+// [NormalizeHost].
 func (r *Registry) ByHost(ctx context.Context, host string) (Tenant, error) {
 	host, err := NormalizeHost(host)
 	if err != nil {
@@ -110,7 +111,7 @@ func (r *Registry) ByHost(ctx context.Context, host string) (Tenant, error) {
 		"where d.host = $1 and d.verified_at is not null", host, strconv.Quote(host))
 }
 
-// BySlug returns the tenant of that slug, in any status, or [ErrNotFound].
+// BySlug returns the tenant with that slug, in any status, or [ErrNotFound].
 func (r *Registry) BySlug(ctx context.Context, slug string) (Tenant, error) {
 	if !storable(slug) {
 		return Tenant{}, fmt.Errorf("%w: %s", ErrNotFound, strconv.Quote(slug))
@@ -118,10 +119,10 @@ func (r *Registry) BySlug(ctx context.Context, slug string) (Tenant, error) {
 	return r.one(ctx, "{registry}.tenants t where t.slug = $1", slug, strconv.Quote(slug))
 }
 
-// storable reports whether PostgreSQL accepts the string as text. No row can have another one.
+// storable reports whether PostgreSQL accepts the string as text. If not, no row can contain it.
 func storable(text string) bool { return utf8.ValidString(text) && !strings.ContainsRune(text, 0) }
 
-// ByID returns the tenant of that id, in any status, or [ErrNotFound].
+// ByID returns the tenant with that id, in any status, or [ErrNotFound].
 func (r *Registry) ByID(ctx context.Context, id int64) (Tenant, error) {
 	return r.one(ctx, "{registry}.tenants t where t.id = $1", id, strconv.FormatInt(id, 10))
 }

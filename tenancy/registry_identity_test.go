@@ -26,7 +26,7 @@ func TestARegistryHasAnIdentityThatStaysUntilItIsRenewed(t *testing.T) {
 	a, err := f.tenants.BySlug(t.Context(), "a")
 	require.NoError(t, err)
 	assert.Equal(t, second, a.Registry)
-	served, err := f.registry.BySlug(t.Context(), "a") // by the runtime login, which needs no identity and may not read it
+	served, err := f.registry.BySlug(t.Context(), "a") // the runtime login may not read the identity
 	require.NoError(t, err)
 	assert.Empty(t, served.Registry)
 	_, err = f.registry.Identity(t.Context())

@@ -11,35 +11,39 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// The sizes of a page of tenants.
+// The number of tenants on a page of [Registry.List].
 const (
 	DefaultPageSize = 100
 	MaxPageSize     = 1000
 )
 
-// Filter says which tenants to list. The zero value means all, from the beginning.
+// Filter selects the tenants to list. The zero value selects all, from the beginning.
 type Filter struct {
-	// Statuses are those to list. Default: all but [Stocked], which are nobody's.
+	// Statuses are the statuses to list. Default: all but [Stocked], because stocked tenants belong to
+	// no customer.
 	Statuses []Status
 
-	// Search is a part of the slug, the name or a domain, whatever its case. Default: "", any.
+	// Search is a part of the slug, the name or a domain; upper and lower case are equal. Default: "",
+	// any.
 	Search string
 
 	// Plan is the plan to list. Default: "", any.
 	Plan string
 
-	// After is the id behind which to go on: Next of the page before. Default: 0, the first.
+	// After is the id after which the page begins: Next of the previous page. Default: 0, the first
+	// page.
 	After int64
 
-	// Limit is the most tenants of a page. Default: [DefaultPageSize]; more than [MaxPageSize]
-	// and negative ones are a [FieldError].
+	// Limit is the maximum number of tenants on a page. Default: [DefaultPageSize]. A negative number,
+	// or more than [MaxPageSize], is a [FieldError].
 	Limit int
 }
 
-// Page is a part of a list, by id. Pages neither repeat nor lose a tenant that is there all along.
+// Page is a part of a list, ordered by id. A tenant that exists during the whole listing is on
+// exactly one page.
 type Page struct {
 	Tenants []Tenant
-	Next    int64 // [Filter].After of the next page; 0: this is the last
+	Next    int64 // [Filter].After of the next page; 0 on the last page
 }
 
 // validate checks the filter and fills in its defaults.
@@ -74,13 +78,13 @@ func (s Status) valid() bool {
 	return false
 }
 
-// List returns a page of tenants, by id.
+// List returns a page of tenants, ordered by id. The error is a [FieldError] or that of the query.
 func (r *Registry) List(ctx context.Context, f Filter) (Page, error) {
 	f, err := f.validate()
 	if err != nil {
 		return Page{}, err
 	}
-	// One more than asked for tells whether there is a next page.
+	// One tenant more than the limit tells whether there is a next page.
 	rows, err := r.db.Query(schemactx.NewPublicContext(ctx), "select "+r.columns()+` from {registry}.tenants t
 		where t.id > $1 and t.status = any($2) and ($3 = '' or t.plan = $3)
 		and ($4 = '' or strpos(lower(t.name), lower($4)) > 0 or strpos(t.slug, lower($4)) > 0 or exists (
@@ -102,8 +106,8 @@ func (r *Registry) List(ctx context.Context, f Filter) (Page, error) {
 	return page, nil
 }
 
-// All goes over the tenants that f names, by id, a page of Limit at a time: it holds no
-// connection between two pages. An error is the last that it yields.
+// All iterates over the tenants that f selects, ordered by id. It reads pages of Limit tenants and
+// holds no connection between two pages. If a query fails, it yields the error and ends.
 func (r *Registry) All(ctx context.Context, f Filter) iter.Seq2[Tenant, error] {
 	return func(yield func(Tenant, error) bool) {
 		for {
@@ -133,11 +137,11 @@ func statusNames(statuses []Status) []string {
 	return names
 }
 
-// Schemas goes over the schemas that exist to be migrated, by the ids of their tenants: of those
-// that are active, suspended, in maintenance or ready in stock. A tenant that is being created,
-// stocked or dropped is left to the call that does it. As a method value it is a List of package
-// migrate. It reads [MaxPageSize] names at a time and holds no connection in between. An error is
-// the last that it yields.
+// Schemas iterates over the schemas to migrate, ordered by the ids of their tenants: those of
+// tenants that are active, suspended, in maintenance or ready in stock. It omits a tenant that is
+// being created, stocked or dropped, because that operation handles the schema itself. As a method
+// value it is a List of package migrate. It reads [MaxPageSize] names at a time and holds no
+// connection in between. If a query fails, it yields the error and ends.
 func (m *Manager) Schemas(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		statuses := statusNames([]Status{Active, Suspended, Maintenance, Stocked})

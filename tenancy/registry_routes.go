@@ -9,28 +9,28 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// Channel is the name of the notifications that tell of changes in the registry. The payload
-// is the id of the tenant that changed. Every role of a database can send notifications: one
-// is a hint to look, and never an answer.
+// Channel is the name of the notifications that announce changes in the registry. The payload is
+// the id of the changed tenant. Every role of a database can send notifications. So a receiver
+// treats one as a hint to read the registry, and never as an answer.
 const Channel = "pgtenant_registry"
 
-// Route is a tenant and the hosts that lead to it.
+// Route is a tenant and the hosts that route to it.
 type Route struct {
 	Tenant *Tenant
 	Hosts  []string // its verified domains, the primary one first
 }
 
-// RouteFilter says which routes to read. The zero value means all; several fields together mean
-// any of them.
+// RouteFilter selects the routes to read. The zero value selects all; with several fields, a tenant
+// is selected if any of them matches.
 type RouteFilter struct {
-	IDs   []int64  // of tenants
-	Hosts []string // normalised; a tenant that has one of them comes with all its hosts
-	Slugs []string // of tenants
+	IDs   []int64  // ids of tenants
+	Hosts []string // normalised; a matching tenant comes with all its hosts
+	Slugs []string // slugs of tenants
 }
 
-// Routes reads, in one query, which hosts lead to which tenant, in the order of their ids and
-// whatever their status; stocked tenants have no routes. An error is the last that it yields. It
-// holds a connection until it has ended.
+// Routes reads, in one query, the tenants and their hosts, ordered by id and in any status except
+// [Stocked]. If the query fails, it yields the error and ends. It holds a connection until the
+// iteration has ended.
 func (r *Registry) Routes(ctx context.Context, f RouteFilter) iter.Seq2[Route, error] {
 	return func(yield func(Route, error) bool) {
 		if err := r.eachRoute(ctx, f, func(route Route) bool { return yield(route, nil) }); err != nil {
@@ -39,7 +39,7 @@ func (r *Registry) Routes(ctx context.Context, f RouteFilter) iter.Seq2[Route, e
 	}
 }
 
-// All routes are one pass over both tables; a few are found by their keys.
+// allRoutes makes one pass over both tables; someRoutes finds a few tenants by their keys.
 const (
 	allRoutes = "select " + tenantColumns + `, coalesce(d.hosts, '{}') from {registry}.tenants t
 		left join (select tenant_id, array_agg(host order by is_primary desc, host) as hosts

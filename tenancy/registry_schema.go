@@ -14,15 +14,15 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// RegistrySchemaError says why the registry cannot be in the schema that is configured. [New] and
-// [Manager.Init] return it, with nothing changed.
+// RegistrySchemaError says why the registry cannot be in the configured schema. [New] and
+// [Manager.Init] return it. Nothing was changed.
 type RegistrySchemaError struct {
-	Schema string // that is configured
+	Schema string // the configured schema
 	Reason string // the end of a sentence: "belongs to role \"x\""
 	Err    error  // a [schemactx.NameError], or nil
 }
 
-// Error returns the schema, the reason, and the options to set.
+// Error returns the schema and the reason, which names the options to set.
 func (e *RegistrySchemaError) Error() string {
 	return fmt.Sprintf("registry's schema %q %s", e.Schema, e.Reason)
 }
@@ -30,16 +30,17 @@ func (e *RegistrySchemaError) Error() string {
 // Unwrap returns Err.
 func (e *RegistrySchemaError) Unwrap() error { return e.Err }
 
-// SharedSchemaMigrator is a [Migrator] that says which schema it has the shared migrations for,
-// such as a migrate.Runner.
+// SharedSchemaMigrator is a [Migrator] that reports the schema of its shared migrations, such as a
+// migrate.Runner.
 type SharedSchemaMigrator interface {
 	Migrator
 
-	// SharedSchema returns the name of the schema.
+	// SharedSchema returns the name of that schema.
 	SharedSchema() string
 }
 
-// registrySchema returns the schema of the configuration, in which all defaults are set.
+// registrySchema returns the schema of the configuration. The defaults of all other fields are
+// already set.
 func (cfg *Config) registrySchema() (registrydb.Schema, error) {
 	name := cfg.RegistrySchema
 	if shared, ok := cfg.Migrator.(SharedSchemaMigrator); ok {
@@ -62,7 +63,7 @@ func (cfg *Config) registrySchema() (registrydb.Schema, error) {
 	return registrydb.Parse(name)
 }
 
-// validateRegistrySchema refuses names that schemas of other kinds get.
+// validateRegistrySchema refuses names that are reserved for other kinds of schemas.
 func validateRegistrySchema(name string) error {
 	if id, found := strings.CutPrefix(name, "tenant_"); found && id != "" && id[0] >= '0' && id[0] <= '9' {
 		return &schemactx.NameError{Name: name, Rule: "begins like the default name of a tenant's schema"}
@@ -76,15 +77,15 @@ func validateRegistrySchema(name string) error {
 	return nil
 }
 
-// RegistrySchema returns the name of the schema that has the registry, see [Config].RegistrySchema.
+// RegistrySchema returns the name of the registry's schema, see [Config].RegistrySchema.
 func (m *Manager) RegistrySchema() string { return m.registry.Schema().Name() }
 
-// registryTables are the tables of the first migration.
+// registryTables are the tables that the first migration creates.
 var registryTables = []string{"tenants", "domains", "platform_users"}
 
 // checkRegistrySchema returns a [RegistrySchemaError] unless the registry is in its schema, or can
-// be made there. A registry is known by an index that the first migration makes, so that the tables
-// of another program are not taken for it.
+// be created there. It recognises a registry by an index that the first migration creates, so that
+// the tables of another program do not count as a registry.
 func (m *Manager) checkRegistrySchema(ctx context.Context) error {
 	schema := m.registry.Schema().Name()
 	refuse := func(format string, args ...any) error {
@@ -127,8 +128,9 @@ func (m *Manager) checkRegistrySchema(ctx context.Context) error {
 	return nil
 }
 
-// makeRegistrySchema makes the schema, unless it is public, which [admin.Setup] prepares. The
-// comment tells schemactx that it is no tenant's. It is tried again if another Init was faster.
+// makeRegistrySchema creates the schema, unless it is public, which [admin.Setup] prepares. By the
+// comment on the schema, package schemactx recognises that no tenant owns it. A conflict with
+// another Init is retried.
 func (m *Manager) makeRegistrySchema(ctx context.Context) error {
 	schema := m.registry.Schema()
 	if schema.Name() == schemactx.Public {
@@ -152,11 +154,12 @@ func (m *Manager) makeRegistrySchema(ctx context.Context) error {
 	return nil
 }
 
-// makeTries is how often the registry's schema is made while other programs make it, too.
+// makeTries is the maximum number of attempts to create the registry's schema while other processes
+// create it, too.
 const makeTries = 50
 
-// madeBeside reports whether another session has made or granted the same at the same time
-// (unique_violation in the catalog, and "tuple concurrently updated", an internal_error).
+// madeBeside reports whether err says that another session has created or granted the same at the
+// same time (unique_violation in the catalog, and "tuple concurrently updated", an internal_error).
 func madeBeside(err error) bool {
 	var pgErr *pgconn.PgError
 	return errors.As(err, &pgErr) && (pgErr.Code == "23505" || pgErr.Code == "XX000")

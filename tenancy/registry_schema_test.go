@@ -22,7 +22,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/platformuser"
 )
 
-// ownPublic is a database whose schema public has a program's tables.
+// ownPublic returns a database whose schema public has a program's tables.
 func ownPublic(t *testing.T, tables string) (pg *pgtest.DB, roles schemactx.RoleNames, owner *pgxpool.Pool) {
 	t.Helper()
 	pg = pgtest.New(t)
@@ -38,7 +38,7 @@ func ownPublic(t *testing.T, tables string) (pg *pgtest.DB, roles schemactx.Role
 	return pg, roles, owner
 }
 
-// managerIn is a manager whose registry is in the schema.
+// managerIn returns a manager whose registry is in the schema.
 func managerIn(t *testing.T, owner *pgxpool.Pool, roles schemactx.RoleNames, schema string, shared ...migrate.Source) *tenancy.Manager {
 	t.Helper()
 	cfg := migrations
@@ -110,7 +110,7 @@ func TestMigrationsBeforeInitNameIt(t *testing.T) {
 
 func TestADatabaseHasOneRegistry(t *testing.T) {
 	t.Parallel()
-	pg, roles, owner := ownPublic(t, "create table audit_log (message text)") // of no concern without package audit
+	pg, roles, owner := ownPublic(t, "create table audit_log (message text)") // does not matter without package audit
 	first, second := managerIn(t, owner, roles, ""), managerIn(t, owner, roles, "tenancy")
 	require.NoError(t, first.Init(t.Context()))
 	before := everything(t, pg)
@@ -121,8 +121,8 @@ func TestADatabaseHasOneRegistry(t *testing.T) {
 	require.NoError(t, first.Init(t.Context()))
 }
 
-// Who forgets one of the places where the schema is named reads that it may be what is missing, not
-// only that Init is: Init has run.
+// If one place that names the schema is forgotten, the error says that the schema may be wrong.
+// Init has run, so a hint to run Init would not be enough.
 func TestAForgottenRegistrySchemaIsNamed(t *testing.T) {
 	t.Parallel()
 	pg, roles, owner := ownPublic(t, "create table tenants (name text); create table domains (host text)")
@@ -193,7 +193,7 @@ type anyMigrator struct{}
 
 func (anyMigrator) Migrate(context.Context, string) error { return nil }
 
-// Init ends before each of its statements on the server, in a session that the server kills, and is repeated.
+// The server kills the session of Init before each of its statements, and Init is run again.
 func TestInitIsRepeatedAfterAKillAtEachStatement(t *testing.T) {
 	t.Parallel()
 	pg, roles, owner := ownPublic(t, "create table tenants (name text)")
@@ -220,7 +220,7 @@ func TestInitIsRepeatedAfterAKillAtEachStatement(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// killAt ends the session of a statement that is to be sent, after so many others.
+// killAt ends the session before its statement number left.
 type killAt struct {
 	admin  *pgxpool.Pool
 	left   int

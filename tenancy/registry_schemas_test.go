@@ -22,7 +22,7 @@ func TestSchemasAreThoseToBeMigrated(t *testing.T) {
 		_, err := f.pg.Pool.Exec(t.Context(), "update public.tenants set status = $1 where id = $2", string(status), tenant.ID)
 		check(t, err)
 	}
-	// More than a page. The last one is not ready yet: it may have no schema.
+	// These are more than a page. The last tenant is not ready yet: it may have no schema.
 	_, err := f.pg.Pool.Exec(t.Context(), `with n as (
 			insert into public.schema_names (name, tenant_id) select 'stock_' || i, i from generate_series(10001, 11200) i returning name, tenant_id
 		)

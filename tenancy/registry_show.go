@@ -9,14 +9,14 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// Details are a tenant and what belongs to it.
+// Details are a tenant and its domains.
 type Details struct {
 	Tenant  Tenant
-	Domains []Domain // claims included; the primary one first, then by host
+	Domains []Domain // including claims; the primary domain first, then by host
 }
 
-// Show returns the tenant of that slug with its domains, as they are at one moment, whatever its
-// status, or [ErrNotFound].
+// Show returns the tenant with that slug, in any status, and its domains, from one snapshot. The
+// error is [ErrNotFound] or that of the query.
 func (r *Registry) Show(ctx context.Context, slug string) (Details, error) {
 	var details Details
 	if !storable(slug) {
@@ -32,7 +32,8 @@ func (r *Registry) Show(ctx context.Context, slug string) (Details, error) {
 	return details, nil
 }
 
-// show reads the tenant with each of its domains, or with none: a row for each.
+// show reads one row for each domain of the tenant, or one row without a domain. It leaves details
+// unchanged if the tenant does not exist.
 func (r *Registry) show(ctx context.Context, slug string, details *Details) error {
 	token := "''"
 	if r.details {

@@ -34,7 +34,7 @@ func TestShowIsATenantWithItsDomains(t *testing.T) {
 	_, err = f.owner.Exec(t.Context(), "insert into schema_names values ('s', 9); insert into tenants (schema_name, slug, name, status) values ('s', 'c', 'C', 'stocked')")
 	check(t, err)
 	for slug, domains := range map[string]int{"a": 3, "c": 0} {
-		public, err := f.registry.Show(t.Context(), slug) // with the rights of the runtime login
+		public, err := f.registry.Show(t.Context(), slug) // with the privileges of the runtime login
 		check(t, err)
 		if public.Tenant.Slug != slug || len(public.Domains) != domains || public.Tenant.Metadata != nil {
 			t.Errorf("the runtime login is shown %+v", public)

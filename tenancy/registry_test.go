@@ -14,7 +14,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// row inserts a tenant's row and primary domain, without a schema: for what only reads the registry.
+// row inserts the row and the primary domain of a tenant, without a schema. Tests that only read
+// the registry use it.
 func (f *fixture) row(t *testing.T, slug string, status tenancy.Status) (id int64) {
 	t.Helper()
 	check(t, f.owner.QueryRow(t.Context(), `with s as (insert into schema_names (name, tenant_id) values ('s_' || $1, 0) returning name),
@@ -58,7 +59,7 @@ func TestPagesHoldEveryTenantOnce(t *testing.T) {
 	}
 	for _, err := range f.registry.All(t.Context(), tenancy.Filter{Limit: 1}) {
 		check(t, err)
-		break // gives nothing back to close
+		break // ends the iteration without a Close
 	}
 }
 
@@ -160,7 +161,7 @@ func TestTheRegistryKeepsItsRules(t *testing.T) {
 			t.Errorf("%s: %v", rule, err)
 		}
 	}
-	// Without its domain, but in one transaction with another.
+	// A domain can be deleted if the same transaction inserts another primary one.
 	err := pgx.BeginFunc(t.Context(), f.owner, func(tx pgx.Tx) error {
 		_, err := tx.Exec(t.Context(), "delete from domains where tenant_id = $1", a)
 		check(t, err)

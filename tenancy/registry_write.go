@@ -13,15 +13,15 @@ import (
 	"github.com/oryne/pgtenant/internal/registrydb"
 )
 
-// writeTries is how often a change of the registry is tried while the queue of notifications is
+// writeTries is the maximum number of attempts of a change while the queue of notifications is
 // full.
 const writeTries = 5
 
-// write calls fn, one statement or transaction that changes tenants or domains, and calls it again
-// if its COMMIT fails because the queue of notifications is full, which every role can fill. The
-// triggers of the registry do not notify while the queue is more than a quarter full. So fn fails
-// only if the queue has filled up between its statement and its COMMIT, and the next call sends no
-// notification.
+// write calls fn, which runs one statement or transaction that changes tenants or domains. It
+// retries fn if the COMMIT fails because the queue of notifications is full. Every role can fill
+// that queue. The triggers of the registry send no notification while the queue is more than a
+// quarter full. So fn fails only if the queue fills up between its statement and its COMMIT, and
+// the next call sends no notification.
 func write(fn func() error) (err error) {
 	for range writeTries {
 		if err = fn(); !queueFull(err) {
@@ -38,7 +38,7 @@ func queueFull(err error) bool {
 	return errors.As(err, &pgErr) && pgErr.Code == "54000"
 }
 
-// writeRow is write for a statement that returns one row.
+// writeRow is write for a statement that returns one row, which it returns.
 func writeRow[T any](
 	ctx context.Context, db Querier, scan pgx.RowToFunc[T], sql string, args ...any,
 ) (row T, err error) {

@@ -16,8 +16,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// refuseNotifications makes each next COMMIT of a change of the registry fail once, as it does when
-// the queue of notifications has filled up since the statement.
+// refuseNotifications makes the next COMMIT of each change of the registry fail once, as it fails
+// if the queue of notifications has filled up since the statement.
 const refuseNotifications = `create sequence public.commits;
 	grant usage on public.commits to public;
 	create function public.fill_queue() returns trigger language plpgsql as $$
@@ -113,8 +113,8 @@ func smallQueue(t *testing.T) *pgtest.DB {
 	return &pgtest.DB{URL: server.TCPURL("postgres"), Name: "postgres", Pool: admin, RolePrefix: "flooded"}
 }
 
-// A tenant who writes SQL of its own fills the queue: a session that listens and stays in a
-// transaction, and one that notifies.
+// A tenant that writes SQL of its own fills the queue: one session listens and stays in a
+// transaction, and another one notifies.
 func TestATenantThatFillsTheNotificationQueueDoesNotStopTheRegistry(t *testing.T) {
 	t.Parallel()
 	f := setupIn(t, smallQueue(t))
@@ -128,7 +128,7 @@ func TestATenantThatFillsTheNotificationQueueDoesNotStopTheRegistry(t *testing.T
 	for err == nil {
 		_, err = flood.Exec(ctx, "select pg_notify('gossip', n || repeat('x', 7000)) from generate_series(1, 20) n")
 	}
-	for err = nil; err == nil; { // what is left of the last page
+	for err = nil; err == nil; { // fills the rest of the last page
 		_, err = flood.Exec(ctx, "notify gossip")
 	}
 	var pgErr *pgconn.PgError
@@ -150,14 +150,14 @@ func TestATenantThatFillsTheNotificationQueueDoesNotStopTheRegistry(t *testing.T
 	require.NoError(t, err)
 	f.expectInvariants(t)
 
-	// Notifications are sent again when there is room.
+	// Notifications are sent again when the queue has room.
 	hears, err := pgx.Connect(ctx, f.pg.URLAs(f.roles.Runtime(), "r"))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = hears.Close(context.WithoutCancel(ctx)) })
 	_, err = hears.Exec(ctx, "listen pgtenant_registry")
 	require.NoError(t, err)
 	require.NoError(t, listener.Close(ctx))
-	for usage := 1.0; usage > 0; { // the server's next look at who still has to read
+	for usage := 1.0; usage > 0; { // waits until the server has recalculated which sessions still have to read
 		require.NoError(t, f.pg.Pool.QueryRow(soon(t), "select pg_notification_queue_usage()").Scan(&usage))
 	}
 	_, err = f.tenants.Activate(ctx, "a")

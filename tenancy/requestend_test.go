@@ -11,7 +11,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// A drop that was approved while a tenant was in stock is not approved for the customer who claims it.
+// The approval of a drop of a stocked tenant does not hold for the customer who claims the tenant.
 func TestARequestForAStockedTenantEndsWhenItIsClaimed(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -40,14 +40,14 @@ func TestARequestForAStockedTenantEndsWhenItIsClaimed(t *testing.T) {
 		require.ErrorIs(t, err, tenancy.ErrDropToken, name)
 		f.use(t, claimed)
 		delete(requests, id)
-		for slug, r := range requests { // the other one is in the stock still
+		for slug, r := range requests { // the other tenant is still in stock
 			_, err = m.Drop(t.Context(), tenancy.DropParams{Slug: slug, Actor: actor, Token: r.Token})
 			require.NoError(t, err, name)
 		}
 	}
 }
 
-// What was approved was the drop of the rows that the schema had when it was aside.
+// The approval covered the drop of the rows that the schema had while it was retained.
 func TestARequestForARetainedSchemaEndsWhenItIsTakenBack(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -67,7 +67,7 @@ func TestARequestForARetainedSchemaEndsWhenItIsTakenBack(t *testing.T) {
 	}
 	first := approved(a.Schema)
 	swap(a.Schema)
-	f.use(t, a) // rows that bob has not seen
+	f.use(t, a) // inserts rows that the approver has not seen
 	second := approved(other.Schema)
 	swap(other.Schema)
 	_, err := m.ConfirmReplacement(t.Context(), first, a.Schema)
@@ -77,7 +77,7 @@ func TestARequestForARetainedSchemaEndsWhenItIsTakenBack(t *testing.T) {
 	_, err = m.ConfirmReplacement(t.Context(), second, other.Schema)
 	require.ErrorIs(t, err, tenancy.ErrDropToken)
 
-	// A revert that is refused ends no request.
+	// A refused revert ends no request.
 	third := approved(other.Schema)
 	_, err = m.RevertReplacement(t.Context(), "a", "tenant_77")
 	require.ErrorIs(t, err, tenancy.ErrNothingAside)

@@ -8,7 +8,8 @@ import (
 	"github.com/oryne/pgtenant/internal/pgtest"
 )
 
-// held lists what a role may do in the schema public, by catalog, so that a table of a later migration is looked at too.
+// held lists the privileges of a role in the schema public. It reads the catalog, so that it covers
+// tables of later migrations.
 func held(t *testing.T, pg *pgtest.DB, role string) []string {
 	t.Helper()
 	rows, err := pg.Pool.Query(t.Context(), `select c.relname || ' ' || p from pg_class c,

@@ -12,8 +12,9 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// readies counts how often a server says that it is ready for the next query, on all connections of a pool: once
-// for each time that a client has sent something and waits for all of the answer.
+// readies counts how often a server reports that it is ready for the next query, on all connections
+// of a pool. Each report is one round trip: the client has sent messages and waits for the complete
+// answer.
 type readies struct{ n atomic.Int64 }
 
 func (r *readies) count(cfg *pgxpool.Config) {
@@ -23,12 +24,12 @@ func (r *readies) count(cfg *pgxpool.Config) {
 	}
 }
 
-// readyReader follows the messages of one connection.
+// readyReader parses the messages of one connection.
 type readyReader struct {
 	from   io.Reader
 	seen   *atomic.Int64
 	header []byte
-	body   int // bytes to come of the message that has begun
+	body   int // bytes of the current message that are still to come
 }
 
 func (r *readyReader) Read(p []byte) (int, error) {
@@ -48,13 +49,14 @@ func (r *readyReader) Read(p []byte) (int, error) {
 		if r.header[0] == 'Z' {
 			r.seen.Add(1)
 		}
-		r.body = int(binary.BigEndian.Uint32(r.header[1:])) - 4 // the length counts itself
+		r.body = int(binary.BigEndian.Uint32(r.header[1:])) - 4 // the length includes itself
 		r.header = r.header[:0]
 	}
 	return n, err
 }
 
-// What a create and a claim cost on connections that have seen their statements before.
+// This test counts the round trips of a create and of a claim, on connections that have prepared
+// their statements before.
 func TestRoundTrips(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -92,7 +94,7 @@ func TestRoundTrips(t *testing.T) {
 		check(t, create(slug)())
 		check(t, claim(slug+"-claim")())
 	}
-	// The row 1, role and schema 4, migrations 2, active 1, unlock 1.
+	// The row takes 1, role and schema 4, migrations 2, active 1, unlock 1.
 	if n := trips(create("a")); n != 9 {
 		t.Errorf("a create is %d round trips", n)
 	}

@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// MaxReasonLen is the longest reason of a suspension or a maintenance, in characters.
+// MaxReasonLen is the maximum length of the reason of a suspension or a maintenance, in characters.
 const MaxReasonLen = 500
 
-// MaintenanceParams say what clients are told during a maintenance.
+// MaintenanceParams are what clients are told during a maintenance.
 type MaintenanceParams struct {
-	// Reason is one line for people, of at most [MaxReasonLen] characters. Default: none.
+	// Reason is one line for people, at most [MaxReasonLen] characters long. Default: none.
 	Reason string
 
-	// Until is when the maintenance is expected to end, in the future. Clients are told, but the
-	// maintenance does not end by itself. Default: not known.
+	// Until is when the maintenance is expected to end. It must be in the future. Clients are told,
+	// but the maintenance does not end by itself. Default: not known.
 	Until time.Time
 }
 
@@ -31,7 +31,7 @@ func (p MaintenanceParams) validate() error {
 	switch {
 	case !p.Until.After(time.Now()):
 		return refuse("is not in the future")
-	case p.Until.UTC().Year() > 9999: // what RFC 3339, and so JSON, cannot write
+	case p.Until.UTC().Year() > 9999: // RFC 3339, and so JSON, cannot express it
 		return refuse("is after the year 9999")
 	}
 	return nil
@@ -41,11 +41,11 @@ func validateReason(reason string) error {
 	return validateText("reason", reason, MaxReasonLen, "is longer than 500 characters")
 }
 
-// Suspend has a tenant's requests refused, for a reason of one line, which may be empty. Requests
-// that run already are not ended. A suspended tenant gets the new reason. For a tenant in
-// maintenance the maintenance is over.
+// Suspend makes the library refuse a tenant's requests with 403. reason is one line, which may be
+// empty. Requests that already run are not ended. A suspended tenant gets the new reason. A tenant
+// in maintenance becomes suspended, and its maintenance is over.
 //
-// The error is a [FieldError] of the reason, [ErrNotFound], or a [StatusError], and nothing was
+// The error is a [FieldError] of the reason, [ErrNotFound] or a [StatusError], and nothing was
 // changed; or a [StepError].
 func (m *Manager) Suspend(ctx context.Context, slug, reason string) (Tenant, error) {
 	if err := validateReason(reason); err != nil {
@@ -56,17 +56,17 @@ func (m *Manager) Suspend(ctx context.Context, slug, reason string) (Tenant, err
 	})
 }
 
-// Activate ends a tenant's suspension. For a tenant that is active it changes nothing and is no
-// error. One in maintenance is a [StatusError], see [Manager.EndMaintenance]. Other errors are as
-// for [Manager.Suspend]. A replacement of its schema that was interrupted ([Staging.Replace],
-// [Manager.RevertReplacement]) is ended first.
+// Activate ends a tenant's suspension. For an active tenant it changes nothing and returns no
+// error. A tenant in maintenance is a [StatusError], see [Manager.EndMaintenance]. Other errors are
+// as for [Manager.Suspend]. If a replacement of the tenant's schema, or its reversal, was
+// interrupted ([Staging.Replace], [Manager.RevertReplacement]), Activate finishes it first.
 func (m *Manager) Activate(ctx context.Context, slug string) (Tenant, error) {
 	return m.serve(ctx, OpActivate, slug)
 }
 
-// StartMaintenance has a tenant's requests refused with 503, so that clients try again later. A
-// tenant in maintenance gets the new reason and time. A suspended tenant is a [StatusError] and
-// stays suspended. Other errors are as for [Manager.Suspend].
+// StartMaintenance makes the library refuse a tenant's requests with 503, so that clients retry
+// later. A tenant in maintenance gets the new reason and time. A suspended tenant is a
+// [StatusError] and stays suspended. Other errors are as for [Manager.Suspend].
 func (m *Manager) StartMaintenance(ctx context.Context, slug string, p MaintenanceParams) (Tenant, error) {
 	if err := p.validate(); err != nil {
 		return Tenant{}, err
@@ -83,8 +83,8 @@ func (m *Manager) StartMaintenance(ctx context.Context, slug string, p Maintenan
 	})
 }
 
-// takenOver is the operation without a maintenance of its own: a replacement that is resumed leaves
-// the tenant in the maintenance that was started by hand.
+// takenOver returns the operation without a maintenance of its own. When a replacement that has
+// started the maintenance is resumed, it leaves the tenant in maintenance.
 func (o *Operation) takenOver() *Operation {
 	if o == nil {
 		return nil
@@ -94,17 +94,18 @@ func (o *Operation) takenOver() *Operation {
 	return &now
 }
 
-// EndMaintenance serves a tenant again that was in maintenance. For a tenant that is active it
-// changes nothing and is no error. One that was suspended meanwhile is a [StatusError] and stays
-// suspended. Other errors are as for [Manager.Suspend]. A replacement that was interrupted is ended
-// first, as in [Manager.Activate].
+// EndMaintenance makes a tenant in maintenance active. For an active tenant it changes nothing and
+// returns no error. If the tenant was suspended in the meantime, the error is a [StatusError], and
+// it stays suspended. Other errors are as for [Manager.Suspend]. It finishes an interrupted
+// replacement of the tenant's schema first, as [Manager.Activate] does.
 func (m *Manager) EndMaintenance(ctx context.Context, slug string) (Tenant, error) {
 	return m.serve(ctx, OpEndMaintenance, slug)
 }
 
 const activeAgain = "status = 'active', reason = '', until = null"
 
-// serve makes a tenant active, after it has ended the exchange of its schemas.
+// serve makes a tenant active. Before that, it runs the missing steps of an interrupted replacement
+// of the tenant's schema.
 func (m *Manager) serve(ctx context.Context, op Op, slug string) (Tenant, error) {
 	return m.locked(ctx, op, slug, func(l *lock, t *Tenant) error {
 		if err := m.endExchange(ctx, l, op, t); err != nil {
@@ -114,7 +115,7 @@ func (m *Manager) serve(ctx context.Context, op Op, slug string) (Tenant, error)
 	})
 }
 
-// setStatus is a step that sets columns of the tenant, also when they have the values already.
+// setStatus is a step that writes the columns in set, even if they already have these values.
 func setStatus(t *Tenant, set string, args ...any) step {
 	c := t.update("true", set, args...)
 	return step{name: "status", write: &c}
@@ -122,7 +123,7 @@ func setStatus(t *Tenant, set string, args ...any) step {
 
 // Serveable returns nil if the tenant's status allows requests, else an [InactiveError]. For a nil
 // tenant it returns [ErrUnknownHost]. The handler of package tenanthttp refuses requests with the
-// same error. A program that does not serve with net/http calls it, then its Admit, and then puts
+// same error. A program that serves without net/http calls it, then calls its Admit, and then puts
 // the tenant into the context:
 //
 //	err := tenancy.Serveable(t)

@@ -11,7 +11,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// The statuses that an operation leads to, by the status in which it starts; what is not here is refused.
+// transitions are the statuses that an operation leads to, by the status in which it starts. Other
+// operations are refused.
 var transitions = map[tenancy.Op]map[tenancy.Status]tenancy.Status{
 	tenancy.OpSuspend: {
 		tenancy.Active: tenancy.Suspended, tenancy.Suspended: tenancy.Suspended, tenancy.Maintenance: tenancy.Suspended,
@@ -50,7 +51,7 @@ func TestEachStatusAllowsWhatTheTableSays(t *testing.T) {
 			id := f.row(t, slug, from)
 			before, err := f.tenants.ByID(t.Context(), id)
 			check(t, err)
-			for range 2 { // the second time it starts where the first time led to
+			for range 2 { // the second call starts in the status that the first one led to
 				got, err := f.changeStatus(t.Context(), op, slug)
 				want, allowed := transitions[op][from]
 				if op.Allowed(from) != allowed {
@@ -77,7 +78,7 @@ func TestEachStatusAllowsWhatTheTableSays(t *testing.T) {
 	}
 }
 
-// Every other operation, in every status in which it is not allowed.
+// The test calls every other operation in every status that does not allow it.
 func TestEveryOtherOperationAsksForTheStatus(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -175,13 +176,13 @@ func TestBadReasonsAndTimesChangeNothing(t *testing.T) {
 	}
 }
 
-// A rename that has not ended is resumed in the statuses that the table has, and leaves them as they are.
+// An unfinished rename can be resumed in the statuses of the table, and does not change the status.
 func TestResumeAsksForTheStatus(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for _, status := range statuses {
 		if status == tenancy.Provisioning {
-			continue // which is resumed into an active tenant: see create_test.go
+			continue // Resume makes it active: see create_test.go
 		}
 		slug := "t" + string(status)
 		id := f.create(t, slug).ID

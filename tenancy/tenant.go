@@ -9,47 +9,47 @@ import (
 	"github.com/oryne/pgtenant/internal/hostname"
 )
 
-// Status is where a tenant stands in its life. Only an active tenant's requests are served.
+// Status is the state of a tenant. Only requests of an active tenant are served.
 type Status string
 
 const (
-	Stocked      Status = "stocked"      // made in advance, nobody's yet; it has no host
-	Provisioning Status = "provisioning" // being created, or a create that failed
-	Active       Status = "active"       // served
-	Suspended    Status = "suspended"    // refused with 403
-	Maintenance  Status = "maintenance"  // refused with 503 for a while
-	Dropping     Status = "dropping"     // on its way out; as if it were gone
+	Stocked      Status = "stocked"      // made in advance, not yet assigned to a customer; it has no host
+	Provisioning Status = "provisioning" // being created, also after a failed create
+	Active       Status = "active"       // requests are served
+	Suspended    Status = "suspended"    // requests are refused with 403
+	Maintenance  Status = "maintenance"  // requests are refused with 503, for a while
+	Dropping     Status = "dropping"     // being dropped; requests are answered as if it did not exist
 )
 
 // Tenant is one customer: a row of the registry, with a schema and a role of its own.
 //
-// A [Registry] on the runtime login reads what requests need. Operation, Metadata and Registry are
-// for the platform's own work: they are empty unless a [Manager] has read the tenant.
+// A [Registry] with the runtime login reads the columns that requests need. Operation, Metadata and
+// Registry are for the platform's own work: they are empty unless a [Manager] has read the tenant.
 type Tenant struct {
 	ID        int64
-	Schema    string // tenant_<id> unless chosen otherwise; unique and never reused
+	Schema    string // tenant_<id> unless chosen by the caller; unique and never reused
 	Slug      string // short name for people and URLs; unique
 	Name      string // display name
 	Status    Status
-	Reason    string           // why it is suspended or in maintenance, for people; else empty
-	Until     time.Time        // when maintenance is expected to end; zero: nobody knows
-	Plan      string           // what the customer has booked; the library gives it no meaning
-	Limits    map[string]int64 // numbers by name, beside or instead of those of the plan; never nil
-	Placement string           // the name of the server that holds the schema: "default"
+	Reason    string           // why it is suspended or in maintenance, for people; empty in other statuses
+	Until     time.Time        // when maintenance is expected to end; zero: not known
+	Plan      string           // the plan that the customer has booked; the library gives it no meaning
+	Limits    map[string]int64 // numbers by name, in addition to those of the plan or instead of them; never nil
+	Placement string           // the name of the server that has the schema: "default"
 	CreatedAt time.Time
 	UpdatedAt time.Time
-	Version   int64 // grows with each change of the row, see [Manager.Update]
+	Version   int64 // increases with each change of the row, see [Manager.Update]
 
 	Operation *Operation      // the operation on it that has not ended; nil: none
-	Metadata  json.RawMessage // a JSON object of the platform's own; {} if there is nothing
+	Metadata  json.RawMessage // a JSON object that the platform defines; {} by default
 	Registry  string          // the UUID of the tenant's registry, see [Registry.Identity]
 }
 
-// MaxNameLen is the longest display name of a tenant, in characters.
+// MaxNameLen is the maximum length of a tenant's display name, in characters.
 const MaxNameLen = 200
 
-// ValidateSlug reports whether slug can name a tenant: one DNS label of 1 to 63 lower-case
-// letters, digits and inner hyphens. The error is a [FieldError].
+// ValidateSlug returns nil if slug can name a tenant: one DNS label of 1 to 63 lower-case letters,
+// digits and inner hyphens. The error is a [FieldError].
 func ValidateSlug(slug string) error {
 	switch {
 	case slug == "":
@@ -60,8 +60,8 @@ func ValidateSlug(slug string) error {
 	return nil
 }
 
-// ValidateDisplayName reports whether name can be a tenant's display name: 1 to [MaxNameLen]
-// characters of valid UTF-8, none of them a control character. The error is a [FieldError].
+// ValidateDisplayName returns nil if name can be a tenant's display name: 1 to [MaxNameLen]
+// characters of valid UTF-8, without control characters. The error is a [FieldError].
 func ValidateDisplayName(name string) error {
 	if name == "" {
 		return &FieldError{Field: "name", Value: name, Rule: "is empty"}
@@ -69,7 +69,8 @@ func ValidateDisplayName(name string) error {
 	return validateText("name", name, MaxNameLen, "is longer than 200 characters")
 }
 
-// validateText reports whether a text for people is one line of at most limit characters.
+// validateText returns nil if text is one line of at most limit characters of valid UTF-8. The
+// error is a [FieldError].
 func validateText(field, text string, limit int, tooLong string) error {
 	refuse := func(rule string) error { return &FieldError{Field: field, Value: text, Rule: rule} }
 	switch {

@@ -18,7 +18,7 @@ import (
 	"github.com/oryne/pgtenant/internal/text"
 )
 
-// The bounds of what [Manager.Update] sets.
+// The limits of the values that [Manager.Update] sets.
 const (
 	MaxPlanLen     = 100      // characters of a plan's name
 	MaxLimits      = 100      // limits of one tenant
@@ -26,16 +26,16 @@ const (
 	MaxMetadataLen = 64 << 10 // bytes of a tenant's metadata
 )
 
-// Changes are what [Manager.Update] sets; what is nil stays.
+// Changes are the fields that [Manager.Update] sets. A nil field stays unchanged.
 type Changes struct {
 	Name *string // see [ValidateDisplayName]
 	Plan *string // one line of at most [MaxPlanLen] characters; may be empty
 
-	// Limits replace all that the tenant has; an empty map takes them away. Names match
-	// [a-z][a-z0-9_]*, numbers are not negative.
+	// Limits replace all limits of the tenant; an empty map removes them. Names match [a-z][a-z0-9_]*,
+	// numbers are not negative.
 	Limits map[string]int64
 
-	// Metadata replace all that the tenant has: a JSON object of at most [MaxMetadataLen] bytes.
+	// Metadata replaces all metadata of the tenant: a JSON object of at most [MaxMetadataLen] bytes.
 	Metadata json.RawMessage
 }
 
@@ -98,13 +98,13 @@ func validateMetadata(metadata json.RawMessage) error {
 	return nil
 }
 
-// Update changes a tenant that the caller has read, from any [Registry], if it is still that one:
-// if its Version is still the same. It returns the tenant as it is then. Changes that change
-// nothing leave the Version.
+// Update changes a tenant that the caller has read, from any [Registry]. It fails if the row has
+// changed since: if its Version is not that of read. It returns the tenant's new row. If all values
+// are equal to the current ones, the Version stays.
 //
-// If nothing was changed, the error is a [FieldError], also for a plan that [Config].Plans does not
-// have, [ErrNotFound], a [ConflictError], which has the tenant as it is now, or a [StatusError].
-// Else it is a [StepError].
+// The error is a [FieldError], also for a plan that is not among [Config].Plans, [ErrNotFound], a
+// [ConflictError], which has the current row, or a [StatusError], and nothing was changed. Any
+// other error is a [StepError].
 func (m *Manager) Update(ctx context.Context, read Tenant, c Changes) (Tenant, error) {
 	if err := c.validate(); err != nil {
 		return Tenant{}, err
@@ -147,7 +147,8 @@ func (m *Manager) CheckPlan(plan string) error {
 	return &FieldError{Field: "plan", Value: plan, Rule: "is not one of the plans: " + strings.Join(plans, ", ")}
 }
 
-// applyChanges checks the version once more: SQL that is written by hand takes no lock.
+// applyChanges checks the version again in its statement, because a change by hand-written SQL
+// takes no lock.
 func (l *lock) applyChanges(ctx context.Context, t *Tenant, c Changes) error {
 	read := t.Version
 	err := l.change(ctx, t, t.update("version = $2", `name = coalesce($3, name), plan = coalesce($4, plan),
@@ -160,13 +161,13 @@ func (l *lock) applyChanges(ctx context.Context, t *Tenant, c Changes) error {
 		}
 		return &ConflictError{Current: *t, Version: read}
 	case errors.As(err, &pgErr) && refusesValue(pgErr.Code):
-		// All others were checked: JSON that Go takes and PostgreSQL does not.
+		// The other values are checked already. This is JSON that Go accepts and PostgreSQL refuses.
 		value := text.Clip(string(c.Metadata))
 		return &FieldError{Field: "metadata", Value: value, Rule: "are not what PostgreSQL can store", Err: pgErr}
 	}
 	return err
 }
 
-// refusesValue reports whether a SQLSTATE says that PostgreSQL cannot hold a value: a NUL, half of
-// a surrogate pair or an endless number in JSON (class 22), or arrays nested too deep (54001).
+// refusesValue reports whether a SQLSTATE says that PostgreSQL cannot store a value: a NUL, half of
+// a surrogate pair or a number out of range in JSON (class 22), or arrays nested too deep (54001).
 func refusesValue(state string) bool { return strings.HasPrefix(state, "22") || state == "54001" }

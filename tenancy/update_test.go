@@ -18,7 +18,7 @@ func TestUpdateSetsWhatItIsGivenAndLeavesTheRest(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.row(t, "a", tenancy.Active)
-	a, err := f.registry.BySlug(t.Context(), "a") // also what the runtime login reads can be updated
+	a, err := f.registry.BySlug(t.Context(), "a") // a tenant that was read with the runtime login can be updated, too
 	check(t, err)
 	name, plan, none := "School A", "gold", ""
 	for _, c := range []struct {
@@ -79,7 +79,7 @@ func TestUpdateRefusesBadInputAndChangesNothing(t *testing.T) {
 		{"metadata", tenancy.Changes{Metadata: json.RawMessage("{}{}")}},
 		{"metadata", tenancy.Changes{Metadata: json.RawMessage("{\"a\": \"\xff\"}")}},
 		{"metadata", tenancy.Changes{Metadata: json.RawMessage(`{"a": "` + strings.Repeat("x", 64<<10) + `"}`)}},
-		// What Go takes for JSON and PostgreSQL does not.
+		// Go accepts this JSON and PostgreSQL does not.
 		{"metadata", tenancy.Changes{Metadata: json.RawMessage(`{"a": "\u0000"}`)}},
 		{"metadata", tenancy.Changes{Metadata: json.RawMessage(`{"a": "\ud800"}`)}},
 		{"metadata", tenancy.Changes{Metadata: json.RawMessage(`{"a": 1e999999}`)}},
@@ -143,7 +143,8 @@ func TestWhoIsLateGetsTheTenantAsItIs(t *testing.T) {
 	expectIs(t, err, tenancy.ErrNotFound)
 }
 
-// Who writes SQL by hand takes no lock: a change between the look at the version and the statement is seen too.
+// Hand-written SQL takes no lock. So a change between the check of the version and the statement is
+// a conflict, too.
 func TestAChangeByHandIsAConflict(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

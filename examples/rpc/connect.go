@@ -10,7 +10,7 @@ import (
 	"connectrpc.com/connect"
 )
 
-// Connect returns an interceptor for handlers of Connect. In a client it changes nothing.
+// Connect returns an interceptor for handlers of Connect. In a client it does nothing.
 func (s Tenants) Connect() connect.Interceptor { return connectInterceptor{s} }
 
 type connectInterceptor struct{ tenants Tenants }
@@ -43,14 +43,14 @@ func (i connectInterceptor) WrapStreamingHandler(next connect.StreamingHandlerFu
 	}
 }
 
-// scopedConn is a stream that ends when its tenant is not served any longer.
+// scopedConn is a stream that ends when its tenant is no longer served.
 type scopedConn struct {
 	connect.StreamingHandlerConn
 	ctx     context.Context
 	tenants Tenants
 }
 
-// Receive receives a message, if the tenant is still served when it has come.
+// Receive receives a message and then checks that the tenant is still served.
 func (c scopedConn) Receive(m any) error {
 	if err := c.StreamingHandlerConn.Receive(m); err != nil {
 		return err
@@ -58,7 +58,7 @@ func (c scopedConn) Receive(m any) error {
 	return c.check()
 }
 
-// Send sends a message, if the tenant is still served.
+// Send checks that the tenant is still served and then sends a message.
 func (c scopedConn) Send(m any) error {
 	if err := c.check(); err != nil {
 		return err
@@ -73,7 +73,7 @@ func (c scopedConn) check() error {
 	return nil
 }
 
-// enter returns the tenant's context, or the error for the caller.
+// enter returns the context with the tenant, or the error for the caller.
 func (i connectInterceptor) enter(ctx context.Context, header http.Header) (context.Context, error) {
 	scoped, err := i.tenants.enter(ctx, header.Values(Key))
 	if err == nil {
@@ -82,7 +82,7 @@ func (i connectInterceptor) enter(ctx context.Context, header http.Header) (cont
 	return nil, connectError(refuse(ctx, err))
 }
 
-// connectFailure returns the error of a handler for the caller: as it is if it has a code.
+// connectFailure converts the error of a handler for the caller. A [connect.Error] stays as it is.
 func connectFailure(ctx context.Context, err error) error {
 	if err == nil || errors.As(err, new(*connect.Error)) {
 		return err
@@ -90,8 +90,8 @@ func connectFailure(ctx context.Context, err error) error {
 	return connectError(failed(ctx, err))
 }
 
-// connectError returns the error for the caller, with a Retry-After if it is known when to call
-// again.
+// connectError converts a refusal to an error for the caller, with a Retry-After if it is known
+// when to call again.
 func connectError(r refusal) error {
 	told := connect.NewError(connect.Code(r.code), errors.New(r.text))
 	if r.retry > 0 {

@@ -1,5 +1,5 @@
-// Package rpc has interceptors that find the tenant of a call, for gRPC and for Connect, unary
-// calls and streams. Its test serves two tenants without domains with both.
+// Package rpc has interceptors that find the tenant of a call, for unary calls and streams of gRPC
+// and Connect. Its test serves two tenants without domains with both.
 //
 //	schools := rpc.Tenants{Find: directory.ResolveSlug, Admit: quarantine.Admit}
 //	server := grpc.NewServer(
@@ -7,16 +7,21 @@
 //		grpc.StreamInterceptor(schools.GRPCStream),
 //	)
 //
-// A call names its tenant in the metadata "x-tenant", and so decides whose data it reaches. So
-// either serve only callers that you trust and that authenticate (mutual TLS), or let Find accept
-// only what a caller cannot forge, such as a token that [tenanttoken.Signer] has signed.
+// A call names its tenant in the metadata "x-tenant", which decides whose data it can access. So
+// serve only callers that you trust and that authenticate (mutual TLS), or let Find accept only a
+// value that a caller cannot forge, such as a token that [tenanttoken.Signer] has signed.
 //
-// A caller gets a code for each refusal and never the text of a database's error: NotFound for an
-// unknown tenant, PermissionDenied for a suspended one, Unavailable with a time to call again
-// during maintenance, in quarantine and while the database is away, Unknown if the connection was
-// lost and a change may have been made, DeadlineExceeded and Canceled for a call that ended, and
-// Internal for any other error of a handler that is no status of gRPC or [connect.Error] itself.
+// A caller gets a code for each refusal, and never the text of a database error:
 //
-// It is a module of its own, so that programs that import pgtenant do not get gRPC and Connect in
+//   - NotFound for an unknown tenant
+//   - PermissionDenied for a suspended tenant
+//   - Unavailable with a time to call again during maintenance, in quarantine, and while the
+//     database is unavailable
+//   - Unknown if the connection was lost and a change may have been made
+//   - DeadlineExceeded and Canceled for a call that ended
+//   - Internal for any other error of a handler that is no status of gRPC or [connect.Error] itself
+//
+// It is a separate module, so that programs that import pgtenant do not get gRPC and Connect in
+// their go.mod and go.sum.
 // their go.mod and go.sum.
 package rpc

@@ -11,7 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
-// GRPCUnary is a [grpc.UnaryServerInterceptor].
+// GRPCUnary is a [grpc.UnaryServerInterceptor]. It runs the handler with the tenant's context.
 func (s Tenants) GRPCUnary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 	scoped, err := s.enter(ctx, metadata.ValueFromIncomingContext(ctx, Key))
 	if err != nil {
@@ -21,8 +21,8 @@ func (s Tenants) GRPCUnary(ctx context.Context, req any, _ *grpc.UnaryServerInfo
 	return response, grpcFailure(ctx, err)
 }
 
-// GRPCStream is a [grpc.StreamServerInterceptor]. It checks the tenant when the stream begins and
-// with each message, so that a stream ends when its tenant is suspended.
+// GRPCStream is a [grpc.StreamServerInterceptor]. It checks the tenant at the start of the stream
+// and for each message, so that a stream ends when its tenant is suspended.
 func (s Tenants) GRPCStream(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 	keys := metadata.ValueFromIncomingContext(stream.Context(), Key)
 	scoped, err := s.enter(stream.Context(), keys)
@@ -40,10 +40,10 @@ type scopedStream struct {
 	keys    []string
 }
 
-// Context returns the context that has the tenant.
+// Context returns the context with the tenant.
 func (s scopedStream) Context() context.Context { return s.ctx }
 
-// RecvMsg receives a message, if the tenant is still served when it has come.
+// RecvMsg receives a message and then checks that the tenant is still served.
 func (s scopedStream) RecvMsg(m any) error {
 	if err := s.ServerStream.RecvMsg(m); err != nil {
 		return err
@@ -51,7 +51,7 @@ func (s scopedStream) RecvMsg(m any) error {
 	return s.check()
 }
 
-// SendMsg sends a message, if the tenant is still served.
+// SendMsg checks that the tenant is still served and then sends a message.
 func (s scopedStream) SendMsg(m any) error {
 	if err := s.check(); err != nil {
 		return err
@@ -66,7 +66,8 @@ func (s scopedStream) check() error {
 	return nil
 }
 
-// grpcFailure returns the error of a handler for the caller: as it is if it has a code.
+// grpcFailure converts the error of a handler for the caller. An error that is a status already
+// stays as it is.
 func grpcFailure(ctx context.Context, err error) error {
 	if _, coded := status.FromError(err); coded {
 		return err
@@ -74,7 +75,7 @@ func grpcFailure(ctx context.Context, err error) error {
 	return grpcError(failed(ctx, err))
 }
 
-// grpcError returns the status for the caller, with a RetryInfo if it is known when to call again.
+// grpcError converts a refusal to a status, with a RetryInfo if it is known when to call again.
 func grpcError(r refusal) error {
 	st := status.New(codes.Code(r.code), r.text)
 	if r.retry > 0 {

@@ -10,15 +10,15 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// refusal is what a caller is told. gRPC and Connect share the numbers of the codes. retry is 0 if
-// it is not known when to call again.
+// refusal is the answer to a call that is not served. gRPC and Connect use the same numbers for the
+// codes. retry is 0 if it is not known when to call again.
 type refusal struct {
 	code  uint32
 	text  string
 	retry time.Duration
 }
 
-// The codes that both protocols have.
+// The codes of both protocols.
 const (
 	canceled         = 1
 	unknown          = 2
@@ -31,12 +31,12 @@ const (
 	unauthenticated  = 16
 )
 
-// codeOf are the codes for the statuses that [tenanthttp.ProblemOf] returns.
+// codeOf maps the statuses that [tenanthttp.ProblemOf] returns to codes.
 var codeOf = map[int]uint32{
 	400: invalidArgument, 401: unauthenticated, 403: permissionDenied, 404: notFound, 503: unavailable,
 }
 
-// retryAfter is when to call again while the database is away.
+// retryAfter is the time to wait while the database is unavailable.
 const retryAfter = 5 * time.Second
 
 // refuse returns the answer to a call whose tenant was not found or is not served.
@@ -70,7 +70,7 @@ func failed(ctx context.Context, err error) refusal {
 	}
 	switch slog.ErrorContext(ctx, "a call failed", slog.Any("error", err)); {
 	case schemactx.Unavailable(err) && schemactx.MayBeCommitted(err):
-		// Not unavailable: clients repeat such a call by themselves.
+		// Not the code unavailable, because clients repeat such calls automatically.
 		return refusal{unknown, "The connection to the database was lost: a change may have been made. Look before you call again.", 0}
 	case schemactx.Unavailable(err):
 		return refusal{unavailable, "The database does not answer. Nothing was changed; call again soon.", retryAfter}
@@ -80,8 +80,7 @@ func failed(ctx context.Context, err error) refusal {
 	return refusal{internal, "The call failed.", 0}
 }
 
-// ended returns the answer to a call that its caller has canceled, or that has outlasted its
-// deadline.
+// ended returns the answer to a call that its caller has canceled or whose deadline has passed.
 func ended(ctx context.Context) (refusal, bool) {
 	switch ctx.Err() {
 	case context.Canceled:

@@ -36,7 +36,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
-// platform is a registry with schools that have no domains.
+// platform is a registry with schools without domains.
 type platform struct {
 	db      *schemactx.DB
 	manager *tenancy.Manager
@@ -69,7 +69,7 @@ func setup(t *testing.T) *platform {
 	require.NoError(t, err)
 	require.NoError(t, p.manager.Init(ctx))
 	for _, slug := range []string{"a", "b", "closed", "worked-on", "kept"} {
-		_, err := p.manager.Create(ctx, tenancy.CreateParams{Slug: slug}) // no domain: the slug is in the metadata
+		_, err := p.manager.Create(ctx, tenancy.CreateParams{Slug: slug}) // without a domain: the metadata has the slug
 		require.NoError(t, err)
 	}
 	_, err = p.manager.Suspend(ctx, "closed", "unpaid")
@@ -104,14 +104,15 @@ func open(t *testing.T, url string) *pgxpool.Pool {
 	return pool
 }
 
-// name is what both services do: it reads the name of the school that the call is for.
+// name is the handler of both services. It reads the name of the school of the call.
 func (p *platform) name(ctx context.Context) (*wrapperspb.StringValue, error) {
 	var name string
 	err := p.db.QueryRow(ctx, "select name from name").Scan(&name)
 	return wrapperspb.String(name), err
 }
 
-// calls are what a caller names, and gets: the name, or the code, the text and when to try again.
+// calls are the metadata of calls with their results: the name, or the code, the text and whether a
+// time to retry is given.
 var calls = []struct {
 	keys  []string
 	name  string
@@ -177,7 +178,7 @@ func TestGRPCServesEachSchoolItsOwn(t *testing.T) {
 	}
 }
 
-// A stream ends with the next message when its tenant is suspended.
+// A stream ends at the next message after its tenant is suspended.
 func TestAStreamEndsWithItsTenant(t *testing.T) {
 	t.Parallel()
 	p := setup(t)
@@ -234,7 +235,7 @@ func TestAStreamEndsWithItsTenant(t *testing.T) {
 	require.NoError(t, connectStream.Close())
 }
 
-// The error of a handler is a code, and its text stays on the server.
+// The caller gets a code for a handler's error. The text of the error stays on the server.
 func TestAnErrorOfAHandlerIsACode(t *testing.T) {
 	t.Parallel()
 	p := setup(t)
@@ -303,20 +304,21 @@ func TestAnErrorOfAHandlerIsACode(t *testing.T) {
 		})
 	}
 
-	// One that has a code already stays.
+	// An error that already has a code stays as it is.
 	taken := status.Error(codes.AlreadyExists, "taken")
 	_, err = p.schools.GRPCUnary(metadata.NewIncomingContext(t.Context(), metadata.Pairs(rpc.Key, "a")), nil, nil,
 		func(context.Context, any) (any, error) { return nil, taken })
 	assert.Equal(t, taken, err)
 
-	// A call that has ended before its tenant was found is not reported as the registry's failure.
+	// A call that was canceled before its tenant was found is not reported as a failure of the
+	// registry.
 	ctx, cancel := context.WithCancel(metadata.NewIncomingContext(t.Context(), metadata.Pairs(rpc.Key, "trouble")))
 	cancel()
 	_, err = p.schools.GRPCUnary(ctx, nil, nil, func(context.Context, any) (any, error) { return nil, nil })
 	assert.Equal(t, codes.Canceled, status.Code(err))
 }
 
-// serve serves until the test ends, and returns a client.
+// serve runs the server until the test ends, and returns a client.
 func serve(t *testing.T, server *grpc.Server) *grpc.ClientConn {
 	t.Helper()
 	listener := bufconn.Listen(1 << 16)
@@ -329,7 +331,7 @@ func serve(t *testing.T, server *grpc.Server) *grpc.ClientConn {
 	return client
 }
 
-// stream asks for the name by the stream.
+// stream gets the name through the streaming method.
 func stream(ctx context.Context, client *grpc.ClientConn, into *wrapperspb.StringValue) error {
 	s, err := client.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, "/School/Names")
 	if err != nil {
@@ -387,7 +389,7 @@ func TestConnectServesEachSchoolItsOwn(t *testing.T) {
 	}
 }
 
-// httpKey is the metadata as a header.
+// httpKey is the metadata key as an HTTP header.
 const httpKey = "X-Tenant"
 
 func expectRefused(t *testing.T, err error, code uint32, text string, retry bool) {

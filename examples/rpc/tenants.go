@@ -13,17 +13,17 @@ const Key = "x-tenant"
 // Tenants finds the tenant of a call and decides whether the call is served. Its methods are
 // interceptors, safe for concurrent use if Find and Admit are.
 type Tenants struct {
-	// Find returns the tenant for the metadata of a call, such as ResolveSlug of a directory.
+	// Find returns the tenant for the value of the metadata, such as ResolveSlug of a directory.
 	// Required.
 	Find func(ctx context.Context, key string) (tenanthttp.Target, error)
 
-	// Admit returns an error for an active tenant that is not served anyway, such as Admit of
-	// package quarantine. Default: nil, all active tenants are served.
+	// Admit returns an error for an active tenant that must not be served, such as Admit of package
+	// quarantine. Default: nil, all active tenants are served.
 	Admit func(ctx context.Context, t *tenancy.Tenant) error
 }
 
-// enter returns the context of a call, which has the tenant, and whose statements run in its
-// schema.
+// enter returns the context of a call: with its tenant, so that its statements run in the tenant's
+// schema, or public.
 func (s Tenants) enter(ctx context.Context, keys []string) (context.Context, error) {
 	target, err := s.find(ctx, keys)
 	switch {
@@ -36,7 +36,7 @@ func (s Tenants) enter(ctx context.Context, keys []string) (context.Context, err
 	return tenancy.NewContext(ctx, target.Tenant()), nil
 }
 
-// find returns whom the call is for, if it is served. A call without the metadata is refused like
+// find returns the target of a call, if it is served. A call without the metadata is refused like
 // one with an unknown tenant.
 func (s Tenants) find(ctx context.Context, keys []string) (target tenanthttp.Target, err error) {
 	switch len(keys) {
@@ -57,8 +57,9 @@ func (s Tenants) find(ctx context.Context, keys []string) (target tenanthttp.Tar
 	return target, err
 }
 
-// again checks a message of a stream: its tenant may have been suspended or dropped since the
-// stream began, or its key may stand for another tenant. A directory answers from memory.
+// again checks the tenant for a message of a stream. Since the start of the stream the tenant may
+// have been suspended or dropped, or the key may have been given to another tenant. A directory
+// answers from memory.
 func (s Tenants) again(scoped context.Context, keys []string) error {
 	target, err := s.find(scoped, keys)
 	if err != nil {

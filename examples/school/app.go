@@ -16,15 +16,16 @@ import (
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
-// app is the program while it serves.
+// app is the serving program.
 type app struct {
 	*platform
-	hosts   *resolver.Directory // which school a host is
+	hosts   *resolver.Directory // maps a host to its school
 	handler http.Handler
 	port    string
 }
 
-// serve serves until ctx ends. It listens first: a port in use is found before anything starts.
+// serve serves until ctx ends. It listens first, so that a port in use is found before anything
+// else starts.
 func serve(ctx context.Context, o options, stdout, stderr io.Writer) (err error) {
 	listener, err := net.Listen("tcp", o.listen)
 	if err != nil {
@@ -41,12 +42,12 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) (err error)
 		return err
 	}
 	defer db.close()
-	ctx = audit.NewContext(ctx, audit.Caller{Actor: "school"}) // until there are requests
+	ctx = audit.NewContext(ctx, audit.Caller{Actor: "school"}) // the actor of audit entries outside a request
 	p, err := openPlatform(ctx, db, o.dataDir, o.logger(stderr))
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, p.close(ctx)) }() // behind the last request: the log has all of them
+	defer func() { err = errors.Join(err, p.close(ctx)) }() // after the last request, so that all entries are written
 	if err := p.prepare(ctx, db.roles); err != nil {
 		return err
 	}
@@ -71,7 +72,7 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) (err error)
 	return nil
 }
 
-// newApp makes the routes. The schools that are there now have their addresses at once.
+// newApp builds the routes. The addresses of all existing schools work as soon as it returns.
 func newApp(ctx context.Context, p *platform, addr net.Addr) (*app, error) {
 	_, port, err := net.SplitHostPort(addr.String())
 	if err != nil {
@@ -95,14 +96,14 @@ func newApp(ctx context.Context, p *platform, addr net.Addr) (*app, error) {
 	return a, nil
 }
 
-// run serves until ctx ends or the database is gone, and lets running requests finish.
+// run serves until ctx ends or the database stops, and then lets running requests finish.
 func (a *app) run(ctx context.Context, listener net.Listener, gone <-chan struct{}) error {
 	background, stop := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	running.Go(func() { a.metrics.Run(background) })
 	running.Go(func() { a.quarantine.Run(background) })
 	running.Go(func() { a.keepLogDaily(background) })
-	running.Go(func() { _ = a.schedule.Run(background) }) // these end with their context alone
+	running.Go(func() { _ = a.schedule.Run(background) }) // Run returns only the error of its context
 	running.Go(func() { _ = a.tenants.RunStock(background) })
 	defer running.Wait()
 	defer stop()

@@ -16,8 +16,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// openLog opens the access log. It has a handle of its own on the runtime login: what hooks tell it
-// of must not lead to more of the same.
+// openLog opens the access log. The log has its own handle on the runtime login: the hooks of the
+// other handle write to the log, and a write of the log must not call them again.
 func openLog(
 	ctx context.Context,
 	runtime *pgxpool.Pool,
@@ -29,8 +29,8 @@ func openLog(
 	if err != nil {
 		return nil, err
 	}
-	// Each process needs a directory of its own for what the database cannot take just now. It takes
-	// the first that is free, and goes on with what one before it has left there.
+	// Each process needs its own directory for entries that the database cannot take at the moment. It
+	// uses the first free directory and continues with the entries that an earlier process left there.
 	for n := 1; ; n++ {
 		log, err := audit.Open(ctx, db, audit.Config{
 			Spill:  audit.SpillConfig{Dir: filepath.Join(dataDir, auditDir, strconv.Itoa(n))},
@@ -42,7 +42,8 @@ func openLog(
 	}
 }
 
-// initLog lets requests add to the log, and nothing else, and makes room for the months to come.
+// initLog grants the request role the right to add entries to the log, and creates the partitions
+// for the coming months.
 func (p *platform) initLog(ctx context.Context, roles schemactx.RoleNames) error {
 	if err := audit.Grant(ctx, p.owner, audit.Rights{Writers: []string{roles.Public()}}); err != nil {
 		return err
@@ -50,7 +51,7 @@ func (p *platform) initLog(ctx context.Context, roles schemactx.RoleNames) error
 	return p.keepLog(ctx)
 }
 
-// keepLog keeps a year of the log.
+// keepLog maintains the partitions of the log. It keeps 12 months.
 func (p *platform) keepLog(ctx context.Context) error {
 	maintainer, err := audit.NewPartitionMaintainer(p.owner, audit.PartitionMaintainerConfig{Keep: 12})
 	if err != nil {
@@ -60,7 +61,7 @@ func (p *platform) keepLog(ctx context.Context) error {
 	return err
 }
 
-// keepLogDaily does it every day until ctx ends.
+// keepLogDaily runs keepLog once a day until ctx ends. It logs errors.
 func (p *platform) keepLogDaily(ctx context.Context) {
 	day := time.NewTicker(24 * time.Hour)
 	defer day.Stop()
@@ -76,8 +77,8 @@ func (p *platform) keepLogDaily(ctx context.Context) {
 	}
 }
 
-// logged is which requests are in the log: all that failed, and all that may change something.
-// Those are not served if they cannot be logged.
+// logged selects the requests that are in the log: all that fail, and all that may write. A request
+// that may write is refused if it cannot be logged.
 var logged = audit.MiddlewareConfig{
 	Policy:    audit.Any(audit.Writes, audit.Failures),
 	Required:  audit.Writes,

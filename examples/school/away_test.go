@@ -24,16 +24,16 @@ import (
 	"github.com/oryne/pgtenant/internal/pgtest"
 )
 
-// restartable is a PostgreSQL of the test's own that can be ended and comes back at its port.
+// restartable is a PostgreSQL for one test that can be killed and started again on the same port.
 type restartable struct {
 	server  *localpg.Server
-	command string // that starts it again
+	command string // starts it again
 	again   *exec.Cmd
 }
 
 func newRestartable(t *testing.T) *restartable {
 	t.Helper()
-	pgtest.Version(t) // skips, or fails, where no server is to be had
+	pgtest.Version(t) // skips or fails without a server
 	server, err := localpg.Start(t.Context(), localpg.Config{Settings: map[string]string{"max_connections": "200"}})
 	require.NoError(t, err)
 	s := &restartable{server: server}
@@ -62,14 +62,14 @@ func (s *restartable) signal(t *testing.T, signal syscall.Signal) {
 	require.NoError(t, process.Signal(signal))
 }
 
-// kill is an immediate shutdown: no session hears more than that it is over.
+// kill shuts the server down immediately. The sessions get no more than a notice.
 func (s *restartable) kill(t *testing.T) {
 	t.Helper()
 	s.signal(t, syscall.SIGQUIT)
 	<-s.server.Done()
 }
 
-// killWithRequestsInFlight kills it while a reader and a writer of a school wait for a lock.
+// killWithRequestsInFlight kills the server while a read and a write of the school wait for a lock.
 func (s *restartable) killWithRequestsInFlight(t *testing.T, slug string) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), s.server.TCPURL("postgres"))
@@ -104,12 +104,12 @@ func (s *restartable) start(t *testing.T) {
 	})
 }
 
-// tally counts the answers to one kind of request, and keeps those that should not be.
+// tally counts the answers to one kind of request by status, and keeps the unexpected ones.
 type tally struct {
 	mu       sync.Mutex
 	statuses map[int]int
 	wrong    []string
-	said     map[string]bool // by problems
+	said     map[string]bool // the details of problems
 }
 
 func (y *tally) count(a answer) {
@@ -133,8 +133,8 @@ func (y *tally) of(statuses ...int) (n int) {
 	return n
 }
 
-// PostgreSQL is killed under load, is away for a while, recovers, and is back: until it is, every
-// answer is 503.
+// PostgreSQL is killed under load, stays down for a while and recovers. Until then every answer is
+// 503.
 func TestWhilePostgreSQLIsAwayEveryAnswerIs503(t *testing.T) {
 	t.Parallel()
 	s := newRestartable(t)
@@ -203,7 +203,7 @@ func TestWhilePostgreSQLIsAwayEveryAnswerIs503(t *testing.T) {
 		load.Go(func() {
 			for ctx.Err() == nil {
 				y.count(send())
-				time.Sleep(30 * time.Millisecond) // a limit of the caller is soon reached
+				time.Sleep(30 * time.Millisecond) // stay below the client's rate limit
 			}
 		})
 	}

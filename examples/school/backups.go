@@ -13,7 +13,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/manage"
 )
 
-// openStore keeps the archives in the data directory.
+// openStore opens the store of the archives in the data directory.
 func (p *platform) openStore(dataDir string) (err error) {
 	dir := filepath.Join(dataDir, backupDir)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -23,8 +23,8 @@ func (p *platform) openStore(dataDir string) (err error) {
 	return err
 }
 
-// openBackups makes what backs up and restores. Archives are neither encrypted nor signed here: for
-// that a program names Recipients and a SigningKey.
+// openBackups creates the backup service and its schedule. Archives are neither encrypted nor
+// signed here: a program that wants that sets Recipients and a SigningKey.
 func (p *platform) openBackups(roles schemactx.RoleNames) (err error) {
 	p.backups, err = backup.New(backup.Config{
 		Pool: p.owner, Tenants: p.tenants, Migrations: p.runner, Store: p.store, Roles: roles,
@@ -41,10 +41,10 @@ func (p *platform) openBackups(roles schemactx.RoleNames) (err error) {
 	return err
 }
 
-// scheduled logs a backup that the schedule has made.
+// scheduled adds a backup of the schedule to the access log.
 func (p *platform) scheduled(ctx context.Context, r backup.ScheduledRun) {
 	if r.Kind != backup.RunBackup || r.Name == "" {
-		return // of a failure the program's log tells
+		return // the service has logged the failure
 	}
 	err := p.log.Write(ctx, audit.Entry{
 		Tenant: r.Tenant.ID, Slug: r.Tenant.Slug, Schema: r.Tenant.Schema, Action: audit.Backup, Actor: "schedule",
@@ -55,5 +55,5 @@ func (p *platform) scheduled(ctx context.Context, r backup.ScheduledRun) {
 	}
 }
 
-// freshness is what a drop asks whether there is a backup.
+// freshness reports to a drop whether there is a recent backup.
 func (p *platform) freshness() backup.Freshness { return backup.Freshness{Store: p.store} }

@@ -17,15 +17,15 @@ import (
 	"github.com/oryne/pgtenant/internal/pgtest"
 )
 
-// answer is what came back.
+// answer is a response.
 type answer struct {
 	status int
 	header http.Header
 	body   string
 }
 
-// ask sends a request with a Host header and others, given as name and value, and follows no
-// redirect.
+// ask sends a request with a Host header and other headers, given as name and value. It does not
+// follow redirects.
 func (p *program) ask(t *testing.T, method, host, path, body string, headers ...string) answer {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, "http://127.0.0.1:"+p.port+path, strings.NewReader(body))
@@ -42,7 +42,7 @@ func (p *program) ask(t *testing.T, method, host, path, body string, headers ...
 	return answer{res.StatusCode, res.Header, string(content)}
 }
 
-// post sends a form of the site itself, given as name and value.
+// post sends a form as a page of the same site does. fields are given as name and value.
 func (p *program) post(t *testing.T, host, path, cookie string, fields ...string) answer {
 	t.Helper()
 	form := make(url.Values)
@@ -66,7 +66,7 @@ func (p *program) post(t *testing.T, host, path, cookie string, fields ...string
 	)
 }
 
-// cookie is the cookie of a name that the answer sets, as a request has it.
+// cookie returns the named cookie that the answer sets, in the form of a Cookie header.
 func (a answer) cookie(name string) string {
 	for _, c := range (&http.Response{Header: a.header}).Cookies() {
 		if c.Name == name && c.Value != "" {
@@ -76,13 +76,13 @@ func (a answer) cookie(name string) string {
 	return ""
 }
 
-// json reads the body.
+// json decodes the body.
 func (a answer) json(t *testing.T, to any) {
 	t.Helper()
 	require.NoError(t, json.Unmarshal([]byte(a.body), to), a.body)
 }
 
-// expect fails the test unless the answer has the status and says all of it.
+// expect fails the test unless the answer has the status and contains all of the texts.
 func (a answer) expect(t *testing.T, status int, says ...string) answer {
 	t.Helper()
 	ok := a.status == status
@@ -93,8 +93,7 @@ func (a answer) expect(t *testing.T, status int, says ...string) answer {
 	return a
 }
 
-// startWithKey starts the program on a database of the test's own, and returns the key of its data
-// directory.
+// startWithKey starts the program on a new database, and returns the key of its data directory.
 func startWithKey(t *testing.T) (*program, *pgtest.DB, key) {
 	t.Helper()
 	p, db, dir := startIn(t)
@@ -103,7 +102,7 @@ func startWithKey(t *testing.T) (*program, *pgtest.DB, key) {
 	return p, db, k
 }
 
-// codeAt is the one-time code that a member of the staff has in so many seconds.
+// codeAt returns the one-time code of a staff member at the given number of seconds from now.
 func (k key) codeAt(t *testing.T, email string, seconds int) string {
 	t.Helper()
 	code, err := staff.Code(k.secret(email), time.Now().Add(time.Duration(seconds)*time.Second))
@@ -111,7 +110,7 @@ func (k key) codeAt(t *testing.T, email string, seconds int) string {
 	return code
 }
 
-// logIn lets a member of the staff in and returns the cookie.
+// logIn logs in a member of the staff and returns the session cookie.
 func (p *program) logIn(t *testing.T, k key, email string, seconds int) string {
 	t.Helper()
 	a := p.post(

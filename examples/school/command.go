@@ -12,12 +12,12 @@ import (
 	"github.com/oryne/pgtenant/tenancy/manage"
 )
 
-// newCommand returns the program: what package manage has for its tenants, and what is its own.
-// Without a command it serves.
+// newCommand returns the command of the program: the commands of package manage for tenants, and
+// the program's own. Without a subcommand it serves.
 func newCommand() *cobra.Command {
 	o := new(options)
 	var root *cobra.Command
-	stderr := func() io.Writer { return root.ErrOrStderr() } // which a test may set later
+	stderr := func() io.Writer { return root.ErrOrStderr() } // evaluated late: a test sets the writer afterwards
 	root = manage.Command(manage.Config{
 		Name:  programName(),
 		Open:  func(ctx context.Context) (*manage.App, error) { return openApp(ctx, o, stderr()) },
@@ -41,7 +41,7 @@ func newCommand() *cobra.Command {
 	return root
 }
 
-// newServe returns the command that serves.
+// newServe returns the command serve.
 func newServe(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:           "serve",
@@ -58,8 +58,8 @@ func newServe(o *options) *cobra.Command {
 	return cmd
 }
 
-// openApp opens what the commands work with. It uses the database of the program that serves, or
-// starts it where none does.
+// openApp opens what the commands of package manage need. It uses the database of a serving
+// process, or starts the database if none is running.
 func openApp(ctx context.Context, o *options, stderr io.Writer) (_ *manage.App, err error) {
 	if err := o.checkMade(); err != nil {
 		return nil, err
@@ -97,7 +97,8 @@ func openApp(ctx context.Context, o *options, stderr io.Writer) (_ *manage.App, 
 	return app, nil
 }
 
-// openAdmin opens the login that may make others, for init. If there is no database, it makes one.
+// openAdmin opens a connection of the admin login, which can create the other logins, for the
+// command init. It creates the database if there is none.
 func openAdmin(ctx context.Context, o *options, stderr io.Writer) (*manage.Admin, error) {
 	db, err := findDatabase(ctx, *o, stderr, joinServer, loginKey)
 	if err != nil {
@@ -122,7 +123,8 @@ func openAdmin(ctx context.Context, o *options, stderr io.Writer) (*manage.Admin
 	}, nil
 }
 
-// withPlatform runs one of the program's own commands.
+// withPlatform opens the platform, calls do, and closes the platform. It returns the errors of all
+// three.
 func withPlatform(ctx context.Context, o *options, stderr io.Writer, do func(p *platform) error) (err error) {
 	if err := o.checkMade(); err != nil {
 		return err
@@ -140,7 +142,8 @@ func withPlatform(ctx context.Context, o *options, stderr io.Writer, do func(p *
 	return do(p)
 }
 
-// own makes a command of the program's own.
+// own completes a command of the program: it opens the platform, sets the actor for the access log,
+// and calls do.
 func own(o *options, cmd cobra.Command, do func(cmd *cobra.Command, p *platform, args []string) error) *cobra.Command {
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	cmd.Example = strings.ReplaceAll(cmd.Example, "$0", programName())

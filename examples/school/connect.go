@@ -13,15 +13,15 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// connectTimeout bounds each attempt to connect if the URL has no connect_timeout: the program
-// would wait for minutes for a host that does not answer.
+// connectTimeout bounds each attempt to connect if the URL has no connect_timeout. Without it the
+// program would wait for minutes for a host that does not answer.
 const connectTimeout = 15 * time.Second
 
 // connect opens one connection.
 func connect(ctx context.Context, databaseURL string) (*pgx.Conn, error) {
 	cfg, err := pgx.ParseConfig(databaseURL)
 	if err != nil {
-		return nil, errBadURL // pgx's error may hold the password
+		return nil, errBadURL // the error of pgx may contain the password
 	}
 	cfg.ConnectTimeout = cmp.Or(cfg.ConnectTimeout, connectTimeout)
 	conn, err := pgx.ConnectConfig(ctx, cfg)
@@ -48,7 +48,7 @@ func openPool(ctx context.Context, databaseURL string) (*pgxpool.Pool, error) {
 	return pool, nil
 }
 
-// refusedError says that the server answers and refuses the connection.
+// refusedError means that the server answers but refuses the connection.
 type refusedError struct {
 	where string
 	err   *pgconn.PgError
@@ -60,7 +60,7 @@ func (e *refusedError) Error() string {
 
 func (e *refusedError) Unwrap() error { return e.err }
 
-// unreachable says in one sentence why there is no connection.
+// unreachable returns an error that explains a failed connection in one sentence.
 func unreachable(err error) error {
 	var connectErr *pgconn.ConnectError
 	if !errors.As(err, &connectErr) {

@@ -12,7 +12,7 @@ import (
 
 var flashText = regexp.MustCompile(`(?s)<div class="flash[^>]*><p>(.*?)</p>`)
 
-// deed posts a form of the console and returns what the page behind it says of it.
+// deed posts a form of the console and returns the message of the next page.
 func (p *program) deed(t *testing.T, cookie, path string, fields ...string) string {
 	t.Helper()
 	a := p.post(t, "localhost", path, cookie, fields...)
@@ -24,7 +24,7 @@ func (p *program) deed(t *testing.T, cookie, path string, fields ...string) stri
 	return html.UnescapeString(said[1])
 }
 
-// confirmRestore has ada drop what a restore has put aside, which takes grace as well.
+// confirmRestore drops the schema that a restore has retained: ada requests it and grace approves.
 func (p *program) confirmRestore(t *testing.T, k key, cookie, slug, schema string) {
 	t.Helper()
 	asked := p.post(t, "localhost", "/admin/tenants/"+slug+"/confirm", cookie, "aside", schema).expect(t, 303)
@@ -56,7 +56,7 @@ func (p *program) confirmRestore(t *testing.T, k key, cookie, slug, schema strin
 	assert.Contains(t, said, schema+" is deleted", "the first one is told %q", said)
 }
 
-// Each thing that the console does to a school, and what it refuses, in the order of a bad day.
+// Every action of the console on a school, and its refusals, in one sequence.
 func TestWhatTheConsoleDoesToASchool(t *testing.T) {
 	t.Parallel()
 	p, db, k := startWithKey(t)
@@ -107,7 +107,7 @@ func TestWhatTheConsoleDoesToASchool(t *testing.T) {
 			return strings.Contains(p.ask(t, "GET", host, "/api/students/1", "").body, want)
 		})
 	}
-	expect("file does not exist", "/admin/tenants/schoolb/restore", "name", name) // is another school's
+	expect("file does not exist", "/admin/tenants/schoolb/restore", "name", name) // the backup of another school
 	expect("file does not exist", a+"/restore", "name", "1-schoola/../../logins.key")
 	expect("Restored", a+"/restore", "name", name, "as", "schoolcopy")
 	first("schoolcopy.localhost", "Okafor")
@@ -117,7 +117,7 @@ func TestWhatTheConsoleDoesToASchool(t *testing.T) {
 	expect("uses schema", a+"/revert", "aside", "tenant_1")
 	first("schoola.localhost", "Smith")
 	aside := regexp.MustCompile(`name="aside" value="([^"]+)"`).FindStringSubmatch(p.ask(t, "GET", "localhost", a, "", "Cookie", cookie).body)[1]
-	expect("is kept aside", a+"/confirm", "aside", "tenant_2") // is not this school's
+	expect("is kept aside", a+"/confirm", "aside", "tenant_2") // the schema of another school
 	expect("uses schema", a+"/revert", "aside", aside)
 	p.confirmRestore(t, k, cookie, "schoola", "tenant_1")
 	first("schoola.localhost", "Okafor")

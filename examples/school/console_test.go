@@ -18,7 +18,7 @@ import (
 
 const ada, grace = "ada@platform.example", "grace@platform.example"
 
-// Whatever is wrong, the answer is the same, and a code is good once.
+// Every failed login gets the same answer, and a code can be used once.
 func TestStaffComeInWithPasswordAndCode(t *testing.T) {
 	t.Parallel()
 	p, db, k := startWithKey(t)
@@ -41,10 +41,10 @@ func TestStaffComeInWithPasswordAndCode(t *testing.T) {
 	assert.Len(t, said, 1, "the answers to what is wrong differ")
 	code := k.codeAt(t, ada, 0)
 	first := attempt(strings.ToUpper(ada), k.phrase(ada), code).expect(t, 303)
-	attempt(ada, k.phrase(ada), code).expect(t, 401) // is used
+	attempt(ada, k.phrase(ada), code).expect(t, 401) // the code is used
 	cookie := first.cookie("staff")
 	p.ask(t, "GET", "localhost", "/admin/", "", "Cookie", cookie).expect(t, 200, "Overview", ada)
-	// Each figure says when it was counted, which is not when others were.
+	// Each kind of figure shows its own time of counting.
 	aged := regexp.MustCompile(
 		`(?s)schools active</a><small class="dim"> \(counted .*oldest of the last backups<small class="dim"> \(counted .*` +
 			`schools without a backup<small class="dim"> \(counted .*schemas with pending migrations</a>, \d+ current<small class="dim"> \(counted `,
@@ -74,7 +74,7 @@ func TestStaffComeInWithPasswordAndCode(t *testing.T) {
 		strings.Count(p.ask(t, "GET", "localhost", "/metrics", "").body, `pgtenant_login_failures_total{tenant="public"} 6`),
 		"the failed logins are not counted")
 
-	// Logged out, the session is over for whoever has a copy of it.
+	// After the logout a copy of the session is invalid, too.
 	p.post(t, "localhost", "/admin/logout", cookie).expect(t, 303)
 	p.ask(t, "GET", "localhost", "/admin/tenants/", "", "Cookie", cookie).expect(t, 303)
 	for range 12 {
@@ -84,7 +84,7 @@ func TestStaffComeInWithPasswordAndCode(t *testing.T) {
 	require.NoError(t, p.stop())
 }
 
-// Without a session there is nothing of the console but the way in, for reading as for writing.
+// Without a session only the login page of the console is served, for reads and for writes.
 func TestTheConsoleIsForStaffAlone(t *testing.T) {
 	t.Parallel()
 	p, db, k := startWithKey(t)
@@ -126,7 +126,7 @@ func TestTheConsoleIsForStaffAlone(t *testing.T) {
 	require.NoError(t, p.stop())
 }
 
-// One alone drops nothing, and what each has done is in the log under their name.
+// One person alone cannot drop a school, and the log has each step with its actor.
 func TestADropTakesTwoPeople(t *testing.T) {
 	t.Parallel()
 	p, db, k := startWithKey(t)
@@ -147,17 +147,16 @@ func TestADropTakesTwoPeople(t *testing.T) {
 		return gone
 	}
 	p.post(t, "localhost", "/admin/tenants/schoolc/backup", first).expect(t, 303)
-	drop(first, ada, 0) // nobody has approved
+	drop(first, ada, 0) // not approved
 	p.post(t, "localhost", path+"/approve", first, "code", k.codeAt(t, ada, 30)).expect(t, 303)
-	drop(second, grace, 0) // has not asked
+	drop(second, grace, 0) // not the requester
 	p.post(t, "localhost", path+"/approve", second, "code", "000000").expect(t, 303)
 	drop(first, ada, 0)
 	require.False(t, gone(), "one person has dropped a school")
 	p.post(t, "localhost", path+"/approve", second, "code", k.codeAt(t, grace, 0)).expect(t, 303)
 	p.post(t, "localhost", path+"/drop", first, "slug", "schoolc", "token", token, "code", "000000").expect(t, 303)
 	require.False(t, gone(), "dropped without a code")
-	// Ada has used the code of the next step, for her own approval; a code behind that is not good
-	// yet.
+	// Ada has used the code of the next step for her own approval, and a later code is not valid yet.
 	_, err := db.Pool.Exec(t.Context(), "update public.staff_codes set last_step = 0")
 	require.NoError(t, err)
 	drop(first, ada, 0)
@@ -172,8 +171,8 @@ func TestADropTakesTwoPeople(t *testing.T) {
 	require.NoError(t, p.stop())
 }
 
-// Who is hired has a password and a secret that are nowhere else, and who is dismissed is out at
-// once.
+// A new member gets a random password and secret that are shown once. A dismissed member's session
+// ends at once.
 func TestStaffComeAndGo(t *testing.T) {
 	t.Parallel()
 	p, db, dir := startIn(t)

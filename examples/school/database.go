@@ -16,27 +16,27 @@ import (
 )
 
 const (
-	databaseName = "school"    // the database that the program makes on a PostgreSQL of its own
-	baseDomain   = "localhost" // each school is below it: browsers and curl take it for this machine
+	databaseName = "school"    // the database that the program creates on a local server
+	baseDomain   = "localhost" // parent of the schools' domains; browsers and curl resolve it to this machine
 )
 
 var errBadURL = errors.New("--database-url is not a URL of the form postgres://USER@HOST:PORT/DATABASE")
 
-// database is where the program works: the URLs of its three logins.
+// database holds the URLs of the program's three logins, and what else it knows of its database.
 type database struct {
-	shown   string // for people: without a password
-	admin   string // makes the others
+	shown   string // for output: without a password
+	admin   string // creates the other logins
 	owner   string // migrates and creates schools; never serves a request
 	runtime string // serves requests; has no rights of its own
 	roles   schemactx.RoleNames
-	extra   []string        // schemas of extensions, on the search path of every school
+	extra   []string        // schemas of extensions, in the search_path of every school
 	key     key             // of the data directory
-	local   bool            // a PostgreSQL of our own
-	gone    <-chan struct{} // closed when our own PostgreSQL has ended; nil for another's
+	local   bool            // the program runs its own PostgreSQL server
+	gone    <-chan struct{} // closed when the local server has stopped; nil for a remote one
 	close   func()
 }
 
-// openDatabase starts PostgreSQL, or finds another's, and sets it up.
+// openDatabase starts the local PostgreSQL, or uses that of --database-url, and sets it up.
 func openDatabase(ctx context.Context, o options, stderr io.Writer) (*database, error) {
 	db, err := findDatabase(ctx, o, stderr, startServer, loginKey)
 	if err != nil {
@@ -49,8 +49,9 @@ func openDatabase(ctx context.Context, o options, stderr io.Writer) (*database, 
 	return db, nil
 }
 
-// joinDatabase finds a database that has been set up, also beside the program that serves, whose
-// PostgreSQL it uses then. It changes nothing in it: the command may be one that only reads.
+// joinDatabase opens a database that is already set up. It can run beside a serving process and
+// then uses its PostgreSQL. It changes nothing in the database, because the command may be
+// read-only.
 func joinDatabase(ctx context.Context, o options, stderr io.Writer) (*database, error) {
 	db, err := findDatabase(ctx, o, stderr, joinServer, existingKey)
 	if err != nil {
@@ -63,8 +64,8 @@ func joinDatabase(ctx context.Context, o options, stderr io.Writer) (*database, 
 	return db, nil
 }
 
-// findDatabase takes the database of --database-url, or has a PostgreSQL of our own that local
-// finds. It changes nothing in the database.
+// findDatabase uses the database of --database-url, or calls local to find or start a local
+// PostgreSQL. keyOf reads the key for --database-url. It changes nothing in the database.
 func findDatabase(
 	ctx context.Context, o options, stderr io.Writer,
 	local func(ctx context.Context, cfg localpg.Config) (*database, error), keyOf func(dataDir string) (key, error),
@@ -90,7 +91,7 @@ func findDatabase(
 	return db, nil
 }
 
-// startServer starts a PostgreSQL of our own.
+// startServer starts a local PostgreSQL.
 func startServer(ctx context.Context, cfg localpg.Config) (*database, error) {
 	server, err := localpg.Start(ctx, cfg)
 	if err != nil {
@@ -102,7 +103,7 @@ func startServer(ctx context.Context, cfg localpg.Config) (*database, error) {
 	return db, nil
 }
 
-// joinServer does the same, or uses the one that another process has started.
+// joinServer starts a local PostgreSQL, or uses the one that another process has started.
 func joinServer(ctx context.Context, cfg localpg.Config) (*database, error) {
 	db, err := startServer(ctx, cfg)
 	if !errors.Is(err, localpg.ErrInUse) {
@@ -115,8 +116,8 @@ func joinServer(ctx context.Context, cfg localpg.Config) (*database, error) {
 	return localDatabase(server), nil
 }
 
-// localDatabase is on a server of our own. Its socket lets its user in without a password, so that
-// the logins need none.
+// localDatabase returns the database of a local server. The socket of the server accepts its
+// operating-system user without a password, so that the logins need none.
 func localDatabase(server interface {
 	URL(user, database string) string
 },
@@ -131,8 +132,9 @@ func localDatabase(server interface {
 	}
 }
 
-// remoteDatabase is that of --database-url. The passwords of its two logins are derived from a key
-// in the data directory, so that every process with that directory has the same ones.
+// remoteDatabase returns the database of --database-url. The passwords of its two logins are
+// derived from a key in the data directory. Every process with that directory therefore has the
+// same passwords.
 func remoteDatabase(o options, key key) (*database, error) {
 	admin, err := url.Parse(o.databaseURL)
 	if err != nil || admin.Scheme != "postgres" && admin.Scheme != "postgresql" {
@@ -150,10 +152,11 @@ func remoteDatabase(o options, key key) (*database, error) {
 	}, nil
 }
 
-// errOtherPasswords is returned for a database whose logins another data directory has made.
+// errOtherPasswords is returned if another data directory has set the passwords of the logins.
 var errOtherPasswords = errors.New("the logins of the database have passwords of another data directory")
 
-// checkPasswords finds out whether the logins have the passwords of the data directory.
+// checkPasswords returns [errOtherPasswords] unless the logins have the passwords of this data
+// directory.
 func (db *database) checkPasswords(ctx context.Context, o options) error {
 	for _, login := range []string{db.owner, db.runtime} {
 		conn, err := connect(ctx, login)

@@ -10,15 +10,15 @@ import (
 	"strings"
 )
 
-// What the data directory holds, and nothing else.
+// The files and directories of the data directory. It holds nothing else.
 const (
 	clusterDir = "postgres"
 	keyFile    = "logins.key"
-	auditDir   = "audit"   // what the access log could not write yet
-	backupDir  = "backups" // of the schools
+	auditDir   = "audit"   // audit entries that are not in the database yet
+	backupDir  = "backups" // archives of the schools
 )
 
-// checkDataDir refuses a directory that holds what we have not made.
+// checkDataDir refuses a directory that holds a file that the program has not made.
 func checkDataDir(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -35,7 +35,7 @@ func checkDataDir(dir string) error {
 }
 
 // checkMade refuses a data directory without a database. A command that shows or changes schools
-// needs an existing database: in a wrong directory it would make an empty one.
+// needs an existing database: in the wrong directory it would create an empty one.
 func (o *options) checkMade() error {
 	if o.databaseURL != "" {
 		return nil
@@ -45,11 +45,11 @@ func (o *options) checkMade() error {
 		return fmt.Errorf("there is no database in %s: give the directory of an existing one with --data-dir, "+
 			"or make one there with: %s", o.dataDir, o.command("init"))
 	}
-	return nil // other errors show when the database is opened
+	return nil // opening the database reports other errors
 }
 
-// defaultDataDir is where data is kept that --data-dir puts nowhere else. PostgreSQL does
-// not run as root, and the user it then runs as cannot enter root's home.
+// defaultDataDir returns the data directory if --data-dir is not given. PostgreSQL does not run as
+// root, and the user that it then runs as cannot enter root's home directory.
 func defaultDataDir() string {
 	if os.Getuid() == 0 {
 		return "/var/lib/pgtenant/school"

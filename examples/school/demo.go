@@ -14,8 +14,8 @@ import (
 
 var demoSchools = demo.Schools(basicPlan, premiumPlan)
 
-// reserved are the short names that nobody can sign up with: those of the demo, which visitors may
-// look at, and what reads as the platform's own.
+// reserved returns the short names that no new school can have: those of the demo, which visitors
+// can look at, and those that could be taken for the platform's own.
 func reserved() []string {
 	return append(
 		demo.Slugs(),
@@ -47,8 +47,8 @@ func reserved() []string {
 	)
 }
 
-// createDemo makes the schools of the demo that are not there, and goes on with one that an
-// earlier start could not finish.
+// createDemo creates the missing schools of the demo. It resumes a school that an earlier start did
+// not finish.
 func (p *platform) createDemo(ctx context.Context) error {
 	for _, school := range demoSchools {
 		t, err := p.ensureSchool(ctx, school)
@@ -56,10 +56,10 @@ func (p *platform) createDemo(ctx context.Context) error {
 			return fmt.Errorf("demo: %w", err)
 		}
 		if t.Status != tenancy.Active {
-			continue // somebody has suspended it
+			continue // staff have suspended it
 		}
 		if err := p.quarantine.Admit(ctx, &t); err != nil {
-			continue // the log tells why
+			continue // the log has the reason
 		}
 		//tenantvet:allow tenantswitch the demonstration fills its schools before there are requests
 		err = schemactx.WithSchema(ctx, t.Schema, func(ctx context.Context) error {
@@ -72,8 +72,8 @@ func (p *platform) createDemo(ctx context.Context) error {
 	return nil
 }
 
-// ensureSchool makes a school with its plan, open to visitors: also one from before there were
-// either.
+// ensureSchool creates the school, or completes an existing one. It sets its plan and opens it to
+// visitors, also for a school of a version that had neither.
 func (p *platform) ensureSchool(ctx context.Context, s demo.School) (tenancy.Tenant, error) {
 	t, err := p.tenants.BySlug(ctx, s.Slug)
 	switch {

@@ -14,8 +14,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// beforeExtensionsSQL makes of a database what an earlier release has left: its schools have the
-// migrations of package erp alone, and there is no extension.
+// beforeExtensionsSQL turns a database into that of an earlier release: its schools have only the
+// migrations of package erp, and there are no extensions.
 const beforeExtensionsSQL = `do $$
 	declare s text;
 	begin
@@ -27,7 +27,7 @@ const beforeExtensionsSQL = `do $$
 	end $$;
 	drop extension citext; drop extension pg_trgm; drop schema extensions`
 
-// typeOfEmail is the type of the addresses of a school's people, with its schema.
+// typeOfEmail returns the type of the column users.email of a school, with the type's schema.
 func typeOfEmail(t *testing.T, pool *pgxpool.Pool) (name string) {
 	t.Helper()
 	require.NoError(
@@ -39,8 +39,8 @@ func typeOfEmail(t *testing.T, pool *pgxpool.Pool) (name string) {
 	return name
 }
 
-// A school's people are found by an address in any case, and its students by a name that is typed
-// wrong; also in a database that an earlier release has made.
+// Users are found by e-mail address in any case, and students by a misspelt name; also in a
+// database of an earlier release.
 func TestSchoolsUseExtensions(t *testing.T) {
 	t.Parallel()
 	p, db, dir := startIn(t)
@@ -77,11 +77,11 @@ func TestSchoolsUseExtensions(t *testing.T) {
 	require.NoError(t, p.stop())
 }
 
-// Where the database has an extension, it is used where it is.
+// An extension that already exists in another schema is used there.
 func TestSchoolsUseAnExtensionThatIsInPublic(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
-	db.RolePrefix = schemactx.DefaultRoleNames(db.Name).Prefix() // to be dropped after the test
+	db.RolePrefix = schemactx.DefaultRoleNames(db.Name).Prefix() // dropped after the test
 	_, err := db.Pool.Exec(t.Context(), "create extension citext")
 	require.NoError(t, err)
 	dir := tempDir(t)
@@ -103,7 +103,7 @@ func TestSchoolsUseAnExtensionThatIsInPublic(t *testing.T) {
 	require.NoError(t, p.stop())
 }
 
-// Without the extensions nothing starts, and what lacks is named.
+// Without an extension the program does not start, and the error names it.
 func TestAMissingExtensionIsNamed(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)

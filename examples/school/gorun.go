@@ -11,9 +11,9 @@ import (
 	"github.com/oryne/pgtenant/internal/hint"
 )
 
-// stopWithGoRun ends the returned context when the program was started by "go run" and that
-// is gone. Killing "go run" with more than Ctrl-C would otherwise leave the program it
-// started behind, with the port and the database.
+// stopWithGoRun returns a context that ends when the parent process "go run" has ended. If "go run"
+// is killed by another signal than Ctrl-C, the program would otherwise keep running, with the port
+// and the database.
 func stopWithGoRun(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	parent := os.Getppid()
@@ -38,8 +38,8 @@ func stopWithGoRun(ctx context.Context) (context.Context, context.CancelFunc) {
 	return ctx, cancel
 }
 
-// goRun returns the words of the "go run" that the process is, without those for the program, or
-// nil if it is none.
+// goRun returns the command line of the process if it is "go run", without the program's own
+// arguments. Otherwise it returns nil.
 func goRun(pid int) []string {
 	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 	if err != nil || strings.TrimSpace(string(name)) != "go" {
@@ -53,7 +53,8 @@ func goRun(pid int) []string {
 	return []string{"go", "run", "./examples/school"}
 }
 
-// programName is what a person types for the program, as they started this one. A test replaces it.
+// programName returns how the user has started the program, for commands in its output. A test
+// replaces it.
 var programName = sync.OnceValue(func() string {
 	if words := goRun(os.Getppid()); words != nil {
 		return hint.Command(words...)

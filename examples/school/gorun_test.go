@@ -12,7 +12,7 @@ import (
 	"github.com/oryne/pgtenant/internal/hint"
 )
 
-// A hint is typed as the program was started, whatever the directory and the flags of "go run".
+// Hints use the command that started the program, with any directory and flags of "go run".
 func TestHintsAreTypedAsTheProgramWasStarted(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {

@@ -13,8 +13,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// The page to log in on reads no body: one could fill the memory and the disk, and everybody can
-// ask for it.
+// The login page does not read the body of a GET. Such a body could fill the memory and the disk,
+// and the page needs no session.
 func TestTheWayInReadsNoBody(t *testing.T) {
 	t.Parallel()
 	p, _ := startOn(t)
@@ -26,8 +26,8 @@ func TestTheWayInReadsNoBody(t *testing.T) {
 	require.NoError(t, p.stop())
 }
 
-// What is typed for an address may be the password: the access log is kept for years, and read by
-// others.
+// An invalid address is not logged, because it may be the password. The access log is kept for a
+// year and has other readers.
 func TestWhatIsNoAddressIsNotInTheAccessLog(t *testing.T) {
 	t.Parallel()
 	p, db := startOn(t)
@@ -49,8 +49,8 @@ func TestWhatIsNoAddressIsNotInTheAccessLog(t *testing.T) {
 	require.NoError(t, p.stop())
 }
 
-// Whoever guesses at the login of somebody, from many places, keeps them from logging in for a
-// while, and from nothing that they do inside.
+// Password guesses from many clients keep a staff member from logging in for a while, but not from
+// using a running session.
 func TestGuessesAtALoginHoldNobodyUpInside(t *testing.T) {
 	t.Parallel()
 	program, db, dir := startIn(t)
@@ -76,7 +76,7 @@ func TestGuessesAtALoginHoldNobodyUpInside(t *testing.T) {
 	require.NoError(t, program.stop())
 }
 
-// Who is disabled does not come in, and has no session either that would be good again one day.
+// A disabled member cannot log in, and gets no session that would become valid again later.
 func TestDisabledStaffDoNotComeIn(t *testing.T) {
 	t.Parallel()
 	p, db, k := startWithKey(t)
@@ -92,8 +92,8 @@ func TestDisabledStaffDoNotComeIn(t *testing.T) {
 	require.NoError(t, p.stop())
 }
 
-// Another host below the same domain can set cookies for all of them, in front of the one that is
-// good: that locks nobody out.
+// Another host of the same domain can set cookies that come before the valid one. They do not lock
+// the user out.
 func TestCookiesOfOtherHostsLockNobodyOut(t *testing.T) {
 	t.Parallel()
 	p, _, k := startWithKey(t)
@@ -111,8 +111,8 @@ func TestCookiesOfOtherHostsLockNobodyOut(t *testing.T) {
 	require.NoError(t, p.stop())
 }
 
-// A command that says that somebody administers a school has made them so: who is a parent stays
-// one, and is told of.
+// The command that adds an administrator refuses an address that a user has: a parent stays a
+// parent.
 func TestNobodyIsMadeAnAdministratorByAnAddressThatIsTaken(t *testing.T) {
 	t.Parallel()
 	p, db, dir := startIn(t)

@@ -8,7 +8,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
 )
 
-// The plans of the demo. A school with another plan or none has that of basic.
+// The plans of the demo. A school with another plan, or without one, has the limits of basic.
 const (
 	basicPlan   = "basic"
 	premiumPlan = "premium"
@@ -25,8 +25,8 @@ var plans = ratelimit.PlansConfig{
 	},
 }
 
-// rateLimit returns what limits a site's requests: by the school's plan, and by the address of who
-// asks.
+// rateLimit returns the middleware that limits requests by the school's plan and by the client's
+// address.
 func (a *app) rateLimit() (func(http.Handler) http.Handler, error) {
 	limits, err := ratelimit.NewPlans(plans)
 	if err != nil {
@@ -38,12 +38,13 @@ func (a *app) rateLimit() (func(http.Handler) http.Handler, error) {
 	}
 	return ratelimit.Middleware(ratelimit.MiddlewareConfig{
 		Limiter: limiter,
-		Caller:  ratelimit.KeyByIP(nil), // who connects: there is no proxy
+		Caller:  ratelimit.KeyByIP(nil), // the peer address: there is no proxy
 		Logger:  a.logger,
 	})
 }
 
-// decided tells the metrics what the limiter has said. The two packages do not know each other.
+// decided passes the decisions of the limiter to the metrics. The two packages do not import each
+// other.
 func (a *app) decided(ctx context.Context, data ratelimit.DecidedData) {
 	decisions := map[ratelimit.Verdict]metrics.Decision{
 		ratelimit.Allowed: metrics.Allowed, ratelimit.Limited: metrics.Limited, ratelimit.Undecided: metrics.Undecided,

@@ -33,20 +33,20 @@ import (
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
 )
 
-// What all of it costs: GET /api/students/{id} of somebody who has logged in, against a handler of
-// net/http and pgx alone that has the schema in its SQL and asks nobody who they are.
+// The cost of the whole stack: GET /api/students/{id} with a session, compared with a handler of
+// only net/http and pgx that has the schema in its SQL and checks no session.
 //
 //	go test -run '^$' -bench Load -benchtime 20x -timeout 30m ./examples/school
 //
-// A round is a moment of each, in an order of chance, so that both meet the same machine; the
-// requests go to the schools in turn. What counts is the median of the rounds' ratios. README.md
-// has what came of it, and where it goes.
+// A round measures each way for a moment, in random order, so that both have the same load on the
+// machine. The requests go to the schools in turn. The result is the median of the rounds' ratios.
+// README.md has the results and where the time goes.
 
 const (
-	loadConns  = 16                     // requests at a time
-	loadMoment = 500 * time.Millisecond // of each way in a round
-	loadLeadIn = 100 * time.Millisecond // not counted
-	loadPlan   = "load"                 // a limit that is asked and never reached
+	loadConns  = 16                     // concurrent requests
+	loadMoment = 500 * time.Millisecond // of each way, per round
+	loadLeadIn = 100 * time.Millisecond // warm-up, not counted
+	loadPlan   = "load"                 // a plan whose limit is checked but never reached
 	loadSecret = "correct horse battery staple"
 )
 
@@ -83,7 +83,7 @@ func median(values []float64) float64 {
 	return sorted[len(sorted)/2]
 }
 
-// loadPlatform is the example's platform on a database of the benchmark's own.
+// loadPlatform is the example's platform on a new database.
 type loadPlatform struct {
 	*platform
 	url string
@@ -109,7 +109,7 @@ func newLoadPlatform(b *testing.B) loadPlatform {
 	return loadPlatform{platform: p, url: db.owner}
 }
 
-// enrol makes schools of one student each, and the requests of their administrators.
+// enrol creates n schools with one student each, and returns the requests of their administrators.
 func (p loadPlatform) enrol(b *testing.B, app http.Handler, n int) (requests [][]byte) {
 	b.Helper()
 	for i := range n {
@@ -131,7 +131,7 @@ func (p loadPlatform) enrol(b *testing.B, app http.Handler, n int) (requests [][
 	return requests
 }
 
-// logIn logs in until the directory knows the school.
+// logIn retries the login until the directory knows the school.
 func logIn(b *testing.B, app http.Handler, host string) string {
 	b.Helper()
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
@@ -152,7 +152,7 @@ func logIn(b *testing.B, app http.Handler, host string) string {
 	}
 }
 
-// app is the example as it is served.
+// app returns the handler of the example.
 func (p loadPlatform) app(b *testing.B) http.Handler {
 	b.Helper()
 	a, err := newApp(b.Context(), p.platform, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8000})
@@ -161,7 +161,8 @@ func (p loadPlatform) app(b *testing.B) http.Handler {
 	return a.handler
 }
 
-// bare is as little as can give the same answer: the statement of each school has its schema in it.
+// bare returns the smallest handler with the same answer: each school's statement contains its
+// schema.
 func (p loadPlatform) bare(b *testing.B) http.Handler {
 	b.Helper()
 	pool, err := pgxpool.New(b.Context(), p.url)
@@ -178,14 +179,14 @@ func (p loadPlatform) bare(b *testing.B) http.Handler {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api/students/{id}", func(w http.ResponseWriter, r *http.Request) {
-		rows, _ := pool.Query(r.Context(), statements[r.Host], r.PathValue("id")) // its error is that of the next line
+		rows, _ := pool.Query(r.Context(), statements[r.Host], r.PathValue("id")) // CollectExactlyOneRow returns the error
 		student, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[erp.Student])
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(student) // the client has gone
+		_ = json.NewEncoder(w).Encode(student) // an error means that the client has disconnected
 	})
 	return mux
 }
@@ -197,8 +198,7 @@ func (p loadPlatform) serve(b *testing.B, h http.Handler) (addr string) {
 	return s.Listener.Addr().String()
 }
 
-// load sends requests for a moment, on as many connections as there are at a time, and returns how
-// many a second were answered.
+// load sends requests for loadMoment on loadConns connections, and returns the answers per second.
 func load(b *testing.B, addr string, requests [][]byte) float64 {
 	b.Helper()
 	var served atomic.Int64

@@ -15,13 +15,13 @@ import (
 	"strings"
 )
 
-// key makes the passwords of the database's logins, of the demo's people, and the keys that sign
-// and encrypt. It never leaves the data directory.
+// key is the root secret. The passwords of the database's logins and of the demo's users derive
+// from it, and so do the keys that sign and encrypt. It never leaves the data directory.
 type key []byte
 
 const keySize = 32
 
-// loginKey reads the key of the data directory, and makes it at the first start.
+// loginKey reads the key of the data directory. It creates the key at the first start.
 func loginKey(dataDir string) (key, error) {
 	if err := os.MkdirAll(dataDir, 0o755); err != nil {
 		return nil, fmt.Errorf("cannot make the data directory: %w", err)
@@ -29,7 +29,7 @@ func loginKey(dataDir string) (key, error) {
 	path := filepath.Join(dataDir, keyFile)
 	k := make(key, keySize)
 	rand.Read(k)
-	// Of two processes that start at once, the link of one succeeds, and both read that.
+	// If two processes start at the same time, one link succeeds, and both read that file.
 	if err := createFile(path, k); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("cannot write the logins' key: %w", err)
 	}
@@ -46,8 +46,8 @@ func loginKey(dataDir string) (key, error) {
 	return k, nil
 }
 
-// existingKey is loginKey for commands that make nothing. If there is no key it returns one that no
-// database knows.
+// existingKey is loginKey for commands that must create nothing. Without a key file it returns a
+// random key, whose passwords no database accepts.
 func existingKey(dataDir string) (key, error) {
 	if _, err := os.Lstat(filepath.Join(dataDir, keyFile)); errors.Is(err, fs.ErrNotExist) {
 		k := make(key, keySize)
@@ -57,9 +57,9 @@ func existingKey(dataDir string) (key, error) {
 	return loginKey(dataDir)
 }
 
-// checkPrivate refuses a key that others can read: they know all passwords. Who was in the
-// directory before us, such as one in /tmp, can leave us a key of their own there, and it could be
-// read by us no other way.
+// checkPrivate refuses a key file that other users can read, because all passwords derive from it.
+// In a directory such as /tmp, another user could have created the file first. The program could
+// read that user's key only if its mode let others read it.
 func checkPrivate(path string) error {
 	info, err := os.Lstat(path)
 	switch {
@@ -67,7 +67,7 @@ func checkPrivate(path string) error {
 		return fmt.Errorf("cannot read the logins' key: %w", err)
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("%s is no file", path)
-	case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0: // which has no such modes
+	case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0: // Windows has no such modes
 		return fmt.Errorf(
 			"%s can be read or changed by others than its owner, and who has it can be anybody: if it is yours, chmod 600",
 			path,
@@ -76,7 +76,7 @@ func checkPrivate(path string) error {
 	return nil
 }
 
-// createFile makes path with its whole content or not at all.
+// createFile creates path with its whole content, or not at all.
 func createFile(path string, content []byte) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+keyFile+"-*") // mode 0600
 	if err != nil {
@@ -92,15 +92,15 @@ func createFile(path string, content []byte) error {
 
 func (k key) password(role string) string { return hex.EncodeToString(k.derive(role)) }
 
-// derive returns 32 bytes for one purpose, from which neither the key nor those for another purpose
-// can be told.
+// derive returns 32 bytes for one purpose. They reveal neither the key nor the bytes of another
+// purpose.
 func (k key) derive(purpose string) []byte {
 	mac := hmac.New(sha256.New, k)
 	mac.Write([]byte(purpose))
 	return mac.Sum(nil)
 }
 
-// phrase is a password that a person of the demo types: 80 bits, in groups of four.
+// phrase returns the password of a demo user: 80 bits, in groups of four characters.
 func (k key) phrase(whose string) string {
 	text := strings.ToLower(base32.StdEncoding.EncodeToString(k.derive("phrase " + whose)[:10]))
 	return text[:4] + "-" + text[4:8] + "-" + text[8:12] + "-" + text[12:]

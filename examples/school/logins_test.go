@@ -15,7 +15,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// A key that somebody else has left, or can read, is no secret.
+// A key file of another user, or one that others can read, is refused.
 func TestAKeyThatOthersCanReadIsRefused(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -37,7 +37,7 @@ func TestAKeyThatOthersCanReadIsRefused(t *testing.T) {
 	assert.Error(t, err, "a link to a key was taken")
 }
 
-// A --data-dir that was forgotten, or has a typing error, makes no second, empty database.
+// With a missing or misspelt --data-dir, a command does not create a second, empty database.
 func TestCommandsMakeNoDatabase(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "no such data")
@@ -52,12 +52,12 @@ func TestCommandsMakeNoDatabase(t *testing.T) {
 	}
 }
 
-// Commands make nothing in a database that is not set up, and nothing in the data directory. init
-// says what it has made.
+// Commands create nothing in a database that is not set up, and nothing in the data directory. The
+// command init reports what it has created.
 func TestCommandsSetUpNoDatabase(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
-	db.RolePrefix = schemactx.DefaultRoleNames(db.Name).Prefix() // to be dropped after the test
+	db.RolePrefix = schemactx.DefaultRoleNames(db.Name).Prefix() // dropped after the test
 	dir := filepath.Join(tempDir(t), "data")
 	where := []string{"--database-url", db.URL, "--data-dir", dir}
 	objects := func() (all string) {

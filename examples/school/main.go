@@ -16,7 +16,7 @@ func main() {
 	os.Exit(code)
 }
 
-// rootCause returns the innermost error: "address already in use" and no more.
+// rootCause returns the innermost error, such as "address already in use".
 func rootCause(err error) error {
 	for {
 		inner := errors.Unwrap(err)

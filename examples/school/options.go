@@ -25,7 +25,7 @@ type options struct {
 	newPasswords bool
 }
 
-// addTo adds the flags that all commands have.
+// addTo adds the flags of all commands.
 func (o *options) addTo(f *pflag.FlagSet) {
 	f.StringVar(
 		&o.databaseURL,
@@ -48,8 +48,8 @@ func (o *options) addTo(f *pflag.FlagSet) {
 	)
 }
 
-// command is a command of the program for people to type, with the flags that select the data. It
-// leaves out a password in the URL.
+// command returns a command line of the program for output, with the flags that select the data. It
+// omits a password in the URL.
 func (o *options) command(words ...string) string {
 	if o.databaseURL != "" {
 		words = append(words, "--database-url", hint.WithoutPassword(o.databaseURL))
@@ -60,7 +60,7 @@ func (o *options) command(words ...string) string {
 	return programName() + " " + hint.Command(words...)
 }
 
-// addPasswordsTo adds the flag of the commands that make the logins.
+// addPasswordsTo adds the flag --new-passwords, for commands that create the logins.
 func (o *options) addPasswordsTo(f *pflag.FlagSet) {
 	f.BoolVar(
 		&o.newPasswords,
@@ -70,14 +70,14 @@ func (o *options) addPasswordsTo(f *pflag.FlagSet) {
 	)
 }
 
-// directory is a flag whose value is an absolute path, so that it means the same in what the
+// directory is a flag value that is made absolute, so that it stays valid in the commands that the
 // program prints.
 type directory string
 
 func (d *directory) String() string { return string(*d) }
 func (d *directory) Type() string   { return "directory" }
 
-// absolute is a path from the root. Where there is no current directory it stays as it is.
+// absolute returns the absolute path. Without a current directory it returns path unchanged.
 func absolute(path string) string {
 	if abs, err := filepath.Abs(path); err == nil {
 		return abs
@@ -94,9 +94,9 @@ func (d *directory) Set(path string) error {
 	return err
 }
 
-// addActorTo adds the flag that says who runs a command. Who can read the data directory can be
-// anybody, as with the logins: it is for the access log, and for drops, which take two people of
-// the platform's staff.
+// addActorTo adds the flag --actor: the person who runs a command. It is not authenticated, because
+// a user who can read the data directory can use every login. It is for the access log, and for
+// drops, which take two members of the staff.
 func (o *options) addActorTo(f *pflag.FlagSet) {
 	f.StringVar(
 		&o.actor,
@@ -106,26 +106,26 @@ func (o *options) addActorTo(f *pflag.FlagSet) {
 	)
 }
 
-// who is who runs a command.
+// who returns the actor of a command: --actor, or the operating-system user.
 func (o *options) who() string {
 	if o.actor != "" {
 		return o.actor
 	}
 	u, err := user.Current()
 	if err != nil {
-		return "command line" // a system without a list of users
+		return "command line" // no user database
 	}
 	return u.Username
 }
 
-// addServingTo adds those of who serves.
+// addServingTo adds the flags of the commands that serve.
 func (o *options) addServingTo(f *pflag.FlagSet) {
 	o.addPasswordsTo(f)
 	f.StringVar(&o.listen, "listen", "127.0.0.1:8000", "`address` to serve on")
 	f.BoolVar(&o.noDemo, "no-demo", false, "do not create the schools of the demo")
 }
 
-// logger writes to stderr, each line with its school and request.
+// logger returns a logger to stderr. Each line has the school and the request.
 func (o *options) logger(stderr io.Writer) *slog.Logger {
 	level := slog.LevelWarn
 	if o.verbose {

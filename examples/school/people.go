@@ -9,12 +9,12 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
-// person is somebody who can log in. The password, and what one-time codes are made of, come from
-// the key of the data directory: whoever can read that file can be anybody here, and nobody else
-// can.
+// person is a demo user who can log in. The password and the secret of one-time codes derive from
+// the key of the data directory. A process that can read that key can log in as any of them; no
+// other can.
 type person struct{ email, name string }
 
-// staffPeople are the platform's staff at first. They are two, as one alone can drop nothing.
+// staffPeople are the first members of the staff. There are two, because a drop takes two people.
 var staffPeople = []person{
 	{"ada@platform.example", "Ada Lindgren"},
 	{"grace@platform.example", "Grace Okonkwo"},
@@ -22,7 +22,7 @@ var staffPeople = []person{
 
 func (k key) secret(email string) []byte { return k.derive("one-time codes of " + email)[:20] }
 
-// openStaff makes what lets the platform's staff in.
+// openStaff creates the signer of sessions and the staff login.
 func (p *platform) openStaff() (err error) {
 	if p.signer, err = tenanttoken.NewSigner(p.key.derive("sessions")); err != nil {
 		return err
@@ -37,7 +37,7 @@ func (p *platform) openStaff() (err error) {
 	return err
 }
 
-// ensureStaff lets the first of them in: without, nobody could use the console.
+// ensureStaff creates the first members of the staff. Without them the console could not be used.
 func (p *platform) ensureStaff(ctx context.Context) error {
 	for _, who := range staffPeople {
 		err := p.staff.Ensure(ctx, staff.Member{
@@ -50,8 +50,8 @@ func (p *platform) ensureStaff(ctx context.Context) error {
 	return nil
 }
 
-// drops says what it takes to drop a school: two people, of whom the one who does it has a one-time
-// code, a backup of the last day, and that all of it can be logged.
+// drops returns the conditions for dropping a school: two people, a one-time code of the one who
+// drops it, a backup of the last day, and a working access log.
 func (p *platform) drops() tenancy.DropConfig {
 	code := tenancy.ApproverFunc(func(ctx context.Context, data tenancy.ApprovalData) error {
 		return p.staff.CheckCode(ctx, data.Actor, data.Proof)

@@ -19,7 +19,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
-// newUser returns the command that lets the first person into a school that a command has made.
+// newUser returns the command that adds the first administrator to a school that was created by a
+// command.
 func newUser(o *options) *cobra.Command {
 	return own(o, cobra.Command{
 		Use:     "admin SCHOOL ADDRESS",
@@ -55,7 +56,8 @@ func newUser(o *options) *cobra.Command {
 	})
 }
 
-// readPassword asks on a terminal, where it is not shown, and reads a line elsewhere.
+// readPassword reads the password from a terminal without echo, or otherwise one line of standard
+// input.
 func readPassword(cmd *cobra.Command) (string, error) {
 	if in, ok := cmd.InOrStdin().(*os.File); ok && term.IsTerminal(int(in.Fd())) {
 		fmt.Fprint(cmd.ErrOrStderr(), "Password: ")

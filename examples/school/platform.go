@@ -22,27 +22,28 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
-// platform is what serving and each command begin with: the packages of the library, put together.
+// platform holds the packages of the library, wired together. Serving and each command start with
+// it.
 type platform struct {
 	owner, runtime *pgxpool.Pool
-	db             *schemactx.DB     // what requests query: the runtime login, scoped
-	registry       *tenancy.Registry // which schools there are, as requests may know it
-	tenants        *tenancy.Manager  // what makes schools: the owner
+	db             *schemactx.DB     // for requests: the runtime login, scoped
+	registry       *tenancy.Registry // the schools, as the runtime login may read them
+	tenants        *tenancy.Manager  // creates and changes schools: the owner login
 	runner         *migrate.Runner
-	quarantine     *quarantine.Quarantine // schools whose schemas this program cannot work with; nil in commands
-	log            *audit.Log             // who did what
+	quarantine     *quarantine.Quarantine // schools with schemas that the program cannot use; nil in commands
+	log            *audit.Log             // the access log
 	metrics        *metrics.Metrics
 	store          *backup.Dir
 	backups        *backup.Service
 	schedule       *backup.Schedule
 	key            key
-	signer         *tenanttoken.Signer // of sessions
-	staff          *staff.Staff        // who may do all this from a browser
+	signer         *tenanttoken.Signer // signs sessions
+	staff          *staff.Staff        // logs in the staff
 	schools        *schools.Maker
 	logger         *slog.Logger
 }
 
-// openPlatform opens the pools and puts the packages together. It changes nothing in the database.
+// openPlatform opens the pools and wires the packages together. It changes nothing in the database.
 func openPlatform(
 	ctx context.Context,
 	database *database,
@@ -87,7 +88,7 @@ func openPlatform(
 	return p, p.openBackups(database.roles)
 }
 
-// openTenants makes what migrates the schools' schemas, and what makes schools.
+// openTenants creates the migration runner and the tenant manager.
 func (p *platform) openTenants(database *database) (err error) {
 	p.runner, err = migrate.New(p.owner, migrate.Config{
 		Shared: []migrate.Source{
@@ -101,8 +102,7 @@ func (p *platform) openTenants(database *database) (err error) {
 			{Name: "schools", FS: schools.Migrations(), Base: schools.Base},
 		},
 		ExtraSearchPath: database.extra,
-		// A school that is locked is not waited for long when the program starts: it is in quarantine
-		// then.
+		// Wait only briefly for a locked school at the start. The school is put into quarantine instead.
 		LockTimeout: 2 * time.Second, LockRetries: 1,
 		Logger: p.logger,
 	})
@@ -116,7 +116,7 @@ func (p *platform) openTenants(database *database) (err error) {
 		Hooks:    p.metrics.Lifecycle(p.log.TenancyHooks(tenancy.Hooks{})),
 		Drop:     p.drops(),
 		Plans:    func() []string { return []string{basicPlan, premiumPlan} },
-		Stock:    tenancy.StockConfig{Size: 2}, // so that who signs up need not wait
+		Stock:    tenancy.StockConfig{Size: 2}, // so that sign-up does not wait for a new schema
 		Logger:   p.logger,
 	})
 	if err != nil {
@@ -131,9 +131,9 @@ func (p *platform) openTenants(database *database) (err error) {
 	return nil
 }
 
-// prepare brings what schools share up to date, and then the schema of every school. Schools whose
-// schemas cannot be brought up to date are in quarantine, and the others are served. It refuses a
-// database in which something breaks the isolation.
+// prepare migrates the shared tables, and then the schema of every school. A school whose migration
+// fails is put into quarantine, and the others are served. prepare returns an error if something in
+// the database breaks the isolation.
 func (p *platform) prepare(ctx context.Context, roles schemactx.RoleNames) error {
 	if err := p.tenants.Init(ctx); err != nil {
 		return err
@@ -147,7 +147,7 @@ func (p *platform) prepare(ctx context.Context, roles schemactx.RoleNames) error
 	})
 	p.metrics.Migrated(report)
 	if report.Stopped != nil {
-		return err // the run failed, and not schools
+		return err // the run itself failed, not single schools
 	}
 	if err != nil {
 		p.logger.ErrorContext(ctx, "not every school could be migrated", slog.Any("error", err))
@@ -161,9 +161,9 @@ func (p *platform) prepare(ctx context.Context, roles schemactx.RoleNames) error
 	return p.check(ctx, roles)
 }
 
-// check refuses to work in a database in which something breaks the isolation, such as a runtime
-// login with rights of its own. Its warnings are not shown: 'school check' has them, and 'school
-// init --harden' settles them.
+// check returns an error if something in the database breaks the isolation, such as a runtime login
+// with privileges of its own. It does not show warnings: 'school check' shows them, and 'school
+// init --harden' fixes them.
 func (p *platform) check(ctx context.Context, roles schemactx.RoleNames) error {
 	report, err := admin.Check(
 		ctx,
@@ -176,7 +176,8 @@ func (p *platform) check(ctx context.Context, roles schemactx.RoleNames) error {
 	return report.Err()
 }
 
-// close writes what the log still has to the database, or where that is away to the data directory.
+// close writes the remaining log entries to the database, or to the data directory if the database
+// is unavailable. Then it closes the store and the pools.
 func (p *platform) close(ctx context.Context) (err error) {
 	if p.log != nil {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)

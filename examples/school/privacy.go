@@ -8,8 +8,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// anonymous is what a clone has instead of people: `school clone --anonymize`. Keys stay, so that
-// everything still belongs together.
+// anonymous holds the replacements for personal data in a clone: `school clone --anonymize`. Keys
+// stay, so that references remain valid.
 var anonymous = map[backup.Column]backup.Anonymizer{
 	{Table: "students", Name: "first_name"}:       always("Student"),
 	{Table: "students", Name: "last_name"}:        numbered("No. %d"),
@@ -18,19 +18,19 @@ var anonymous = map[backup.Column]backup.Anonymizer{
 	{Table: "parents", Name: "name"}:              numbered("Parent No. %d"),
 	{Table: "parents", Name: "phone"}:             always(""),
 	{Table: "teachers", Name: "name"}:             numbered("Teacher No. %d"),
-	{Table: "payments", Name: "reference"}:        always(""), // often who has paid
+	{Table: "payments", Name: "reference"}:        always(""), // often the name of the payer
 	{Table: "users", Name: "name"}:                always("User"),
 	{Table: "users", Name: "email"}:               numbered("user%d@example.invalid"),
-	{Table: "users", Name: "password_hash"}:       nothing, // nobody can log in
+	{Table: "users", Name: "password_hash"}:       nothing, // disables all logins
 }
 
-// nothing puts null in the place of any value.
+// nothing replaces each value by NULL.
 var nothing = backup.AnonymizerFunc(func(_ context.Context, v backup.Value) (backup.Value, error) {
 	v.Text, v.Null = "", true
 	return v, nil
 })
 
-// always puts one text in the place of any value.
+// always replaces each value by the same text.
 func always(text string) backup.Anonymizer {
 	return backup.AnonymizerFunc(func(_ context.Context, v backup.Value) (backup.Value, error) {
 		v.Text, v.Null = text, false
@@ -38,7 +38,7 @@ func always(text string) backup.Anonymizer {
 	})
 }
 
-// numbered puts a text in the place of each value that no other has.
+// numbered replaces each value by a text with a number of its own.
 func numbered(format string) backup.Anonymizer {
 	var n atomic.Int64
 	return backup.AnonymizerFunc(func(_ context.Context, v backup.Value) (backup.Value, error) {
@@ -47,8 +47,7 @@ func numbered(format string) backup.Anonymizer {
 	})
 }
 
-// subjects is what a school has about one student, by the admission number: `school export
-// --subject`.
+// subjects exports the data of one student, found by admission number: `school export --subject`.
 func (p *platform) subjects() (*backup.SubjectExporter, error) {
 	const student = " join students s on s.id = "
 	const ofStudent = " where s.admission_number = $1 order by 1"

@@ -14,8 +14,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// A clone for development has none of the school's people, and a person gets what is theirs and
-// nobody else's.
+// A clone for development has no personal data, and a subject export has only the data of its
+// person.
 func TestPeopleAreNotInACloneAndGetWhatIsTheirs(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
@@ -64,7 +64,7 @@ func TestPeopleAreNotInACloneAndGetWhatIsTheirs(t *testing.T) {
 		require.NoError(t, err)
 		content, err := io.ReadAll(r)
 		require.NoError(t, err)
-		rows[f.Name] = strings.Count(string(content), "\n") - 1 // without the heading
+		rows[f.Name] = strings.Count(string(content), "\n") - 1 // without the header
 		if strings.Contains(string(content), "A-0002") {
 			t.Errorf("%s tells of somebody else", f.Name)
 		}

@@ -10,8 +10,8 @@ import (
 
 const jsonType = "application/json"
 
-// A school that somebody signs up is there at once, is theirs alone, and is no matter of anybody
-// else's.
+// A school that is signed up exists at once, is accessible only to its administrator, and is not in
+// the public list.
 func TestSignUp(t *testing.T) {
 	t.Parallel()
 	p, db, k := startWithKey(t)
@@ -46,7 +46,7 @@ func TestSignUp(t *testing.T) {
 		expect(t, 415)
 	p.ask(t, "DELETE", "localhost", "/api/tenants/", "").expect(t, 405)
 
-	// The public sees the schools of the demo alone, staff all.
+	// The public list has only the schools of the demo. Staff see all schools.
 	list := p.ask(t, "GET", "localhost", "/api/tenants/", "").expect(t, 200, "schoola", "schoolc")
 	assert.NotContains(t, list.body, "elmpark", "the list tells of others")
 	assert.NotContains(t, list.body, "tenant_", "the list tells of others")
@@ -64,7 +64,7 @@ func TestSignUp(t *testing.T) {
 	p.ask(t, "POST", "localhost", "/api/auth/login", `{"email": "`+ada+`", "password": "x", "code": "1"}`, "Content-Type", jsonType).
 		expect(t, 401)
 
-	// Its administrator comes in, there and nowhere else.
+	// The administrator can log in on the school's own host only.
 	login := `{"email": "me@elmpark.example", "password": "correct horse"}`
 	p.ask(t, "POST", "schoola.localhost", "/api/auth/login", login, "Content-Type", jsonType).expect(t, 401)
 	a = p.ask(t, "POST", "elmpark.localhost", "/api/auth/login", login, "Content-Type", jsonType).expect(t, 200)
@@ -88,7 +88,7 @@ func TestSignUp(t *testing.T) {
 			where action = 'login_failed' and details->>'reason' = 'a session of another site' and slug in ('schoola', 'elmpark')`).Scan(&found))
 		return found
 	})
-	// What programs do is logged under whose session it is.
+	// Requests of programs are logged with the user of their session.
 	p.ask(t, "POST", "elmpark.localhost", "/api/classes/", `{"name": "7", "section": "b", "year": 2026}`, "Content-Type", jsonType, "Authorization", mine).
 		expect(t, 201)
 	eventually(t, "the new class is logged", func() (found bool) {
@@ -103,7 +103,7 @@ func TestSignUp(t *testing.T) {
 	require.NoError(t, p.stop())
 }
 
-// What people see of a school is what their role may see, on its pages as in its API.
+// A user sees only what the role allows, on the pages and in the API.
 func TestThePagesOfASchool(t *testing.T) {
 	t.Parallel()
 	p, db, k := startWithKey(t)

@@ -17,7 +17,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// logBuffer is a log that is read while the program writes it.
+// logBuffer is a log that can be read while the program writes it.
 type logBuffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -35,9 +35,9 @@ func (l *logBuffer) has(text string) bool {
 	return strings.Contains(l.text.String(), text)
 }
 
-// A program that starts on a database in which one school's migration fails, one is locked, one is
-// newer and one was edited serves the others, says so on every page for who runs the platform, and
-// takes each back when it is repaired.
+// The program starts on a database with four bad schools: one whose migration fails, one that is
+// locked, one that is newer, and one that was edited. It serves the other schools, shows the
+// problem to staff, and serves each school again after its repair.
 func TestOneSchoolThatCannotBeMigratedKeepsNoOtherOut(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
@@ -64,7 +64,7 @@ func TestOneSchoolThatCannotBeMigratedKeepsNoOtherOut(t *testing.T) {
 		require.NoError(t, command("migrate", "down", "--schema", schema[slug], "--yes"))
 	}
 	for _, sql := range []string{
-		"create index students_name_near on " + schema["schoola"] + ".students (id)", // is in the migration's way
+		"create index students_name_near on " + schema["schoola"] + ".students (id)", // makes the migration fail
 		"insert into " + schema["schoolc"] + ".goose_db_version (version_id, is_applied) values (99, true)",
 		"comment on table " + schema["elm"] + ".goose_db_version is null",
 	} {
@@ -101,7 +101,7 @@ func TestOneSchoolThatCannotBeMigratedKeepsNoOtherOut(t *testing.T) {
 		p.ask(t, "GET", slug+".localhost", "/", "", "Accept", "text/html").expect(t, 503, "Being updated")
 		assert.True(t, log.has("schema="+schema[slug]), "the log does not name %s", slug)
 	}
-	for _, slug := range []string{"elm", "oak"} { // nobody has logged in
+	for _, slug := range []string{"elm", "oak"} { // no login
 		site(slug).expect(t, 401)
 	}
 	p.ask(t, "GET", "localhost", "/", "", "Accept", "text/html").expect(t, 200)
@@ -119,7 +119,7 @@ func TestOneSchoolThatCannotBeMigratedKeepsNoOtherOut(t *testing.T) {
 		`pgtenant_quarantined_tenants{reason="newer"} 1`, `pgtenant_refused_requests_total{reason="quarantined"}`)
 
 	require.NoError(t, lock.Rollback(t.Context()))
-	require.NoError(t, command("migrate", "--schema", schema["schoolb"])) // another process
+	require.NoError(t, command("migrate", "--schema", schema["schoolb"])) // in another process
 	_, err = db.Pool.Exec(
 		t.Context(),
 		"delete from "+schema["schoolc"]+".goose_db_version where version_id = 99; drop index "+
@@ -127,7 +127,7 @@ func TestOneSchoolThatCannotBeMigratedKeepsNoOtherOut(t *testing.T) {
 	)
 	require.NoError(t, err)
 	p.post(t, "localhost", "/admin/tenants/schoola/migrate", cookie).expect(t, 303)
-	site("schoola").expect(t, 200) // at once
+	site("schoola").expect(t, 200) // without delay
 	for _, slug := range []string{"schoolb", "schoolc"} {
 		eventually(t, slug+" is served again", func() bool { return site(slug).status == 200 })
 	}

@@ -15,10 +15,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// shown is a command of the README with its output.
+// shown is a command of the README and its output.
 type shown struct{ command, output string }
 
-// readme returns what the README shows, in its order.
+// readme returns the commands of the README in order.
 func readme(t *testing.T) (all []shown) {
 	t.Helper()
 	content, err := os.ReadFile("README.md")
@@ -33,11 +33,11 @@ func readme(t *testing.T) (all []shown) {
 	return all
 }
 
-// What differs from run to run: the names of backups, the numbers of schemas beside the tenants'
-// own, times, and who types.
+// Patterns for output that differs between runs: names of backups, numbers of auxiliary schemas,
+// times, and the actor.
 var (
 	side       = regexp.MustCompile(`tenant_1_r\d+`)
-	newSchema  = regexp.MustCompile(`tenant_(\d{2,}|[4-9])\b`) // behind those of the demo: how many are in stock differs
+	newSchema  = regexp.MustCompile(`tenant_(\d{2,}|[4-9])\b`) // not of the demo: the stock differs
 	backupName = regexp.MustCompile(
 		`([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/)?(tenant_N|\d+)-([a-z]+)/\d{8}T\d{6}Z-[a-z0-9]{10}\.tar`,
 	)
@@ -46,7 +46,7 @@ var (
 	size      = regexp.MustCompile(`\d+\.\d KiB`)
 	row       = regexp.MustCompile(`\d+ rows in \d chains?`)
 	blanks    = regexp.MustCompile(` +`)
-	// the column before the details of a record of the access log
+	// the column before the details of an entry of the access log
 	actor = regexp.MustCompile(`(?m)^TIMEZ \S+ \S+ ("[^"]*"|\S+) \S+ \{`)
 )
 
@@ -67,7 +67,7 @@ func normal(output, name string) string {
 	return strings.TrimSpace(output)
 }
 
-// Every command of the README, in the shell of a reader, against a program that runs as it says.
+// Runs every command of the README in a shell, against a running program, and compares the output.
 func TestWhatTheReadmeShows(t *testing.T) {
 	t.Parallel()
 	for _, tool := range []string{"bash", "curl", "psql"} {
@@ -87,7 +87,7 @@ func TestWhatTheReadmeShows(t *testing.T) {
 		shell.Dir = work
 		shell.Env = append(os.Environ(), "SCHOOL_TEST_PROGRAM=1", "SCHOOL="+os.Args[0], "DATA="+data,
 			"DATABASE="+regexp.MustCompile(`psql '(.*)'`).FindStringSubmatch(p.output)[1])
-		out, _ := shell.CombinedOutput() // grep and diff end with 1 where the README shows that
+		out, _ := shell.CombinedOutput() // grep and diff exit with 1 where the README shows that
 		return string(out)
 	}
 	eventually(t, "the schedule's first backups", func() bool {
@@ -97,8 +97,8 @@ func TestWhatTheReadmeShows(t *testing.T) {
 	})
 	for _, s := range readme(t) {
 		want, got := normal(s.output, "ada"), normal(given(run(s.command), data), who.Username)
-		// The program hears a moment later of what a command beside it did, and surveys its tenants in
-		// the background.
+		// The program sees a moment later what another process did, and surveys its tenants in the
+		// background. So the output of curl is retried.
 		for range 300 {
 			if got == want || !strings.HasPrefix(s.command, "curl") {
 				break
@@ -121,14 +121,13 @@ func TestWhatTheReadmeShows(t *testing.T) {
 		"a command where nothing serves")
 }
 
-// given takes from hints the flag that every command of the test is given, and that of a reader is
-// not.
+// given removes the flag --data-dir from hints: every command of the test has it, but not those of
+// the README.
 func given(output, data string) string {
 	return strings.ReplaceAll(output, ` --data-dir "`+data+`"`, "")
 }
 
-// eventually waits until something is as it will be, for as long as that can take on a machine with
-// much to do.
+// eventually waits until is returns true, for at most a minute.
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !is(); time.Sleep(50 * time.Millisecond) {

@@ -27,9 +27,10 @@ import (
 	"github.com/oryne/pgtenant/tenancy/manage"
 )
 
-// TestMain lets the test binary be the program, so that a test can kill it, and a shell call it.
+// TestMain makes the test binary act as the program, so that a test can kill it and a shell can run
+// it.
 func TestMain(m *testing.M) {
-	programName = func() string { return "go run ./examples/school" } // as the README does
+	programName = func() string { return "go run ./examples/school" } // as in the README
 	if os.Getenv("SCHOOL_TEST_PROGRAM") != "" {
 		main()
 		os.Exit(0)
@@ -39,9 +40,9 @@ func TestMain(m *testing.M) {
 
 var port = regexp.MustCompile(`localhost:(\d+)/\n`)
 
-// program is a run of the example.
+// program is a running example.
 type program struct {
-	output string // up to the welcome
+	output string // up to the end of the welcome
 	port   string
 	stop   func() error
 }
@@ -55,16 +56,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return root.ExecuteContext(ctx)
 }
 
-// oneLine is an error as a user of the program sees it.
+// oneLine returns the text of an error on one line.
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
-// start runs the program in this process until it has welcomed its user.
+// start runs the program in this process. It returns after the welcome.
 func start(t *testing.T, args ...string) (*program, error) {
 	t.Helper()
 	return startLogging(t, io.Discard, args...)
 }
 
-// startLogging is start with its log.
+// startLogging is start with a writer for the log.
 func startLogging(t *testing.T, log io.Writer, args ...string) (*program, error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -90,7 +91,7 @@ func startLogging(t *testing.T, log io.Writer, args ...string) (*program, error)
 	return p, nil
 }
 
-// readWelcome reads up to the last line that a started program prints.
+// readWelcome reads up to the last line of the welcome.
 func readWelcome(r io.Reader) (output string, welcomed bool) {
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
@@ -102,7 +103,7 @@ func readWelcome(r io.Reader) (output string, welcomed bool) {
 	return output, false
 }
 
-// get asks the program with a Host header.
+// get sends a GET with a Host header.
 func get(t *testing.T, port, host, path string) (status int, contentType, body string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:"+port+path, nil)
@@ -137,7 +138,7 @@ func admissions(t *testing.T, port, host string) []string {
 func expectSchools(t *testing.T, port string) {
 	t.Helper()
 	a, b := admissions(t, port, "schoola.localhost"), admissions(t, port, "schoolb.localhost:8000")
-	// a page
+	// a full page
 	if assert.Len(t, a, 100, "school A has %v, school B %v", a, b) &&
 		assert.Len(t, b, 100, "school A has %v, school B %v", a, b) &&
 		assert.Equal(t, "A-0001", a[0], "school A has %v, school B %v", a, b) {
@@ -158,7 +159,7 @@ func expectSchools(t *testing.T, port string) {
 	assert.Contains(t, body, "Brookfield College", "public site: %d", status)
 }
 
-// tempDir is t.TempDir where PostgreSQL's user can enter it too.
+// tempDir is t.TempDir, but the user that runs PostgreSQL can enter it.
 func tempDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "school-test-*")
@@ -168,8 +169,8 @@ func tempDir(t *testing.T) string {
 	return dir
 }
 
-// startLocal starts the program on a PostgreSQL of its own, or skips where no binaries are
-// to be had.
+// startLocal starts the program with a local PostgreSQL. It skips the test if there are no
+// PostgreSQL binaries.
 func startLocal(t *testing.T, args ...string) *program {
 	t.Helper()
 	p, err := start(t, args...)
@@ -195,7 +196,8 @@ func TestTwoStartsOnOneDataDirectory(t *testing.T) {
 	require.NoError(t, p.stop())
 }
 
-// expectRuntimeReadsNothing connects to the URL that the program has printed.
+// expectRuntimeReadsNothing connects as the runtime login to the URL that the program has printed,
+// and expects that it can read nothing.
 func expectRuntimeReadsNothing(t *testing.T, output string) {
 	t.Helper()
 	shown := regexp.MustCompile(`psql '(.*)'`).FindStringSubmatch(output)
@@ -212,7 +214,7 @@ func expectRuntimeReadsNothing(t *testing.T, output string) {
 func TestDatabaseOfSomebodyElse(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
-	db.RolePrefix = schemactx.DefaultRoleNames(db.Name).Prefix() // to be dropped after the test
+	db.RolePrefix = schemactx.DefaultRoleNames(db.Name).Prefix() // dropped after the test
 	dir := filepath.Join(tempDir(t), "data")
 	args := []string{"--database-url", db.URL, "--data-dir", dir}
 	p, err := start(t, args...)
@@ -233,8 +235,8 @@ func TestDatabaseOfSomebodyElse(t *testing.T) {
 		assert.Contains(t, p.output, " --data-dir "+dir, "the hint to run %s lacks the flags that were given", command)
 	}
 
-	// Another data directory has other passwords for the same logins. Nothing that it is named for
-	// changes them.
+	// Another data directory has other passwords for the same logins. Commands with it do not change
+	// the passwords.
 	passwords := func() (all string) {
 		require.NoError(
 			t,
@@ -271,7 +273,7 @@ func TestDatabaseOfSomebodyElse(t *testing.T) {
 	require.NoError(t, p.stop())
 }
 
-// A program that finds its runtime login with rights of its own does not serve.
+// The program does not serve if its runtime login has privileges of its own.
 func TestDatabaseThatBreaksTheIsolation(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
@@ -337,7 +339,7 @@ func TestStartsThatCannotBe(t *testing.T) {
 	}
 }
 
-// silent is the URL of a server that takes connections and never says a word.
+// silent returns the URL of a server that accepts connections and never answers.
 func silent(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -346,7 +348,7 @@ func silent(t *testing.T) string {
 	return "postgres://u:secret@" + l.Addr().String() + "/x?connect_timeout=1&sslmode=disable"
 }
 
-// What a relative path means is the directory, and in all that is printed.
+// A relative data directory works, and is printed as an absolute path.
 func TestARelativeDataDirectoryIsPrintedAsWhatItIs(t *testing.T) {
 	t.Parallel()
 	wd, err := os.Getwd()
@@ -381,8 +383,7 @@ func TestPortInUse(t *testing.T) {
 	}
 }
 
-// Killed as nothing can catch, the program leaves no PostgreSQL behind, and the next start
-// works.
+// After SIGKILL the program leaves no PostgreSQL running, and the next start works.
 func TestKilledProgram(t *testing.T) {
 	t.Parallel()
 	if _, err := os.Stat("/proc/self"); err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// setUp makes what the program needs in the database.
+// setUp creates the roles and extensions, hardens a local server, and checks the result.
 func (db *database) setUp(ctx context.Context, o options) error {
 	cfg, err := db.setupConfig(ctx, o)
 	if err != nil {
@@ -30,8 +30,9 @@ func (db *database) setUp(ctx context.Context, o options) error {
 	return db.expectSetUp(ctx, o)
 }
 
-// setupConfig is what Setup is called with. Logins that exist keep their passwords: a program with
-// another data directory may be serving with them. Our own database is made first, if need be.
+// setupConfig returns the configuration for [admin.Setup]. Existing logins keep their passwords,
+// because a program with another data directory may be serving with them. On a local server it
+// first creates the database if it is missing.
 func (db *database) setupConfig(ctx context.Context, o options) (admin.SetupConfig, error) {
 	cfg := setupConfig()
 	cfg.Roles = db.roles
@@ -55,13 +56,13 @@ func (db *database) setupConfig(ctx context.Context, o options) (admin.SetupConf
 	return cfg, err
 }
 
-// setupConfig is what every database of schools needs.
+// setupConfig returns the part of the configuration that every database of schools needs.
 func setupConfig() admin.SetupConfig {
 	return admin.SetupConfig{Extensions: schools.Extensions, ExtraSearchPath: []string{admin.DefaultExtensionSchema}}
 }
 
-// setUp makes the roles and the extensions. Without the extensions there are no schools: the
-// migrations need them.
+// setUp creates the roles and the extensions. It returns an error if an extension is missing,
+// because the migrations need them.
 func setUp(ctx context.Context, adminURL string, cfg admin.SetupConfig) error {
 	return asAdmin(ctx, adminURL, func(conn *pgx.Conn) error {
 		report, err := admin.Setup(ctx, conn, cfg)
@@ -72,7 +73,7 @@ func setUp(ctx context.Context, adminURL string, cfg admin.SetupConfig) error {
 	})
 }
 
-// create makes the program's database on a PostgreSQL of our own where it is not there yet.
+// create creates the program's database on a local server if it does not exist.
 func (db *database) create(ctx context.Context) error {
 	admin, err := url.Parse(db.admin)
 	if err != nil {
@@ -90,8 +91,8 @@ func (db *database) create(ctx context.Context) error {
 	})
 }
 
-// harden takes from everybody what a statement could leave its scope with. On a PostgreSQL of our
-// own there is no other database that this could be wrong for; elsewhere 'init --harden' does it.
+// harden revokes from PUBLIC what a statement could use to leave its schema. A local server has no
+// other database that this could break. For other servers the administrator runs 'init --harden'.
 func (db *database) harden(ctx context.Context) error {
 	if !db.local {
 		return nil
@@ -125,8 +126,8 @@ func (db *database) expectSetUp(ctx context.Context, o options) error {
 	return db.checkPasswords(ctx, o)
 }
 
-// look finds out what the database lacks, and in which schemas the extensions are: one that it had
-// before us is not where we would have put it.
+// look returns what the database lacks, and records the schemas of the extensions. An extension
+// that existed before may be in another schema than the one that Setup uses.
 func (db *database) look(ctx context.Context) (missing []string, err error) {
 	db.extra = nil
 	err = asAdmin(ctx, db.admin, func(conn *pgx.Conn) error {
@@ -158,7 +159,7 @@ func (db *database) look(ctx context.Context) (missing []string, err error) {
 	return missing, err
 }
 
-// missingLogins returns those of the two logins that do not exist.
+// missingLogins returns which of the two logins do not exist.
 func (db *database) missingLogins(ctx context.Context, conn *pgx.Conn) (missing []string, err error) {
 	for _, login := range []string{db.roles.Owner(), db.roles.Runtime()} {
 		var exists bool

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A school that is begun is made to its end: otherwise whoever loses the connection has a school
-// without an administrator, and a name that is taken by it.
+// The creation of a school continues after the client has disconnected. Otherwise a lost connection
+// would leave a school without an administrator that keeps its short name.
 func TestASchoolIsMadeAlsoForWhoHasHungUp(t *testing.T) {
 	t.Parallel()
 	p, db := startOn(t)
@@ -68,7 +68,7 @@ func TestASchoolIsMadeAlsoForWhoHasHungUp(t *testing.T) {
 	eventually(t, "the first administrator waits", func() bool { return blocked() == 1 })
 	hangUp()
 	<-gone
-	time.Sleep(200 * time.Millisecond) // in which the server hears of it, and would give up
+	time.Sleep(200 * time.Millisecond) // time for the server to notice the disconnect
 	require.NoError(t, tx.Rollback(t.Context()))
 
 	eventually(t, "the school", func() (there bool) {

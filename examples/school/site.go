@@ -16,9 +16,9 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// routes is all that is served, from the outside in: an id for the request, the health checks and
-// the style sheet, whose host it is, the metrics, the limits, and the access log. What a limit
-// refuses is counted and not logged, so that a flood of requests is no flood of rows.
+// routes builds the whole handler, from the outside in: request id, health checks and style sheet,
+// host, metrics, rate limits, access log. A request that a limit refuses is counted but not logged,
+// so that a flood of requests does not become a flood of rows.
 func (a *app) routes() (http.Handler, error) {
 	limit, err := a.rateLimit()
 	if err != nil {
@@ -46,12 +46,12 @@ func (a *app) routes() (http.Handler, error) {
 	front := http.NewServeMux()
 	front.HandleFunc("GET /healthz", healthy)
 	front.HandleFunc("GET /readyz", a.ready)
-	front.Handle("GET /static/", web.Static()) // on hosts that are refused as well: the page that says so has a style
+	front.Handle("GET /static/", web.Static()) // also on refused hosts: the page of the refusal uses it
 	front.Handle("/", site)
 	return tenanthttp.RequestIDHandler(front, tenanthttp.RequestIDConfig{}), nil
 }
 
-// schoolSite is what a school's host shows: the API of package erp for programs, and pages for
+// schoolSite serves the host of a school: the API of package erp for programs, and pages for
 // people.
 func (a *app) schoolSite() (http.Handler, error) {
 	module := erp.New(a.db, a.schoolConfig())
@@ -62,7 +62,7 @@ func (a *app) schoolSite() (http.Handler, error) {
 	return mux, err
 }
 
-// publicSite is what the platform's own hosts show.
+// publicSite serves the platform's own hosts.
 func (a *app) publicSite() (http.Handler, error) {
 	shown := prometheus.NewRegistry()
 	shown.MustRegister(a.metrics)
@@ -95,20 +95,20 @@ func (a *app) publicSite() (http.Handler, error) {
 	return withPage("/admin/", admin, pages), err
 }
 
-// healthy says that the process is up and serves, on any host.
+// healthy reports on any host that the process is up and serving.
 func healthy(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	_, _ = w.Write([]byte("ok\n"))
 }
 
-// Who is asked whether it is ready answers soon, and with hosts that were known to be right lately.
+// The bounds of a readiness check: the time to answer, and the age of the known hosts.
 const (
 	readyTimeout = 2 * time.Second
 	readyStale   = 30 * time.Second
 )
 
-// ready says whether requests should be sent here, on any host: the database answers, and the hosts
-// that are known are current.
+// ready reports on any host whether this process should get requests: the database answers, and the
+// known hosts are current.
 func (a *app) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 	defer cancel()
@@ -126,7 +126,7 @@ func (a *app) ready(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// withPage puts a page in front of all others.
+// withPage serves pattern with page, and everything else with others.
 func withPage(pattern string, page, others http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(pattern, page)

@@ -16,18 +16,18 @@ import (
 	"github.com/oryne/pgtenant/tenancy/metrics"
 )
 
-// startOn starts the program on a database of the test's own.
+// startOn starts the program on a new database.
 func startOn(t *testing.T) (*program, *pgtest.DB) {
 	t.Helper()
 	p, db, _ := startIn(t)
 	return p, db
 }
 
-// startIn is startOn for who wants to know the data directory, too.
+// startIn is startOn that also returns the data directory.
 func startIn(t *testing.T) (*program, *pgtest.DB, string) {
 	t.Helper()
 	db := pgtest.New(t)
-	db.RolePrefix = schemactx.DefaultRoleNames(db.Name).Prefix() // to be dropped after the test
+	db.RolePrefix = schemactx.DefaultRoleNames(db.Name).Prefix() // dropped after the test
 	dir := filepath.Join(tempDir(t), "data")
 	p, err := start(t, "--database-url", db.URL, "--data-dir", dir)
 	require.NoError(t, err)
@@ -74,13 +74,13 @@ func TestMetricsAreForThisMachineAlone(t *testing.T) {
 	}
 }
 
-// One caller asks one school until it is refused: the caller is, and the other school has not
-// noticed.
+// One client sends requests to a school until it is refused. The other school's requests are not
+// affected.
 func TestOneSchoolsRequestsAreLimited(t *testing.T) {
 	t.Parallel()
 	p, _ := startOn(t)
 	limited := false
-	for range 5000 { // each second allows ten
+	for range 5000 { // the limit is ten per second
 		if status, _, _ := get(t, p.port, "schoola.localhost", "/api/students/0"); status == 429 {
 			limited = true
 			break
@@ -95,8 +95,8 @@ func TestOneSchoolsRequestsAreLimited(t *testing.T) {
 	require.NoError(t, p.stop())
 }
 
-// What came in before the end is in the log after it, with the id that the client has, and nobody
-// who serves can read it.
+// After the program has stopped, the log has every write and every failure with the client's
+// request id. The runtime login cannot read the log.
 func TestWritesAndFailuresAreLogged(t *testing.T) {
 	t.Parallel()
 	p, db := startOn(t)
@@ -113,7 +113,7 @@ func TestWritesAndFailuresAreLogged(t *testing.T) {
 	_, _ = io.Copy(io.Discard, res.Body)
 	res.Body.Close()
 	get(t, p.port, "schoola.localhost", "/nowhere")
-	get(t, p.port, "schoola.localhost", "/api/students/") // is neither
+	get(t, p.port, "schoola.localhost", "/api/students/") // neither a write nor a failure
 	require.NoError(t, p.stop())
 
 	rows, err := db.Pool.Query(
@@ -142,7 +142,7 @@ func TestWritesAndFailuresAreLogged(t *testing.T) {
 	assert.GreaterOrEqual(t, steps, 4, "of the making of two schools the log has %d rows", steps)
 }
 
-// A database from before there were a log, plans and backups is brought up to date.
+// The database of a version without log, plans and backups is migrated.
 func TestDatabaseOfAnEarlierVersion(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)

@@ -15,12 +15,12 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// Who sends a request a byte at a time, or none of it, holds a connection for seconds and not for
-// ever.
+// A client that sends a request one byte at a time, or not at all, keeps its connection only for
+// seconds.
 func TestSlowClientsAreHungUpOn(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
-	db.RolePrefix = schemactx.DefaultRoleNames(db.Name).Prefix() // to be dropped after the test
+	db.RolePrefix = schemactx.DefaultRoleNames(db.Name).Prefix() // dropped after the test
 	p, err := start(t, "--no-demo", "--database-url", db.URL, "--data-dir", filepath.Join(tempDir(t), "data"))
 	require.NoError(t, err)
 	conn, err := net.Dial("tcp", "127.0.0.1:"+p.port)

@@ -13,8 +13,8 @@ import (
 	"github.com/oryne/pgtenant/examples/school/internal/staff"
 )
 
-// newLogins returns the command that shows who there is at the beginning. Who has changed a
-// password since knows the new one.
+// newLogins returns the command that shows the initial logins of the demo. It does not show a
+// password that was changed since.
 func newLogins(o *options) *cobra.Command {
 	return own(o, cobra.Command{
 		Use: "logins", Short: "Show the logins of the demo", Args: cobra.NoArgs,
@@ -41,7 +41,7 @@ func newLogins(o *options) *cobra.Command {
 	})
 }
 
-// newCode returns the command that prints what a telephone would show.
+// newCode returns the command that prints the one-time code that an authenticator app would show.
 func newCode(o *options) *cobra.Command {
 	return own(o, cobra.Command{
 		Use: "code ADDRESS", Short: "Print the one-time code of a staff member of the demo", Args: cobra.ExactArgs(1),
@@ -58,8 +58,8 @@ func newCode(o *options) *cobra.Command {
 	})
 }
 
-// newHire returns the command that makes a member of the staff, whose password and secret are
-// random, and nowhere but in what it prints.
+// newHire returns the command that adds a member of the staff. The password and the secret are
+// random and are only printed.
 func newHire(o *options) *cobra.Command {
 	return own(o, cobra.Command{
 		Use: "hire ADDRESS NAME", Short: "Add a staff member, and show the login", Args: cobra.ExactArgs(2),
@@ -81,7 +81,7 @@ func newHire(o *options) *cobra.Command {
 	})
 }
 
-// newDismiss returns the command that shuts somebody out.
+// newDismiss returns the command that removes a member of the staff.
 func newDismiss(o *options) *cobra.Command {
 	return own(o, cobra.Command{
 		Use: "dismiss ADDRESS", Short: "Remove a staff member", Args: cobra.ExactArgs(1),

@@ -13,20 +13,20 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
-// visitors is the limit of a school that lets people look around who have not logged in: those of
-// the demo, and no others.
+// visitors is the limit that opens a school to people who are not logged in. Only the schools of
+// the demo have it.
 const visitors = "visitors"
 
 func isOpen(t *tenancy.Tenant) bool { return t.Limits[visitors] > 0 }
 
-// visitor is who has not logged in: at an open school somebody who may look at students and
-// classes, elsewhere nobody.
+// visitor returns the viewer for a request without a session. In an open school it may see students
+// and classes; elsewhere there is no such viewer.
 func visitor(r *http.Request) (erp.Viewer, bool) {
 	t, ok := tenancy.FromContext(r.Context())
 	return erp.Visitor(), ok && isOpen(t)
 }
 
-// schoolConfig says how the schools' own people come in, and has the access log told of it.
+// schoolConfig configures the logins of the schools' own users, and reports them to the access log.
 func (a *app) schoolConfig() erp.HandlerConfig {
 	return erp.HandlerConfig{
 		Signer:    a.signer,
@@ -41,8 +41,8 @@ func (a *app) schoolConfig() erp.HandlerConfig {
 	}
 }
 
-// recognised has the access log name who has sent a request. The pages know the address as well,
-// and name that.
+// recognised sets the actor of the request in the access log to the user. The pages know the
+// address too, and then set that.
 func recognised(ctx context.Context, v erp.Viewer) {
 	if v.UserID != 0 {
 		audit.SetActor(ctx, fmt.Sprintf("user %d", v.UserID))
@@ -57,7 +57,7 @@ func (a *app) loggedIn(ctx context.Context, data erp.LoggedInData) {
 	)
 }
 
-// loginFailed does not log what was given for an address: it may be a password in the wrong field.
+// loginFailed does not log an invalid address: it may be a password in the wrong field.
 func (a *app) loginFailed(ctx context.Context, data erp.LoginFailedData) {
 	a.metrics.LoginFailed(ctx)
 	e := audit.Entry{Action: audit.LoginFailed, Details: map[string]any{"reason": data.Err.Error()}}
@@ -67,8 +67,7 @@ func (a *app) loginFailed(ctx context.Context, data erp.LoginFailedData) {
 	a.record(ctx, e)
 }
 
-// tokenRefused is told of sessions of another school, too: whoever sends one tries something, or
-// has mixed something up.
+// tokenRefused also logs sessions of another school: they are an attack or a mistake.
 func (a *app) tokenRefused(ctx context.Context, data erp.TokenRefusedData) {
 	reason := data.Err.Error()
 	if errors.Is(data.Err, tenanttoken.ErrForeignTenant) {
@@ -77,7 +76,8 @@ func (a *app) tokenRefused(ctx context.Context, data erp.TokenRefusedData) {
 	a.record(ctx, audit.Entry{Action: audit.LoginFailed, Details: map[string]any{"reason": reason}})
 }
 
-// record does not fail a request: what the log cannot take is in its own and the program's.
+// record does not fail the request. If the entry cannot be logged, it reports that to the program's
+// log.
 func (a *app) record(ctx context.Context, e audit.Entry) {
 	if err := a.log.Record(ctx, e); err != nil {
 		a.logger.ErrorContext(ctx, "not in the access log", "error", err)

@@ -17,7 +17,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// watch names the sources of what no hook tells the metrics.
+// watch adds the sources of the metrics that no hook reports.
 func (a *app) watch() error {
 	return a.metrics.Watch(metrics.Sources{
 		DBs:     []metrics.DB{a.db},
@@ -32,14 +32,14 @@ func (a *app) watch() error {
 	})
 }
 
-// lastBackups returns when each school was last backed up, by its schema.
+// lastBackups returns the time of each school's last backup, by schema.
 func (p *platform) lastBackups(ctx context.Context) (map[string]time.Time, error) {
 	taken := make(map[int64]time.Time)
 	for info, err := range p.backups.Backups(ctx, 0) {
 		if err != nil {
 			return nil, err
 		}
-		if info.TakenAt.After(taken[info.TenantID]) && !info.Ahead(time.Now()) { // else a clock was wrong
+		if info.TakenAt.After(taken[info.TenantID]) && !info.Ahead(time.Now()) { // not if a clock was wrong
 			taken[info.TenantID] = info.TakenAt
 		}
 	}
@@ -49,15 +49,15 @@ func (p *platform) lastBackups(ctx context.Context) (map[string]time.Time, error
 			return nil, err
 		}
 		if at, ok := taken[t.ID]; ok {
-			last[t.Schema] = at // which a restore may have changed since
+			last[t.Schema] = at // the current schema: a restore may have changed it
 		}
 	}
 	return last, nil
 }
 
-// metricsPage is what Prometheus reads. It names every school and tells how busy it is: that is
-// the platform's business, so that it is on no school's host, and whoever is not on this machine is
-// refused. A Prometheus elsewhere would come through a tunnel, or to a port of its own.
+// metricsPage serves Prometheus. The metrics name every school and its load, so they are served
+// only on the platform's hosts, and only to this machine. A Prometheus elsewhere needs a tunnel, or
+// a port of its own.
 func (a *app) metricsPage() http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(

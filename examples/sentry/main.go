@@ -52,13 +52,13 @@ func run(ctx context.Context) (err error) {
 
 func show(e *sentry.Event, _ *sentry.EventHint) *sentry.Event {
 	fmt.Println(e.Exception[0].Type, e.Exception[0].Value, e.Tags, e.Contexts["statement"]["sql"])
-	return nil // there is nobody to send it to
+	return nil // do not send it: there is no DSN
 }
 
-// demonstrate makes two tenants and has both fail at the same statement.
+// demonstrate creates two tenants. For each of them it runs a statement that fails.
 func demonstrate(ctx context.Context, admin *pgxpool.Pool, client *sentry.Client) error {
 	db, err := schemactx.New(admin, schemactx.Config{
-		Level: schemactx.PathOnly, // one login for all, to keep the demonstration short
+		Level: schemactx.PathOnly, // one login for all tenants, to keep the demonstration short
 		Hooks: schemactx.Hooks{StatementFailure: failed(client)},
 	})
 	if err != nil {
@@ -77,7 +77,7 @@ func demonstrate(ctx context.Context, admin *pgxpool.Pool, client *sentry.Client
 	return nil
 }
 
-// enrolTwice is what a request does; its context comes from the middleware there.
+// enrolTwice stands for a handler. In a server the middleware creates its context.
 func enrolTwice(ctx context.Context, db *schemactx.DB, t *tenancy.Tenant) error {
 	ctx, err := tenanthttp.NewRequestIDContext(ctx, "request-of-"+t.Slug)
 	if err != nil {
@@ -89,6 +89,6 @@ func enrolTwice(ctx context.Context, db *schemactx.DB, t *tenancy.Tenant) error 
 	if _, err := db.Exec(ctx, sql, "amara@example.com"); err != nil {
 		return err
 	}
-	_, _ = db.Exec(ctx, sql, "amara@example.com") // whose error the tracker gets
+	_, _ = db.Exec(ctx, sql, "amara@example.com") // the hook sends the error to the tracker
 	return nil
 }

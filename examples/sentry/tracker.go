@@ -13,12 +13,12 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// failed returns what goes into schemactx.Hooks.StatementFailure: it sends an event for each
+// failed returns a function for schemactx.Hooks.StatementFailure. It sends an event for each
 // statement that fails. The client sends in the background.
 func failed(client *sentry.Client) func(ctx context.Context, data schemactx.StatementFailure) {
 	return func(ctx context.Context, data schemactx.StatementFailure) {
 		if ctx.Err() != nil {
-			return // the client has gone, or waited long enough
+			return // the request was canceled or its deadline has passed
 		}
 		scope := sentry.NewScope()
 		for name, value := range tenanthttp.Tags(ctx) {
@@ -38,7 +38,7 @@ func event(data schemactx.StatementFailure) *sentry.Event {
 	return e
 }
 
-// describe says what has failed, without a value of the tenant's.
+// describe describes the error without values of the tenant.
 func describe(err error) (kind, what string) {
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) {

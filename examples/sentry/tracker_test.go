@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
-// tracker is a Sentry that keeps what it gets.
+// tracker is a Sentry server that keeps the events.
 type tracker struct {
 	mu     sync.Mutex
 	bodies []string
@@ -37,8 +37,8 @@ func (tr *tracker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, "{}")
 }
 
-// The whole way: a statement fails, and what arrives over HTTP has the tenant's tags and nothing of
-// the tenant's data.
+// When a statement fails, the event that arrives over HTTP has the tenant's tags and no data of the
+// tenant.
 func TestATrackerGetsTheTenantAndNoData(t *testing.T) {
 	t.Parallel()
 	tr := &tracker{}

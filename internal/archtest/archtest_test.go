@@ -15,7 +15,7 @@ import (
 
 const root = "../.."
 
-// tree is the module that these tests are in.
+// tree parses the module that these tests are in.
 func tree(t *testing.T) []file {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(root, "go.mod"))
@@ -78,7 +78,7 @@ func TestOnlyKnownDirectoriesAreAtTheTop(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ignored, err := os.ReadFile(filepath.Join(root, ".gitignore")) // such as what a reader of an example's README makes
+	ignored, err := os.ReadFile(filepath.Join(root, ".gitignore")) // a README's reader creates some
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestGoTestAloneRunsTests(t *testing.T) {
 	report(t, checkTestRunners(tree(t)))
 }
 
-// A reader of CONTRIBUTING.md finds each package in its map, by its path or by the last part of it.
+// A package is in the map of CONTRIBUTING.md by its path or by the last part of the path.
 func TestTheMapHasEveryPackage(t *testing.T) {
 	t.Parallel()
 	guide, err := os.ReadFile(filepath.Join(root, "CONTRIBUTING.md"))

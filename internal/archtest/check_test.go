@@ -7,9 +7,9 @@ import (
 	"testing/fstest"
 )
 
-// The checks must be able to fail: each gets a made-up tree that breaks its rule.
+// Each check must be able to fail, so it gets an artificial tree that breaks its rule.
 
-// madeUp parses the files of a tree that exists in memory only.
+// madeUp parses the files of a tree in memory.
 func madeUp(t *testing.T, sources map[string]string) (files []file) {
 	t.Helper()
 	for name, src := range sources {
@@ -22,7 +22,7 @@ func madeUp(t *testing.T, sources map[string]string) (files []file) {
 	return files
 }
 
-// expect compares what a check found with the beginnings of the messages it should give, in any order.
+// expect compares the messages of a check with the beginnings of the wanted messages, in any order.
 func expect(t *testing.T, broken []string, want ...string) {
 	t.Helper()
 	slices.Sort(broken)
@@ -55,7 +55,7 @@ func TestAnImportThatTheTableDoesNotAllowIsFound(t *testing.T) {
 		"base/outside.go":   `package base; import ("github.com/jackc/pgx/v5/pgconn"; "github.com/jackc/pgx/v55")`,
 		"base/base_test.go": `package base_test; import "github.com/oryne/pgtenant/top/a"`,
 		"stray/stray.go":    `package stray`,
-		"top/top.go":        `package top`, // "top/..." is what is below it
+		"top/top.go":        `package top`, // "top/..." covers only directories below top
 	})
 	expect(t, checkLayers(twoLayers, files),
 		"top/b/b.go:3: top/b may not import github.com/oryne/pgtenant/top/a: of this",
@@ -66,7 +66,7 @@ func TestAnImportThatTheTableDoesNotAllowIsFound(t *testing.T) {
 	)
 }
 
-// The rules that the design states in words, against the real table.
+// Rules of the design, checked against the real table.
 func TestTheTableSaysWhatTheDesignSays(t *testing.T) {
 	t.Parallel()
 	files := madeUp(t, map[string]string{

@@ -8,7 +8,8 @@ import (
 	"slices"
 )
 
-// checkPackageComments finds the packages without an introduction in doc.go, or with one that is too long.
+// checkPackageComments finds packages without a package comment in doc.go, comments in other files,
+// and comments that are too long.
 func checkPackageComments(files []file) (broken []string) {
 	introduced := map[string]bool{} // by directory
 	for _, f := range files {
@@ -50,8 +51,8 @@ func checkExportedDocs(files []file) (broken []string) {
 	return broken
 }
 
-// undocumented returns the exported names at the top level of syntax that have no comment. A comment over a
-// parenthesised group of constants or variables speaks for them all; a type always has its own.
+// undocumented returns the exported top-level names of syntax that have no comment. A comment on a
+// parenthesised group of constants or variables covers all of them. A type always needs its own.
 func undocumented(syntax *ast.File) (names []*ast.Ident) {
 	for _, decl := range syntax.Decls {
 		switch decl := decl.(type) {

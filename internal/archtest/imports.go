@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// checkTable finds the rows that allow an import of their own or a higher row.
+// checkTable finds rows that allow an import from their own row or from a higher one.
 func checkTable(table []layer) (broken []string) {
 	for i, row := range table {
 		for _, allowed := range row.imports {
@@ -21,11 +21,11 @@ func checkTable(table []layer) (broken []string) {
 	return broken
 }
 
-// checkLayers finds the imports that table does not allow, and the packages that it does not have.
+// checkLayers finds imports that table does not allow, and packages that it does not name.
 func checkLayers(table []layer, files []file) (broken []string) {
 	for _, f := range files {
 		if f.test() {
-			continue // a test may look at its package from above
+			continue // a test may import packages of higher rows
 		}
 		row := slices.IndexFunc(table, func(row layer) bool { return withinAny(f.dir(), row.packages) })
 		if row < 0 {
@@ -50,7 +50,7 @@ func (l layer) allows(path string) bool {
 		return withinAny(ours, l.imports)
 	}
 	host, _, _ := strings.Cut(path, "/")
-	if !strings.Contains(host, ".") || l.outside == nil { // the standard library's paths start with no host
+	if !strings.Contains(host, ".") || l.outside == nil { // paths of the standard library have no host
 		return true
 	}
 	return slices.ContainsFunc(l.outside, func(allowed string) bool {
@@ -58,7 +58,7 @@ func (l layer) allows(path string) bool {
 	})
 }
 
-// checkTestOnly finds the imports of test packages in code that users link.
+// checkTestOnly finds imports of test packages in code that users link.
 func checkTestOnly(files []file) (broken []string) {
 	for _, f := range files {
 		if f.test() || withinAny(f.dir(), testCode) {
@@ -77,7 +77,7 @@ func checkTestOnly(files []file) (broken []string) {
 	return broken
 }
 
-// importPath unquotes the literal of an import, which the parser has found to be a string.
+// importPath unquotes the path of an import. The parser has checked that it is a string.
 func importPath(literal string) string {
 	path, err := strconv.Unquote(literal)
 	if err != nil {

@@ -7,12 +7,12 @@ import (
 	"regexp"
 )
 
-// registryTable is a table of the registry that is named with the schema public.
+// registryTable matches a table of the registry that is qualified with the schema public.
 var registryTable = regexp.MustCompile(
 	`\bpublic"?\.("?(tenants|domains|platform_users|schema_names|side_schemas|drop_requests)\b|"?(registry|audit|backup)_)`)
 
-// checkRegistrySQL finds texts that name a table of the registry with the schema public. The schema is
-// configured: package registrydb puts it in the place of the mark {registry}.
+// checkRegistrySQL finds string literals that qualify a table of the registry with the schema
+// public. The schema is configurable: package registrydb replaces the placeholder {registry} by it.
 func checkRegistrySQL(files []file) (broken []string) {
 	for _, f := range files {
 		if f.test() || !within(f.dir(), "tenancy/...") && f.dir() != "tenancy" && f.dir() != "resolver" {

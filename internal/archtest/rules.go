@@ -3,16 +3,17 @@ package archtest
 // module is the import path of the tree's root.
 const module = "github.com/oryne/pgtenant"
 
-// layer is one row of the table: some packages, and what they may import.
-// Packages are named by their directories; a name that ends in "/..." means all below it.
+// layer is one row of the table: a list of packages and the imports that they may have. A package
+// is named by its directory. A name that ends in "/..." covers all directories below.
 type layer struct {
 	packages []string
-	imports  []string // packages of ours, all of lower rows
-	outside  []string // import paths, or what they start with, beyond the standard library; nil: any that go.mod has
-	why      string   // follows "may not import X:"
+	imports  []string // packages of this module, all of lower rows
+	outside  []string // import paths and their prefixes, besides the standard library; nil: all of go.mod
+	why      string   // the reason; follows "may not import X:"
 }
 
-// layers are the packages of this module, from the top down. Imports only go down.
+// layers are the packages of this module, from the top layer down. A package imports only packages
+// of lower rows.
 var layers = []layer{
 	{
 		packages: []string{"examples/school"},
@@ -179,7 +180,7 @@ var layers = []layer{
 	},
 }
 
-// testOnly are the imports that make a package test code, each a path or, ending in "/", what paths start with.
+// testOnly are imports that only test code may have. A path that ends in "/" is a prefix.
 var testOnly = []string{
 	"testing",
 	"testing/",
@@ -191,11 +192,12 @@ var testOnly = []string{
 	"github.com/creack/pty",
 }
 
-// testCode are the packages that are test code although their files are not named _test.go.
+// testCode are the packages that are test code although the names of their files do not end in
+// _test.go.
 var testCode = []string{"internal/pgtest", "internal/poolertest", "internal/schooltest", "internal/archtest", "tenancy/tenancytest", "tenancy/backup/storetest"}
 
-// directories are those at the top of the tree, besides the ones that start with a dot.
+// directories are the top-level directories whose names do not begin with a dot.
 var directories = []string{"examples", "erp", "resolver", "tenancy", "migrate", "schemactx", "internal"}
 
-// maxDocLines bounds a package comment: what is longer has stopped being an introduction.
+// maxDocLines is the maximum number of lines of a package comment, which is an introduction.
 const maxDocLines = 60

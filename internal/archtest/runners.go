@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// checkTestRunners finds calls by which code runs tests, examples or benchmarks itself. With -v and
-// -json they print the events of a test run into the output of the one around them.
+// checkTestRunners finds code that runs tests, examples or benchmarks itself. With -v and -json
+// such a run prints its events into the output of the outer run.
 func checkTestRunners(files []file) (broken []string) {
 	runners := []string{"Main", "MainStart", "RunBenchmarks", "RunExamples", "RunTests"}
 	for _, f := range files {

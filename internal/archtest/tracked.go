@@ -6,12 +6,12 @@ import (
 	"unicode/utf8"
 )
 
-// maxTrackedSize bounds a file of the repository, in bytes. The largest ones are OpenAPI documents and
-// dashboards.
+// maxTrackedSize is the maximum size of a tracked file, in bytes. The largest files are OpenAPI
+// documents and dashboards.
 const maxTrackedSize = 128 << 10
 
-// checkTracked returns what is wrong with a file of the repository. It must be text, and small: a program
-// that was built into the tree is neither.
+// checkTracked returns the problems of a tracked file. It must be text, and small. A program that
+// was built into the tree is neither.
 func checkTracked(name string, content []byte) []string {
 	var broken []string
 	if len(content) > maxTrackedSize {

@@ -19,7 +19,7 @@ func TestTrackedFilesAreSmallText(t *testing.T) {
 	if _, err := exec.LookPath("git"); err != nil {
 		t.Skipf("there is no git: %v", err)
 	}
-	// The checkout may belong to another user than the one that tests it.
+	// The checkout may belong to another user than the one that runs the test.
 	dir, err := filepath.Abs(root)
 	require.NoError(t, err)
 	list := exec.Command("git", "-c", "safe.directory="+dir, "ls-files", "-z")
@@ -31,7 +31,7 @@ func TestTrackedFilesAreSmallText(t *testing.T) {
 	for _, name := range names {
 		content, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(name)))
 		if os.IsNotExist(err) {
-			continue // deleted, and not yet committed
+			continue // deleted, but not yet committed
 		}
 		require.NoError(t, err)
 		report(t, checkTracked(name, content))

@@ -11,7 +11,7 @@ import (
 
 // file is one parsed source file.
 type file struct {
-	path   string // from the root of the tree, with slashes
+	path   string // relative to the root of the tree, with slashes
 	syntax *ast.File
 	lines  *token.FileSet
 }
@@ -21,18 +21,18 @@ func (f file) test() bool   { return strings.HasSuffix(f.path, "_test.go") }
 func (f file) isDoc() bool  { return path.Base(f.path) == "doc.go" }
 func (f file) public() bool { return f.syntax.Name.Name != "main" && !within(f.dir(), "internal/...") }
 
-// line is the line of a node of f.
+// line returns the line of a position in f.
 func (f file) line(pos token.Pos) int { return f.lines.Position(pos).Line }
 
-// parse reads the file name, whose content is src.
+// parse parses the file name with the content src.
 func parse(name string, src []byte) (file, error) {
 	lines := token.NewFileSet()
 	syntax, err := parser.ParseFile(lines, name, src, parser.ParseComments|parser.SkipObjectResolution)
 	return file{path: name, syntax: syntax, lines: lines}, err
 }
 
-// parseTree reads the Go files of the module in tree, without those that the go command leaves out as well:
-// nested modules, testdata, and what starts with a dot or an underscore.
+// parseTree parses the Go files of the module in tree. It leaves out what the go command leaves
+// out: nested modules, testdata, and names that begin with a dot or an underscore.
 func parseTree(tree fs.FS) ([]file, error) {
 	var files []file
 	err := fs.WalkDir(tree, ".", func(name string, entry fs.DirEntry, err error) error {
@@ -69,7 +69,8 @@ func skip(entry fs.DirEntry) error {
 	return nil
 }
 
-// within reports whether dir is meant by a name of the table: itself, or any below a name that ends in "/...".
+// within reports whether a name of the table covers dir. A name covers the directory itself; if it
+// ends in "/...", it covers all directories below.
 func within(dir, name string) bool {
 	if parent, all := strings.CutSuffix(name, "/..."); all {
 		return strings.HasPrefix(dir, parent+"/")

@@ -20,54 +20,54 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// The attacks of the suite are data: what tenant a tries against tenant b, and what must
-// come of it at each level. The outcomes that were seen become ATTACKS.md.
+// The attacks are data: what tenant a tries against tenant b, and the outcome that is wanted at
+// each level. The outcomes of a run are written to ATTACKS.md.
 
 var update = flag.Bool("update", false, "write ATTACKS.md from what this run sees")
 
-// attack is a row of the matrix.
+// attack is one attack of the matrix.
 type attack struct {
-	row   int    // the number of its kind
-	title string // what the attacker wants, or does
-	setup string // done by the owner before it, as one script
+	row   int    // the row in ATTACKS.md; attacks of one kind share a row
+	title string // what the attacker wants or does
+	setup string // a script that the owner runs before the attack
 	sql   []string
-	// variants says that sql holds ways to try the same, each on its own, and not the steps
-	// of one attack.
+	// variants says that each element of sql is a variant of the attack. Otherwise the elements are
+	// the steps of one attack.
 	variants bool
 	run      func(a *attempt, sql []string) (success bool)
 	want     wants
-	since    map[int]wants // what differs, from that major version of PostgreSQL on
-	follows  string        // for the reader, from the cells in which it succeeds
+	since    map[int]wants // by major version: the outcomes from that version on, if they differ
+	follows  string        // what follows in the columns in which it succeeds, for ATTACKS.md
 
 	limits schemactx.Limits // of both tenants
-	found  admin.Code       // what Check says of the set-up, at Roles and Logins
-	reset  bool             // PgBouncer's server_reset_query_always stops what leaks through it
+	found  admin.Code       // the code of Check for the set-up, at Roles and Logins
+	reset  bool             // PgBouncer's server_reset_query_always stops what leaks through PgBouncer
 }
 
-// attacks are all of them, in the order of their rows.
+// attacks are all attacks, in the order of their rows.
 var attacks = slices.Concat(readAttacks, leaveAttacks, sessionAttacks, nameAttacks, plantedAttacks, catalogAttacks, harmAttacks, hiddenAttacks, commitAttacks)
 
-// wants is the outcome at each column of the matrix, in the order of columns: leaks,
-// nothing, stopped, or what stops it, a SQLSTATE or the name of an error.
+// wants are the wanted outcomes in the order of columns. An outcome is leaks, nothing, stopped, or
+// the SQLSTATE or the name of the error that stops the attack.
 type wants [5]string
 
 const (
 	leaks   = "leaks"     // the attack succeeds
-	nothing = "no effect" // every statement was let through, and nothing came of it
-	stopped = "stopped"   // in whatever way
+	nothing = "no effect" // no statement failed, and the attack had no effect
+	stopped = "stopped"   // the attack failed, by any error
 )
 
-// everywhere is the same outcome in every column.
+// everywhere returns the same outcome for every column.
 func everywhere(outcome string) wants {
 	return wants{outcome, outcome, outcome, outcome, outcome}
 }
 
-// butPathOnly is what leaks by the search path alone and has the same outcome elsewhere.
+// butPathOnly returns leaks for PathOnly and outcome for all other columns.
 func butPathOnly(outcome string) wants {
 	return wants{leaks, outcome, outcome, outcome, outcome}
 }
 
-// wanted is the outcome wanted in a column on a version of PostgreSQL.
+// wanted returns the wanted outcome in a column on a major version of PostgreSQL.
 func (c *attack) wanted(col, version int) string {
 	want, newest := c.want, 0
 	for since, w := range c.since {
@@ -78,17 +78,17 @@ func (c *attack) wanted(col, version int) string {
 	return want[col]
 }
 
-// attempt is one run of an attack at one level.
+// attempt is one run of an attack in one column.
 type attempt struct {
 	*world
 	t    *testing.T
 	ctx  context.Context
-	db   func(ctx context.Context) *schemactx.DB // for the tenant of ctx
-	err  error                                   // the first that anybody met: what stopped it
-	loot strings.Builder                         // whatever the attacker got to see
+	db   func(ctx context.Context) *schemactx.DB // returns the DB for the tenant of ctx
+	err  error                                   // the first error of any statement
+	loot strings.Builder                         // all values and error texts that the attacker has received
 }
 
-// TestAttacks runs every attack at every level. ATTACKS.md must say what came of it.
+// TestAttacks runs every attack in every column and compares the outcomes with ATTACKS.md.
 func TestAttacks(t *testing.T) {
 	version := pgtest.Version(t)
 	seen := tryAll(t, version, "")
@@ -97,8 +97,8 @@ func TestAttacks(t *testing.T) {
 	}
 }
 
-// An extra schema on the path of every scope changes no outcome. CI tries this at every level on the
-// newest version; otherwise it is tried at Roles alone.
+// An extra schema on the path of every scope changes no outcome. In CI, on the newest version, the
+// test tries every column; otherwise it tries only Roles.
 func TestAttacksWithAnExtraSchemaOnThePath(t *testing.T) {
 	version, only := pgtest.Version(t), "Roles"
 	if os.Getenv("CI") != "" && version >= 18 {
@@ -107,8 +107,8 @@ func TestAttacksWithAnExtraSchemaOnThePath(t *testing.T) {
 	tryAll(t, version, only, admin.DefaultExtensionSchema)
 }
 
-// tryAll tries every attack at every level, or at one, with extra schemas on the path, and returns what came of it by
-// column and attack.
+// tryAll runs every attack in every column, or only in the column only, with extra schemas on the
+// path. It returns the outcomes by column and attack.
 func tryAll(t *testing.T, version int, only string, extra ...string) [][]string {
 	seen := make([][]string, len(columns))
 	t.Run("levels", func(t *testing.T) {
@@ -130,7 +130,7 @@ func tryAll(t *testing.T, version int, only string, extra ...string) [][]string 
 	return seen
 }
 
-// judge compares an outcome with the one wanted.
+// judge compares an outcome with the wanted one.
 func judge(t *testing.T, c *attack, col, version int, got string) {
 	t.Helper()
 	want := c.wanted(col, version)
@@ -139,7 +139,7 @@ func judge(t *testing.T, c *attack, col, version int, got string) {
 	}
 }
 
-// attack tries c, in all its variants, and returns the outcome they have in common.
+// attack runs all variants of c and returns their outcome, which must be the same for all.
 func (w *world) attack(t *testing.T, c *attack) string {
 	var outcome string
 	tries := [][]string{c.sql}
@@ -181,7 +181,7 @@ func (w *world) try(t *testing.T, c *attack, sql []string) string {
 	if success {
 		return leaks
 	}
-	// A name that was refused has reached no server.
+	// A refused name has reached no server, so the database is unchanged.
 	w.pristine = how(a.err) == "NameError" && c.setup == ""
 	if a.err != nil {
 		t.Logf("%q: %v", named, a.err)
@@ -189,8 +189,9 @@ func (w *world) try(t *testing.T, c *attack, sql []string) string {
 	return how(a.err)
 }
 
-// expectOneBackend fails the test unless both tenants are served by the same backend,
-// where they can be: otherwise nothing that stays on a connection would be met again.
+// expectOneBackend fails the test unless one backend serves both tenants in the columns in which
+// they share a connection. Otherwise a tenant could not find state that the other has left on a
+// connection.
 func (a *attempt) expectOneBackend() {
 	a.t.Helper()
 	var pids [2]int
@@ -205,14 +206,14 @@ func (a *attempt) expectOneBackend() {
 
 func (a *attempt) in(schema string) context.Context { return schemactx.NewContext(a.ctx, schema) }
 
-// met remembers the first error.
+// met stores the first error.
 func (a *attempt) met(err error) {
 	if a.err == nil {
 		a.err = err
 	}
 }
 
-// alone runs each statement as a unit of work of the tenant; what it returns is loot.
+// alone runs each statement as a unit of work of the tenant and adds the results to the loot.
 func (a *attempt) alone(schema string, sql ...string) {
 	ctx := a.in(schema)
 	for _, s := range sql {
@@ -220,7 +221,7 @@ func (a *attempt) alone(schema string, sql ...string) {
 	}
 }
 
-// inTx runs the statements in one transaction, whatever errors they meet.
+// inTx runs the statements in one transaction and continues after errors.
 func (a *attempt) inTx(schema string, sql ...string) {
 	ctx := a.in(schema)
 	err := a.db(ctx).InTx(ctx, func(tx pgx.Tx) error {
@@ -236,7 +237,7 @@ type rowsQuerier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// take runs a statement. All that comes back is loot, also what an error says.
+// take runs a statement. It adds all values and the text of an error to the loot.
 func (a *attempt) take(ctx context.Context, q rowsQuerier, sql string, args ...any) {
 	rows, err := q.Query(ctx, sql, args...)
 	if err == nil {
@@ -256,16 +257,16 @@ func (a *attempt) take(ctx context.Context, q rowsQuerier, sql string, args ...a
 	}
 }
 
-// got reports whether the attacker has seen text.
+// got reports whether the loot contains text.
 func (a *attempt) got(text string) bool { return strings.Contains(a.loot.String(), text) }
 
-// how names what stopped an attack.
+// how returns the name of the outcome for err.
 func how(err error) string {
 	var nameErr *schemactx.NameError
 	var limitErr *schemactx.LimitError
 	var settingErr *schemactx.SettingError
 	var pgErr *pgconn.PgError
-	if errors.As(err, &limitErr) { // which is a deadline too
+	if errors.As(err, &limitErr) { // first, because a LimitError is also a deadline
 		return "LimitError"
 	}
 	for _, e := range []struct {

@@ -1,6 +1,6 @@
 package attacktest
 
-// Rows 46 to 55: what PostgreSQL tells everybody.
+// Rows 46 to 55: what PostgreSQL shows to every role.
 var catalogAttacks = []attack{
 	{
 		row:      46,

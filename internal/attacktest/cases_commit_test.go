@@ -9,8 +9,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// Rows 73 to 76: what runs at COMMIT, what is planted on the path, and the settings of a unit of
-// work.
+// Rows 73 to 76: code that runs at COMMIT, objects that were created in a schema on the path, and
+// the settings of a unit of work.
 var commitAttacks = []attack{
 	{
 		row:      73,
@@ -87,8 +87,9 @@ var commitAttacks = []attack{
 	},
 }
 
-// commitSetup makes a trigger that waits for COMMIT, and a function for cursors, which note by an
-// unqualified name who they run as; so named are a table of a's and one that all share.
+// commitSetup creates a trigger that waits for COMMIT and a function for cursors. Both write the
+// current role into a table with an unqualified name. Tenant a and the schema public each have a
+// table of that name.
 const commitSetup = `
 	create table public.planted (who text default current_user); grant insert on public.planted to public;
 	create table tenant_a.planted (who text default current_user);
@@ -97,14 +98,14 @@ const commitSetup = `
 	create constraint trigger later after insert on tenant_a.items deferrable initially deferred for each row execute function tenant_a.notes();
 	create function tenant_a.leaves() returns void language plpgsql as $f$ begin perform pg_advisory_xact_lock(42); end $f$`
 
-// commitWays write a row whose trigger waits for COMMIT.
+// commitWays are statements that write a row whose trigger waits for COMMIT.
 var commitWays = []string{
 	"insert into items (body) values ('x')", "insert into items (body) select 'x' from leaves()",
 	"with x as (insert into items (body) values ('x') returning 1) select leaves() from x",
 }
 
-// commitsOutside returns the way in which something of a's, at the end of a statement or a
-// transaction, runs in another schema or role, or not at all.
+// commitsOutside returns an attack with code of a that runs at the end of a statement or
+// transaction. It succeeds if the code runs in another schema or role, or does not run at all.
 func commitsOutside(inTx bool) func(*attempt, []string) bool {
 	return func(a *attempt, sql []string) bool {
 		if inTx {
@@ -127,7 +128,7 @@ func commitsOutside(inTx bool) func(*attempt, []string) bool {
 	}
 }
 
-// leavesAnything is leaves for statements that are given as one text, the last of which is b's.
+// leavesAnything is leaves for statements in one text, the last of which is b's.
 func leavesAnything(text string) func(*attempt, []string) bool {
 	return func(a *attempt, sql []string) bool {
 		parts := strings.Split(sql[0], "; ")
@@ -140,13 +141,13 @@ func leavesAnything(text string) func(*attempt, []string) bool {
 		}
 		a.loot.Reset()
 		a.alone("tenant_b", parts[len(parts)-1])
-		a.err = met // what b meets is the want of what was not planted
+		a.err = met // an error of b only says that nothing was planted
 		return a.got(text)
 	}
 }
 
-// sets returns the way in which a sets something for its units of work, in the context or in the
-// options, and reads b's secret in them.
+// sets returns an attack in which a sets a setting for its units of work, in the context or in the
+// transaction options, and then tries to read b's secret.
 func sets(reads ...string) func(*attempt, []string) bool {
 	return func(a *attempt, sql []string) bool {
 		name, value, _ := strings.Cut(sql[0], "=")

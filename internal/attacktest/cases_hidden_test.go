@@ -2,7 +2,7 @@ package attacktest
 
 import "strings"
 
-// Rows 71 and 72: what a statement calls without its text saying so.
+// Rows 71 and 72: code that a statement calls without naming it in its text.
 var hiddenAttacks = []attack{
 	{
 		row:      71,
@@ -67,13 +67,14 @@ var hiddenAttacks = []attack{
 	},
 }
 
-// leavesAtPooler is what nobody leaves on a connection of this package's own.
+// leavesAtPooler is the outcome of state that only a pooler's connection keeps.
 var leavesAtPooler = wants{nothing, nothing, nothing, nothing, leaks}
 
 const poolerResets = "A pooler hands the connection to another client, which does not know what was done on it: tell PgBouncer server_reset_query_always = 1."
 
-// hiddenSetup makes a function that leaves what it is told to, and what calls it without a
-// statement's text saying so. Those in the schema tools are on no path.
+// hiddenSetup creates a function that leaves the state that its argument names, and objects that
+// call the function without naming it in a statement's text. The objects in the schema tools are on
+// no path.
 const hiddenSetup = `
 	create or replace function tenant_a.leave(what text) returns boolean language plpgsql volatile as $f$ begin
 		case what
@@ -112,8 +113,8 @@ const hiddenSetup = `
 	create table tenant_a.defaults (x int, done boolean default tenant_a.leave(tenant_a.chosen()));
 	alter sequence tenant_a.items_id_seq restart 9876543;`
 
-// hiddenCalls are statements behind which the function leaves what it is told to. What a policy or
-// a default leaves is chosen by the owner: see chooses.
+// hiddenCalls are statements that call the function with WHAT as its argument. For a policy or a
+// default the owner chooses the argument: see chooses.
 var hiddenCalls = []string{
 	view,
 	policy,
@@ -141,7 +142,7 @@ func hiddenWays(what string, calls ...string) []string {
 	return ways
 }
 
-// chooses tells the policy and the default what to leave.
+// chooses sets the argument for the policy and the default.
 func chooses(a *attempt, sql string) {
 	for _, what := range []string{"everything", "lost lock", "channel", "role of the transaction", "path of the transaction", "role of the session"} {
 		if strings.Contains(sql, what) {
@@ -150,7 +151,7 @@ func chooses(a *attempt, sql string) {
 	}
 }
 
-// keepsOutOfSight: b finds something that a has left behind.
+// keepsOutOfSight succeeds if b finds state that a has left on the connection.
 func keepsOutOfSight(a *attempt, sql []string) bool {
 	chooses(a, sql[0])
 	a.alone("tenant_a", sql[0])
@@ -165,11 +166,11 @@ func keepsOutOfSight(a *attempt, sql []string) bool {
 	} {
 		a.alone("tenant_b", look)
 	}
-	a.err = met // that there is no number is no error of the attack
+	a.err = met // lastval fails if there is no number, which is not an error of the attack
 	return a.got("kept by a")
 }
 
-// hearsOutOfSight is hearsOfB with a notification of b's.
+// hearsOutOfSight is hearsOfB with a notification by b.
 func hearsOutOfSight(a *attempt, sql []string) bool {
 	chooses(a, sql[0])
 	return hearsOfB(a, []string{sql[0], "select pg_notify('gossip', body) from secrets"})

@@ -77,7 +77,7 @@ var leaveAttacks = []attack{
 		row: 8, title: "a path for the session by set_config", run: leaves("SECRET_A"),
 		sql:  []string{"select set_config('search_path', 'tenant_a', false)", "select body from secrets"},
 		want: wants{nothing, nothing, "42501", nothing, "42501"},
-		// The server reports a path that has changed, and the connection is closed.
+		// The server reports a changed path, and the connection is closed.
 		since: map[int]wants{18: {nothing, "ErrScopeChanged", "42501", "ErrScopeChanged", "42501"}},
 	},
 	{
@@ -163,8 +163,8 @@ var leaveAttacks = []attack{
 		row: 11, title: "change the path in a savepoint, roll back", run: readsAfterSavepoint(false),
 		sql:  []string{"select set_config('search_path', 'tenant_b', true)", "select body from secrets"},
 		want: wants{nothing, nothing, "42501", nothing, "42501"},
-		// The server reports the path as soon as it has changed, and the transaction is over before it is
-		// rolled back.
+		// The server reports the changed path at once, so the transaction ends before the rollback to the
+		// savepoint.
 		since: map[int]wants{18: {"ErrTransactionEnded", "ErrTransactionEnded", "42501", "ErrTransactionEnded", "42501"}},
 	},
 	{
@@ -249,7 +249,7 @@ var leaveAttacks = []attack{
 	},
 }
 
-// commits makes a procedure that ends its transaction and then goes across.
+// commits creates a procedure that commits its transaction and then reads b's table.
 const commits = `create procedure tenant_a.nightly() language plpgsql as $$
 	begin commit; insert into tenant_a.items (body) select body from tenant_b.secrets; end $$`
 

@@ -8,7 +8,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// Rows 26 to 33: names. Here sql holds the names that come from outside.
+// Rows 26 to 33: names. Here sql holds names of schemas that come from outside.
 var nameAttacks = []attack{
 	{
 		row: 26, title: "a name that is SQL", variants: true, run: readsIn,
@@ -78,8 +78,8 @@ var nameAttacks = []attack{
 	},
 }
 
-// readsIn takes sql for the name of a schema to be in. No connection may be used for an
-// invalid one.
+// readsIn uses sql as the name of the schema of its context. An invalid name must not take a
+// connection from the pool.
 func readsIn(a *attempt, sql []string) bool {
 	acquired := a.pool.Stat().AcquireCount()
 	ctx := a.in(sql[0])
@@ -90,8 +90,8 @@ func readsIn(a *attempt, sql []string) bool {
 	return a.loot.Len() > 0 && (a.got(a.secretB) || a.got(a.secretA))
 }
 
-// readsAfterDrop uses a schema, has it dropped and made again, and wants to meet what was in
-// it, or to write where nobody looks.
+// readsAfterDrop uses a schema that is then dropped and created again. It succeeds if it finds the
+// old contents, or writes where no table of the new schema is.
 func readsAfterDrop(a *attempt, sql []string) bool {
 	a.alone("tenant_a", sql[0])
 	a.inTx("tenant_a", sql[0])

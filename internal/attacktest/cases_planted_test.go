@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Rows 34 to 36: objects that lie in wait.
+// Rows 34 to 36: objects that an attacker or the owner creates and that other tenants use.
 var plantedAttacks = []attack{
 	{
 		row: 34, title: "make objects for others to meet", variants: true, run: plants,
@@ -66,7 +66,7 @@ var plantedAttacks = []attack{
 	},
 }
 
-// plants: a makes something called planted in public, and b meets it.
+// plants succeeds if a creates a table or function named planted in public, where b would find it.
 func plants(a *attempt, sql []string) bool {
 	a.alone("tenant_a", sql...)
 	var there bool
@@ -78,8 +78,8 @@ func plants(a *attempt, sql []string) bool {
 	return there
 }
 
-// callsPlanted: a's role owns a function in public, as if it had been allowed to make one
-// once, and b calls a function of that name.
+// callsPlanted gives a's role a function in public, as if it had once been allowed to create one.
+// It succeeds if b calls that function.
 func callsPlanted(a *attempt, sql []string) bool {
 	a.admin(a.t, `create function public.planted() returns text language sql as 'select ''a was here''';
 		alter function public.planted() owner to ROLE_A`)
@@ -87,7 +87,8 @@ func callsPlanted(a *attempt, sql []string) bool {
 	return a.got("a was here")
 }
 
-// finds returns the way in which the superuser's query finds what a has made. It is undone.
+// finds returns an attack that succeeds if the superuser's query finds an object that a has
+// created. It drops the object.
 func finds(query string) func(*attempt, []string) bool {
 	return func(a *attempt, sql []string) bool {
 		a.alone("tenant_a", sql...)

@@ -2,7 +2,7 @@ package attacktest
 
 import "github.com/jackc/pgx/v5"
 
-// Rows 1 to 6: reaching across inside of a statement.
+// Rows 1 to 6: reading and writing across schemas within a statement.
 var readAttacks = []attack{
 	{
 		row: 1, title: "read by qualified name", variants: true, run: reads,
@@ -82,7 +82,7 @@ var readAttacks = []attack{
 		follows: "PathOnly knows no roles: the second statement needs no first.",
 	},
 	{
-		// In SJIS the second byte of ā and the backslash are one character.
+		// In SJIS the second byte of ā and the backslash form one character.
 		row: 3, title: "the same by another encoding", run: readsInTx,
 		sql: []string{
 			"select set_config('client_encoding', 'SJIS', true)",
@@ -98,7 +98,7 @@ var readAttacks = []attack{
 		follows: "PathOnly knows no roles: the second statement needs no first.",
 	},
 	{
-		// The view does not show the role, so that there is no row to update.
+		// The view does not show the setting role, so there is no row to update.
 		row:   4,
 		title: "take b's role through pg_settings, then read",
 		run:   readsInTx,
@@ -210,7 +210,8 @@ var readAttacks = []attack{
 	},
 }
 
-// copiesInto copies a row into a table that the caller names with its schema.
+// copiesInto copies a row into b's table by its qualified name. It succeeds if the state of b
+// changes.
 func copiesInto(a *attempt, _ []string) bool {
 	ctx := a.in("tenant_a")
 	before := a.stateOfB(a.t)
@@ -220,7 +221,7 @@ func copiesInto(a *attempt, _ []string) bool {
 	return a.stateOfB(a.t) != before
 }
 
-// guessesByForeignKey: the right guess is accepted, and another is not.
+// guessesByForeignKey succeeds if a foreign key accepts the right guess and rejects a wrong one.
 func guessesByForeignKey(a *attempt, sql []string) bool {
 	a.alone("tenant_a", sql...)
 	if a.err != nil {

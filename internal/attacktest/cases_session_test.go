@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Rows 16 to 25: what stays on a connection.
+// Rows 16 to 25: state that stays on a connection.
 var sessionAttacks = []attack{
 	{
 		row: 16, title: "fetch from a cursor that b holds", run: inherits,
@@ -49,7 +49,7 @@ var sessionAttacks = []attack{
 	{
 		row: 19, title: "the last number of b's sequence", run: findsLastNumber,
 		sql: []string{"insert into items (body) values ('b')", "select lastval()"},
-		// Through the pooler the connection has not been scrubbed, but the number is b's.
+		// Through the pooler the connection has not been cleaned, but the last number is of b's sequence.
 		want: wants{"55000", "55000", "55000", "55000", "42501"},
 	},
 	{
@@ -122,14 +122,15 @@ var sessionAttacks = []attack{
 	},
 }
 
-// hearsOfB: a runs the first statement and b the second, whose payload arrives.
+// hearsOfB runs the first statement as a and the second as b. It succeeds if a connection receives
+// b's secret.
 func hearsOfB(a *attempt, sql []string) bool {
 	a.alone("tenant_a", sql[0])
 	a.alone("tenant_b", sql[1])
 	return a.hears(a.secretB)
 }
 
-// keepsLock: b meets an advisory lock that a has left on the connection.
+// keepsLock succeeds if b finds an advisory lock that a has left on the connection.
 func keepsLock(a *attempt, sql []string) bool {
 	return leaves(
 		"kept by a",
@@ -139,15 +140,15 @@ func keepsLock(a *attempt, sql []string) bool {
 	)
 }
 
-// findsLastNumber wants the number that b's sequence gave out last.
+// findsLastNumber succeeds if a gets the last number of b's sequence.
 func findsLastNumber(a *attempt, sql []string) bool {
 	a.alone("tenant_b", sql[0])
 	a.alone("tenant_a", sql[1])
 	return a.got("9876543") || a.got("\x00\x00\x00\x00\x00\x96\xb4\x3f")
 }
 
-// readsLargeObject wants the content of an object of b's. The superuser makes it: once hardened, b
-// may not.
+// readsLargeObject succeeds if a gets the content of b's large object. The superuser creates the
+// object, because b may not in a hardened database.
 func readsLargeObject(a *attempt, sql []string) bool {
 	var oid uint32
 	require.NoError(
@@ -160,7 +161,7 @@ func readsLargeObject(a *attempt, sql []string) bool {
 	return a.got(a.secretB)
 }
 
-// mixesStatements runs the same text in turn in both tenants.
+// mixesStatements runs the same text alternately in both tenants.
 func mixesStatements(a *attempt, sql []string) bool {
 	for range 3 {
 		for _, schema := range []string{"tenant_a", "tenant_b"} {

@@ -13,7 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// attackFile is the matrix for people. TestAttacks writes it, and compares it.
+// attackFile is the matrix as a Markdown file. TestAttacks compares it with the outcomes, or writes
+// it.
 const attackFile = "../../schemactx/ATTACKS.md"
 
 const introduction = `# Attacks
@@ -62,7 +63,7 @@ nothing came of it.
   nothing but a database for each tenant.
 `
 
-// checkFile compares the file with what was seen, or writes it.
+// checkFile compares the file with the outcomes, or writes it.
 func checkFile(t *testing.T, version int, seen [][]string) {
 	t.Helper()
 	for col := range columns {
@@ -131,7 +132,7 @@ func render(seen [][]string) string {
 	return b.String()
 }
 
-// consequences is a list of what follows, each with the attacks that it follows from.
+// consequences returns the list of what follows from the attacks that succeed.
 func consequences(seen [][]string) string {
 	var order []string
 	from := make(map[string][]string)
@@ -175,8 +176,8 @@ func columnNames() string {
 	return b.String()
 }
 
-// cell is an outcome as the matrix shows it: what was seen, where that does not depend on
-// the version.
+// cell returns an outcome as the matrix shows it. It shows the outcome of this run if that is the
+// same on all versions.
 func (c *attack) cell(col int, seen string) string {
 	if len(c.since) > 0 {
 		seen = c.want[col]
@@ -190,7 +191,7 @@ func (c *attack) cell(col int, seen string) string {
 	return seen
 }
 
-// leaksIn reports whether a column leaks on any version.
+// leaksIn reports whether the attack succeeds in a column on any version.
 func (c *attack) leaksIn(col int, seen string) bool {
 	if len(c.since) == 0 {
 		return seen == leaks
@@ -203,7 +204,7 @@ func (c *attack) leaksIn(col int, seen string) bool {
 	return c.want[col] == leaks
 }
 
-// note says what is different from a version on.
+// note returns the text about the outcomes that differ from a version on.
 func (c *attack) note(since int) string {
 	var differs []string
 	for col := range columns {
@@ -214,7 +215,7 @@ func (c *attack) note(since int) string {
 	return fmt.Sprintf("From PostgreSQL %d on, %s.", since, strings.Join(differs, "; "))
 }
 
-// shown is the attack's SQL on one short line.
+// shown returns the attack's SQL, shortened to one line.
 func (c *attack) shown() string {
 	const longest = 90
 	sql, more := strings.Join(c.sql, "; "), ""
@@ -233,7 +234,7 @@ func (c *attack) shown() string {
 	return "`" + sql + "`" + more
 }
 
-// headings start a table before the first attack of a row.
+// headings begin a new table before the first attack of a row.
 var headings = map[int]string{
 	1:  "Reading and writing across, inside of a statement",
 	7:  "Leaving the scope",
@@ -246,7 +247,7 @@ var headings = map[int]string{
 	73: "At COMMIT, on the path, and in settings",
 }
 
-// What the matrix says must be complete and in order.
+// The matrix must be complete and in order.
 func TestAttackTableIsInOrder(t *testing.T) {
 	t.Parallel()
 	titles := map[string]bool{}

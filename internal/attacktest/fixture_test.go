@@ -20,7 +20,7 @@ const (
 	runtimePassword = "runtime's password"
 )
 
-// fixture is a database on which Setup has been called.
+// fixture is a database after Setup.
 type fixture struct {
 	pg    *pgtest.DB
 	roles schemactx.RoleNames

@@ -8,12 +8,13 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// leavesHalfDone returns the way in which a stops in the middle, after an insert that nobody
-// commits. It succeeds if the insert is there, or b cannot read its own.
+// leavesHalfDone returns an attack in which a stops in the middle of a transaction, after an insert
+// that is not committed. It succeeds if the row exists afterwards, or if b cannot read its own
+// secret.
 func leavesHalfDone(stop func(a *attempt, ctx context.Context, tx pgx.Tx) error) func(*attempt, []string) bool {
 	return func(a *attempt, sql []string) bool {
 		done := make(chan struct{})
-		go func() { // in which to panic and exit
+		go func() { // a goroutine that may panic or exit
 			defer close(done)
 			defer func() { _ = recover() }()
 			ctx, cancel := context.WithTimeout(a.in("tenant_a"), time.Minute)
@@ -69,8 +70,8 @@ func cancelsInCopy(_ *attempt, ctx context.Context, tx pgx.Tx) error {
 	return err
 }
 
-// copiesFromStdin sends the statement for which a query has no rows to give: it must not
-// hang beyond its context.
+// copiesFromStdin runs COPY FROM STDIN by Exec, which has no rows to send. The call must end when
+// its context ends.
 func copiesFromStdin(_ *attempt, ctx context.Context, tx pgx.Tx) error {
 	short, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
 	defer cancel()

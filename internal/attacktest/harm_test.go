@@ -11,9 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The ways of harming and of looking that a statement alone cannot show.
+// Attacks whose effect a statement alone cannot show. Each comment says when the attack succeeds.
 
-// tellsErrorsApart: the two statements fail in different ways.
+// tellsErrorsApart succeeds if the two statements fail with different errors.
 func tellsErrorsApart(a *attempt, sql []string) bool {
 	ctx := a.in("tenant_a")
 	var states [2]string
@@ -27,8 +27,9 @@ func tellsErrorsApart(a *attempt, sql []string) bool {
 	return states[0] != states[1]
 }
 
-// executesAll: b runs the first statement; a runs the second with the numbers that the
-// library may have given it. What it is allowed to see is its own.
+// executesAll runs the first statement as b, then the second as a, with each number that the
+// library may have given to b's statement. It succeeds if a sees b's secret; a's own secret is
+// allowed.
 func executesAll(a *attempt, sql []string) bool {
 	a.alone("tenant_b", sql[0])
 	a.alone("tenant_b", sql[0])
@@ -39,12 +40,12 @@ func executesAll(a *attempt, sql []string) bool {
 	return a.got(a.secretB)
 }
 
-// locksOut: while a's transaction is open, b cannot write.
+// locksOut succeeds if b cannot write while a's transaction is open.
 func locksOut(a *attempt, sql []string) bool {
 	return hinders(a, []string{sql[0], "update secrets set body = body returning true"})
 }
 
-// forges: a listener of the program's own hears a.
+// forges succeeds if a listener of the program receives a's notification.
 func forges(a *attempt, sql []string) bool {
 	conn, err := a.pg.Pool.Acquire(a.ctx)
 	require.NoError(a.t, err)
@@ -64,12 +65,12 @@ func forges(a *attempt, sql []string) bool {
 	return n.Payload == "a was here"
 }
 
-// overhears: a runs the first statement and keeps its connection; b runs the second on
-// another.
+// overhears runs the first statement as a, whose connection stays open, and the second as b on
+// another connection. It succeeds if a receives b's secret as a notification.
 func overhears(a *attempt, sql []string) bool {
 	a.db = a.open(a.t, 2)
 	ctx := a.in("tenant_b")
-	tx, err := a.db(ctx).Begin(ctx) // so that a gets the other connection
+	tx, err := a.db(ctx).Begin(ctx) // a then gets the other connection
 	require.NoError(a.t, err)
 	a.alone("tenant_a", sql[0])
 	a.take(ctx, tx, sql[1])
@@ -88,7 +89,7 @@ func overhears(a *attempt, sql []string) bool {
 	}
 }
 
-// marksLogin: a connection that b opens later shows a's mark.
+// marksLogin succeeds if a connection that b opens later has a setting of a's.
 func marksLogin(a *attempt, sql []string) bool {
 	a.alone("tenant_a", sql...)
 	a.loot.Reset()
@@ -97,12 +98,13 @@ func marksLogin(a *attempt, sql []string) bool {
 	return a.got("a was here")
 }
 
-// breaksB: after a's first statement b cannot read its own, by the second if there is one.
+// breaksB runs the first statement as a. It succeeds if b then cannot read its own secret, by the
+// second statement if there is one.
 func breaksB(a *attempt, sql []string) bool {
 	if len(sql) == 1 {
 		sql = append(sql, "select body from secrets")
 	}
-	for range 2 { // so that b's statements are prepared
+	for range 2 { // prepares b's statements
 		a.alone("tenant_b", "select body from secrets")
 	}
 	a.alone("tenant_a", sql[0])
@@ -116,10 +118,11 @@ func breaksB(a *attempt, sql []string) bool {
 	return false
 }
 
-// capturesB: a runs all statements but the last; what b then writes with the last, a reads.
+// capturesB runs all statements but the last as a, and the last, a write, as b. It succeeds if a
+// can read what b wrote.
 func capturesB(a *attempt, sql []string) bool {
 	last := len(sql) - 1
-	for range 2 { // so that the scope statement is prepared
+	for range 2 { // prepares the scope statement
 		a.alone("tenant_b", "select body from secrets")
 	}
 	a.alone("tenant_a", sql[:last]...)
@@ -129,7 +132,7 @@ func capturesB(a *attempt, sql []string) bool {
 	return a.got("private to b")
 }
 
-// holdsPool: b has to wait for a on a pool of one connection.
+// holdsPool succeeds if b has to wait for a on a pool with one connection.
 func holdsPool(a *attempt, _ []string) bool {
 	ctx := a.in("tenant_a")
 	tx, err := a.db(ctx).Begin(ctx)
@@ -142,7 +145,7 @@ func holdsPool(a *attempt, _ []string) bool {
 	return err != nil
 }
 
-// holdsLimited is holdsPool with two connections, both of which a tries to hold.
+// holdsLimited is holdsPool with two connections. a tries to hold both.
 func holdsLimited(a *attempt, sql []string) bool {
 	a.db = a.open(a.t, 2)
 	ctx := a.in("tenant_a")
@@ -163,8 +166,8 @@ func holdsLimited(a *attempt, sql []string) bool {
 	return err != nil
 }
 
-// outlives: the statements are still running, in one transaction, when 4 s are over, in which a
-// busy machine ends what has a timeout of 50 ms.
+// outlives succeeds if the statements still run, in one transaction, after 4 s. In that time even a
+// busy machine ends a statement with a timeout of 50 ms.
 func outlives(a *attempt, sql []string) bool {
 	ctx, cancel := context.WithTimeout(a.ctx, 4*time.Second)
 	defer cancel()
@@ -173,7 +176,7 @@ func outlives(a *attempt, sql []string) bool {
 	return ctx.Err() != nil
 }
 
-// makesLargeObject: an object is there that is in no schema.
+// makesLargeObject succeeds if a has created a large object, which is in no schema.
 func makesLargeObject(a *attempt, sql []string) bool {
 	a.alone("tenant_a", sql...)
 	var there bool
@@ -181,7 +184,7 @@ func makesLargeObject(a *attempt, sql []string) bool {
 	return there
 }
 
-// joinsRoles: a's role is a member of b's. It is undone.
+// joinsRoles succeeds if a's role is then a member of b's. It revokes the membership again.
 func joinsRoles(a *attempt, sql []string) bool {
 	a.alone("tenant_a", sql...)
 	var joined bool
@@ -195,7 +198,7 @@ func joinsRoles(a *attempt, sql []string) bool {
 	return joined
 }
 
-// defersForB: b's constraint, which is immediate, lets a violation pass until the commit.
+// defersForB succeeds if a violation of b's immediate constraint is not reported before the commit.
 func defersForB(a *attempt, sql []string) bool {
 	a.alone("tenant_a", sql[0])
 	ctx := a.in("tenant_b")

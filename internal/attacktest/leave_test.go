@@ -12,10 +12,11 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// The ways of leaving a scope that a statement alone cannot show.
+// Attacks that leave a scope and that a statement alone cannot show. Most succeed if a gets b's
+// secret.
 
-// readsAfter returns the way in which a runs its statement in a transaction and then
-// reads there.
+// readsAfter returns an attack that runs its statement in a transaction of a and then read in the
+// same transaction.
 func readsAfter(read string) func(*attempt, []string) bool {
 	return func(a *attempt, sql []string) bool {
 		a.inTx("tenant_a", sql[0], read)
@@ -23,7 +24,7 @@ func readsAfter(read string) func(*attempt, []string) bool {
 	}
 }
 
-// readsAfterError goes on in a transaction in which the first statement has failed.
+// readsAfterError runs the second statement in a transaction in which the first has failed.
 func readsAfterError(a *attempt, sql []string) bool {
 	ctx := a.in("tenant_a")
 	_ = a.db(ctx).InTx(ctx, func(tx pgx.Tx) error {
@@ -35,14 +36,14 @@ func readsAfterError(a *attempt, sql []string) bool {
 	return a.got(a.secretB)
 }
 
-// readsSimple asks for the protocol in which a string may hold several statements.
+// readsSimple uses the simple protocol, in which a string may hold several statements.
 func readsSimple(a *attempt, sql []string) bool {
 	ctx := a.in("tenant_a")
 	a.take(ctx, a.db(ctx), sql[0], pgx.QueryExecModeSimpleProtocol)
 	return a.got(a.secretB)
 }
 
-// batch runs statements in one batch, each with the options, reading every result.
+// batch runs the statements in one batch, each with the options, and reads every result.
 func (a *attempt) batch(sql []string, options ...any) {
 	ctx := a.in("tenant_a")
 	b := &pgx.Batch{}
@@ -72,7 +73,7 @@ func readsInBatch(a *attempt, sql []string) bool {
 	return a.got(a.secretB)
 }
 
-// readsInUnpreparedBatch has PostgreSQL parse each statement when the one before has run.
+// readsInUnpreparedBatch makes PostgreSQL parse each statement after the one before it has run.
 func readsInUnpreparedBatch(a *attempt, sql []string) bool {
 	a.batch(sql, pgx.QueryExecModeExec)
 	return a.got(a.secretB)
@@ -84,8 +85,8 @@ func changesInBatch(a *attempt, sql []string) bool {
 	return a.stateOfB(a.t) != before
 }
 
-// readsWithoutScope: a runs the first statement, and right after it the second runs on the
-// pool's connection without any scope, as other code on the same pool would.
+// readsWithoutScope runs the first statement as a. It then runs the second on the pool's connection
+// without a scope, as other code with the same pool would.
 func readsWithoutScope(a *attempt, sql []string) bool {
 	a.alone("tenant_a", sql[0])
 	if !a.column.shared {
@@ -96,8 +97,8 @@ func readsWithoutScope(a *attempt, sql []string) bool {
 	return a.got(a.secretB)
 }
 
-// readsAfterSavepoint returns the way in which the first statement runs in a nested
-// transaction, which ends, and the second after it.
+// readsAfterSavepoint returns an attack that runs the first statement in a nested transaction and
+// the second after its end.
 func readsAfterSavepoint(release bool) func(*attempt, []string) bool {
 	return func(a *attempt, sql []string) bool {
 		ctx := a.in("tenant_a")
@@ -123,7 +124,8 @@ func readsAfterSavepoint(release bool) func(*attempt, []string) bool {
 
 var errMine = errors.New("mine")
 
-// readsKeptRows reads on in rows whose transaction is over, while b uses the connection.
+// readsKeptRows continues to read rows of a transaction that has ended, while b uses the
+// connection.
 func readsKeptRows(a *attempt, sql []string) bool {
 	ctx := a.in("tenant_a")
 	var rows pgx.Rows
@@ -147,7 +149,7 @@ func readsKeptRows(a *attempt, sql []string) bool {
 	return a.got(a.secretB)
 }
 
-// readsKeptTx uses a transaction that is over, while b has one open on the connection.
+// readsKeptTx uses a transaction that has ended, while b has one open on the connection.
 func readsKeptTx(a *attempt, sql []string) bool {
 	ctx := a.in("tenant_a")
 	var kept pgx.Tx
@@ -166,8 +168,8 @@ func readsKeptTx(a *attempt, sql []string) bool {
 	return a.got(a.secretB)
 }
 
-// readsKeptBatch reads the results of a batch whose transaction is over, while b has a
-// transaction open on the connection.
+// readsKeptBatch reads the results of a batch of a transaction that has ended, while b reads rows
+// on the connection.
 func readsKeptBatch(a *attempt, sql []string) bool {
 	ctx := a.in("tenant_a")
 	var kept pgx.BatchResults
@@ -191,8 +193,8 @@ func readsKeptBatch(a *attempt, sql []string) bool {
 	return a.got(a.secretB)
 }
 
-// readsFromTwo: two goroutines use one transaction, first while one of them has rows open and
-// then as fast as they can. Each may get its own answers only.
+// readsFromTwo uses one transaction in two goroutines, first while one has rows open, and then as
+// fast as possible. It succeeds if one gets an answer of the other.
 func readsFromTwo(a *attempt, sql []string) bool {
 	ctx := a.in("tenant_a")
 	var foreign atomic.Bool

@@ -11,17 +11,17 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// preparePooler skips or fails where there is no PgBouncer.
+// preparePooler skips t or fails it if there is no PgBouncer.
 func preparePooler(t *testing.T, _ *world) { poolertest.Binary(t) }
 
-// openPooler starts a PgBouncer of its own, with so many server connections for all clients:
-// what an attack has left on one must not be met by the next attack. Each tenant is served by a
-// DB of its own, as by two processes: none knows what the other has done to a connection.
+// openPooler starts a new PgBouncer for each attack, with conns server connections for all clients,
+// so that no attack finds state that another has left on one. Each tenant has its own DB, as in two
+// processes, so that neither DB knows what the other has done to a connection.
 func openPooler(t *testing.T, w *world, conns int32) func(context.Context) *schemactx.DB {
 	return openThrough(t, w, conns)
 }
 
-// openResettingPooler is openPooler with what ATTACKS.md advises.
+// openResettingPooler is openPooler with the setting that ATTACKS.md advises.
 func openResettingPooler(t *testing.T, w *world, conns int32) func(context.Context) *schemactx.DB {
 	return openThrough(t, w, conns, "server_reset_query_always = 1")
 }
@@ -39,7 +39,7 @@ func openThrough(t *testing.T, w *world, conns int32, settings ...string) func(c
 	}
 }
 
-// The column itself: all clients share one server connection, and the engine works on it.
+// In the column for PgBouncer all clients share one server connection, and the package works on it.
 func TestPgBouncerSharesOneConnection(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, &column{level: schemactx.Roles, shared: true, prepare: preparePooler, open: openPooler})
@@ -56,7 +56,7 @@ func TestPgBouncerSharesOneConnection(t *testing.T) {
 	assert.Len(t, pids, 1, "two clients are served by one backend")
 }
 
-// What ATTACKS.md advises: with this setting, nothing that one client's statement did to the
+// With the setting that ATTACKS.md advises, no state that a client's statement leaves on the
 // pooler's connection reaches the next client.
 func TestPgBouncerThatResetsItsConnections(t *testing.T) {
 	t.Parallel()

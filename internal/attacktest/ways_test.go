@@ -12,21 +12,21 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The ways in which an attack is carried out. Each judges by content.
+// Functions that carry out an attack. Each judges by content whether it succeeds.
 
-// reads: a runs each statement as a unit of work of its own, and wants b's secret.
+// reads runs each statement as a unit of work of a. It succeeds if a gets b's secret.
 func reads(a *attempt, sql []string) bool {
 	a.alone("tenant_a", sql...)
 	return a.got(a.secretB)
 }
 
-// readsInTx: a runs the statements in one transaction, and wants b's secret.
+// readsInTx runs the statements in one transaction of a. It succeeds if a gets b's secret.
 func readsInTx(a *attempt, sql []string) bool {
 	a.inTx("tenant_a", sql...)
 	return a.got(a.secretB)
 }
 
-// sees returns the way in which a wants to see a text.
+// sees returns an attack that succeeds if a gets text.
 func sees(text string) func(*attempt, []string) bool {
 	return func(a *attempt, sql []string) bool {
 		a.alone("tenant_a", sql...)
@@ -34,14 +34,15 @@ func sees(text string) func(*attempt, []string) bool {
 	}
 }
 
-// changes: a runs each statement alone, and wants anything of b's to be different.
+// changes runs each statement as a unit of work of a. It succeeds if the state of b changes.
 func changes(a *attempt, sql []string) bool {
 	before := a.stateOfB(a.t)
 	a.alone("tenant_a", sql...)
 	return a.stateOfB(a.t) != before
 }
 
-// inherits: b runs all statements but the last, a the last, and wants b's secret.
+// inherits runs all statements but the last as b and the last as a. It succeeds if a gets b's
+// secret.
 func inherits(a *attempt, sql []string) bool {
 	last := len(sql) - 1
 	a.alone("tenant_b", sql[:last]...)
@@ -50,8 +51,8 @@ func inherits(a *attempt, sql []string) bool {
 	return a.got(a.secretB)
 }
 
-// leaves returns the way in which a runs all statements but the last and b the last, and b
-// then sees a text.
+// leaves returns an attack that runs all statements but the last as a and the last as b. It
+// succeeds if b gets text.
 func leaves(text string) func(*attempt, []string) bool {
 	return func(a *attempt, sql []string) bool {
 		last := len(sql) - 1
@@ -73,8 +74,8 @@ func leavesInTx(text string) func(*attempt, []string) bool {
 	}
 }
 
-// hinders: a runs all statements but the last in a transaction and, with it open, b cannot
-// run the last, on connections of their own.
+// hinders runs all statements but the last in a transaction of a. It succeeds if b cannot run the
+// last, on another connection, while the transaction is open.
 func hinders(a *attempt, sql []string) bool {
 	a.db = a.open(a.t, 2)
 	last := len(sql) - 1
@@ -92,8 +93,8 @@ func hinders(a *attempt, sql []string) bool {
 	return err != nil || !there
 }
 
-// spies: b has a transaction open in which the first statement has run; a, on a connection
-// of its own, wants to see a text with the others.
+// spies runs the first statement in an open transaction of b, and the others as a on another
+// connection. It succeeds if a gets text.
 func spies(text string) func(*attempt, []string) bool {
 	return func(a *attempt, sql []string) bool {
 		a.db = a.open(a.t, 2)
@@ -108,7 +109,7 @@ func spies(text string) func(*attempt, []string) bool {
 	}
 }
 
-// kills: b is in a transaction; a runs the statement, and b cannot go on.
+// kills runs the statement as a while b is in a transaction. It succeeds if b's statement fails.
 func kills(a *attempt, sql []string) bool {
 	a.db = a.open(a.t, 2)
 	ctx := a.in("tenant_b")
@@ -120,7 +121,7 @@ func kills(a *attempt, sql []string) bool {
 		_, err := tx.Exec(ctx, "select pg_sleep(0.5)")
 		end <- err
 	}()
-	for err == nil { // until b is seen to sleep
+	for err == nil { // until b sleeps
 		err = a.pg.Pool.QueryRow(ctx, "select 1 from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'").
 			Scan(nil)
 		if errors.Is(err, pgx.ErrNoRows) {
@@ -133,7 +134,7 @@ func kills(a *attempt, sql []string) bool {
 	return <-end != nil
 }
 
-// hearingPool opens a pool whose connections report the notifications they receive.
+// hearingPool opens a pool whose connections send the notifications that they receive to w.heard.
 func (w *world) hearingPool(t *testing.T, url string, conns int32) *pgxpool.Pool {
 	t.Helper()
 	cfg, err := pgxpool.ParseConfig(url)
@@ -147,8 +148,8 @@ func (w *world) hearingPool(t *testing.T, url string, conns int32) *pgxpool.Pool
 	return pool
 }
 
-// hears reports whether a connection of the last pool received a payload. It looks at what
-// has arrived by the time that a statement of each tenant has been answered.
+// hears reports whether a connection of the last pool has received payload by the time that
+// statements of both tenants have been answered.
 func (a *attempt) hears(payload string) bool {
 	for _, schema := range []string{"tenant_a", "tenant_b", "tenant_a"} {
 		a.alone(schema, "select pg_sleep(0.02)")

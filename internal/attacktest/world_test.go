@@ -12,15 +12,16 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// column is a column of the matrix: a level of isolation, and how to have a DB of it.
+// column is a column of the matrix: a level of isolation and how to open a DB at it.
 type column struct {
 	name     string
 	level    schemactx.Level
-	shared   bool // one connection serves both tenants
+	shared   bool // both tenants share one connection
 	hardened bool
-	// prepare makes what the level needs beyond Setup and two provisioned tenants.
+	// prepare creates what the level needs besides Setup and two provisioned tenants.
 	prepare func(t *testing.T, w *world)
-	// open returns what has the DB for the tenant of a context, on so many connections.
+	// open returns a function that returns the DB for the tenant of a context. conns is the number of
+	// connections.
 	open func(t *testing.T, w *world, conns int32) func(context.Context) *schemactx.DB
 }
 
@@ -39,8 +40,8 @@ var columns = [len(wants{})]column{
 	},
 }
 
-// preparePathOnly makes the login that programs have who know the search path alone: it has
-// the owner's rights, and may become whoever the owner may.
+// preparePathOnly creates the login of a program that uses only the search path: it has the owner's
+// privileges and can take every role that the owner can take.
 func preparePathOnly(t *testing.T, w *world) {
 	w.admin(
 		t,
@@ -58,7 +59,7 @@ func openRoles(t *testing.T, w *world, conns int32) func(context.Context) *schem
 
 const loginPassword = "tenant's password"
 
-// prepareLogins lets the tenants' roles log in.
+// prepareLogins lets the roles of both tenants log in.
 func prepareLogins(t *testing.T, w *world) {
 	for _, schema := range []string{"tenant_a", "tenant_b"} {
 		w.provisionLogin(t, schema, loginPassword)
@@ -74,17 +75,17 @@ func openLogins(t *testing.T, w *world, conns int32) func(context.Context) *sche
 	})
 }
 
-// world is a database with two tenants, at one level. Attacks share it, one after another:
-// reset takes back what the one before has done.
+// world is a database with two tenants, for one column. The attacks of the column use it one after
+// another; reset undoes the changes of the attack before.
 type world struct {
 	*fixture
 	column   *column
-	extra    []string      // on the path of every scope
-	pool     *pgxpool.Pool // of the last DB opened
-	heard    chan string   // payloads of notifications that a pool received
+	extra    []string      // schemas on the path of every scope
+	pool     *pgxpool.Pool // of the DB that was opened last
+	heard    chan string   // payloads of the notifications that its connections received
 	names    *strings.Replacer
 	limits   schemactx.Limits
-	pristine bool // as reset has made it
+	pristine bool // unchanged since reset
 	secretA  string
 	secretB  string
 }
@@ -119,7 +120,7 @@ func harden(t *testing.T, w *world) {
 	require.NoError(t, err)
 }
 
-// named puts the names of this world in place of ROLE_A and the like.
+// named replaces placeholders such as ROLE_A by the names of this world.
 func (w *world) named(sql string) string { return w.names.Replace(sql) }
 
 // admin runs a script as the superuser.
@@ -129,7 +130,7 @@ func (w *world) admin(t *testing.T, sql string) {
 	require.NoError(t, err)
 }
 
-// reset makes both tenants anew, each with a secret, and runs a script as the owner.
+// reset creates both tenants again, each with a secret, and runs the script setup as the owner.
 func (w *world) reset(t *testing.T, setup string) {
 	t.Helper()
 	w.admin(t, `drop schema if exists tenant_a, tenant_b cascade;
@@ -151,7 +152,7 @@ func (w *world) reset(t *testing.T, setup string) {
 	}
 }
 
-// open returns the DBs of the world's level.
+// open opens the DBs of the column.
 func (w *world) open(t *testing.T, conns int32) func(context.Context) *schemactx.DB {
 	t.Helper()
 	w.heard = make(chan string, 100)
@@ -175,7 +176,7 @@ func (w *world) single(
 	return func(context.Context) *schemactx.DB { return db }
 }
 
-// stateOfB describes all that tenant b has, by content. It is the superuser's view.
+// stateOfB describes the contents and the catalog entries of tenant b, read as the superuser.
 func (w *world) stateOfB(t *testing.T) string {
 	t.Helper()
 	var state string
@@ -187,7 +188,7 @@ func (w *world) stateOfB(t *testing.T) string {
 			from pg_class where relnamespace = 'tenant_b'::regnamespace),
 		(select string_agg(defaclacl::text, ',' order by oid) from pg_default_acl where defaclnamespace = 'tenant_b'::regnamespace))`).Scan(&state)
 	if err != nil {
-		return err.Error() // something is gone, which is a state too
+		return err.Error() // an error, such as a missing table, counts as a state too
 	}
 	return state
 }

@@ -13,19 +13,20 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// patience is how long a page may take, on a machine with much to do.
+// patience bounds the time that a page may take, also on a busy machine.
 const patience = 60 * time.Second
 
-// browser is somebody at a browser of their own, with cookies of their own.
+// browser is a browser with its own profile and cookies.
 type browser struct {
 	t     *testing.T
 	ctx   context.Context
 	shots string
 
-	complaints chan string // of the browser about pages
+	complaints chan string // console messages and exceptions of pages
 }
 
-// chromium finds the browser, or skips; where all of it has to run it fails.
+// chromium returns the path of the browser. Without one it skips the test, or fails it if CI is
+// set.
 func chromium(t *testing.T) string {
 	t.Helper()
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
@@ -40,8 +41,8 @@ func chromium(t *testing.T) string {
 	return ""
 }
 
-// newBrowser starts one with a profile that is gone after the test. What a page would complain of
-// in its console fails the test: a policy that a page breaks is a mistake in the one or the other.
+// newBrowser starts a browser with a temporary profile. A message on the page's console fails the
+// test: it means that a page and its content security policy do not agree.
 func newBrowser(t *testing.T) *browser {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
@@ -58,7 +59,7 @@ func newBrowser(t *testing.T) *browser {
 		b.shots = t.TempDir()
 	}
 	check(t, os.MkdirAll(b.shots, 0o755))
-	check(t, chromedp.Do(ctx)) // starts it
+	check(t, chromedp.Do(ctx)) // starts the browser
 	messages := chromedp.Console(ctx)
 	go func() {
 		for m, err := range messages {
@@ -73,7 +74,7 @@ func newBrowser(t *testing.T) *browser {
 	return b
 }
 
-// do does what a person does, one thing after the other.
+// do runs the actions in order.
 func (b *browser) do(actions ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
@@ -90,7 +91,8 @@ func (b *browser) open(url string) {
 	b.do(chromedp.Navigate(url), chromedp.WaitReady(chromedp.CSS("main")))
 }
 
-// fill types into the fields of the page, given by their ids.
+// fill types values into fields of the page. The fields are given by id, each followed by its
+// value.
 func (b *browser) fill(fields ...string) {
 	b.t.Helper()
 	for i := 0; i+1 < len(fields); i += 2 {
@@ -98,7 +100,7 @@ func (b *browser) fill(fields ...string) {
 	}
 }
 
-// press presses the button with the text, and waits for the page that comes.
+// press presses the button with the text, and waits for the next page.
 func (b *browser) press(text string) {
 	b.t.Helper()
 	b.follow(`//button[normalize-space()="` + text + `"]`)
@@ -121,7 +123,7 @@ func (b *browser) follow(xpath string) {
 	b.do(chromedp.WaitReady(chromedp.CSS("main")))
 }
 
-// text is what a part of the page says.
+// text returns the text of the element.
 func (b *browser) text(selector string) string {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
@@ -140,7 +142,7 @@ func (b *browser) where() string {
 	return url
 }
 
-// sees fails unless the page says all of it.
+// sees fails the test unless the page contains all of the texts.
 func (b *browser) sees(all ...string) {
 	b.t.Helper()
 	body := b.text("body")
@@ -152,7 +154,7 @@ func (b *browser) sees(all ...string) {
 	}
 }
 
-// dark has the pages in dark colours from now on, as the system of whoever wants that says.
+// dark emulates a user who prefers dark colours.
 func (b *browser) dark() {
 	b.t.Helper()
 	_, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
@@ -161,7 +163,7 @@ func (b *browser) dark() {
 	check(b.t, err)
 }
 
-// shot keeps a picture of the whole page.
+// shot saves a screenshot of the whole page.
 func (b *browser) shot(name string) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
@@ -174,7 +176,7 @@ func (b *browser) shot(name string) {
 	check(b.t, os.WriteFile(filepath.Join(b.shots, name+".png"), picture, 0o644))
 }
 
-// expectNoComplaints fails if a page has done what its own policy forbids, or has thrown something.
+// expectNoComplaints fails the test if a page has violated its policy or thrown an exception.
 func (b *browser) expectNoComplaints() {
 	b.t.Helper()
 	for {

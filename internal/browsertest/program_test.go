@@ -14,16 +14,16 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// program is the example while it serves.
+// program is a running example.
 type program struct {
 	t      *testing.T
 	binary string
-	args   []string // that say where its data is
+	args   []string // select its data
 	port   string
-	used   map[string]string // the last one-time code of each
+	used   map[string]string // the last one-time code of each member
 }
 
-// start builds the example and starts it on a database of the test's own.
+// start builds the example and starts it on a new database.
 func start(t *testing.T) *program {
 	t.Helper()
 	p := &program{t: t, binary: filepath.Join(t.TempDir(), "school"), used: make(map[string]string)}
@@ -33,7 +33,7 @@ func start(t *testing.T) *program {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	pg := pgtest.New(t)
-	pg.RolePrefix = schemactx.DefaultRoleNames(pg.Name).Prefix() // to be dropped after the test
+	pg.RolePrefix = schemactx.DefaultRoleNames(pg.Name).Prefix() // dropped after the test
 	p.args = []string{"--database-url", pg.URL, "--data-dir", filepath.Join(t.TempDir(), "data")}
 	cmd := exec.Command(p.binary, append([]string{"--listen", "127.0.0.1:0"}, p.args...)...)
 	cmd.Stderr = os.Stderr
@@ -58,7 +58,7 @@ func start(t *testing.T) *program {
 	return nil
 }
 
-// run runs a command of the example beside it.
+// run runs a command of the example beside the serving process.
 func (p *program) run(args ...string) string {
 	p.t.Helper()
 	out, err := exec.Command(p.binary, append(p.args, args...)...).CombinedOutput()
@@ -68,7 +68,7 @@ func (p *program) run(args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// password is what "school logins" shows for somebody: their own, of the site with the given name.
+// password returns the password that "school logins" shows for the address on the named site.
 func (p *program) password(site, email string) string {
 	p.t.Helper()
 	for line := range strings.Lines(p.run("logins")) {
@@ -80,6 +80,6 @@ func (p *program) password(site, email string) string {
 	return ""
 }
 
-// url is an address of the example. Chromium takes localhost and all below for this machine by
-// itself.
+// url returns a URL of the example. Chromium resolves localhost and its subdomains to this machine
+// without DNS.
 func (p *program) url(host, path string) string { return "http://" + host + ":" + p.port + path }

@@ -16,7 +16,7 @@ const (
 	grace = "grace@platform.example"
 )
 
-// logIn lets a member of the staff in, with a code that was not used yet.
+// logIn logs in a member of the staff with an unused code.
 func (b *browser) logIn(p *program, email string) {
 	b.t.Helper()
 	b.open(p.url("localhost", "/admin/"))
@@ -25,8 +25,8 @@ func (b *browser) logIn(p *program, email string) {
 	b.sees(email, "Overview")
 }
 
-// code is a one-time code of somebody that was not used before: each is good once, and there is a
-// new one every 30 seconds.
+// code returns a one-time code of a member of the staff that was not used before. Each code is
+// valid once, and there is a new one every 30 seconds.
 func (p *program) code(email string) string {
 	p.t.Helper()
 	for {
@@ -38,7 +38,7 @@ func (p *program) code(email string) string {
 	}
 }
 
-// students writes a file of so many.
+// students writes a CSV file with n students and returns its path.
 func students(t *testing.T, n int) string {
 	t.Helper()
 	var b strings.Builder
@@ -51,8 +51,7 @@ func students(t *testing.T, n int) string {
 	return path
 }
 
-// From the making of a school to its end, as two members of the staff and the school's
-// administrator do it.
+// Two members of the staff and the school's administrator create, use and drop a school.
 func TestASchoolFromItsMakingToItsEnd(t *testing.T) {
 	t.Parallel()
 	chromium(t)
@@ -79,7 +78,7 @@ func TestASchoolFromItsMakingToItsEnd(t *testing.T) {
 
 	head := newBrowser(t)
 	head.open(p.url("dunmore.localhost", "/"))
-	head.sees("Log in", "Dunmore School") // it is nobody's to look at who is not logged in
+	head.sees("Log in", "Dunmore School") // visitors cannot see it without a login
 	head.fill("email", "head@dunmore.example", "password", "a long password")
 	head.press("Log in")
 	head.sees("There are no students yet")
@@ -142,7 +141,7 @@ func TestASchoolFromItsMakingToItsEnd(t *testing.T) {
 	}
 }
 
-// The rest of the pages, to be looked at.
+// The screenshots of the remaining pages.
 func TestThePagesOfTheConsoleAndTheSites(t *testing.T) {
 	t.Parallel()
 	chromium(t)

@@ -26,10 +26,10 @@ type testCase struct {
 	failures   []failure
 }
 
-// returns is a query, and what it returns.
+// returns is a query and its result.
 type returns struct{ sql, want string }
 
-// failure is a step that fails, and a part of what its error says.
+// failure is a step that must fail, with a part of its error.
 type failure struct {
 	step, says    string
 	before, since int // versions of PostgreSQL; 0: any
@@ -66,7 +66,7 @@ func readCase(t *testing.T, file string) testCase {
 	return c
 }
 
-// unescape puts in the bytes that a text file cannot show: [BOM] and [CR].
+// unescape inserts the bytes that a text file cannot show: [BOM] and [CR].
 func unescape(data []byte) []byte {
 	return []byte(strings.NewReplacer("[BOM]", "\ufeff", "[CR]", "\r").Replace(string(data)))
 }

@@ -1,10 +1,10 @@
-// Package corpustest takes small databases through the life of a tenant: made file by file and all
-// at once, written to, backed up, verified, restored, cloned, renamed, migrated down and up,
-// dropped.
+// Package corpustest runs small databases through the life of a tenant. It is created file by file
+// and all at once, written to, backed up, verified, restored, cloned, renamed, migrated down and
+// up, and dropped.
 //
 // A case is a file in testdata, in txtar format:
 //
-//	what it stands for
+//	what the case is for
 //	-- setup.sql --
 //	run by the database's administrator first
 //	-- 00001_a.sql --
@@ -12,7 +12,7 @@
 //	-- after.sql --
 //	run as the owner in each new tenant, with its schema on the path
 //	-- again.sql --
-//	run so in the tenant that was renamed
+//	run like after.sql in the renamed tenant
 //	-- tenant.sql --
 //	statements, with an empty line between, run as the tenants, through schemactx: alone, in a transaction, in a batch
 //	-- expect --
@@ -22,8 +22,9 @@
 //	fails new: CREATE EXTENSION
 //	pending verify before 17: does not exist
 //
-// In expect, extra is the ExtraSearchPath, returns a query of a tenant and what it returns at any
-// time, owner one through the pool of the owner. A step that fails must say so with the words that
-// fails or pending has, and change nothing. Fails is right as it is; what is pending should work
-// one day, and the line goes when it does. Every other step must work.
+// In expect, extra is the ExtraSearchPath. The lines returns and owner have a query and its result:
+// returns for a tenant at any time, owner for the pool of the owner. The lines fails and pending
+// name a step that must fail with an error that contains the words, and change nothing. A step in
+// fails is right to fail. A step in pending should work one day, and the line is removed then.
+// Every other step must work.
 package corpustest

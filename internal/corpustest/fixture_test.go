@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
-// fixture is a database with roles, and what works on it.
+// fixture is a database with roles, and the parts of a program that use it.
 type fixture struct {
 	testCase
 	pg      *pgtest.DB
@@ -34,7 +34,7 @@ type fixture struct {
 	levels  map[string]*schemactx.DB
 }
 
-// setup makes the database of a case, as its administrator does.
+// setup creates the database of a case, as its administrator does.
 func setup(t *testing.T, c testCase) *fixture {
 	t.Helper()
 	f := &fixture{testCase: c, pg: pgtest.New(t), major: pgtest.Version(t)}
@@ -63,7 +63,7 @@ func (f *fixture) pool(t *testing.T, login, password string, size int32) *pgxpoo
 	return pool
 }
 
-// open makes what a program makes at its start.
+// open creates what a program creates when it starts.
 func (f *fixture) open(t *testing.T) error {
 	t.Helper()
 	var err error
@@ -90,7 +90,7 @@ func (f *fixture) open(t *testing.T) error {
 	return nil
 }
 
-// scope opens a handle on one connection, so that tenants have each other's.
+// scope opens a handle with one connection, so that all tenants share it.
 func (f *fixture) scope(t *testing.T, name, login, password string, level schemactx.Level) {
 	t.Helper()
 	cfg := schemactx.Config{Level: level, ExtraSearchPath: f.extra}
@@ -127,8 +127,8 @@ func (f *fixture) exec(t *testing.T, pool *pgxpool.Pool, sql string) {
 	require.NoError(t, err)
 }
 
-// execIn runs a script as the owner, with the tenant's path. It has a connection of its own: what
-// it leaves is no migration's.
+// execIn runs a script as the owner, with the tenant's search path. It uses its own connection, so
+// that session state of the script does not count as a migration's.
 func (f *fixture) execIn(t *testing.T, slug, sql string) error {
 	t.Helper()
 	path, err := schemactx.SearchPath(f.tenant(t, slug).Schema, f.extra)
@@ -154,8 +154,8 @@ func (f *fixture) text(t *testing.T, sql string, args ...any) string {
 	return strings.Join(lines, "\n")
 }
 
-// content is what a tenant's tables and sequences hold. It is read with the tenant's path, which
-// expressions of indexes may need.
+// content returns the content of a tenant's tables and sequences. It reads with the tenant's search
+// path, because expressions of indexes may need it.
 func (f *fixture) content(t *testing.T, slug string) string {
 	t.Helper()
 	schema := f.tenant(t, slug).Schema
@@ -180,7 +180,7 @@ func (f *fixture) content(t *testing.T, slug string) string {
 	return strings.Join(lines, "\n")
 }
 
-// everything is what a step that fails must leave as it was.
+// everything returns the state that a failed step must leave unchanged.
 func (f *fixture) everything(t *testing.T) string {
 	t.Helper()
 	return f.text(
@@ -196,7 +196,7 @@ func (f *fixture) everything(t *testing.T) string {
 	)
 }
 
-// leftOver returns what is left on the idle connections of the owner's pool.
+// leftOver returns the session state on the idle connections of the owner's pool.
 func (f *fixture) leftOver(t *testing.T) []string {
 	t.Helper()
 	conns := f.owner.AcquireAllIdle(t.Context())
@@ -223,7 +223,7 @@ func (f *fixture) leftOver(t *testing.T) []string {
 	return all
 }
 
-// leftovers is what a session should not have while nobody uses it.
+// leftovers returns the state that an idle session should not have.
 const leftovers = `select name || ' = ' || setting from pg_settings where source = 'session' and name not like 'transaction\_%'
 	union all select 'role ' || current_user where current_user <> session_user
 	union all select 'listens to ' || pg_listening_channels()

@@ -31,12 +31,12 @@ func TestCasesSurviveTheLifeOfATenant(t *testing.T) {
 	}
 }
 
-// step runs one step of the life. It returns whether the step worked: one that fails must be
-// expected to, say what the case has it say, and leave all as it was; and none may leave anything
-// on the owner's connections.
+// step runs one step of the life of a tenant. It returns whether the step worked. A failure must be
+// expected by the case, with the text that the case has, and change nothing. No step may leave
+// session state on the owner's connections.
 func (f *fixture) step(t *testing.T, name string, do func() error) bool {
 	t.Helper()
-	makes := slices.Contains([]string{"new", "create", "release"}, name) // a tenant, or a row that says why it is none
+	makes := slices.Contains([]string{"new", "create", "release"}, name) // a failure leaves a row
 	before := ""
 	if !makes {
 		before = f.everything(t)
@@ -112,8 +112,8 @@ func (f *fixture) live(t *testing.T) {
 	f.dropAll(t)
 }
 
-// expectNoLinks expects that Check finds no path from a tenant to another, whether its schema was
-// migrated, restored or cloned.
+// expectNoLinks expects that Check finds no access from one tenant to another, whether its schema
+// was migrated, restored or cloned.
 func (f *fixture) expectNoLinks(t *testing.T) {
 	t.Helper()
 	report, err := admin.Check(
@@ -134,7 +134,7 @@ func (f *fixture) create(t *testing.T, slug string) error {
 	return err
 }
 
-// release makes a tenant with the first file, and brings it the others one by one, as releases of a
+// release creates a tenant with the first file, and applies the others one by one, as releases of a
 // program do.
 func (f *fixture) release(t *testing.T, slug string) error {
 	versions := f.versions()
@@ -168,8 +168,8 @@ func (f *fixture) after(t *testing.T) error {
 	return nil
 }
 
-// use runs the statements of the tenants in turns, at each level, in each way. What a query returns
-// must not depend on what the other tenant has done before.
+// use runs the statements of the tenants in turns, at each level, in each way. The result of a
+// query must not depend on what the other tenant has done before.
 func (f *fixture) use(t *testing.T) error {
 	for level, db := range f.levels {
 		for _, sql := range f.testCase.tenant {
@@ -220,7 +220,7 @@ func batch(ctx context.Context, db *schemactx.DB, sql string) error {
 	return db.SendBatch(ctx, b).Close()
 }
 
-// read asks the queries of the case as the tenants, at each level.
+// read runs the queries of the case as the tenants, at each level.
 func (f *fixture) read(t *testing.T, slugs ...string) error {
 	for level, db := range f.levels {
 		for _, slug := range slugs {
@@ -239,7 +239,7 @@ func (f *fixture) read(t *testing.T, slugs ...string) error {
 	return nil
 }
 
-// current returns why tenants are not what the migrations make.
+// current returns an error if tenants differ from what the migrations create.
 func (f *fixture) current(t *testing.T, slugs ...string) error {
 	var schemas []string
 	for _, slug := range slugs {
@@ -287,8 +287,8 @@ func (f *fixture) restoreOverItself(t *testing.T, archive, want string) error {
 	return f.read(t, "a")
 }
 
-// rename gives a tenant another slug and schema. It must be as good as before: it can be written to
-// and backed up.
+// rename gives a tenant another slug and schema. Afterwards it must be possible to write to it and
+// to back it up.
 func (f *fixture) rename(t *testing.T, slug, to string) error {
 	want := f.content(t, slug)
 	if _, err := f.tenants.Rename(t.Context(), slug, tenancy.RenameParams{Slug: to, Schema: "renamed"}); err != nil {
@@ -343,7 +343,7 @@ func (f *fixture) drop(t *testing.T, slug string) {
 	})
 }
 
-// dropAll drops what tenants there are. Nothing of them must be left.
+// dropAll drops all tenants. It expects that nothing of them is left.
 func (f *fixture) dropAll(t *testing.T) {
 	page, err := f.tenants.List(t.Context(), tenancy.Filter{})
 	require.NoError(t, err)

@@ -19,8 +19,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// startExample builds examples/school, starts it on a database of the test's own, and returns its
-// address.
+// startExample builds examples/school, starts it on a new database, and returns its address.
 func startExample(t *testing.T) string {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "school")
@@ -30,7 +29,7 @@ func startExample(t *testing.T) string {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	pg := pgtest.New(t)
-	pg.RolePrefix = schemactx.DefaultRoleNames(pg.Name).Prefix() // to be dropped after the test
+	pg.RolePrefix = schemactx.DefaultRoleNames(pg.Name).Prefix() // dropped after the test
 	cmd := exec.Command(
 		binary,
 		"--listen",
@@ -61,7 +60,7 @@ func startExample(t *testing.T) string {
 	return ""
 }
 
-// visit asks a site of the example for its students, and for nothing that there is.
+// visit requests the students of a school, and a path that does not exist.
 func visit(address, host string) error {
 	for _, path := range []string{"/api/students/", "/nowhere"} {
 		req, err := http.NewRequest(http.MethodGet, "http://"+address+path, nil)
@@ -78,8 +77,7 @@ func visit(address, host string) error {
 	return nil
 }
 
-// The program that everyone tries first, as it is, and a Prometheus that scrapes it as its README
-// says.
+// A real Prometheus scrapes the unchanged example as its README says.
 func TestARealPrometheusScrapesTheExample(t *testing.T) {
 	t.Parallel()
 	tool(t, "prometheus")
@@ -98,7 +96,7 @@ func TestARealPrometheusScrapesTheExample(t *testing.T) {
 		`pgtenant_refused_requests_total{reason="unknown_host"} > 0`,
 		`pgtenant_statements_total * on (tenant) group_left (slug) pgtenant_tenant_info{slug="schoolb"} > 0`,
 		`pgtenant_schema_size_bytes{tenant="tenant_1"} > 0`,
-		`pgtenant_migration_schemas{state="current"} >= 3`, // and those in stock
+		`pgtenant_migration_schemas{state="current"} >= 3`, // and the stocked schemas
 		panels["Active tenants"] + " == 3",
 		panels["Requests"], panels["Request p99"], panels["Statements"], panels["Rate limit decisions"], panels["Pool"],
 		panels["Tenants without a backup"], panels["Explicit switches"],
@@ -121,7 +119,7 @@ func TestARealPrometheusScrapesTheExample(t *testing.T) {
 	}
 }
 
-// promtool has nothing to say against the names and the help of what the example shows.
+// promtool accepts the names and the help of the example's metrics.
 func TestPromtoolChecksThePageOfTheExample(t *testing.T) {
 	t.Parallel()
 	promtool := tool(t, "promtool")

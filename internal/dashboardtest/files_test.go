@@ -19,7 +19,7 @@ import (
 
 const directory = "../../tenancy/metrics/dashboards"
 
-// dashboard is what the tests read of one, in Grafana's format.
+// dashboard has the fields of a Grafana dashboard that the tests read.
 type dashboard struct {
 	UID           string
 	Title         string
@@ -52,13 +52,13 @@ func readDashboard(t *testing.T) dashboard {
 	return d
 }
 
-// filled is an expression as Grafana sends it: with values for its variables.
+// filled returns an expression with values for its variables, as Grafana sends it.
 func filled(expr string) string {
 	return strings.NewReplacer("$__rate_interval", "15s", "$job", ".*", "$tenant", ".*").Replace(expr)
 }
 
-// rules returns the expressions of the alerts. The file is YAML, whose form of each is checked by
-// promtool.
+// rules returns the expressions of the alerts. It reads the YAML with a regular expression, because
+// promtool checks its syntax.
 func rules(t *testing.T) (exprs []string) {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(directory, "rules.yml"))
@@ -72,12 +72,13 @@ func rules(t *testing.T) (exprs []string) {
 	return exprs
 }
 
-// vocabulary is which labels each metric of a scrape has, and which series Prometheus makes of it.
+// vocabulary returns the labels of each metric of a scrape, and of the series that Prometheus
+// derives from it.
 func vocabulary(t *testing.T, families []*dto.MetricFamily) map[string]map[string]bool {
 	t.Helper()
 	known := make(map[string]map[string]bool)
 	for _, f := range families {
-		labels := map[string]bool{"job": true, "instance": true} // of Prometheus
+		labels := map[string]bool{"job": true, "instance": true} // added by Prometheus
 		for _, m := range f.GetMetric() {
 			for _, l := range m.GetLabel() {
 				labels[l.GetName()] = true
@@ -93,8 +94,8 @@ func vocabulary(t *testing.T, families []*dto.MetricFamily) map[string]map[strin
 	return known
 }
 
-// expectKnown fails the test unless the expression parses, and names metrics and labels that there
-// are.
+// expectKnown fails the test unless the expression parses and uses only existing metrics and
+// labels.
 func expectKnown(t *testing.T, known map[string]map[string]bool, what, expr string) {
 	t.Helper()
 	ast, err := parser.NewParser(parser.Options{}).ParseExpr(expr)
@@ -207,7 +208,8 @@ func TestTheDescriptionsAreComplete(t *testing.T) {
 	}
 }
 
-// tool returns the path of a program of Prometheus', or skips t. It fails it where CI is set.
+// tool returns the path of a program of Prometheus. Without it, it skips the test, or fails it if
+// CI is set.
 func tool(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)

@@ -29,7 +29,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
-// program is what a user has: two schools, served over HTTP, and a page for Prometheus.
+// program is a user's program: two schools, served over HTTP, and a page for Prometheus.
 type program struct {
 	m       *metrics.Metrics
 	reg     *prometheus.Registry
@@ -93,20 +93,20 @@ func start(t *testing.T) *program {
 	return p
 }
 
-// backups says that one of the tenants has been backed up an hour ago.
+// backups reports a backup of one hour ago for one of the tenants.
 func (p *program) backups(ctx context.Context) (map[string]time.Time, error) {
 	t, err := p.tenants.BySlug(ctx, "schoola")
 	return map[string]time.Time{t.Schema: time.Now().Add(-time.Hour)}, err
 }
 
-// students is a page, and all that can go wrong on one.
+// students is a handler that also causes every kind of failure.
 func (p *program) students(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	_, err := p.db.Exec(ctx, "insert into students values ('Amara')")
 	p.m.RateLimited(ctx, metrics.Allowed)
 	p.m.RateLimited(ctx, metrics.Limited)
 	p.m.LoginFailed(ctx)
-	_, _ = p.db.Exec(ctx, "select * from public.platform_users") // is not the tenant's
+	_, _ = p.db.Exec(ctx, "select * from public.platform_users") // not the tenant's table
 	_, _ = p.db.Exec(ctx, "set role none")
 	_ = schemactx.WithPublic(ctx, func(ctx context.Context) error {
 		_, err := p.db.Exec(ctx, "select 1/0")
@@ -117,7 +117,7 @@ func (p *program) students(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// use is what people do until the test ends.
+// use sends requests and manages tenants until ctx ends.
 func (p *program) use(ctx context.Context) {
 	for ctx.Err() == nil {
 		for _, url := range []string{"http://schoola.example.com/", "http://schoolb.example.com/broken", "http://example.com/", "http://unknown.example.com/"} {
@@ -135,7 +135,7 @@ func (p *program) use(ctx context.Context) {
 			p.m.Migrated(report)
 		}
 		select {
-		case <-time.After(50 * time.Millisecond): // people take their time, and other tests run beside
+		case <-time.After(50 * time.Millisecond): // leave time for other tests that run in parallel
 		case <-ctx.Done():
 		}
 	}
@@ -152,7 +152,7 @@ func (p *program) background(t *testing.T, fn func(context.Context)) {
 	})
 }
 
-// page serves the metrics on loopback and returns the address.
+// page serves the metrics on the loopback interface and returns the address.
 func (p *program) page(t *testing.T) string {
 	server := httptest.NewServer(
 		promhttp.HandlerFor(p.reg, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError}),

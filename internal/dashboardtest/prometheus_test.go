@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// startPrometheus starts a Prometheus of the test's own that scrapes target, with the alerts, and
+// startPrometheus starts a Prometheus for the test that scrapes target and evaluates the alerts. It
 // returns its address.
 func startPrometheus(t *testing.T, target string) string {
 	t.Helper()
@@ -36,7 +36,7 @@ scrape_configs:
     static_configs: [{targets: [%q]}]
 `, target),
 	} {
-		// in a directory that others cannot enter
+		// the directory is private to its user
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644))
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -56,7 +56,7 @@ scrape_configs:
 	cmd.SysProcAttr = unprivileged(t, dir)
 	stopped := startWithThread(t, cmd)
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill() // it has nothing to save
+		_ = cmd.Process.Kill() // it has no data to save
 		<-stopped
 		if t.Failed() {
 			content, _ := os.ReadFile(filepath.Join(dir, "log"))
@@ -66,8 +66,9 @@ scrape_configs:
 	return address
 }
 
-// startWithThread starts a process that ends with its thread on a thread that lives as long as it
-// does. The channel is closed when it has ended.
+// startWithThread starts a process with a parent-death signal, which ends the process when its
+// parent thread ends. So it keeps that thread until the process has ended. The returned channel is
+// closed then.
 func startWithThread(t *testing.T, cmd *exec.Cmd) <-chan struct{} {
 	t.Helper()
 	started, stopped := make(chan error), make(chan struct{})
@@ -85,7 +86,7 @@ func startWithThread(t *testing.T, cmd *exec.Cmd) <-chan struct{} {
 	return stopped
 }
 
-// answer is what the API of Prometheus answers.
+// answer is a response of Prometheus' API.
 type answer struct {
 	Status, Error string
 	Data          json.RawMessage
@@ -105,7 +106,7 @@ func ask(address, path string, query url.Values) (answer, error) {
 	return a, json.Unmarshal(body, &a)
 }
 
-// series returns how many series a query finds now.
+// series returns the number of series that a query finds now.
 func series(address, expr string) (int, error) {
 	a, err := ask(address, "/api/v1/query", url.Values{"query": {expr}})
 	if err != nil {
@@ -119,7 +120,7 @@ func series(address, expr string) (int, error) {
 	return len(data.Result), err
 }
 
-// eventually waits until what works, for as long as that can take on a machine with much to do.
+// eventually retries works until it succeeds, for up to a minute.
 func eventually(t *testing.T, what string, works func() error) {
 	t.Helper()
 	var err error
@@ -131,7 +132,8 @@ func eventually(t *testing.T, what string, works func() error) {
 	t.Errorf("%s: %v", what, err)
 }
 
-// A real program with real tenants, a real Prometheus, and every query of the dashboard.
+// Every query of the dashboard has data, on a real Prometheus that scrapes a real program with real
+// tenants.
 func TestEveryPanelHasDataInARealPrometheus(t *testing.T) {
 	t.Parallel()
 	tool(t, "prometheus")
@@ -174,7 +176,7 @@ func TestPanelsAndAlertsNameWhatThereIs(t *testing.T) {
 	p := start(t)
 	p.background(t, p.use)
 	var known map[string]map[string]bool
-	eventually(t, "scrape", func() error { // until all has happened once that makes a label
+	eventually(t, "scrape", func() error { // until every label has occurred
 		families, err := p.reg.Gather()
 		require.NoError(t, err)
 		known = vocabulary(t, families)

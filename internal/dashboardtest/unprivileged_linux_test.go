@@ -10,8 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// unprivileged returns what lets a process run as a user without rights, and gives dir to
-// that user: Prometheus needs no rights. It ends with the thread that starts it.
+// unprivileged returns the attributes to run a process as an unprivileged user, and makes that user
+// the owner of dir: Prometheus needs no privileges. The process ends with the thread that starts
+// it.
 func unprivileged(t *testing.T, dir string) *syscall.SysProcAttr {
 	t.Helper()
 	attr := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -57,7 +57,7 @@ func newFleet(b *testing.B) *fleet {
 	_, err = f.pool.Exec(b.Context(), "create schema "+strings.Join(f.schemas, "; create schema "), pgx.QueryExecModeSimpleProtocol)
 	check(b, err)
 	f.ours(b)
-	_, err = f.pool.Exec(b.Context(), "vacuum analyze") // as autovacuum would before long
+	_, err = f.pool.Exec(b.Context(), "vacuum analyze") // as autovacuum would do soon
 	check(b, err)
 	return f
 }
@@ -68,13 +68,13 @@ func (f *fleet) add(sql string) string {
 	return sql
 }
 
-// next adds a migration: a column and an index, each time of another table.
+// next adds a migration that adds a column and an index, to another table each time.
 func (f *fleet) next() string {
 	table := f.version%20 + 1
 	return f.add(fmt.Sprintf("alter table t%02d add column c%d text;\ncreate index on t%02d (c%d);\n", table, f.version, table, f.version))
 }
 
-// sample are the schemas that goose is measured with.
+// sample returns the schemas that goose is measured with.
 func (f *fleet) sample() []string {
 	if *sampleFlag > 0 {
 		return f.schemas[:min(*sampleFlag, len(f.schemas))]
@@ -100,7 +100,7 @@ func (f *fleet) each(b *testing.B, schemas []string, fn func(ctx context.Context
 	wg.Wait()
 }
 
-// ours is [migrate.Runner.UpAll].
+// ours migrates with [migrate.Runner.UpAll].
 func (f *fleet) ours(b *testing.B) {
 	if report := f.upAll(b); report.Count(migrate.Migrated) != len(f.schemas) {
 		b.Fatal(report.Summary())
@@ -115,7 +115,7 @@ func (f *fleet) upAll(b *testing.B) migrate.Report {
 	return report
 }
 
-// byHand is a transaction in the simple protocol for each tenant.
+// byHand migrates with a transaction in the simple protocol for each tenant.
 func (f *fleet) byHand(b *testing.B, sql string) {
 	conns := make([]*pgxpool.Conn, *workersFlag)
 	for i := range conns {
@@ -131,8 +131,9 @@ func (f *fleet) byHand(b *testing.B, sql string) {
 	})
 }
 
-// gooseOnePool is a Provider for each tenant on one pool. goose names the version table with its schema; the migration
-// itself finds its tables by the path, which it has to set: one statement in front.
+// gooseOnePool migrates with a Provider for each tenant on one pool. goose names the version table
+// with its schema. The migration finds its tables by the search path, which a statement in front of
+// it sets.
 func (f *fleet) gooseOnePool(b *testing.B, pending int) {
 	cfg, err := pgx.ParseConfig(f.pg.URL)
 	check(b, err)
@@ -162,8 +163,8 @@ func (f *fleet) gooseOnePool(b *testing.B, pending int) {
 	})
 }
 
-// goosePools is a Provider for each tenant on a pool of its own, with the path in the pool's settings: what its documentation
-// comes to.
+// goosePools migrates with a Provider for each tenant on its own pool, which has the search path in
+// its settings. This is what follows from goose's documentation.
 func (f *fleet) goosePools(b *testing.B, pending int) {
 	cfg, err := pgx.ParseConfig(f.pg.URL)
 	check(b, err)
@@ -184,9 +185,10 @@ func (f *fleet) goosePools(b *testing.B, pending int) {
 	})
 }
 
-// BenchmarkFleet takes all tenants through one migration after the other, each in another way, in turn: so all meet the same
-// machine and the same tables. It reports tenants per second, by medians, and how much longer the others take than UpAll. Where
-// goose is measured with a sample UpAll does the rest outside of the clock.
+// BenchmarkFleet migrates all tenants with one migration after the other. The variants take turns,
+// so that all run under the same conditions and on the same tables. It reports tenants per second,
+// by medians, and how much longer the other variants take than UpAll. If goose is measured with a
+// sample, UpAll migrates the remaining tenants while no time is taken.
 //
 //	go test -run '^$' -bench Fleet -benchtime 3x -tenants 1000
 //	go test -run '^$' -bench Fleet -benchtime 1x -tenants 5000 -sample 500
@@ -209,24 +211,24 @@ func BenchmarkFleet(b *testing.B) {
 	})
 }
 
-// way is one of those that are compared.
+// way is one of the variants.
 type way struct {
 	name    string
-	tenants int // how many it migrates
+	tenants int // number of tenants that it migrates
 	run     func(sql string)
 }
 
-// inTurns measures ways, each with what next returns.
+// inTurns measures the variants. Each migrates what next returns.
 func (f *fleet) inTurns(b *testing.B, next func() string, ways []way) {
 	times := make([][]float64, len(ways))
 	for round := range b.N + 1 {
 		for i := range ways {
-			w := (i + round) % len(ways) // nobody is always first
+			w := (i + round) % len(ways) // each variant is first in turn
 			f.pool.Reset()
 			sql := next()
 			start := time.Now()
 			ways[w].run(sql)
-			if round > 0 { // the first is to warm up
+			if round > 0 { // the first round warms up
 				times[w] = append(times[w], time.Since(start).Seconds()/float64(ways[w].tenants))
 			}
 			f.upAll(b)

@@ -12,7 +12,7 @@ import (
 	"github.com/oryne/pgtenant/migrate/drift"
 )
 
-// corpus returns the files in which statements are hard to tell apart.
+// corpus returns files in which it is hard to find the ends of statements.
 func corpus(t testing.TB) map[string]string {
 	t.Helper()
 	files, err := filepath.Glob("testdata/files/*.sql")
@@ -36,7 +36,8 @@ func TestBothFindTheSameStatementsInTheCorpus(t *testing.T) {
 	}
 }
 
-// TestTheCorpusComesToTheSame runs each file by goose in one schema and by us in another, up and down.
+// TestTheCorpusComesToTheSame runs each file up and down, with goose in one schema and with package
+// migrate in another.
 func TestTheCorpusComesToTheSame(t *testing.T) {
 	t.Parallel()
 	const ours = "tenant_2"
@@ -69,7 +70,7 @@ func (b *both) structure(t *testing.T, schema string) []drift.Object {
 	return nil
 }
 
-// rows returns what the tables of a schema hold.
+// rows returns the content of the tables of a schema as text.
 func (b *both) rows(t *testing.T, schema string) string {
 	t.Helper()
 	return b.text(t, `select coalesce(string_agg(t.tablename || ': ' ||

@@ -1,6 +1,6 @@
-// Package goosetest holds the tests that run the real goose beside package migrate: on one schema both
-// must see the same versions, and in one file the same statements.
+// Package goosetest has the tests that run goose itself beside package migrate. For one schema both
+// must report the same versions, and in one file they must find the same statements.
 //
-// It is a module of its own, so that goose and what it brings reach neither the go.mod nor the go.sum of
-// those who import pgtenant.
+// It is a separate module, so that goose and its dependencies are in neither the go.mod nor the
+// go.sum of programs that import pgtenant.
 package goosetest

@@ -45,7 +45,7 @@ func TestBothFindTheSameStatements(t *testing.T) {
 			check(t, err)
 			compare(t, "up", b.traced.take(), plan)
 			if !strings.Contains(strings.ToLower(content), "goose down") {
-				return // which goose undoes, and we do not
+				return // without the annotation goose undoes it, and package migrate does not
 			}
 			plan, err = b.ours.PlanDown(t.Context(), schema, 0)
 			check(t, err)
@@ -56,7 +56,7 @@ func TestBothFindTheSameStatements(t *testing.T) {
 	}
 }
 
-// compare compares what goose sent, its own queries apart, with what we would send.
+// compare compares what goose has sent, without its own queries, with what package migrate plans.
 func compare(t *testing.T, direction string, sent []string, plan migrate.Plan) {
 	t.Helper()
 	var theirs, ours []string
@@ -74,7 +74,8 @@ func compare(t *testing.T, direction string, sent []string, plan migrate.Plan) {
 	}
 }
 
-// squeeze joins texts and takes out white space and empty statements: goose sends two statements of a line as one text.
+// squeeze joins texts and removes white space and empty statements, because goose sends two
+// statements of a line as one text.
 func squeeze(sql []string) string {
 	all := strings.Join(strings.Fields(strings.Join(sql, " ")), " ")
 	return strings.NewReplacer("; ;", ";", " ", "").Replace(all)
@@ -89,7 +90,7 @@ func TestBothMakeTheSameOfAFile(t *testing.T) {
 	}
 }
 
-// FuzzParse checks that what New takes, goose takes too, with the same statements.
+// FuzzParse checks that goose accepts every file that New accepts, with the same statements.
 func FuzzParse(f *testing.F) {
 	for _, content := range alike {
 		f.Add(content)
@@ -110,13 +111,13 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// agree returns why goose does not make the same of a file that New takes.
+// agree returns an error if New accepts a file and goose reads it in another way.
 func agree(t testing.TB, content string) error {
 	r, err := newRunner(t, content)
 	if err != nil {
 		return nil
 	}
-	theirs, err := gooseParses(t, strings.TrimPrefix(content, "\ufeff")) // which goose does not know
+	theirs, err := gooseParses(t, strings.TrimPrefix(content, "\ufeff")) // goose does not know byte order marks
 	if err != nil {
 		return fmt.Errorf("goose refuses %q: %w", content, err)
 	}
@@ -126,7 +127,7 @@ func agree(t testing.TB, content string) error {
 	return nil
 }
 
-// stricter are files that goose takes and New refuses, each with the reason.
+// stricter are files that goose accepts and New refuses, each with the reason.
 var stricter = [][2]string{
 	{"-- +goose ENVSUB ON\n-- +goose Up\nselect 1;\n", "is the same everywhere"},
 	{"-- +goose Up\nselect 1\n-- +goose NO TRANSACTION\n;\n", "annotation inside a statement"},

@@ -20,7 +20,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
-// both is a schema that goose and package migrate work on, with the same files.
+// both is a schema on which goose and package migrate work with the same files.
 type both struct {
 	pg     *pgtest.DB
 	goose  *goose.Provider
@@ -66,7 +66,7 @@ func (b *both) text(t *testing.T, sql string) (value string) {
 	return value
 }
 
-// applied compares what goose and we say is applied.
+// expectApplied expects that goose and package migrate report the versions want as applied.
 func (b *both) expectApplied(t *testing.T, want ...int64) {
 	t.Helper()
 	statuses, err := b.goose.Status(t.Context())

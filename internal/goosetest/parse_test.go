@@ -17,13 +17,13 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 )
 
-// parsed is what goose makes of the Up section of a file.
+// parsed is what goose reads in the Up section of a file.
 type parsed struct {
 	sql []string
 	tx  bool
 }
 
-// checksum is that of [migrate.Migration], as its documentation has it.
+// checksum computes the checksum as the documentation of [migrate.Migration] describes it.
 func (p *parsed) checksum() string {
 	h := sha256.New()
 	if !p.tx {
@@ -37,7 +37,7 @@ func (p *parsed) checksum() string {
 
 func newRunner(t testing.TB, content string) (*migrate.Runner, error) {
 	t.Helper()
-	pool, err := pgxpool.New(context.Background(), "host=127.0.0.1") // connects when it is used, and it is not
+	pool, err := pgxpool.New(context.Background(), "host=127.0.0.1") // it would connect at its first use, and is not used
 	check(t, err)
 	defer pool.Close()
 	return migrate.New(pool, migrate.Config{Tenant: []migrate.Source{{Name: "app", FS: file(content)}}})
@@ -45,8 +45,8 @@ func newRunner(t testing.TB, content string) (*migrate.Runner, error) {
 
 func file(content string) fstest.MapFS { return fstest.MapFS{"00001_a.sql": {Data: []byte(content)}} }
 
-// gooseParses returns what goose sends for the Up section of a file. Its parser is not exported, so goose runs, on a
-// connection that writes down and answers nothing: the text need not be SQL.
+// gooseParses returns what goose sends for the Up section of a file. goose does not export its
+// parser, so goose runs on a connection that only records. The text need not be SQL.
 func gooseParses(t testing.TB, content string) (*parsed, error) {
 	t.Helper()
 	rec := &recorder{}
@@ -62,7 +62,7 @@ func gooseParses(t testing.TB, content string) (*parsed, error) {
 	return &rec.parsed, nil
 }
 
-// recorder is a driver.Connector whose one connection writes down what it is sent.
+// recorder is a driver.Connector with one connection, which records what is sent.
 type recorder struct{ parsed }
 
 func (r *recorder) Connect(context.Context) (driver.Conn, error) { return r, nil }

@@ -71,8 +71,8 @@ func TestWeAgreeWithWhatGooseApplied(t *testing.T) {
 	b.expectApplied(t, 1, 2, 3)
 }
 
-// shape is all that the catalogs say of the version table, its sequence and its index, but names of schemas and
-// numbers of objects.
+// shape returns what the catalogs say about the version table, its sequence and its index, without
+// the names of schemas and the OIDs.
 const shape = `select string_agg(line, E'\n' order by line) from (
 	select format('%s %s %s %s %s %s', c.relkind, c.relname, c.relpersistence, c.relacl, c.reloptions, c.relreplident) as line
 		from pg_class c where c.relnamespace = 'tenant_1'::regnamespace
@@ -112,7 +112,7 @@ func TestAnEditedFileIsNotedAcrossGoose(t *testing.T) {
 	check(t, b.ours.Migrate(t.Context(), schema))
 	_, err := b.goose.Down(t.Context())
 	check(t, err)
-	_, err = b.goose.Up(t.Context()) // whatever goose applied, we know nothing of it
+	_, err = b.goose.Up(t.Context()) // nothing is known of what goose has applied
 	check(t, err)
 	other := fstest.MapFS{
 		"00001_a.sql": {Data: []byte("-- +goose Up\ncreate table other (id int);\n")},

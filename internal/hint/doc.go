@@ -1,2 +1,2 @@
-// Package hint writes commands for people to type.
+// Package hint formats commands and URLs for error messages.
 package hint

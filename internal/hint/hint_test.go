@@ -11,7 +11,7 @@ import (
 	"github.com/oryne/pgtenant/internal/hint"
 )
 
-// A shell reads the words that were quoted.
+// A shell reads each quoted word as the original.
 func TestAShellReadsEachWordAsItWas(t *testing.T) {
 	t.Parallel()
 	words := []string{

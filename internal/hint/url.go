@@ -6,18 +6,19 @@ import (
 	"strings"
 )
 
-// keywordPassword is the password in a connection string of keywords and values.
+// keywordPassword matches a password in a keyword/value connection string.
 var keywordPassword = regexp.MustCompile(`(?i)(^|\s)(ssl)?password\s*=\s*('(\\.|[^'\\])*'|(\\.|[^\s\\])*)`)
 
-// WithoutPassword takes the passwords out of a URL or a connection string. It still works where the
-// password comes from elsewhere, such as PGPASSWORD. Other values stay as they are.
+// WithoutPassword removes the passwords from a URL or a keyword/value connection string. Other
+// values do not change. The result still works if the password comes from elsewhere, such as
+// PGPASSWORD.
 func WithoutPassword(value string) string {
 	if !strings.Contains(value, "://") {
 		return strings.TrimSpace(keywordPassword.ReplaceAllString(value, ""))
 	}
 	u, err := url.Parse(value)
 	if err != nil {
-		return "URL" // where in it the password is cannot be told
+		return "URL" // the password cannot be located in it
 	}
 	if u.User != nil {
 		u.User = url.User(u.User.Username())

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Command returns a command line of words, each quoted for a POSIX shell where it needs that.
+// Command returns a command line. It quotes each word for a POSIX shell if needed.
 func Command(words ...string) string {
 	quoted := make([]string, len(words))
 	for i, word := range words {
@@ -16,8 +16,8 @@ func Command(words ...string) string {
 
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
 
-// quote prefers double quotes: a hint often stands in single ones. In double quotes an interactive
-// shell replaces "!".
+// quote quotes a word with double quotes, because error messages often put a hint in single quotes.
+// A word with "!" gets single quotes, because an interactive shell expands "!" in double quotes.
 func quote(word string) string {
 	switch {
 	case plainWord.MatchString(word):

@@ -8,15 +8,15 @@ import (
 	"strconv"
 )
 
-// account is the user that the server runs as.
+// account is the operating system user that the server runs as.
 type account struct {
 	name     string
 	uid, gid int
-	drop     bool // from root to this user
+	drop     bool // the current user is root, and the server runs as this user
 }
 
-// serverAccount returns the current user, or, for root, postgres or nobody: PostgreSQL
-// refuses to run as root.
+// serverAccount returns the current user. For root it returns postgres or nobody, because
+// PostgreSQL refuses to run as root.
 func serverAccount() (account, error) {
 	if os.Getuid() != 0 {
 		return account{uid: os.Getuid(), gid: os.Getgid()}, nil
@@ -37,7 +37,7 @@ func serverAccount() (account, error) {
 	)
 }
 
-// chown gives path to the account where that is another user than the current one.
+// chown gives path to the account, unless the account is the current user.
 func (a account) chown(path string) error {
 	if !a.drop {
 		return nil
@@ -45,8 +45,8 @@ func (a account) chown(path string) error {
 	return os.Chown(path, a.uid, a.gid)
 }
 
-// checkEnter reports the first parent of dir that the account cannot enter. What does not
-// exist yet will be made so that it can.
+// checkEnter returns an error that names the first parent of dir that the account cannot enter.
+// Parents that do not exist yet are created so that it can.
 func (a account) checkEnter(dir string) error {
 	if !a.drop {
 		return nil

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// mayEnter reports whether the mode of a directory lets the account through.
+// mayEnter reports whether the mode of a directory allows the account to enter it.
 func (a account) mayEnter(info fs.FileInfo) bool {
 	mode := info.Mode().Perm()
 	st, ok := info.Sys().(*syscall.Stat_t)
@@ -27,8 +27,8 @@ func (a account) owns(info fs.FileInfo) bool {
 	return ok && (int(st.Uid) == os.Getuid() || int(st.Uid) == a.uid)
 }
 
-// lockFile takes the lock of an open file without waiting. It is held until the file is
-// closed or the process ends, however it ends.
+// lockFile takes the lock of an open file without waiting. The lock is held until the file is
+// closed or the process ends, also if it is killed.
 func lockFile(f *os.File) error {
 	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 }

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// binaries are a directory with initdb and postgres.
+// binaries is a directory with initdb and postgres.
 type binaries struct {
 	dir   string
 	major int
@@ -21,9 +21,9 @@ type binaries struct {
 
 func (b binaries) path(name string) string { return filepath.Join(b.dir, name) }
 
-// findBinaries returns the first binaries that do; with major set, the first of that version.
+// findBinaries returns the first usable binaries. If major is not 0, they are of that version.
 func findBinaries(ctx context.Context, cfg Config, major int) (binaries, error) {
-	if cfg.BinDir != "" { // an order: nothing else will do
+	if cfg.BinDir != "" { // an explicit choice, so there is no fallback
 		b, err := inspect(ctx, cfg.BinDir)
 		switch {
 		case err != nil:
@@ -78,8 +78,8 @@ func findBinaries(ctx context.Context, cfg Config, major int) (binaries, error) 
 	return binaries{}, &NoBinariesError{Places: places, Install: installCommand()}
 }
 
-// within bounds the time of get, even if get ignores its context: then it goes on in the
-// background.
+// within limits the time of get to limit. If get ignores its context, it continues in the
+// background after within has returned.
 func within(
 	ctx context.Context,
 	limit time.Duration,
@@ -104,11 +104,11 @@ func within(
 	}
 }
 
-// installed returns the binaries of the machine, those of distributions first, newest
-// first, and the places that had none.
+// installed returns the binaries of the machine and the places that had none. Directories of
+// packages come first, newest version first.
 func installed(ctx context.Context) (found []binaries, places []Place) {
 	for _, pattern := range packagedBinaries {
-		dirs, _ := filepath.Glob(pattern) // the patterns are well-formed
+		dirs, _ := filepath.Glob(pattern) // the patterns are valid
 		for _, dir := range dirs {
 			b, err := inspect(ctx, dir)
 			if err != nil {
@@ -131,7 +131,7 @@ func installed(ctx context.Context) (found []binaries, places []Place) {
 			dir, err := exec.CommandContext(ctx, "pg_config", "--bindir").Output()
 			return strings.TrimSpace(string(dir)), err
 		}},
-		{"$PATH", func() (string, error) { // Fedora's server comes without pg_config
+		{"$PATH", func() (string, error) { // Fedora's server package has no pg_config
 			postgres, err := exec.LookPath("postgres")
 			return filepath.Dir(postgres), err
 		}},
@@ -150,14 +150,15 @@ func installed(ctx context.Context) (found []binaries, places []Place) {
 	return found, places
 }
 
-// packagedBinaries are the directories of packages: of Debian, SUSE, PGDG's for Red Hat, Alpine,
-// Homebrew.
+// packagedBinaries are the directories of the packages of Debian, SUSE, PGDG for Red Hat, Alpine
+// and Homebrew.
 var packagedBinaries = []string{
 	"/usr/lib/postgresql/*/bin", "/usr/lib/postgresql[0-9]*/bin", "/usr/pgsql-*/bin", "/usr/libexec/postgresql[0-9]*",
 	"/opt/homebrew/opt/postgresql@*/bin", "/usr/local/opt/postgresql@*/bin",
 }
 
-// inspect reports which version a directory holds, if it holds what is needed.
+// inspect returns the binaries of a directory with their version, or an error if initdb or postgres
+// is missing.
 func inspect(ctx context.Context, dir string) (binaries, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -177,7 +178,8 @@ func inspect(ctx context.Context, dir string) (binaries, error) {
 	return b, nil
 }
 
-// parseMajor reads "postgres (PostgreSQL) 15.18 (Debian ...)" and the like of 18beta1.
+// parseMajor returns the major version in texts such as "postgres (PostgreSQL) 15.18 (Debian ...)"
+// and "postgres (PostgreSQL) 18beta1".
 func parseMajor(version string) (int, error) {
 	_, after, _ := strings.Cut(version, "(PostgreSQL) ")
 	digits := after

@@ -14,12 +14,12 @@ import (
 	"time"
 )
 
-// cluster is a directory of ours:
+// cluster is a directory that this package created. It holds
 //
-//	pgtenant.marker  says that it is ours, and of which kind
-//	lock             locked while a process uses it
-//	password         of the superuser, 0600
-//	data             the cluster itself; made aside and renamed, so that it is whole
+//	pgtenant.marker  marks the directory as this package's, and says whether it is kept
+//	lock             locked while a process uses the directory
+//	password         of the superuser, mode 0600
+//	data             the data directory of PostgreSQL; created as data.new and renamed when complete
 //	run              the socket, see makeSocketDir
 //	server.log
 type cluster struct {
@@ -27,7 +27,7 @@ type cluster struct {
 	kept    bool
 	account account
 	lock    *os.File
-	socket  string // the socket's directory
+	socket  string // the directory of the socket
 }
 
 const (
@@ -38,7 +38,7 @@ const (
 
 func (c *cluster) path(name string) string { return filepath.Join(c.dir, name) }
 
-// openThrowaway makes a new directory under the temporary directory.
+// openThrowaway creates a new directory in the temporary directory.
 func openThrowaway(acct account) (*cluster, error) {
 	dir, err := os.MkdirTemp("", throwawayPattern)
 	if err == nil {
@@ -58,7 +58,7 @@ func openThrowaway(acct account) (*cluster, error) {
 	return c, nil
 }
 
-// openKept opens the directory of a kept cluster, and makes it where there is none.
+// openKept opens the directory of a kept cluster, and creates it if it does not exist.
 func openKept(dir string, acct account) (*cluster, error) {
 	if err := acct.checkEnter(dir); err != nil {
 		return nil, err
@@ -85,8 +85,8 @@ func openKept(dir string, acct account) (*cluster, error) {
 	return c, nil
 }
 
-// claim takes the lock and then leaves the marker: what has a marker and no lock is not
-// in use. The directory belongs to the server's user, as what is in it does.
+// claim takes the lock before it writes the marker, so a directory with a marker whose lock is free
+// is not in use. The directory and its contents belong to the server's user.
 func (c *cluster) claim(mark string) error {
 	lock, err := os.OpenFile(c.path("lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -117,7 +117,7 @@ func (c *cluster) fill(mark string) error {
 	return c.writePassword()
 }
 
-// writePassword makes the superuser's password where there is none yet.
+// writePassword creates the superuser's password if there is none yet.
 func (c *cluster) writePassword() error {
 	path := c.path("password")
 	if content, err := os.ReadFile(path); err == nil && len(content) > 0 {
@@ -134,7 +134,7 @@ func (c *cluster) password() (string, error) {
 	return strings.TrimSpace(string(content)), err
 }
 
-// major returns the version of the cluster, or 0 where there is none yet.
+// major returns the version of the cluster, or 0 if there is no cluster yet.
 func (c *cluster) major() (int, error) {
 	content, err := os.ReadFile(c.path("data/PG_VERSION"))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -146,12 +146,12 @@ func (c *cluster) major() (int, error) {
 	return strconv.Atoi(strings.TrimSpace(string(content)))
 }
 
-// init makes the cluster with the given binaries, all of it or nothing.
+// init creates the cluster with the given binaries. If it fails, the data directory does not exist.
 func (c *cluster) init(ctx context.Context, b binaries) error {
 	fresh := c.path("data.new")
 	var out []byte
 	var err error
-	for _, locale := range []string{"C.UTF-8", "C"} { // the first is not on every system
+	for _, locale := range []string{"C.UTF-8", "C"} { // not every system has C.UTF-8
 		if err := os.RemoveAll(fresh); err != nil {
 			return err
 		}
@@ -185,8 +185,9 @@ func (c *cluster) init(ctx context.Context, b binaries) error {
 	return os.Rename(fresh, c.path("data"))
 }
 
-// hba trusts the socket: the mode of its directory lets in the server's user and root, who
-// own the data anyway. Over TCP everybody on the machine could knock.
+// hba trusts connections over the socket. Only the server's user and root can enter the directory
+// of the socket, and they can read the data files anyway. TCP needs a password, because every user
+// of the machine can connect.
 const hba = `# TYPE  DATABASE  USER  ADDRESS       METHOD
 local   all       all                 trust
 host    all       all   127.0.0.1/32  scram-sha-256
@@ -194,13 +195,13 @@ host    all       all   127.0.0.1/32  scram-sha-256
 
 func (c *cluster) command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir = c.dir // the current directory may be closed to the server's user
+	cmd.Dir = c.dir // the server's user may not enter the current directory
 	cmd.Env = environment()
 	cmd.SysProcAttr = c.account.sysProcAttr(c.kept)
 	return cmd
 }
 
-// waitForPrevious waits until a server whose parent was killed has shut down.
+// waitForPrevious waits until the server that an earlier, killed process has started is shut down.
 func (c *cluster) waitForPrevious(ctx context.Context) error {
 	for {
 		pid := c.postmaster()
@@ -215,7 +216,7 @@ func (c *cluster) waitForPrevious(ctx context.Context) error {
 	}
 }
 
-// postmaster returns the process id that the cluster's server has left, or 0.
+// postmaster returns the process ID in the cluster's postmaster.pid, or 0 if there is none.
 func (c *cluster) postmaster() int {
 	content, err := os.ReadFile(c.path("data/postmaster.pid"))
 	if err != nil {
@@ -226,8 +227,8 @@ func (c *cluster) postmaster() int {
 	return pid
 }
 
-// ready reports whether the server says that it accepts connections: line 8 of postmaster.pid is
-// its status.
+// ready reports whether the server accepts connections, according to line 8 of postmaster.pid, its
+// status.
 func (c *cluster) ready() bool {
 	content, err := os.ReadFile(c.path("data/postmaster.pid"))
 	lines := strings.Split(string(content), "\n")
@@ -243,7 +244,7 @@ func (c *cluster) log() string {
 	return lastLines(string(content), 8)
 }
 
-// close gives the directory up, and removes it if it is not to be kept.
+// close releases the lock, and removes the directory unless it is kept.
 func (c *cluster) close() error {
 	var err error
 	if c.socket != "" && c.socket != c.path("run") {

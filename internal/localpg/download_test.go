@@ -19,7 +19,7 @@ import (
 	"github.com/oryne/pgtenant/internal/localpg"
 )
 
-// The archive is made of the machine's own binaries, so that what is downloaded runs.
+// The archive contains the machine's own binaries, so the downloaded binaries run.
 func TestDownload(t *testing.T) {
 	t.Parallel()
 	bins, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
@@ -28,7 +28,7 @@ func TestDownload(t *testing.T) {
 	}
 	tar := exec.Command("tar", "-C", filepath.Dir(bins[0]), "--exclude=lib/bitcode", "--exclude=lib/llvmjit*",
 		"-cJf", "-", "bin/postgres", "bin/initdb", "bin/pg_ctl", "lib")
-	tar.Env = append(os.Environ(), "XZ_OPT=-0") // quick, not small
+	tar.Env = append(os.Environ(), "XZ_OPT=-0") // fast compression
 	txz, err := tar.Output()
 	require.NoError(t, err)
 	jar := new(bytes.Buffer)
@@ -86,7 +86,7 @@ func TestDownloadThatFails(t *testing.T) {
 	assert.Error(t, err, "there are binaries")
 }
 
-// A repository that takes the connection and never answers.
+// The repository accepts the connection and never answers.
 func TestDownloadWithoutAnAnswerEnds(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})

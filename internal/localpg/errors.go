@@ -7,36 +7,37 @@ import (
 )
 
 var (
-	// ErrNotOurs is returned by [Start] for a data directory that holds something else.
+	// ErrNotOurs is returned by [Start] for a data directory with files that this package did not
+	// create.
 	ErrNotOurs = errors.New("not a data directory of ours")
 
 	// ErrInUse is returned by [Start] for a data directory that another process uses.
 	ErrInUse = errors.New("in use by another process")
 
-	// ErrDiskFull is returned by [Start] for a new data directory whose file system has no room for
+	// ErrDiskFull is returned by [Start] for a new data directory if its file system has no space for
 	// a cluster.
 	ErrDiskFull = errors.New("there is no space left for the data directory")
 
-	// ErrVersion is returned by [Start] for a cluster that none of the binaries found fits.
+	// ErrVersion is returned by [Start] if the found binaries are not of the version of the cluster.
 	ErrVersion = errors.New("no binaries of the cluster's version")
 
-	// ErrNotEnterable is returned by [Start], run by root, for a directory that the user
-	// that PostgreSQL runs as cannot enter.
+	// ErrNotEnterable is returned by [Start], if root runs it, for a directory that PostgreSQL's user
+	// cannot enter.
 	ErrNotEnterable = errors.New("cannot be entered")
 )
 
-// NoBinariesError is returned by [Start] when no PostgreSQL binaries can be had. It lists
-// the places in the order in which they were looked at.
+// NoBinariesError is returned by [Start] if no PostgreSQL binaries are found. It lists the places
+// in the order of the search.
 type NoBinariesError struct {
 	Places []Place
 
 	// Install is the command that installs a PostgreSQL server on this system. It is empty if no
-	// command is known, or if it would not help because the binaries of one directory were asked
-	// for.
+	// command is known, and if BinDir or $TEST_PG_BIN names the directory of the binaries, as an
+	// installation would not change that directory.
 	Install string
 }
 
-// Place is where binaries were looked for, and why they are not there.
+// Place is a place that was searched for binaries, and the reason why it has none.
 type Place struct {
 	Name string
 	Err  error
@@ -58,7 +59,7 @@ func (e *NoBinariesError) Error() string {
 	return b.String()
 }
 
-// Unwrap returns why each place did not do.
+// Unwrap returns the error of each place.
 func (e *NoBinariesError) Unwrap() []error {
 	errs := make([]error, len(e.Places))
 	for i, p := range e.Places {

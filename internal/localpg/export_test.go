@@ -2,7 +2,7 @@ package localpg
 
 import "time"
 
-// WithTimeouts sets how long a download may take, and a server that says that it is ready.
+// WithTimeouts sets the timeouts of a download and of a server that is ready but does not answer.
 func WithTimeouts(cfg Config, download, ready time.Duration) Config {
 	cfg.downloadTimeout, cfg.readyTimeout = download, ready
 	return cfg

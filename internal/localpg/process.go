@@ -10,11 +10,11 @@ import (
 // process is a running server.
 type process struct {
 	os   *os.Process
-	done chan struct{} // closed when it has ended
+	done chan struct{} // closed when the server has ended
 }
 
-// startProcess starts cmd on a thread that lives as long as it does: the kernel ends a
-// child with the thread that started it, and Go's threads come and go.
+// startProcess starts cmd on an operating system thread that lives as long as the process. The
+// kernel kills the process when the thread that started it ends, and Go ends threads at any time.
 func startProcess(cmd *exec.Cmd) (*process, error) {
 	started := make(chan error)
 	p := &process{done: make(chan struct{})}
@@ -27,7 +27,7 @@ func startProcess(cmd *exec.Cmd) (*process, error) {
 			return
 		}
 		defer close(p.done)
-		_ = cmd.Wait() // how it ended is in its log
+		_ = cmd.Wait() // the server's log says how it ended
 	}()
 	if err := <-started; err != nil {
 		return nil, err
@@ -36,7 +36,7 @@ func startProcess(cmd *exec.Cmd) (*process, error) {
 	return p, nil
 }
 
-// ended reports whether the process is gone.
+// ended reports whether the process has ended.
 func (p *process) ended() bool {
 	select {
 	case <-p.done:
@@ -46,8 +46,8 @@ func (p *process) ended() bool {
 	}
 }
 
-// environment is ours without the settings of PostgreSQL clients, which its server and
-// initdb read too.
+// environment returns the environment of this process without the variables of PostgreSQL clients,
+// which postgres and initdb read too.
 func environment() []string {
 	var env []string
 	for _, e := range os.Environ() {

@@ -2,12 +2,13 @@ package localpg
 
 import "syscall"
 
-// sysProcAttr drops root, keeps the terminal's Ctrl-C from the server, which is ours to
-// stop, and has the kernel end it when the thread that starts it ends.
+// sysProcAttr returns the attributes of the server's process. It does not run as root. It does not
+// get Ctrl-C of the terminal, because Stop ends it. The kernel signals it when the thread that
+// started it ends.
 func (a account) sysProcAttr(kept bool) *syscall.SysProcAttr {
 	attr := &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGQUIT}
 	if kept {
-		attr.Pdeathsig = syscall.SIGINT // a fast shutdown, so that the next start need not recover
+		attr.Pdeathsig = syscall.SIGINT // a fast shutdown, so that the next start needs no recovery
 	}
 	if a.drop {
 		attr.Credential = &syscall.Credential{Uid: uint32(a.uid), Gid: uint32(a.gid)}

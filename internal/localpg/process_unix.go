@@ -4,8 +4,9 @@ package localpg
 
 import "syscall"
 
-// sysProcAttr drops root and keeps the terminal's Ctrl-C from the server, which is ours to
-// stop. Ending with the parent is left to Stop: only Linux knows more.
+// sysProcAttr returns the attributes of the server's process. It does not run as root. It does not
+// get Ctrl-C of the terminal, because Stop ends it. If Stop is not called, it outlives this
+// process: only Linux can prevent that.
 func (a account) sysProcAttr(bool) *syscall.SysProcAttr {
 	attr := &syscall.SysProcAttr{Setpgid: true}
 	if a.drop {

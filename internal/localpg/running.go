@@ -9,23 +9,24 @@ import (
 	"strings"
 )
 
-// ErrNotRunning is returned by [Find] where nothing serves the directory, or nothing yet.
+// ErrNotRunning is returned by [Find] if no server runs on the directory, or none that is ready.
 var ErrNotRunning = errors.New("no PostgreSQL is running there")
 
-// Running is a server that another process has started, and stops. It is safe for concurrent use.
+// Running is a server that another process has started and will stop. It is safe for concurrent
+// use.
 type Running struct {
 	socket string
 	port   int
 }
 
-// Find returns the server that another process has on a kept directory, [Config].DataDir. Who may
-// use its socket is told at [Server.URL].
+// Find returns the server that another process runs on a kept directory, its [Config].DataDir.
+// [Server.URL] says who may use the server's socket.
 func Find(dataDir string) (*Running, error) {
 	content, err := os.ReadFile(filepath.Join(dataDir, "data", "postmaster.pid"))
 	if err != nil {
 		return nil, fmt.Errorf("data directory %s: %w", dataDir, ErrNotRunning)
 	}
-	// PostgreSQL's miscadmin.h says which line is what: 4 the port, 5 the socket's directory, 8 the
+	// PostgreSQL's miscadmin.h defines the lines: 4 is the port, 5 the directory of the socket, 8 the
 	// status.
 	lines := strings.Split(string(content), "\n")
 	if len(lines) < 8 || strings.TrimSpace(lines[7]) != "ready" {
@@ -38,7 +39,7 @@ func Find(dataDir string) (*Running, error) {
 	return &Running{socket: lines[4], port: port}, nil
 }
 
-// URL returns what [Server.URL] returns.
+// URL returns the URL of a login and database over the server's socket, as [Server.URL] does.
 func (r *Running) URL(user, database string) string {
 	return socketURL(r.socket, r.port, user, database)
 }

@@ -21,9 +21,9 @@ import (
 
 const (
 	superuser    = "postgres"
-	startTimeout = 2 * time.Minute // a kept cluster may have to recover
+	startTimeout = 2 * time.Minute // a kept cluster may need recovery
 	stopTimeout  = 30 * time.Second
-	tellAfter    = 5 * time.Second // how often a start that waits logs that it waits
+	tellAfter    = 5 * time.Second // how often Start logs that it still waits
 )
 
 // Server is a running PostgreSQL. Its methods are safe for concurrent use.
@@ -37,9 +37,9 @@ type Server struct {
 	stopErr  error
 }
 
-// Start starts a server and returns when it answers. ctx governs the start alone. It
-// returns [NoBinariesError], [ErrNotOurs], [ErrInUse], [ErrVersion] or [ErrNotEnterable]
-// for what these say, and otherwise the end of the server's log.
+// Start starts a server and returns when it accepts connections. ctx governs only the start. The
+// error is a [NoBinariesError], [ErrNotOurs], [ErrInUse], [ErrVersion], [ErrDiskFull] or
+// [ErrNotEnterable]. Other errors have the end of the server's log, if the server does not start.
 func Start(ctx context.Context, cfg Config) (*Server, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -78,7 +78,7 @@ func start(ctx context.Context, cfg Config, c *cluster) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, startTimeout) // from here on: a download has its own
+	ctx, cancel := context.WithTimeout(ctx, startTimeout) // a download has its own timeout
 	defer cancel()
 	if err := c.waitForPrevious(ctx); err != nil {
 		return nil, err
@@ -92,7 +92,7 @@ func start(ctx context.Context, cfg Config, c *cluster) (*Server, error) {
 	if s.password, err = c.password(); err != nil {
 		return nil, err
 	}
-	for range 3 { // another process may take the port between our look and the server's
+	for range 3 { // another process may take the port before the server does
 		err = s.launch(ctx, cfg)
 		if err == nil || !strings.Contains(err.Error(), "Address already in use") {
 			break
@@ -104,7 +104,7 @@ func start(ctx context.Context, cfg Config, c *cluster) (*Server, error) {
 	return s, nil
 }
 
-// launch runs postgres on a free port and waits until it answers.
+// launch runs postgres on a free port and waits until it accepts connections.
 func (s *Server) launch(ctx context.Context, cfg Config) error {
 	port, err := freePort()
 	if err != nil {
@@ -115,14 +115,14 @@ func (s *Server) launch(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	defer log.Close() // the server has its own
+	defer log.Close() // the server has a descriptor of its own
 	cmd := s.cluster.command(context.WithoutCancel(ctx), s.bin.path("postgres"), s.arguments(cfg)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if s.process, err = startProcess(cmd); err != nil {
 		return fmt.Errorf("start postgres: %w", err)
 	}
 	if err := s.waitReady(ctx, cfg); err != nil {
-		_ = s.process.os.Signal(immediateShutdown) // gone already, or going
+		_ = s.process.os.Signal(immediateShutdown) // fails if the server has ended already
 		<-s.process.done
 		return err
 	}
@@ -147,9 +147,10 @@ func (s *Server) arguments(cfg Config) []string {
 	return args
 }
 
-// waitReady returns when the server answers, or why it never will.
+// waitReady returns nil when a connection works, or an error if the server ends, ctx ends, or the
+// server is ready but does not answer within readyTimeout.
 func (s *Server) waitReady(ctx context.Context, cfg Config) error {
-	var deaf time.Time // when the server was first seen to be ready without answering
+	var deaf time.Time // when the server was first ready without answering
 	tellAt := time.Now().Add(tellAfter)
 	for {
 		err := s.answers(ctx, cfg.readyTimeout)
@@ -177,8 +178,8 @@ func (s *Server) waitReady(ctx context.Context, cfg Config) error {
 	}
 }
 
-// answers returns nil if a connection can be made, and otherwise why not. The end of ctx does not
-// end an attempt: the error would hide why the server does not answer.
+// answers returns nil if a connection works, or the error of the attempt. The end of ctx does not
+// end an attempt: its error would hide why the server does not answer.
 func (s *Server) answers(ctx context.Context, limit time.Duration) error {
 	attempt, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
@@ -189,19 +190,19 @@ func (s *Server) answers(ctx context.Context, limit time.Duration) error {
 	return conn.Close(attempt)
 }
 
-// URL returns the URL of a login and database over the server's socket, which asks for no
-// password. Only the user that the server runs as and root can use it.
+// URL returns the URL of a login and database over the server's socket, which needs no password.
+// Only root and the user that the server runs as can use it.
 func (s *Server) URL(user, database string) string {
 	return socketURL(s.cluster.socket, s.port, user, database)
 }
 
 func socketURL(socket string, port int, user, database string) string {
 	u := url.URL{Scheme: "postgres", User: url.User(user), Host: "", Path: "/" + database}
-	u.RawQuery = "host=" + socket + "&port=" + strconv.Itoa(port) // the path is plain, see makeSocketDir
+	u.RawQuery = "host=" + socket + "&port=" + strconv.Itoa(port) // makeSocketDir makes a plain path
 	return u.String()
 }
 
-// TCPURL returns the superuser's URL of a database over TCP. It holds the password.
+// TCPURL returns the superuser's URL of a database over TCP. It contains the password.
 func (s *Server) TCPURL(database string) string {
 	u := url.URL{
 		Scheme: "postgres", User: url.UserPassword(superuser, s.password),
@@ -213,14 +214,14 @@ func (s *Server) TCPURL(database string) string {
 // Version returns the server's major version.
 func (s *Server) Version() int { return s.bin.major }
 
-// Port returns the port of the server on 127.0.0.1, which is in its socket's name too.
+// Port returns the server's port on 127.0.0.1. The name of its socket contains it too.
 func (s *Server) Port() int { return s.port }
 
-// Dir returns the directory of the server, with its data, log and marker.
+// Dir returns the server's directory, with its data, log and marker.
 func (s *Server) Dir() string { return s.cluster.dir }
 
-// Keep makes a throw-away stay when it is stopped, and returns the command that starts it
-// again. No later Start removes it.
+// Keep makes Stop and every later Start keep the directory of a throw-away server. It returns the
+// command that starts the server again.
 func (s *Server) Keep() (command string, err error) {
 	if err := os.WriteFile(s.cluster.path(markerFile), []byte(markKept), 0o644); err != nil {
 		return "", err
@@ -228,7 +229,7 @@ func (s *Server) Keep() (command string, err error) {
 	s.cluster.kept = true
 	socket := s.cluster.socket
 	if socket != s.cluster.path("run") {
-		socket = "" // close removes it, and the command works over TCP
+		socket = "" // close removes that directory, and the command works over TCP
 	}
 	args := []string{s.bin.path("postgres"), "-D", s.cluster.path("data"), "-k", socket, "-p", strconv.Itoa(s.port)}
 	if s.cluster.account.drop {
@@ -240,8 +241,8 @@ func (s *Server) Keep() (command string, err error) {
 // Done returns a channel that is closed when the server has ended, by itself or by Stop.
 func (s *Server) Done() <-chan struct{} { return s.process.done }
 
-// Stop shuts the server down, ending what still runs on it, and removes a throw-away. When
-// ctx ends first it is killed. Stopping twice is the same as once.
+// Stop shuts the server down, ends its sessions, and removes the directory of a throw-away server.
+// If ctx ends first, it kills the server. A second call returns the result of the first.
 func (s *Server) Stop(ctx context.Context) error {
 	s.stop.Do(func() {
 		s.stopErr = errors.Join(s.shutdown(ctx), s.cluster.close())
@@ -271,7 +272,7 @@ func (s *Server) shutdown(ctx context.Context) error {
 	return nil
 }
 
-// freePort returns a TCP port that nobody listens on at 127.0.0.1 right now.
+// freePort returns a TCP port of 127.0.0.1 on which no process listens now.
 func freePort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

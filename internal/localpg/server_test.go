@@ -20,7 +20,8 @@ import (
 	"github.com/oryne/pgtenant/internal/localpg"
 )
 
-// TestMain lets the test binary be the parent that a test kills.
+// TestMain makes the test binary a server's parent process if LOCALPG_TEST_PARENT is set. A test
+// kills that process.
 func TestMain(m *testing.M) {
 	if dir, ok := os.LookupEnv("LOCALPG_TEST_PARENT"); ok {
 		server, err := localpg.Start(context.Background(), localpg.Config{DataDir: dir})
@@ -73,8 +74,8 @@ func TestKeptClusterFindsItsData(t *testing.T) {
 	}
 }
 
-// Directories as people name them, each of which a setting, a URL, a list of hosts or a shell could
-// misread. The cluster is made in the first, and moves on.
+// The names of the directories need quoting in a setting, a URL, a list of hosts or a shell. The
+// cluster is created in the first directory and then moved to the others.
 func TestDataDirectoriesOfAnyName(t *testing.T) {
 	t.Parallel()
 	parent := tempDir(t)
@@ -103,7 +104,7 @@ func TestDataDirectoriesOfAnyName(t *testing.T) {
 	}
 }
 
-// The current directory belongs to the whole process, so that a relative path is one from there.
+// The current directory belongs to the whole process, so the test computes a path relative to it.
 func TestARelativeDataDirectory(t *testing.T) {
 	t.Parallel()
 	wd, err := os.Getwd()
@@ -117,7 +118,7 @@ func TestARelativeDataDirectory(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A server that listens elsewhere than it was told: it is ready, and cannot be reached.
+// The server does not listen on the expected socket, so it is ready but cannot be reached.
 func TestAServerThatDoesNotAnswerEndsTheWait(t *testing.T) {
 	t.Parallel()
 	cfg := localpg.Config{Settings: map[string]string{"unix_socket_directories": ""}}
@@ -178,7 +179,7 @@ func TestSettingThatTheServerRefuses(t *testing.T) {
 	assert.Error(t, err, "a bad name was let through")
 }
 
-// The parent is killed as nothing can catch; its server must not outlive it.
+// The parent is killed by a signal that it cannot catch. Its server must not outlive it.
 func TestServerDiesWithItsParent(t *testing.T) {
 	t.Parallel()
 	if _, err := os.Stat("/proc/self"); err != nil {
@@ -202,7 +203,7 @@ func TestServerDiesWithItsParent(t *testing.T) {
 		require.NoError(t, parent.Process.Signal(syscall.SIGKILL))
 		_ = parent.Wait()
 
-		next := start(t, localpg.Config{DataDir: dir}) // at once: it must wait for the old one
+		next := start(t, localpg.Config{DataDir: dir}) // must wait for the old server to end
 		ask(t, next.URL("postgres", "postgres"), "select ''")
 		eventually(t, name+": the server outlives its parent", func() bool {
 			_, err := os.Stat("/proc/" + pid)
@@ -210,7 +211,7 @@ func TestServerDiesWithItsParent(t *testing.T) {
 		})
 		require.NoError(t, next.Stop(t.Context()))
 		if dir == "" {
-			start(t, localpg.Config{}) // sweeps
+			start(t, localpg.Config{}) // removes the directory
 			_, err := os.Stat(serverDir)
 			assert.ErrorIs(t, err, os.ErrNotExist, "the throw-away of a killed process is still there")
 		}
@@ -227,7 +228,7 @@ func start(t *testing.T, cfg localpg.Config) *localpg.Server {
 	return s
 }
 
-// ask runs statements and returns what the last one says.
+// ask runs statements and returns the result of the last one.
 func ask(t *testing.T, url, sql string) string {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
@@ -245,7 +246,7 @@ func password(t *testing.T, s *localpg.Server) string {
 	return string(content)
 }
 
-// tempDir is t.TempDir for a server's user, who cannot enter root's.
+// tempDir is t.TempDir in a directory that the server's user can enter, if root runs the test.
 func tempDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "localpg-test-*")

@@ -11,18 +11,18 @@ import (
 
 const socketDirPattern = "pgtenant-run-*"
 
-// plainPath matches a path that needs no quoting in the setting unix_socket_directories, in the
-// host of a URL (both are lists with commas) and in a shell.
+// plainPath matches a path that needs no quoting in the setting unix_socket_directories and in the
+// host of a URL, which are both lists with commas, and in a shell.
 var plainPath = regexp.MustCompile(`^[A-Za-z0-9_./-]+$`)
 
-// fitsSocket reports whether a socket can be in dir: its path may have 107 bytes on Linux, 103
-// elsewhere.
+// fitsSocket reports whether a socket can be in dir. The path of a socket may have 107 bytes on
+// Linux and 103 on other systems.
 func fitsSocket(dir string) bool {
 	return filepath.IsAbs(dir) && plainPath.MatchString(dir) && len(dir)+len("/.s.PGSQL.65535") <= 103
 }
 
-// makeSocketDir makes the directory of the socket: in the cluster's directory or, if that path is
-// too long or not plain, in the temporary directory or in /tmp.
+// makeSocketDir creates the directory of the socket. It is in the cluster's directory. If that path
+// is too long or not plain, it is in the temporary directory or in /tmp.
 func (c *cluster) makeSocketDir() error {
 	if c.socket = c.path("run"); fitsSocket(c.socket) {
 		if err := os.MkdirAll(c.socket, 0o700); err != nil {
@@ -53,15 +53,15 @@ func (c *cluster) makeSocketDir() error {
 }
 
 // sweepSocketDirs removes the empty socket directories that killed processes have left in the
-// temporary directory. It leaves those that are less than an hour old: a process may be about to
-// start a server there.
+// temporary directory. It keeps those that are less than an hour old, because a process may be
+// about to start a server there.
 func sweepSocketDirs(acct account) {
 	for _, parent := range []string{os.TempDir(), "/tmp"} {
 		dirs, _ := filepath.Glob(filepath.Join(parent, socketDirPattern)) // fitsSocket allows no parent with [
 		for _, dir := range dirs {
 			info, err := os.Lstat(dir)
 			if err == nil && info.IsDir() && acct.owns(info) && time.Since(info.ModTime()) > time.Hour {
-				_ = os.Remove(dir) // which removes no directory that holds a socket
+				_ = os.Remove(dir) // fails if the directory holds a socket
 			}
 		}
 	}

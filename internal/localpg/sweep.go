@@ -8,12 +8,12 @@ import (
 
 const throwawayPattern = "pgtenant-pg-*"
 
-// sweep removes throw-aways whose process was killed before it could. It touches only
-// directories of the name, owned by us or the server's user, with our marker and a lock
-// that nobody holds.
+// sweep removes the directories of throw-away servers whose process was killed before it could
+// remove them. It touches a directory only if it has such a name, belongs to this user or the
+// server's user, and has this package's marker and a lock that is free.
 func sweep(acct account, logger *slog.Logger) {
 	sweepSocketDirs(acct)
-	dirs, _ := filepath.Glob(filepath.Join(os.TempDir(), throwawayPattern)) // the pattern is well-formed
+	dirs, _ := filepath.Glob(filepath.Join(os.TempDir(), throwawayPattern)) // the pattern is valid
 	for _, dir := range dirs {
 		info, err := os.Lstat(dir)
 		if err != nil || !info.IsDir() || !acct.owns(info) {

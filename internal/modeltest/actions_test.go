@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// actions are the steps that there are. Those that are drawn more often stand more than once.
+// actions returns the steps by name. A step with several names is drawn more often.
 func (m *model) actions() map[string]func(*rapid.T) {
 	return map[string]func(*rapid.T){
 		"":              m.check,
@@ -31,7 +31,7 @@ func (m *model) actions() map[string]func(*rapid.T) {
 	}
 }
 
-// check looks at the pools, the connections that wait, what a next tenant finds, and the rows.
+// check checks the pools, the idle connections and the rows, and what a next tenant finds.
 func (m *model) check(rt *rapid.T) {
 	m.rt = rt
 	for _, found := range []string{m.checkPools(), m.checkConnections(), m.checkRows()} {
@@ -60,7 +60,7 @@ func (m *model) check(rt *rapid.T) {
 	}
 }
 
-// killOne ends a backend, whatever it does.
+// killOne ends a backend, whatever it is doing.
 func (m *model) killOne(rt *rapid.T) {
 	live := slices.DeleteFunc(slices.Clone(m.opened), func(c *pgx.Conn) bool { return c.IsClosed() || m.gone[c.PgConn().PID()] })
 	if len(live) == 0 {
@@ -71,7 +71,8 @@ func (m *model) killOne(rt *rapid.T) {
 	m.kill(live[i].PgConn().PID())
 }
 
-// alter gives a table another shape, as a migration does, so that statements over it have to be prepared anew.
+// alter changes the columns of a table, as a migration does, so that statements on it must be
+// prepared again.
 func (m *model) alter(rt *rapid.T) {
 	schema := rapid.SampledFrom(served).Draw(rt, "schema")
 	for _, tx := range m.txs {
@@ -79,7 +80,7 @@ func (m *model) alter(rt *rapid.T) {
 			rt.SkipNow()
 		}
 	}
-	if m.free(schema) { // so that a connection has prepared what no longer fits
+	if m.free(schema) { // prepares a statement that is stale afterwards
 		m.charge, m.cancelled, m.unit = "", false, ""
 		m.step(rt, schema, "select * from shape", func(ctx context.Context) error {
 			_, err := m.db.Exec(ctx, "select * from shape")
@@ -105,7 +106,8 @@ func (m *model) alter(rt *rapid.T) {
 	}
 }
 
-// unprepared sends batches whose last statement cannot be prepared, more than a connection may keep of what went before it.
+// unprepared sends batches whose last statement cannot be prepared. Their other statements are more
+// than a connection may keep prepared.
 func (m *model) unprepared(rt *rapid.T) {
 	schema := rapid.SampledFrom(served).Draw(rt, "schema")
 	if !m.free(schema) {

@@ -14,7 +14,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// runner is what a DB and a Tx run.
+// runner has the methods that a DB and a Tx share.
 type runner interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
@@ -23,13 +23,13 @@ type runner interface {
 	CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error)
 }
 
-// work is one call of a runner: its statements, and how it is made.
+// work is one call of a runner and its statements.
 type work struct {
 	what       string
 	statements []*statement
 	call       func(ctx context.Context, r runner) error
-	callback   bool // the error may be of the caller's own code, after all has been sent
-	given      bool // results are read one by one: what is stale behind the first cannot be tried again
+	callback   bool // a callback of the caller may return an error after all statements were sent
+	given      bool // results are read one by one, so a stale statement after the first cannot be retried
 }
 
 // work draws a call. apart says that it is a unit of work of its own.
@@ -43,7 +43,7 @@ func (m *model) work(rt *rapid.T, schema string, apart bool) *work {
 	return m.single(rt, m.statement(rt, schema, apart))
 }
 
-// single is one statement, whose rows are read in one of the ways there are.
+// single returns a call with one statement, whose rows are read in one of several ways.
 func (m *model) single(rt *rapid.T, s *statement) *work {
 	ways := []string{"Exec", "Query", "QueryRow", "Query, closed early"}
 	how := rapid.SampledFrom(ways).Draw(rt, "how")
@@ -74,10 +74,10 @@ func (m *model) single(rt *rapid.T, s *statement) *work {
 	}}
 }
 
-// errCallback is an error of the caller's own.
+// errCallback is the error of a callback of the caller.
 var errCallback = errors.New("the caller's own")
 
-// batch is up to four statements at once.
+// batch returns a call with a batch of up to four statements.
 func (m *model) batch(rt *rapid.T, schema string) *work {
 	w := &work{}
 	how := rapid.SampledFrom([]string{"Close", "Exec", "Query", "callbacks"}).Draw(rt, "how")
@@ -130,7 +130,7 @@ func (m *model) batch(rt *rapid.T, schema string) *work {
 	return w
 }
 
-// copy is a few rows at once.
+// copy returns a call that copies a few rows.
 func (m *model) copy(rt *rapid.T) *work {
 	s, src := &statement{sql: "copy"}, &source{m: m}
 	table := pgx.Identifier{"ledger"}
@@ -162,7 +162,7 @@ func (m *model) drawUnit(rt *rapid.T) {
 	m.unit = rapid.SampledFrom([]string{"", "", "one", "two"}).Draw(rt, "unit")
 }
 
-// mishap may have the step's context be over, or a callback panic.
+// mishap may cancel the step's context or make a callback panic.
 func (m *model) mishap(rt *rapid.T) {
 	m.cancelled = false
 	switch rapid.IntRange(0, 9).Draw(rt, "mishap") {
@@ -173,7 +173,8 @@ func (m *model) mishap(rt *rapid.T) {
 	}
 }
 
-// must reports whether a call must fail, and whether it may, by its statements; tx says that the commit comes later.
+// must reports whether a call must fail and whether it may fail, by its statements. tx says that
+// the commit comes later.
 func (m *model) must(w *work, tx bool) (fail, mayFail bool) {
 	strayed := false
 	for _, s := range w.statements {
@@ -187,7 +188,7 @@ func (m *model) must(w *work, tx bool) (fail, mayFail bool) {
 // alone runs a call as a unit of work of its own.
 func (m *model) alone(rt *rapid.T) {
 	schema := m.drawSchema(rt)
-	if !m.free(schema) || schema == bare && m.level.level == schemactx.PathOnly { // which asks for no role
+	if !m.free(schema) || schema == bare && m.level.level == schemactx.PathOnly { // PathOnly needs no role
 		rt.SkipNow()
 	}
 	refusals := m.refusals(schema)
@@ -234,7 +235,7 @@ func (m *model) alone(rt *rapid.T) {
 	m.noteStrays(w)
 }
 
-// expectKind fails the run unless the error of a single statement is of the kind that it has to be.
+// expectKind fails the run if the error of a single statement is not the expected one.
 func (m *model) expectKind(rt *rapid.T, w *work, err error) {
 	s := w.statements[0]
 	if len(w.statements) > 1 || err == nil || m.astray(err) {
@@ -245,7 +246,8 @@ func (m *model) expectKind(rt *rapid.T, w *work, err error) {
 	}
 }
 
-// noteStrays keeps in mind, at Logins, whose session may have gone astray: its next unit of work is refused.
+// noteStrays marks the sessions whose scope a statement may have changed. At Logins the next unit
+// of work of such a session is refused.
 func (m *model) noteStrays(w *work) {
 	for _, s := range w.statements {
 		for _, pid := range m.entered {
@@ -254,7 +256,8 @@ func (m *model) noteStrays(w *work) {
 	}
 }
 
-// astray reports whether err refuses a session at Logins, as it must where the tenant's own statements have changed it.
+// astray reports whether err refuses a session at Logins, as it must if the tenant's own statements
+// have changed the session.
 func (m *model) astray(err error) bool {
 	if m.level.level != schemactx.Logins || !is(err, schemactx.ErrScopeChanged) {
 		return false
@@ -267,7 +270,7 @@ func (m *model) astray(err error) bool {
 	return false
 }
 
-// settle notes the fate of what statements have written.
+// settle sets the fate of the rows that statements have written.
 func (m *model) settle(schema, unit string, statements []*statement, fate fate) {
 	var group int64
 	for _, s := range statements {

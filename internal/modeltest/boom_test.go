@@ -10,7 +10,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// errBoom is what the callbacks panic with.
+// errBoom is the value with which callbacks panic.
 var errBoom = errors.New("boom")
 
 // charges are the places at which a callback can panic.
@@ -20,7 +20,7 @@ var charges = []string{
 	"rewriter", "Valuer", "batch callback", "copy source", "scan", "closure",
 }
 
-// at panics if the step is to, here.
+// at panics if the step has chosen this place.
 func (m *model) at(place string) {
 	if m.charge == place {
 		m.charge, m.exploded = "", true
@@ -43,7 +43,7 @@ func (m *model) hooks() schemactx.Hooks {
 	}
 }
 
-// tracer is all that a pool's tracer can be.
+// tracer implements all interfaces of a pgx tracer.
 type tracer struct{ m *model }
 
 func (t tracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
@@ -92,7 +92,7 @@ func (m *model) RewriteQuery(_ context.Context, _ *pgx.Conn, sql string, args []
 	return sql, args, nil
 }
 
-// value is an argument that is asked for its value, and a target of Scan.
+// value is an argument that implements driver.Valuer, and a target of Scan.
 type value struct {
 	m *model
 	n int64
@@ -110,12 +110,12 @@ func (v *value) Scan(any) error {
 	return nil
 }
 
-// source is the rows of a copy.
+// source provides the rows of a copy.
 type source struct {
 	m      *model
 	ids    []int64
 	next   int
-	cancel bool // the step's context in the middle
+	cancel bool // cancel the step's context before the last row
 	fail   error
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// found is a row of a ledger or of a trail.
+// found is a row of a table ledger or trail.
 type found struct {
 	Table, Schema string
 	ID            int64
@@ -17,7 +17,8 @@ type found struct {
 	Unit          string
 }
 
-// checkRows compares the rows of all schemas with those that there must be.
+// checkRows compares the rows of all schemas with the expected ones. It returns the first
+// difference, or "".
 func (m *model) checkRows() string {
 	var sql []string
 	for _, schema := range append([]string{bare}, served...) {
@@ -70,7 +71,7 @@ func (m *model) checkRows() string {
 	}
 	for id, r := range m.rows {
 		if r.fate == unknown && there[id] {
-			r.fate = committed // one that is not there may still come: a server does not see at once that its client is gone
+			r.fate = committed // a missing row may still come, until the server notices the lost client
 		}
 	}
 	return ""

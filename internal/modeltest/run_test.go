@@ -18,10 +18,11 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// TestModel draws sequences of steps at every level. A step that finds the server, the pools or the rows other than the
-// model says fails the run; rapid then looks for a shorter sequence that fails as well, and prints its steps.
+// TestModel draws sequences of steps at every level. A step after which the server, the pools or
+// the rows differ from the model fails the run. rapid then looks for a shorter sequence that fails
+// too, and prints its steps.
 //
-// CONTRIBUTING.md says how to see that it finds a fault.
+// CONTRIBUTING.md says how to check that the test finds a fault.
 func TestModel(t *testing.T) {
 	for _, l := range levels {
 		t.Run(l.name, func(t *testing.T) {
@@ -37,61 +38,62 @@ func TestModel(t *testing.T) {
 	}
 }
 
-// capacity is how many prepared statements a connection keeps: few, so that they come and go.
+// capacity is the number of prepared statements that a connection keeps. It is small, so that they
+// are replaced often.
 const capacity = 4
 
-// largest is how many statements a batch has at most.
+// largest is the maximum number of statements in a batch.
 const largest = 4
 
-// model is one run: a DB of its own and what should have come of its steps.
+// model is one run: a DB and the expected outcome of its steps.
 type model struct {
 	*world
 	rt    *rapid.T
 	db    *schemactx.DB
-	pool  *pgxpool.Pool // the one that the DB was given
+	pool  *pgxpool.Pool // the pool that New was given
 	conns int
-	lanes int      // one at most: which of several a tenant gets is a matter of chance
-	exec  bool     // statements stay unnamed
-	extra []string // on the path of every scope
+	lanes int      // at most one: with several, the lane of a tenant would be random
+	exec  bool     // statements are unnamed
+	extra []string // schemas on the path of every scope
 
-	opened  []*pgx.Conn     // by all pools, in order
-	gone    map[uint32]bool // backends that were ended by the administrator
+	opened  []*pgx.Conn     // connections of all pools, in order
+	gone    map[uint32]bool // backends that the administrator has ended
 	strayed map[uint32]bool // backends whose sessions a tenant's own statements may have changed
 	txs     []*openTx
 	rows    map[int64]*row
-	clean   map[uint32]string // by backend: the schema whose unit of work was the last and went well
-	first   int64             // the first number of this run's rows
+	clean   map[uint32]string // by backend: the schema of the last unit of work, if that succeeded
+	first   int64             // the first ID of this run's rows
 
-	// Of the step that runs:
+	// About the present step:
 	cancel    context.CancelFunc
 	cancelled bool
-	killed    bool     // the backend that works for it was ended
-	looking   string   // the schema it is in
-	within    string   // the setting that it must find
-	entered   []uint32 // backends of the units of work that it has begun
-	left      []uint32 // and of those that have given their connection back
-	charge    string   // where a callback is to panic, if it comes there
+	killed    bool     // the backend of the step was ended
+	looking   string   // the schema of the step
+	within    string   // the setting that its statements must find
+	entered   []uint32 // backends of the units of work that have started
+	left      []uint32 // backends of those that have released their connection
+	charge    string   // the place at which a callback panics, if it is reached
 	exploded  bool
-	unit      string // the setting that it is given, "" for none
-	offence   string // what it has seen that may not be
+	unit      string // the setting of its context, "" for none
+	offence   string // a forbidden thing that a statement has found
 }
 
-// row is a row of a ledger, or, without one, of a trail.
+// row is an expected row of ledger or, if held, of trail alone.
 type row struct {
 	schema string
 	fate   fate
-	group  int64 // rows of the same group are all there or none of them
+	group  int64 // of the rows of a group, all exist or none
 	unit   string
-	held   bool // it is a held cursor's: in the trail alone
+	held   bool // a held cursor writes it, into trail alone
 }
 
 type fate int
 
 const (
-	pending   fate = iota // in a transaction that is open
-	committed             // there
-	undone                // not there
-	unknown               // one or the other: the connection was lost, or the caller's code has panicked
+	pending   fate = iota // written in an open transaction
+	committed             // exists
+	undone                // does not exist
+	unknown               // may exist: the connection was lost, or the caller's code has panicked
 )
 
 func newModel(rt *rapid.T, w *world) *model {
@@ -113,7 +115,7 @@ func newModel(rt *rapid.T, w *world) *model {
 		if !path {
 			return nil
 		}
-		return conn.PgConn().Exec(ctx, "set search_path = lib").Close() // of which no tracer hears
+		return conn.PgConn().Exec(ctx, "set search_path = lib").Close() // without calls of the tracer
 	}
 	m.pool, err = pgxpool.NewWithConfig(context.Background(), cfg)
 	require.NoError(rt, err)
@@ -155,14 +157,15 @@ func (m *model) close() {
 		m.sweep(broken)
 		return
 	}
-	for _, conn := range m.opened { // some are lost, which has been told already
+	for _, conn := range m.opened { // some are lost, which the run has reported
 		_ = conn.Close(context.Background())
 	}
-	go m.db.Close() // waits for them for ever
+	go m.db.Close() // never returns, as it waits for them
 	go m.pool.Close()
 }
 
-// broken are the backends whose connections were closed in the middle of a statement, or else before their time.
+// broken returns the backends of closed connections. These were closed during a statement or
+// otherwise early.
 func (m *model) broken() (pids []int32) {
 	for _, conn := range m.opened {
 		if conn.IsClosed() {
@@ -172,7 +175,8 @@ func (m *model) broken() (pids []int32) {
 	return pids
 }
 
-// sweep ends backends that have not seen yet that their client is gone: on a busy machine one may sleep on in a trigger.
+// sweep ends backends that have not noticed yet that their client is gone: on a busy machine one
+// may still sleep in a trigger.
 func (m *model) sweep(pids []int32) {
 	if len(pids) == 0 {
 		return
@@ -184,7 +188,7 @@ func (m *model) sweep(pids []int32) {
 	}
 }
 
-// finish ends all that is open, so that every row's fate is known.
+// finish rolls back all open transactions, so that the fate of every row is known.
 func (m *model) finish(rt *rapid.T) {
 	for len(m.txs) > 0 {
 		m.rollback(rt, m.txs[0])
@@ -192,13 +196,13 @@ func (m *model) finish(rt *rapid.T) {
 	}
 }
 
-// logf tells of a step. rapid shows it of the sequence that it has shortened.
+// logf logs a step. rapid prints the log of the shortened sequence.
 func (m *model) logf(format string, args ...any) { m.rt.Logf(format, args...) }
 
-// hangs is when a step should have ended long ago, on a busy machine too.
+// hangs is a time in which every step ends, also on a busy machine.
 const hangs = 20 * time.Second
 
-// outcome is what came of a step.
+// outcome is the result of a step.
 type outcome struct {
 	err      error
 	panicked any
@@ -214,7 +218,7 @@ func (o outcome) String() string {
 	return "ok"
 }
 
-// step runs fn, which uses the DB, under a context of a schema, and tells of it.
+// step runs fn, which uses the DB, with a context of a schema, and logs the result.
 func (m *model) step(rt *rapid.T, schema, what string, fn func(ctx context.Context) error) outcome {
 	m.within = m.unit
 	return m.stepWithin(rt, schema, what, fn)
@@ -270,19 +274,21 @@ func (m *model) stepWithin(rt *rapid.T, schema, what string, fn func(ctx context
 	}
 }
 
-// lost reports whether the step may have failed because its connection was ended or its context was over.
+// lost reports whether the step may have failed because its backend was ended or its context was
+// cancelled.
 func (m *model) lost() bool {
 	return m.cancelled || m.killed || slices.ContainsFunc(m.entered, func(pid uint32) bool { return m.gone[pid] })
 }
 
-// committed notes that a unit of work of a schema has gone well: nothing of others is left on its connection.
+// committed notes that a unit of work of a schema has succeeded, so its connection has no state of
+// other tenants.
 func (m *model) committed(schema string) {
 	for _, pid := range m.entered {
 		m.clean[pid] = schema
 	}
 }
 
-// hearNotice ends the context of the step, or the backend that tells it to.
+// hearNotice cancels the context of the step or ends its backend, as the notice of a trigger says.
 func (m *model) hearNotice(pc *pgconn.PgConn, n *pgconn.Notice) {
 	switch {
 	case strings.HasSuffix(n.Message, "cancel"):
@@ -294,7 +300,7 @@ func (m *model) hearNotice(pc *pgconn.PgConn, n *pgconn.Notice) {
 	}
 }
 
-// kill ends a backend and waits until it is gone.
+// kill ends a backend and waits until it has ended.
 func (m *model) kill(pid uint32) {
 	m.gone[pid] = true
 	if _, err := m.pg.Pool.Exec(context.Background(), "select pg_terminate_backend($1, 20000)", pid); err != nil {
@@ -307,7 +313,7 @@ func (m *model) newID() int64 {
 	return m.ids
 }
 
-// free reports whether a unit of work finds a connection.
+// free reports whether a connection is available for a unit of work of the schema.
 func (m *model) free(schema string) bool {
 	held := 0
 	for _, tx := range m.txs {
@@ -318,7 +324,7 @@ func (m *model) free(schema string) bool {
 	return held < m.conns
 }
 
-// poolOf names the pool that serves a schema.
+// poolOf returns the name of the pool that serves a schema.
 func (m *model) poolOf(schema string) string {
 	switch {
 	case schema == public:
@@ -336,12 +342,12 @@ func is(err error, errs ...error) bool {
 	return slices.ContainsFunc(errs, func(e error) bool { return errors.Is(err, e) })
 }
 
-// hasState reports whether err is PostgreSQL's with that SQLSTATE.
+// hasState reports whether err is an error of PostgreSQL with that SQLSTATE.
 func hasState(err error, state string) bool {
 	var pgErr *pgconn.PgError
 	return errors.As(err, &pgErr) && pgErr.Code == state
 }
 
-// outdated reports whether err says that a prepared statement is not what it was, because of a migration, or is not there,
-// because of a function that deallocates.
+// outdated reports whether err says that a prepared statement is stale after a migration, or that
+// it does not exist because a function has deallocated it.
 func outdated(err error) bool { return hasState(err, "0A000") || hasState(err, "26000") }

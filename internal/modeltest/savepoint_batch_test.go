@@ -8,8 +8,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-// savepointBatch runs a batch in a transaction that makes a savepoint, writes a row, takes it back, and writes another.
-// Where the transaction has failed behind a savepoint that was made by its text, the batch begins by going back to it.
+// savepointBatch runs a batch in a transaction. The batch makes a savepoint, writes a row, rolls
+// back to the savepoint and writes another row. If the transaction has failed after a savepoint
+// that was made by a statement, the batch begins with a rollback to it.
 func (m *model) savepointBatch(rt *rapid.T) {
 	tx := m.drawTx(rt)
 	handle, at := tx.handle()
@@ -57,13 +58,13 @@ func (m *model) savepointBatch(rt *rapid.T) {
 	m.settle(tx.schema, tx.unit, tx.top().done, pending)
 }
 
-// insert is a statement that writes a row.
+// insert returns a statement that writes a row.
 func (m *model) insert() *statement {
 	id := m.newID()
 	return &statement{sql: "insert into ledger (id) values ($1)", args: []any{id}, ids: []int64{id}}
 }
 
-// innermost returns the level of the newest savepoint that has the name of the one at i.
+// innermost returns the level of the newest savepoint that has the same name as the one at level i.
 func (tx *openTx) innermost(i int) int {
 	for j := i + 1; j < len(tx.levels); j++ {
 		if tx.levels[j].name == tx.levels[i].name {

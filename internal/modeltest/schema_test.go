@@ -5,18 +5,19 @@ import (
 	"strings"
 )
 
-// traces are what the function leave can leave behind or change; see library.
+// traces are the kinds of state that the function leave can leave behind or change; see library.
 var traces = []string{
 	"setting", "lock", "listen", "cursor", "temp", "sequence", "prepare", "deallocate", "lost lock",
 }
 
-// strays are what it can do to the scope itself.
+// strays are the ways in which the function leave can change the scope itself.
 var strays = []string{"role", "local role", "path", "local path"}
 
 var allTraces = append(append([]string{}, traces...), strays...)
 
-// tables are what every schema has. A row of ledger says which scope it was written in; a trigger that waits for COMMIT
-// writes into trail, which it finds by the path, which scope it ran in.
+// tables returns the tables of every schema. A row of ledger contains the scope in which it was
+// written. A trigger that waits for COMMIT writes the scope in which it runs into trail, which it
+// finds by the search path.
 func tables(schema string) string {
 	return fmt.Sprintf(`
 		create table %[1]s.notes (id int primary key, body text not null);
@@ -41,7 +42,7 @@ func tables(schema string) string {
 		insert into %[1]s.people values ('{low,high in %[1]s}', row(%[3]s)::%[1]s.home)`, schema, homeOf[schema].columns, homeOf[schema].values)
 }
 
-// homeOf are the columns of a type that has the same name everywhere, and its value.
+// homeOf has the columns and the value of the type home, whose columns differ between the schemas.
 var homeOf = map[string]struct {
 	columns, values string
 	value           map[string]any
@@ -52,7 +53,8 @@ var homeOf = map[string]struct {
 	public: {"no text, street int", "'public', 4", map[string]any{"street": int32(4), "no": "public"}},
 }
 
-// library is the functions that leave traces, and what looks for them. All take the tenant from the search path.
+// library returns the functions that leave state, and those that look for it. All take the tenant
+// from the search path.
 func (w *world) library(schema string) string {
 	sql := `
 		create function SCHEMA.temporary(me text) returns boolean language plpgsql security definer as $f$
@@ -143,7 +145,7 @@ func (w *world) library(schema string) string {
 		"ROLE_RICH", w.roles.Tenant(rich), "ROLE_REMOTE", w.roles.Tenant(remote)).Replace(sql)
 }
 
-// hidden are the objects of a schema behind which the functions of another, or the same, are called.
+// hidden returns the objects of a schema that call functions of a schema, which may be another one.
 func hidden(schema, library string) string {
 	sql := `
 		create domain SCHEMA.left_behind as text check (LIBRARY.leave(value));
@@ -162,7 +164,8 @@ func hidden(schema, library string) string {
 	return strings.NewReplacer("SCHEMA", schema, "LIBRARY", library).Replace(sql)
 }
 
-// notations are functions that are called by other words than their own.
+// notations returns functions that a statement can call without naming them openly: as a column, as
+// an overload of a built-in function, or by a cast.
 func notations(schema string) string {
 	return strings.ReplaceAll(`
 		create table SCHEMA.whats (what text); insert into SCHEMA.whats values ('`+strings.Join(allTraces, "'), ('")+`');

@@ -13,8 +13,9 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// sight is what a statement finds on its connection. Of the prepared statements it has those that SQL has made: those of
-// the library stay, as ATTACKS.md says, and nobody can execute them. How many there are is judged by checkConnections.
+// sight is the state that a statement finds on its connection. Of the prepared statements it has
+// those that SQL has made. The library's own prepared statements stay, as ATTACKS.md says, and SQL
+// cannot execute them. checkConnections checks their number.
 type sight struct {
 	Who, Login, Path, Mark, Unit string
 	Settings                     []string
@@ -24,7 +25,7 @@ type sight struct {
 	Last                         int64
 }
 
-// look reads a row of lib.sight. What it shows of others is an offence.
+// look reads a row of lib.sight. State of another tenant in it is an offence.
 func (m *model) look(row pgx.CollectableRow) error {
 	s, err := pgx.RowToStructByPos[sight](row)
 	if err == nil && m.offence == "" {
@@ -33,7 +34,7 @@ func (m *model) look(row pgx.CollectableRow) error {
 	return err
 }
 
-// judge says what in s is not as a statement in a schema must find it.
+// judge returns what in s is wrong for a statement in the schema, or "".
 func (m *model) judge(s *sight, schema, unit string) string {
 	n := number(schema)
 	foreign := func(prefix string, names []string) bool {
@@ -68,7 +69,7 @@ func (m *model) judge(s *sight, schema, unit string) string {
 	return ""
 }
 
-// pathOf is the path of a schema's scope.
+// pathOf returns the search path of a schema's scope.
 func (m *model) pathOf(schema string) string {
 	if m.extra != nil {
 		return `"` + schema + `", "lib", pg_temp`
@@ -76,7 +77,8 @@ func (m *model) pathOf(schema string) string {
 	return `"` + schema + `", pg_temp`
 }
 
-// checkConnections asks the server what is on each connection that waits in a pool, beside the library.
+// checkConnections reads the state of each idle connection, without the library. It returns the
+// first problem, or "".
 func (m *model) checkConnections() string {
 	for _, conn := range m.opened {
 		pc := conn.PgConn()
@@ -108,14 +110,15 @@ func (m *model) checkConnections() string {
 			return fmt.Sprintf("a connection waits with the path %s", path)
 		case channels != "{}" && m.clean[pc.PID()] != "" && channels != "{ch_"+m.clean[pc.PID()]+"}":
 			return fmt.Sprintf("a connection listens to %s after a unit of work of %s", channels, m.clean[pc.PID()])
-		case n > capacity+2*largest: // those of a batch that are to go, and those of one that has failed
+		case n > capacity+2*largest: // those of a batch that are deallocated next, and those of a failed batch
 			return fmt.Sprintf("a connection has %d statements prepared, own %s", n, own)
 		}
 	}
 	return ""
 }
 
-// checkPools compares what the pools and gates hold with the transactions that are open.
+// checkPools compares the connections that the pools and semaphores count with the open
+// transactions. It returns the first difference, or "".
 func (m *model) checkPools() string {
 	held := 0
 	for _, tx := range m.txs {
@@ -139,8 +142,8 @@ func (m *model) checkPools() string {
 	return ""
 }
 
-// onLoan returns how many connections are on loan. While a pool closes one it counts it, for a moment: more than want are
-// waited for where one has been closed.
+// onLoan returns the number of acquired connections. A pool counts a connection for a moment while
+// it closes it. So if a connection was closed, onLoan waits until the number is at most want.
 func (m *model) onLoan(want int) int {
 	for deadline := time.Now().Add(hangs); ; time.Sleep(100 * time.Microsecond) {
 		n := m.db.PoolStats().Acquired

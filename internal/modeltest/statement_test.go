@@ -11,26 +11,27 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// statement is one statement of a step and what must come of it.
+// statement is one statement of a step and its expected outcome.
 type statement struct {
 	sql     string
 	args    []any
-	options []any // in front of the arguments
+	options []any // before the arguments
 
 	want   want
-	ids    []int64 // of the rows that it writes into the ledger
-	held   []int64 // of the rows that its cursor writes when it is held
+	ids    []int64 // of the rows that it writes into ledger
+	held   []int64 // of the rows that its cursor writes when PostgreSQL materializes it at COMMIT
 	strays bool    // it changes the role or the path
-	late   bool    // the commit must fail
-	sight  bool    // it shows what is on the connection
-	types  bool    // it shows values of the types of the tenant
+	late   bool    // it makes the commit fail
+	sight  bool    // it returns the state of the connection
+	types  bool    // it returns values of the tenant's own types
 }
 
-// want is what must come of a statement that runs in its scope, on a connection that is not lost.
+// want is the expected outcome of a statement that runs in its scope on a connection that is not
+// lost.
 type want struct {
-	err   error  // it fails with this error before it is sent
-	state string // it fails with this SQLSTATE
-	maybe bool   // it may fail: not every level lets it through
+	err   error  // the error before it is sent
+	state string // the SQLSTATE of its error
+	maybe bool   // it may fail, as not every level allows it
 }
 
 func (s *statement) String() string {
@@ -47,8 +48,9 @@ var kinds = []string{
 	"call", "prepare error", "defaults", "types", "types",
 }
 
-// strays are the ways out of the scope that a statement can take. At PathOnly the role is no part of it: it is taken back
-// behind the statement, but statements behind it in the same transaction are not kept from running.
+// strays returns the ways in which a statement can change the scope. At PathOnly the role is not
+// part of the scope. It is reset after the statement, but later statements of the same transaction
+// can run before that.
 func (m *model) strays(apart bool) []string {
 	if m.level.level == schemactx.PathOnly && !apart {
 		return []string{"path", "local path"}
@@ -63,14 +65,14 @@ func (m *model) statement(rt *rapid.T, schema string, apart bool) *statement {
 	switch kind {
 	case "insert":
 		s = m.insert()
-	case "defaults": // a write and a call that may have changed something: the scope is taken back behind it
+	case "defaults": // the call may have changed the scope, which is reset after it
 		s.ids = []int64{m.newID()}
 		s.sql, s.args = "insert into ledger (id) select $1::bigint where pg_try_advisory_xact_lock(1) is not null", []any{s.ids[0]}
 	case "look":
 		s.sql, s.sight = "select * from lib.sight", true
 	case "types":
 		s.sql, s.args, s.types = "select moods, home from people where moods[1] = any($1::mood[])", []any{[]mood{"low"}}, true
-		s.want.maybe = m.exec // nobody tells of which type the argument is
+		s.want.maybe = m.exec // the type of the argument is not known
 	case "read":
 		s.sql, s.args = "select body from notes where id = $1", []any{1}
 	case "trace":
@@ -108,7 +110,8 @@ func (m *model) statement(rt *rapid.T, schema string, apart bool) *statement {
 	return s
 }
 
-// trace makes s one that leaves something behind or changes the scope, openly or out of sight.
+// trace turns s into a statement that leaves state behind or changes the scope, in its own text or
+// through an object.
 func (m *model) trace(rt *rapid.T, s *statement, schema, what string) {
 	n := slices.Index(allTraces, what)
 	routes := []string{"set_config", "function", "block", "call", "lib view", "lib default", "lib policy", "lib operator", "lib trigger", "lib domain"}
@@ -162,7 +165,7 @@ func (m *model) trace(rt *rapid.T, s *statement, schema, what string) {
 	}
 }
 
-// openly is a statement whose text tells what it leaves.
+// openly returns a statement whose own text leaves the state.
 func openly(m *model, schema, what string) string {
 	n, other := number(schema), rich
 	if schema == rich {
@@ -187,10 +190,10 @@ func openly(m *model, schema, what string) string {
 	return fmt.Sprintf("select lib.leave('%s')", what)
 }
 
-// mood is an enum of which each schema has its own.
+// mood is an enum. Each schema has its own type of this name.
 type mood string
 
-// compare looks at values of the tenant's own types. Those of another's are an offence.
+// compare checks values of the tenant's own types. A value of another tenant's type is an offence.
 func (m *model) compare(rows pgx.Rows) error {
 	var moods []mood
 	var home any
@@ -204,14 +207,14 @@ func (m *model) compare(rows pgx.Rows) error {
 	return nil
 }
 
-// mayCharge lets a callback panic, one time in three.
+// mayCharge makes a callback panic in one of three cases.
 func (m *model) mayCharge(rt *rapid.T, place string) {
 	if rapid.IntRange(0, 2).Draw(rt, "panics") == 2 {
 		m.charge = place
 	}
 }
 
-// read reads the rows of a statement and looks at them.
+// read reads and checks the rows of a statement.
 func (m *model) read(rows pgx.Rows, s *statement) error {
 	defer rows.Close()
 	for rows.Next() {

@@ -12,19 +12,19 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// openTx is a transaction that is open.
+// openTx is an open transaction.
 type openTx struct {
 	schema  string
-	unit    string       // its setting
-	levels  []*savepoint // the transaction itself comes first
+	unit    string       // its setting app.unit
+	levels  []*savepoint // the first is the transaction itself
 	pid     uint32
 	aborted bool // a statement has failed
-	worked  bool // a statement has been sent: one that a migration has made stale cannot be tried again
+	worked  bool // a statement was sent, so a stale prepared statement cannot be retried
 }
 
-// savepoint is a savepoint and what has been done since.
+// savepoint is a savepoint and the statements after it.
 type savepoint struct {
-	tx      pgx.Tx // nil for one that was made by its text
+	tx      pgx.Tx // nil if a statement made the savepoint
 	name    string
 	done    []*statement
 	strayed bool // a statement has changed the scope
@@ -34,7 +34,7 @@ type savepoint struct {
 func (tx *openTx) root() pgx.Tx    { return tx.levels[0].tx }
 func (tx *openTx) top() *savepoint { return tx.levels[len(tx.levels)-1] }
 
-// handle is the innermost pgx.Tx, and where it is among the levels.
+// handle returns the innermost pgx.Tx and its level.
 func (tx *openTx) handle() (pgx.Tx, int) {
 	i := len(tx.levels) - 1
 	for tx.levels[i].tx == nil {
@@ -43,7 +43,7 @@ func (tx *openTx) handle() (pgx.Tx, int) {
 	return tx.levels[i].tx, i
 }
 
-// any reports whether something holds of one of the levels.
+// any reports whether a level satisfies is.
 func (tx *openTx) any(is func(*savepoint) bool) bool {
 	for _, l := range tx.levels {
 		if is(l) {
@@ -56,7 +56,7 @@ func (tx *openTx) any(is func(*savepoint) bool) bool {
 func strayed(l *savepoint) bool { return l.strayed }
 func late(l *savepoint) bool    { return l.late }
 
-// cut takes back what has been done at and above a level, and the savepoints above it.
+// cut undoes the statements of a level and of the levels above it, and removes the levels above it.
 func (m *model) cut(tx *openTx, level int) {
 	for _, l := range tx.levels[level:] {
 		m.settle(tx.schema, tx.unit, l.done, undone)
@@ -66,7 +66,7 @@ func (m *model) cut(tx *openTx, level int) {
 	tx.levels, tx.aborted = tx.levels[:level+1], false
 }
 
-// merge makes a level, and those above it, part of the one below.
+// merge adds a level and the levels above it to the one below.
 func (tx *openTx) merge(level int) {
 	below := tx.levels[level-1]
 	for _, l := range tx.levels[level:] {
@@ -77,7 +77,7 @@ func (tx *openTx) merge(level int) {
 	tx.levels = tx.levels[:level]
 }
 
-// over takes a transaction off the list.
+// over removes a transaction from the list and sets the fate of its rows.
 func (m *model) over(tx *openTx, fate fate) {
 	var all []*statement
 	for _, l := range tx.levels {
@@ -125,10 +125,11 @@ func (m *model) drawTx(rt *rapid.T) *openTx {
 	return m.txs[rapid.IntRange(0, len(m.txs)-1).Draw(rt, "transaction")]
 }
 
-// stepIn is a step in a transaction. It reports whether the transaction is over: its connection has gone back.
+// stepIn runs a step in a transaction. over says that the transaction has ended and its connection
+// is back in the pool.
 func (m *model) stepIn(rt *rapid.T, tx *openTx, what string, fn func(ctx context.Context) error) (o outcome, over bool) {
 	m.unit, m.within = tx.unit, tx.unit
-	if rapid.IntRange(0, 3).Draw(rt, "other context") == 3 { // the transaction keeps what it began with
+	if rapid.IntRange(0, 3).Draw(rt, "other context") == 3 { // the transaction keeps its first setting
 		m.unit = ""
 	}
 	lost := m.connection(tx.pid).IsClosed()
@@ -188,7 +189,7 @@ func (m *model) runInside(rt *rapid.T, tx *openTx, w *work) {
 		m.expectKind(rt, w, o.err)
 	}
 	tx.worked = tx.worked || !before
-	m.settle(tx.schema, tx.unit, w.statements, undone) // unless it is committed
+	m.settle(tx.schema, tx.unit, w.statements, undone) // until the commit
 	m.noteStrays(w)
 	if tx.aborted {
 		return
@@ -206,13 +207,13 @@ func (m *model) runInside(rt *rapid.T, tx *openTx, w *work) {
 	m.settle(tx.schema, tx.unit, top.done, pending)
 }
 
-// connection returns the connection to a backend.
+// connection returns the connection of a backend.
 func (m *model) connection(pid uint32) *pgx.Conn {
 	i := slices.IndexFunc(m.opened, func(c *pgx.Conn) bool { return c.PgConn().PID() == pid })
 	return m.opened[i]
 }
 
-// giveUp ends a transaction that cannot go on, as what was deferred behind Begin does.
+// giveUp rolls back a transaction that cannot continue, as a deferred Rollback does.
 func (m *model) giveUp(rt *rapid.T, tx *openTx) {
 	m.cancelled, m.charge = false, ""
 	delete(m.clean, tx.pid)
@@ -221,7 +222,7 @@ func (m *model) giveUp(rt *rapid.T, tx *openTx) {
 	m.over(tx, undone)
 }
 
-// savepoint makes one by Begin or by its text.
+// savepoint makes a savepoint by Begin or by a statement.
 func (m *model) savepoint(rt *rapid.T) {
 	tx := m.drawTx(rt)
 	if tx.aborted {
@@ -249,7 +250,8 @@ func (m *model) savepoint(rt *rapid.T) {
 	tx.levels = append(tx.levels, &savepoint{tx: nested, name: name})
 }
 
-// control runs the text of a command on a savepoint. It reports whether that went well and the transaction goes on.
+// control runs a statement about a savepoint. It reports whether it succeeded and the transaction
+// is still open.
 func (m *model) control(rt *rapid.T, tx *openTx, text, name string) bool {
 	handle, _ := tx.handle()
 	sql := fmt.Sprintf(text, name)
@@ -268,7 +270,7 @@ func (m *model) control(rt *rapid.T, tx *openTx, text, name string) bool {
 	return o.err == nil
 }
 
-// endSavepoint ends the innermost savepoint, or one that was made by its text.
+// endSavepoint ends the innermost savepoint, or one that was made by a statement.
 func (m *model) endSavepoint(rt *rapid.T) {
 	tx := m.drawTx(rt)
 	m.charge, m.cancelled = "", false
@@ -314,7 +316,7 @@ func (m *model) endSavepoint(rt *rapid.T) {
 	tx.merge(at)
 }
 
-// commit ends a transaction.
+// commit commits a transaction.
 func (m *model) commit(rt *rapid.T) {
 	tx := m.drawTx(rt)
 	m.charge = ""
@@ -353,12 +355,12 @@ func (m *model) commit(rt *rapid.T) {
 	m.over(tx, fate)
 }
 
-// wrote reports whether a transaction has anything to commit.
+// wrote reports whether a transaction has statements to commit.
 func (m *model) wrote(tx *openTx) bool {
 	return tx.any(func(l *savepoint) bool { return len(l.done) > 0 })
 }
 
-// rollback ends a transaction and takes back what it has done.
+// rollback rolls back a transaction.
 func (m *model) rollback(rt *rapid.T, tx *openTx) {
 	m.charge = ""
 	m.cancelled = rapid.IntRange(0, 4).Draw(rt, "cancelled") == 4
@@ -370,7 +372,7 @@ func (m *model) rollback(rt *rapid.T, tx *openTx) {
 	m.over(tx, undone)
 }
 
-// closure runs calls in InTx.
+// closure runs a call in InTx.
 func (m *model) closure(rt *rapid.T) {
 	schema := rapid.SampledFrom(served).Draw(rt, "schema")
 	if !m.free(schema) {

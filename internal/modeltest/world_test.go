@@ -13,7 +13,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// level is a level of isolation, as the attacks have them.
+// level is a level of isolation, as in package attacktest.
 type level struct {
 	name     string
 	level    schemactx.Level
@@ -27,18 +27,19 @@ var levels = []level{
 	{name: "Logins", level: schemactx.Logins},
 }
 
-// The tenants differ in where the code is that their statements call out of sight.
+// The schemas. The tenants differ in where the code is that their statements call through objects.
 const (
 	rich   = "rich"   // has functions of its own
-	remote = "remote" // has views, policies and the like that call functions of the schema lib, which is on no path
-	plain  = "plain"  // has tables alone
+	remote = "remote" // has views, policies and similar objects that call functions of the schema lib
+	plain  = "plain"  // has only tables
 	absent = "absent" // does not exist
-	hollow = "hollow" // has a role and no schema
-	bare   = "bare"   // has a schema and no role
+	hollow = "hollow" // has a role but no schema
+	bare   = "bare"   // has a schema but no role
 	public = schemactx.Public
 )
 
-// served are the schemas that statements can run in. The number of each is in what its statements leave behind.
+// served are the schemas in which statements can run. The state that their statements leave behind
+// contains the schema's number.
 var served = []string{rich, remote, plain, public}
 
 func number(schema string) int {
@@ -52,13 +53,14 @@ func number(schema string) int {
 
 const password = "the password"
 
-// world is a database at one level. The runs of a test share it: their rows have numbers of their own.
+// world is a database at one level. The runs of a test share it, so they number their rows
+// differently.
 type world struct {
 	level level
 	pg    *pgtest.DB
 	roles schemactx.RoleNames
 	owner *pgxpool.Pool
-	ids   int64 // given out so far
+	ids   int64 // the last ID that was used
 }
 
 func newWorld(t *testing.T, l level) *world {
@@ -107,7 +109,7 @@ func (w *world) exec(t *testing.T, sql string) {
 	require.NoError(t, err, sql)
 }
 
-// everybody are the roles of all scopes.
+// everybody returns the roles of all scopes.
 func (w *world) everybody() string {
 	var roles []string
 	for _, schema := range served {
@@ -123,7 +125,7 @@ func (w *world) roleOf(schema string) string {
 	return w.roles.Tenant(schema)
 }
 
-// login is the login of the pool.
+// login returns the login of the pool.
 func (w *world) login() string {
 	if w.level.level == schemactx.PathOnly {
 		return w.roles.Prefix() + "_path"
@@ -131,7 +133,7 @@ func (w *world) login() string {
 	return w.roles.Runtime()
 }
 
-// runsAs is the role that the statements of a schema run as.
+// runsAs returns the role that runs the statements of a schema.
 func (w *world) runsAs(schema string) string {
 	if w.level.level == schemactx.PathOnly {
 		return w.login()
@@ -139,7 +141,8 @@ func (w *world) runsAs(schema string) string {
 	return w.roleOf(schema)
 }
 
-// refusals are the errors of which one says that the scope of a schema cannot be entered; none where it can.
+// refusals returns the errors with which the scope of a schema may be refused, or nil if the schema
+// is served.
 func (w *world) refusals(schema string) []error {
 	missing, unprovisioned := schemactx.ErrSchemaMissing, schemactx.ErrNotProvisioned
 	switch logins := w.level.level == schemactx.Logins; {

@@ -13,9 +13,9 @@ import (
 )
 
 // startContainer runs the program in the directory container, which starts PostgreSQL with
-// testcontainers-go. It is a module of its own: its dependencies are many, and no user of
-// the library should get them. The container lives until the program's standard input
-// closes, which the end of this process does too.
+// testcontainers-go. The program is a separate module, so that its many dependencies do not reach
+// the users of the library. The container lives until the program's standard input closes, also
+// because this process ends.
 func startContainer(ctx context.Context) (url string, stop func(keep bool) error, err error) {
 	cmd := exec.Command("go", "run", ".")
 	if cmd.Dir, err = containerDir(); err != nil {
@@ -59,7 +59,7 @@ func startContainer(ctx context.Context) (url string, stop func(keep bool) error
 	return ready.URL, stop, nil
 }
 
-// containerDir finds the program beside this source file.
+// containerDir returns the directory of the program, which is beside this source file.
 func containerDir() (string, error) {
 	_, file, _, ok := runtime.Caller(0)
 	if !ok {

@@ -16,37 +16,38 @@ import (
 	"github.com/oryne/pgtenant/internal/localpg"
 )
 
-// DB is a database of a test's own.
+// DB is the database of one test or example.
 type DB struct {
-	URL  string        // the administrator's
+	URL  string        // for the administrator
 	Name string        // of the database
-	Pool *pgxpool.Pool // the administrator's; closed after the test
-	// RolePrefix is for the names of roles, which belong to the whole server: all roles that
-	// begin with it and an underscore are dropped after the test.
+	Pool *pgxpool.Pool // of the administrator; closed after the test
+	// RolePrefix begins the names of the test's roles, as roles belong to the whole server. All roles
+	// whose names begin with it and an underscore are dropped after the test.
 	RolePrefix string
 
 	server *server
 }
 
-// New returns an empty database for t. It is dropped when t has passed.
+// New returns an empty database for t. It is dropped after t, unless t fails.
 func New(t testing.TB) *DB {
 	t.Helper()
 	return newDB(t, "template1")
 }
 
-// Template is a database that is built once per test binary and cloned for each test. The
-// zero value with a Build is ready; it must not be copied.
+// Template is a database that is built once per test binary and cloned for each test. The zero
+// value with a Build is valid. A Template must not be copied. Its methods are safe for concurrent
+// use.
 type Template struct {
-	// Build fills the database. Its connections must be closed when it returns. Clones share
-	// the roles that it makes.
+	// Build fills the database. It must close its connections before it returns. All clones share the
+	// roles that it creates.
 	Build func(ctx context.Context, db *DB) error
 
-	built chan struct{} // closed when built or failed; guarded by shared.mu
+	built chan struct{} // closed when built or failed; shared.mu guards the field
 	db    *DB
 	err   error
 }
 
-// New returns a clone of the template for t. RolePrefix is the template's.
+// New returns a clone of the template for t. Its RolePrefix is the template's.
 func (tpl *Template) New(t testing.TB) *DB {
 	t.Helper()
 	s := serverFor(t)
@@ -59,7 +60,7 @@ func (tpl *Template) New(t testing.TB) *DB {
 	return db
 }
 
-// ensure builds the template, or waits for the test that does.
+// ensure builds the template, or waits for the test that is building it.
 func (tpl *Template) ensure(s *server) {
 	shared.mu.Lock()
 	built := tpl.built
@@ -97,7 +98,7 @@ func (db *DB) URLAs(user, password string) string {
 	return u.String()
 }
 
-// serverFor returns the server, or skips or fails t.
+// serverFor returns the server. If there is none, it skips or fails t.
 func serverFor(t testing.TB) *server {
 	t.Helper()
 	if !shared.main {
@@ -127,10 +128,10 @@ func newDB(t testing.TB, template string) *DB {
 	return db
 }
 
-// newID returns a part of names that nothing else on the server has.
+// newID returns a random part of a name that is unique on the server.
 func newID() string { return strings.ToLower(rand.Text()[:8]) }
 
-// create makes a database and opens the administrator's pool.
+// create creates a database and opens the administrator's pool.
 func (s *server) create(ctx context.Context, name, rolePrefix, template string) (*DB, error) {
 	db := &DB{URL: s.urlOf(name), Name: name, RolePrefix: rolePrefix, server: s}
 	sql := "create database " + pgx.Identifier{name}.Sanitize() + " template " + pgx.Identifier{template}.Sanitize()
@@ -142,8 +143,8 @@ func (s *server) create(ctx context.Context, name, rolePrefix, template string) 
 	return db, err
 }
 
-// exec runs a statement on the server and tries again for a while when a template is in use
-// by a clone being made at the same time (55006), as PostgreSQL before 15 needs.
+// exec runs a statement on the server. It retries for up to 20 seconds while the template is in use
+// by a concurrent clone (55006), which happens before PostgreSQL 15.
 func (s *server) exec(ctx context.Context, sql string) error {
 	for deadline := time.Now().Add(20 * time.Second); ; {
 		_, err := s.admin.Exec(ctx, sql)
@@ -154,10 +155,10 @@ func (s *server) exec(ctx context.Context, sql string) error {
 	}
 }
 
-// cleanupTimeout bounds what comes after a test.
+// cleanupTimeout limits the clean-up after a test.
 const cleanupTimeout = time.Minute
 
-// finish looks for leaks and drops the database of a test that has passed.
+// finish fails t if connections are open, and drops the database if t has passed.
 func (db *DB) finish(t testing.TB, ownRoles bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), cleanupTimeout)
 	defer cancel()
@@ -181,8 +182,8 @@ func (db *DB) finish(t testing.TB, ownRoles bool) {
 	}
 }
 
-// leaks returns what the connections to the database did last. Backends that are closing
-// get a moment.
+// leaks returns the last statements of the connections to the database. It waits up to 3 seconds
+// for backends that are closing.
 func (db *DB) leaks(ctx context.Context) (string, error) {
 	for deadline := time.Now().Add(3 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		var leaks string
@@ -211,12 +212,13 @@ func (s *server) dropRoles(ctx context.Context, prefix string) error {
 	if err != nil || len(names) == 0 {
 		return err
 	}
-	// In one statement: since PostgreSQL 16 a role that granted a membership cannot go before that
-	// membership has gone, and the memberships of all the roles named here go first.
+	// One statement drops all of them. Since PostgreSQL 16 a role that granted a membership can be
+	// dropped only after the membership. The statement first removes the memberships of all the roles
+	// that it names.
 	return s.exec(ctx, "drop role "+strings.Join(names, ", "))
 }
 
-// plain makes a test's name part of a database's.
+// plain turns the name of a test into a part of a database name.
 func plain(test string) string {
 	name := strings.Map(func(r rune) rune {
 		switch {

@@ -15,7 +15,7 @@ import (
 	"github.com/oryne/pgtenant/internal/localpg"
 )
 
-// noServerEnv makes the binary behave as where no server is to be had.
+// noServerEnv makes the binary behave as if there were no server.
 const noServerEnv = "PGTEST_TEST_NO_SERVER"
 
 var errNoServer = &localpg.NoBinariesError{Places: []localpg.Place{{Name: "this test", Err: errors.New("it has none")}}}
@@ -61,7 +61,7 @@ func TestClonesOfATemplate(t *testing.T) {
 	}
 }
 
-// recorder is a test that fails without failing this one.
+// recorder is a testing.TB that records a failure and does not fail this test.
 type recorder struct {
 	testing.TB
 	failed   bool

@@ -11,13 +11,13 @@ import (
 	"github.com/oryne/pgtenant/internal/localpg"
 )
 
-// ErrMain is returned by [Open] where the package's TestMain does not call [Main].
+// ErrMain is returned by [Open] if the package's TestMain does not call [Main].
 var ErrMain = errors.New("pgtest: the package's TestMain does not call pgtest.Main")
 
-// Open returns an empty database for an example, which has no [testing.TB]. The database has the
-// name of its RolePrefix, so that roles that take their names from the database's are dropped
-// with it. The example calls closeDB at its end: it drops the database, whatever has become of
-// the example, and returns an error where connections are left open.
+// Open returns an empty database for an example, which has no [testing.TB]. The name of the
+// database is also its RolePrefix, so that closeDB drops roles that are named after the database.
+// The example calls closeDB at its end. closeDB drops the database, also after a failed example,
+// and returns an error if connections are open. ctx governs only the creation.
 func Open(ctx context.Context) (db *DB, closeDB func() error, err error) {
 	if !shared.main {
 		return nil, nil, ErrMain
@@ -44,9 +44,9 @@ func (db *DB) closeExample() error {
 	return errors.Join(err, db.server.dropDatabase(ctx, db.Name), db.server.dropRoles(ctx, db.RolePrefix))
 }
 
-// leaveOutExamples has the testing package skip the binary's examples where no server is to be had
-// and none is required: an example cannot skip itself. It starts the server, but only where
-// examples are about to run.
+// leaveOutExamples makes the testing package skip the binary's examples if there is no server and
+// none is required, because an example cannot skip itself. It starts the server only if examples
+// are about to run.
 func leaveOutExamples() {
 	flag.Parse()
 	run, skip := flag.Lookup("test.run").Value.String(), flag.Lookup("test.skip").Value.String()
@@ -56,7 +56,7 @@ func leaveOutExamples() {
 	_, err := theServer()
 	var none *localpg.NoBinariesError
 	if !errors.As(err, &none) || readEnviron().required() {
-		return // an example that calls Open gets the error, if there is one
+		return // an example that calls Open gets the error, if any
 	}
 	fmt.Fprintln(os.Stderr, "pgtest: examples are left out:", err)
 	if err := flag.Set("test.skip", withExamples(skip)); err != nil {
@@ -64,13 +64,13 @@ func leaveOutExamples() {
 	}
 }
 
-// runsExamples reports whether a binary with these flags is meant to run its examples, if it has
-// any.
+// runsExamples reports whether a binary with these flags would run its examples, if it has any.
 func runsExamples(run, list string) bool {
 	return list == "" && (run == "" || strings.Contains(run, "Example"))
 }
 
-// withExamples is a pattern for -test.skip that matches all examples and what skip matches.
+// withExamples returns a pattern for -test.skip that matches all examples and all names that skip
+// matches.
 func withExamples(skip string) string {
 	const examples = "^Example"
 	if skip == "" {

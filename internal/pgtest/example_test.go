@@ -27,7 +27,7 @@ func ExampleOpen() {
 
 func TestClosedDatabaseLeavesNothing(t *testing.T) {
 	t.Parallel()
-	New(t) // skips where there is no server
+	New(t) // skips t if there is no server
 	db, closeDB, err := Open(t.Context())
 	require.NoError(t, err)
 	run(t, db, "create role "+db.RolePrefix+"_owner")
@@ -58,7 +58,7 @@ func expectGone(t *testing.T, db *DB) {
 	}
 }
 
-// The binary is run again as where nothing is to be found: no engine, no binaries, no download.
+// The test runs the binary again as if there were no engine, no binaries and no download.
 func TestExamplesAreLeftOutWithoutAServer(t *testing.T) {
 	t.Parallel()
 	binary, err := os.Executable()

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// Main runs the tests and examples of a binary and takes its server down afterwards. It returns
-// the exit code; call it from TestMain. It parses the flags.
+// Main parses the flags, runs the tests and examples of a binary, and then stops its server. It
+// returns the exit code. Call it from TestMain.
 func Main(m *testing.M) int {
 	shared.main = true
 	leaveOutExamples()

@@ -14,33 +14,33 @@ import (
 	"github.com/oryne/pgtenant/internal/localpg"
 )
 
-// startTimeout bounds the start of a server. The first one through a container engine
-// compiles a module and may pull an image.
+// startTimeout limits the start of a server. The first start with a container engine compiles a
+// module and may pull an image.
 const startTimeout = 5 * time.Minute
 
-// server is the PostgreSQL of this test binary.
+// server is the PostgreSQL server of this test binary.
 type server struct {
-	url   string // admin URL of the database postgres
+	url   string // the administrator's URL of the database postgres
 	admin *pgxpool.Pool
 	stop  func(keep bool) error
 }
 
-// shared is the binary's server; Main makes it possible and takes it down.
+// shared holds the server of this test binary. Main allows its start and stops it.
 var shared struct {
-	main   bool // Main runs
+	main   bool // Main has been called
 	once   sync.Once
 	server *server
 	err    error
 
 	mu        sync.Mutex
 	templates []string // databases to drop at the end
-	prefixes  []string // of roles to drop at the end
+	prefixes  []string // prefixes of the roles to drop at the end
 }
 
-// serverSettings make tests fast; nothing here survives a crash, nor needs to.
+// serverSettings make tests fast. The server does not survive a crash and does not need to.
 var serverSettings = map[string]string{
 	"max_connections": "200", "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off",
-	"max_prepared_transactions": "20", // some servers have them
+	"max_prepared_transactions": "20", // some production servers have them
 }
 
 func theServer() (*server, error) {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// source is where the server comes from.
+// source says where the server comes from.
 type source string
 
 const (
@@ -18,10 +18,10 @@ const (
 	fromDocker   source = "docker"
 	fromLocal    source = "local"
 	fromDownload source = "download"
-	fromMachine  source = "machine" // local binaries, else a download
+	fromMachine  source = "machine" // local binaries, or else a download
 )
 
-// environ is what the choice depends on.
+// environ holds the environment variables that decide the source.
 type environ struct {
 	url    string // TEST_DATABASE_URL
 	force  string // TEST_PG
@@ -38,10 +38,10 @@ func readEnviron() environ {
 	}
 }
 
-// required reports whether a server that is not to be had fails the test.
+// required reports whether a test fails, instead of being skipped, if there is no server.
 func (e environ) required() bool { return e.ci || e.force != "" || e.url != "" || e.binDir != "" }
 
-// pick chooses the source. engine is asked last, as it costs time.
+// pick returns the source. It calls engine last, because that takes time.
 func pick(e environ, engine func() bool) (source, error) {
 	switch {
 	case e.url != "":
@@ -62,8 +62,7 @@ func pick(e environ, engine func() bool) (source, error) {
 	return fromMachine, nil
 }
 
-// engineAnswers reports whether a container engine can be reached. A dead socket costs
-// little: nobody waits for more than a second.
+// engineAnswers reports whether a container engine answers within a second.
 func engineAnswers() bool {
 	network, address := "unix", "/var/run/docker.sock"
 	if host := os.Getenv("DOCKER_HOST"); host != "" {
@@ -73,7 +72,7 @@ func engineAnswers() bool {
 		}
 	}
 	if network != "unix" && network != "tcp" {
-		return false // ssh and named pipes: TEST_PG=docker still forces them
+		return false // ssh and named pipes need TEST_PG=docker
 	}
 	client := http.Client{
 		Timeout: time.Second,

@@ -17,11 +17,11 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Binary returns the path of pgbouncer. If it is not installed, Binary skips t or, if CI is set,
-// fails it.
+// Binary returns the path of pgbouncer. If pgbouncer is not installed, Binary skips t, or fails t
+// if CI is set.
 func Binary(t testing.TB) string {
 	t.Helper()
-	for _, name := range []string{"pgbouncer", "/usr/sbin/pgbouncer"} { // sbin may not be on the path
+	for _, name := range []string{"pgbouncer", "/usr/sbin/pgbouncer"} { // /usr/sbin may not be on the path
 		if path, err := exec.LookPath(name); err == nil {
 			return path
 		}
@@ -35,9 +35,9 @@ func Binary(t testing.TB) string {
 }
 
 // Start starts a PgBouncer in transaction mode for the login and the database of the URL server. It
-// has conns server connections for all clients; settings are lines for its configuration. Start
-// returns the database's URL through PgBouncer, which ends with the test. Without a pgbouncer, t is
-// skipped or failed as by [Binary].
+// has conns server connections for all clients. settings are further lines of its configuration.
+// Start returns the URL of the database through PgBouncer. PgBouncer ends with the test. If
+// pgbouncer is not installed, Start skips or fails t as [Binary] does.
 func Start(t testing.TB, server string, conns int, settings ...string) string {
 	t.Helper()
 	binary := Binary(t)
@@ -65,20 +65,20 @@ logfile = %s
 `, cfg.Host, cfg.Port, cfg.Database, conns, port, filepath.Join(dir, "users"), log, strings.Join(settings, "\n")),
 	}
 	for name, content := range files {
-		check(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644)) // in a directory that others cannot enter
+		check(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644)) // other users cannot enter the directory
 	}
 	cmd := exec.Command(binary, "--quiet", filepath.Join(dir, "ini"))
 	cmd.Dir = dir
 	cmd.SysProcAttr = unprivileged(t, dir)
 	stopped := startWithThread(t, cmd)
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill() // it has nothing to save
+		_ = cmd.Process.Kill() // PgBouncer has no state to save
 		<-stopped
 	})
 	through := url.URL{
 		Scheme: "postgres", User: url.UserPassword(cfg.User, cfg.Password), Path: "/pooled",
 		Host:     net.JoinHostPort("127.0.0.1", strconv.Itoa(port)),
-		RawQuery: "sslmode=disable&default_query_exec_mode=exec", // clients share connections: no named statements
+		RawQuery: "sslmode=disable&default_query_exec_mode=exec", // clients share connections, so no named statements
 	}
 	wait(t, through.String(), log, stopped)
 	return through.String()
@@ -92,8 +92,9 @@ func freePort(t testing.TB) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// startWithThread starts cmd on a thread that lives as long as the process does: the kernel
-// ends a child with the thread that started it. The channel is closed when it has ended.
+// startWithThread starts cmd on an operating system thread that lives as long as the process,
+// because the kernel kills the process when that thread ends. The channel is closed when the
+// process has ended.
 func startWithThread(t testing.TB, cmd *exec.Cmd) <-chan struct{} {
 	t.Helper()
 	started, stopped := make(chan error), make(chan struct{})
@@ -103,7 +104,7 @@ func startWithThread(t testing.TB, cmd *exec.Cmd) <-chan struct{} {
 		err := cmd.Start()
 		started <- err
 		if err == nil {
-			_ = cmd.Wait() // how it ended is in its log
+			_ = cmd.Wait() // its log says how it ended
 		}
 		close(stopped)
 	}()
@@ -111,7 +112,8 @@ func startWithThread(t testing.TB, cmd *exec.Cmd) <-chan struct{} {
 	return stopped
 }
 
-// wait returns when a connection through PgBouncer answers.
+// wait returns when a connection through PgBouncer works. It fails t after a minute or if PgBouncer
+// ends.
 func wait(t testing.TB, url, log string, stopped <-chan struct{}) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

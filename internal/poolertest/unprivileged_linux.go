@@ -8,8 +8,9 @@ import (
 	"testing"
 )
 
-// unprivileged returns what lets a process run as a user without rights, and gives dir to
-// that user: PgBouncer does not run as root. It ends with the thread that starts it.
+// unprivileged returns the attributes of the PgBouncer process. The process ends with the thread
+// that starts it. If the test runs as root, the process runs as postgres or nobody, because
+// PgBouncer refuses to run as root, and dir is given to that user.
 func unprivileged(t testing.TB, dir string) *syscall.SysProcAttr {
 	t.Helper()
 	attr := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -8,8 +8,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Version returns the major version of the server: 18. It returns 0 if the server has not reported
-// a number.
+// Version returns the major version of the server, such as 18. It returns 0 if the server has not
+// reported a number.
 func Version(conn *pgconn.PgConn) int {
 	s := conn.ParameterStatus("server_version")
 	if i := strings.IndexFunc(s, func(r rune) bool { return r < '0' || r > '9' }); i >= 0 {
@@ -19,8 +19,8 @@ func Version(conn *pgconn.PgConn) int {
 	return v
 }
 
-// QuoteLiteral quotes text for the few commands that take no parameters. The result is correct
-// under standard_conforming_strings=on, which pgx requires as well.
+// QuoteLiteral quotes text as a string literal, for the few commands that take no parameters. The
+// result is correct under standard_conforming_strings=on, which pgx requires as well.
 func QuoteLiteral(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", "''") + "'"
 }

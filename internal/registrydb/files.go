@@ -5,17 +5,17 @@ import (
 	"strings"
 )
 
-// Files are the migrations of tables in the registry's schema. They name the schema public where
-// they cannot leave it out, in the functions.
+// Files are the migrations of tables in the registry's schema. They qualify names with public only
+// where they must, in the functions.
 type Files struct {
 	fs.FS
-	Made []string // tables that the first file makes
+	Made []string // tables that the first file creates
 }
 
-// Tables returns those that the first file makes.
+// Tables returns the tables that the first file creates.
 func (f Files) Tables() []string { return f.Made }
 
-// InSchema returns the text of a migration for a registry in that schema.
+// InSchema returns the text of a migration for a registry in the schema.
 func (Files) InSchema(text, schema string) (string, error) {
 	s, err := Parse(schema)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Querier is what a registry is read through.
+// Querier runs queries on a registry.
 type Querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
@@ -27,12 +27,12 @@ type Reader struct {
 // Reader returns db for statements with the mark.
 func (s Schema) Reader(db Querier) Reader { return Reader{db, s} }
 
-// Query names the schema and runs the query.
+// Query replaces the mark and runs the query.
 func (r Reader) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	return r.db.Query(ctx, r.schema.SQL(sql), args...)
 }
 
-// Pool is a pool for statements with the mark. The pool in it is for statements without.
+// Pool is a pool for statements with the mark. Its field Pool is for statements without the mark.
 type Pool struct {
 	*pgxpool.Pool
 	schema Schema
@@ -44,17 +44,17 @@ func (s Schema) Pool(pool *pgxpool.Pool) *Pool { return &Pool{pool, s} }
 // Schema returns the registry's schema.
 func (p *Pool) Schema() Schema { return p.schema }
 
-// Exec names the schema and runs the statement.
+// Exec replaces the mark and runs the statement.
 func (p *Pool) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	return p.Pool.Exec(ctx, p.schema.SQL(sql), args...)
 }
 
-// Query names the schema and runs the query.
+// Query replaces the mark and runs the query.
 func (p *Pool) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	return p.Pool.Query(ctx, p.schema.SQL(sql), args...)
 }
 
-// QueryRow names the schema and runs the query.
+// QueryRow replaces the mark and runs the query.
 func (p *Pool) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	return p.Pool.QueryRow(ctx, p.schema.SQL(sql), args...)
 }
@@ -90,17 +90,17 @@ type Conn struct {
 // Conn returns conn for statements with the mark.
 func (s Schema) Conn(conn *pgx.Conn) *Conn { return &Conn{conn, s} }
 
-// Exec names the schema and runs the statement.
+// Exec replaces the mark and runs the statement.
 func (c *Conn) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	return c.Conn.Exec(ctx, c.schema.SQL(sql), args...)
 }
 
-// Query names the schema and runs the query.
+// Query replaces the mark and runs the query.
 func (c *Conn) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	return c.Conn.Query(ctx, c.schema.SQL(sql), args...)
 }
 
-// QueryRow names the schema and runs the query.
+// QueryRow replaces the mark and runs the query.
 func (c *Conn) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	return c.Conn.QueryRow(ctx, c.schema.SQL(sql), args...)
 }
@@ -111,17 +111,17 @@ type tx struct {
 	schema Schema
 }
 
-// Exec names the schema and runs the statement.
+// Exec replaces the mark and runs the statement.
 func (t tx) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	return t.Tx.Exec(ctx, t.schema.SQL(sql), args...)
 }
 
-// Query names the schema and runs the query.
+// Query replaces the mark and runs the query.
 func (t tx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	return t.Tx.Query(ctx, t.schema.SQL(sql), args...)
 }
 
-// QueryRow names the schema and runs the query.
+// QueryRow replaces the mark and runs the query.
 func (t tx) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	return t.Tx.QueryRow(ctx, t.schema.SQL(sql), args...)
 }

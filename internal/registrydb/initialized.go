@@ -7,7 +7,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// ErrNotInitialized says that there is no registry, see tenancy.ErrNotInitialized.
+// ErrNotInitialized is returned if there is no registry, see tenancy.ErrNotInitialized.
 var ErrNotInitialized = errors.New("the configured schema has no registry, or that of an earlier release: " +
 	"run Manager.Init as the owner (programs with the commands of package manage: init); " +
 	"if the registry is in another schema, set RegistrySchema or InSchema to it")

@@ -11,8 +11,8 @@ const mark = "{registry}"
 // Schema is the schema of a registry. The zero value is public.
 type Schema struct{ name, quoted string }
 
-// Parse returns the schema of that name; an empty name is public. A name that cannot be a registry's
-// schema is a [schemactx.NameError].
+// Parse returns the schema with the name; an empty name is public. It returns a
+// [schemactx.NameError] for a name that a registry's schema cannot have.
 func Parse(name string) (Schema, error) {
 	if name == "" || name == schemactx.Public {
 		return Schema{}, nil
@@ -32,8 +32,8 @@ func (s Schema) Name() string {
 	return s.name
 }
 
-// Quoted returns the name for SQL. It is public without quotes: the text of a statement does not
-// change for a registry there.
+// Quoted returns the name for SQL. It returns public without quotes, so that the statements of a
+// registry there have the same text as without this package.
 func (s Schema) Quoted() string {
 	if s.quoted == "" {
 		return schemactx.Public
@@ -41,5 +41,5 @@ func (s Schema) Quoted() string {
 	return s.quoted
 }
 
-// SQL returns a statement with the schema where the mark stands.
+// SQL returns the statement with the schema in place of the mark.
 func (s Schema) SQL(sql string) string { return strings.ReplaceAll(sql, mark, s.Quoted()) }

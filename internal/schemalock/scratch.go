@@ -1,10 +1,10 @@
 package schemalock
 
 const (
-	// ScratchPrefix begins the names of the schemas in which package migrate/drift builds a reference.
+	// ScratchPrefix is the prefix of the schemas in which package migrate/drift builds a reference.
 	ScratchPrefix = "pgtenant_scratch_"
 
-	// ScratchComment is the comment on such a schema. It says that the schema may be dropped: the name
-	// alone is no proof.
+	// ScratchComment is the comment on such a schema. It permits dropping the schema; the name alone
+	// does not.
 	ScratchComment = "pgtenant: builds a reference, may be dropped"
 )

@@ -1,3 +1,3 @@
-// Package schooltest is what the examples of packages tenancy, tenanthttp and tenanttoken begin
-// with: a platform with two schools. It is test code: its functions panic when they fail.
+// Package schooltest is the fixture of the examples of packages tenancy, tenanthttp and
+// tenanttoken: a platform with two schools. It is test code: its functions panic on an error.
 package schooltest

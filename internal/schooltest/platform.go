@@ -19,7 +19,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// Platform is a database of its own with a registry and the tenants schoola and schoolb on hosts of
+// Platform is a database with a registry and the tenants schoola and schoolb on hosts of
 // example.com. Each has a table students with two rows. The public site is example.com.
 type Platform struct {
 	Owner    *pgxpool.Pool
@@ -64,8 +64,8 @@ func New() (p *Platform, done func()) {
 	}
 }
 
-// resolve asks the registry each time, so that an example sees its own changes at once. A program
-// has the directory of package resolver, which hears of changes a moment later.
+// resolve reads the registry each time, so that an example sees its own changes at once. A program
+// uses the directory of package resolver, which sees a change a moment later.
 func (p *Platform) resolve(ctx context.Context, host string) (tenanthttp.Target, error) {
 	if name, err := tenancy.NormalizeHost(host); err == nil && name == "example.com" {
 		return tenanthttp.PublicTarget(), nil
@@ -103,7 +103,7 @@ func (p *Platform) SetStatus(slug string, status tenancy.Status, reason string) 
 	Must(err)
 }
 
-// Ask prints what h answers to a GET of url, with headers in pairs.
+// Ask sends a GET of url to h and prints the answer. headers are names, each followed by its value.
 func Ask(h http.Handler, url string, headers ...string) {
 	r := httptest.NewRequest(http.MethodGet, url, nil)
 	for i := 0; i < len(headers); i += 2 {

@@ -4,13 +4,13 @@ import "context"
 
 type key struct{}
 
-// Context says which site it belongs to. T is the type of tenants.
+// Context is a context with the site that it belongs to. T is the type of tenants.
 type Context[T any] struct {
 	context.Context
-	Tenant *T // nil: the public site
+	Tenant *T // nil for the public site
 }
 
-// Value returns c for the key of this package, else the value of the context around it.
+// Value returns c for the key of this package, and otherwise the value of the parent context.
 func (c *Context[T]) Value(k any) any {
 	if k == (key{}) {
 		return c

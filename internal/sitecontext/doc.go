@@ -1,6 +1,6 @@
-// Package sitecontext carries the site of a request, which is a tenant's or the public one, in a
-// context.
+// Package sitecontext stores the site of a request in a context: that of a tenant, or the public
+// site.
 //
-// Packages tenancy and tenanthttp share it. It is a context of its own and not a value in one, so
-// that a package can embed it in a context that carries more, without another allocation.
+// Packages tenancy and tenanthttp share it. Context is a context type and not a value in a context.
+// So a package can embed it in a context with more data, without another allocation.
 package sitecontext

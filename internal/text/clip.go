@@ -4,8 +4,7 @@ import "strings"
 
 const maxShown = 80
 
-// Clip returns what an error shows of a value that may be long: at most 80 bytes of it, and "..."
-// if there is more.
+// Clip shortens a value for an error: to at most 80 bytes, followed by "..." if it was longer.
 func Clip(value string) string {
 	if len(value) <= maxShown {
 		return value

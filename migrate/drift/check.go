@@ -57,8 +57,8 @@ const (
 	Invalid   State = "invalid"   // the name is not a tenant's schema; the error is a schemactx.NameError
 	Failed    State = "failed"    // it could not be read because an object is locked; the error is the server's
 	Newer     State = "newer"     // a newer program has migrated it; the error is migrate.ErrUnknownVersion
-	// it is equal, but files were edited and migrate.Config.Changed is Refuse; the error is
-	// migrate.ErrChanged
+	// Edited is a schema that is equal, but files were edited and migrate.Config.Changed is Refuse.
+	// The error is migrate.ErrChanged.
 	Edited State = "edited"
 )
 

@@ -26,9 +26,10 @@ type Difference struct {
 	Kind   ObjectKind `json:"kind"`
 	Table  string     `json:"table,omitempty"` // as in [Object]
 	Name   string     `json:"name"`
-	// the schema's definition, as [Object.Definition]; of ChangeReordered, the columns
+	// Have is the schema's definition, as of [Object.Definition]. For ChangeReordered it is the list
+	// of columns.
 	Have   string `json:"have,omitempty"`
-	Want   string `json:"want,omitempty"` // the reference's
+	Want   string `json:"want,omitempty"` // the same of the reference
 	Reason string `json:"reason"`         // one line: "table students: column birthday is missing"
 }
 

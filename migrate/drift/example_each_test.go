@@ -8,8 +8,8 @@ import (
 	"github.com/oryne/pgtenant/migrate/drift"
 )
 
-// Tenants may have tables of their own, and who is granted what may be somebody else's matter. The
-// results come one by one; the reference is built once and used for any number of runs.
+// Tenants may have tables of their own, and another system may manage the grants. The results come
+// one by one. The reference is built once and used for any number of runs.
 func ExampleEach() {
 	ctx := context.Background()
 	db, runner, done := driftSchools(ctx)

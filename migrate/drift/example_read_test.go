@@ -7,8 +7,8 @@ import (
 	"github.com/oryne/pgtenant/migrate/drift"
 )
 
-// A fingerprint tells whether two schemas are the same without any migrations at hand: before and
-// after a restore, here and on another server of the same version.
+// A fingerprint says whether two schemas are equal, without any migrations: before and after a
+// restore, or on two servers of the same version.
 func ExampleRead() {
 	ctx := context.Background()
 	db, _, done := driftSchools(ctx)

@@ -11,8 +11,8 @@ import (
 	"github.com/oryne/pgtenant/migrate/drift"
 )
 
-// driftSchools is what the examples of drift begin with: a database with two schools, both at the
-// newest version. It panics when it fails.
+// driftSchools creates the database of the examples: it has two schools, both at the newest
+// version. It panics if it fails.
 func driftSchools(ctx context.Context) (db *pgtest.DB, runner *migrate.Runner, done func()) {
 	db, closeDB, err := pgtest.Open(ctx)
 	noError(err)
@@ -38,7 +38,8 @@ func noError(err error) {
 	}
 }
 
-// The version table of a school says that all is applied; somebody has been there by hand.
+// The version table of a school says that all migrations are applied, but its schema was changed by
+// hand.
 func ExampleCheck() {
 	ctx := context.Background()
 	db, runner, done := driftSchools(ctx)

@@ -16,7 +16,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// source returns a source of migrations; files has the Up section of each.
+// source returns a source of migrations. The texts of files are the Up sections.
 func source(name string, files map[string]string) migrate.Source {
 	m := make(fstest.MapFS)
 	for file, up := range files {
@@ -30,7 +30,7 @@ var basic = map[string]string{
 	"00002_body.sql":  "alter table notes add column body text;",
 }
 
-// fixture is a database with the schemas tenant_1 to tenant_3, empty.
+// fixture is a database with the empty schemas tenant_1 to tenant_3.
 type fixture struct {
 	pg *pgtest.DB
 }
@@ -70,7 +70,7 @@ func names(n int) []string {
 	return all
 }
 
-// driftLines returns the lines of what differs, each with its schema.
+// driftLines returns the differences as lines, each with its schema.
 func driftLines(t *testing.T, r *migrate.Runner, opts drift.Options, schemas ...string) []string {
 	t.Helper()
 	report, err := drift.Check(t.Context(), r, schemas, opts)
@@ -94,7 +94,8 @@ func expectLines(t *testing.T, got []string, want ...string) {
 	assert.Equal(t, append([]string{}, want...), got)
 }
 
-// provisioned is a fixture whose schemas are tenants' of schemactx, and a pool of their owner.
+// provisioned returns a fixture whose schemas are provisioned for tenants, and a pool of their
+// owner.
 func provisioned(t *testing.T) (fixture, *pgxpool.Pool, schemactx.RoleNames) {
 	t.Helper()
 	f := setup(t)
@@ -113,7 +114,7 @@ func provisioned(t *testing.T) (fixture, *pgxpool.Pool, schemactx.RoleNames) {
 	return f, owner, roles
 }
 
-// world is all schemas, roles and default privileges.
+// world returns all schemas and the numbers of roles and default privileges as text.
 func (f fixture) world(t *testing.T) (all string) {
 	t.Helper()
 	f.scan(t, `select (select string_agg(nspname, ' ' order by nspname) from pg_namespace) || ' ' ||

@@ -24,7 +24,7 @@ func TestHowASchemaCameToBeIsNoDrift(t *testing.T) {
 	require.NoError(t, f.runner(t, first).Migrate(t.Context(), "tenant_1"))
 	require.NoError(t, r.Migrate(t.Context(), "tenant_1"))
 	f.exec(t, "alter schema tenant_3 rename to classes; create schema tenant_10; create schema \"select\"")
-	// called as a table, as another's beginning, as a keyword
+	// The names are that of a table, one that begins with another name, and a keyword.
 	for _, schema := range []string{"tenant_2", "classes", "tenant_10", "select"} {
 		require.NoError(t, r.Migrate(t.Context(), schema))
 	}
@@ -44,8 +44,8 @@ func TestHowASchemaCameToBeIsNoDrift(t *testing.T) {
 	assert.Len(t, hashes, 1, "hashes of equal schemas")
 }
 
-// What PostgreSQL 18 brought: NOT NULL has a name, that nobody chose, and constraints that are not
-// enforced.
+// TestDriftOnPostgres18 uses what PostgreSQL 18 has added: names of NOT NULL constraints, which the
+// server chooses, and constraints that are not enforced.
 func TestDriftOnPostgres18(t *testing.T) {
 	t.Parallel()
 	if v := pgtest.Version(t); v < 18 {
@@ -90,7 +90,7 @@ func TestDriftOfARestoredCopyIsNone(t *testing.T) {
 	require.NoError(t, r.Migrate(t.Context(), "tenant_1"))
 	dump, err := exec.CommandContext(t.Context(), "pg_dump", "--schema-only", "-n", "tenant_1", f.pg.URL).Output()
 	require.NoError(t, err)
-	sql := regexp.MustCompile(`(?m)^\\.*$`).ReplaceAllString(string(dump), "") // what is for psql
+	sql := regexp.MustCompile(`(?m)^\\.*$`).ReplaceAllString(string(dump), "") // commands of psql
 	f.exec(t, "alter schema tenant_1 rename to tenant_4")
 	conn, err := pgx.Connect(t.Context(), f.pg.URL) // the dump changes the session
 	require.NoError(t, err)
@@ -98,8 +98,8 @@ func TestDriftOfARestoredCopyIsNone(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, conn.Close(t.Context()))
 	expectLines(t, driftLines(t, r, drift.Options{}, "tenant_4", "tenant_1"),
-		// a rename leaves it behind
+		// the rename does not change it
 		`tenant_4: function touch(): settings is search_path="tenant_1", pg_temp, expected search_path={schema}, pg_temp`,
-		// casts are in no schema, and pg_dump -n leaves them out
+		// casts are in no schema, so pg_dump -n leaves them out
 		"tenant_1: cast ({schema}.mood as integer) is missing")
 }

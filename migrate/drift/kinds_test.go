@@ -68,11 +68,11 @@ create text search dictionary plain (template = pg_catalog.simple, stopwords = e
 create text search configuration words (copy = pg_catalog.simple);`,
 }
 
-// kindCases change one thing each, in a schema of their own that is on the path, as {schema}.
-// {role} is a foreign role.
+// kindCases change one thing each, in their own schema, which is on the path and is written as
+// {schema}. {role} is a foreign role.
 var kindCases = []struct {
 	sql  string
-	want []string // the start of each line; a line starts with what is said here
+	want []string // the beginning of each line
 }{
 	{
 		"comment on table students is 'x'; insert into secrets values (1); analyze students; alter table students alter name set statistics -1",
@@ -190,7 +190,7 @@ var kindCases = []struct {
 			"table derived: column x: inherited is not set, expected yes",
 		},
 	},
-	// A partition that a program makes is data: it is no difference.
+	// A partition that a program creates is data, and no difference.
 	{"create table events_2027 partition of events for values from ('2027-01-01') to ('2028-01-01')", nil},
 	{"alter table students drop constraint debt_small", []string{"table students: constraint debt_small is missing"}},
 	{

@@ -13,7 +13,7 @@ import (
 	"github.com/oryne/pgtenant/migrate/drift"
 )
 
-// Also as poolers want it: without prepared statements.
+// TestDriftWithOneConnection also runs without prepared statements, as some poolers require.
 func TestDriftWithOneConnection(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

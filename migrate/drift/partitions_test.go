@@ -11,7 +11,8 @@ import (
 	"github.com/oryne/pgtenant/migrate/drift"
 )
 
-// Partitions that a program makes at run time are no drift; what they have of their own is.
+// TestPartitionsMadeAtRunTimeAreNoDrift checks that partitions which a program creates are no
+// drift. What only such a partition has, such as a constraint, is drift.
 func TestPartitionsMadeAtRunTimeAreNoDrift(t *testing.T) {
 	t.Parallel()
 	pg := pgtest.New(t)

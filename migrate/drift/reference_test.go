@@ -59,8 +59,8 @@ func TestDriftReferenceOfMigrationsWithoutTransaction(t *testing.T) {
 	opts := drift.Options{ReadOptions: drift.ReadOptions{Roles: roles}}
 	before := f.world(t)
 
-	// Two that a crash has left, one of which somebody else's session still uses, and one that is none
-	// of ours.
+	// A crash has left two scratch schemas, and a session still uses one of them. A third schema has
+	// the prefix of scratch schemas but not their comment.
 	for _, sql := range []string{
 		"create schema pgtenant_scratch_left", "comment on schema pgtenant_scratch_left is 'pgtenant: builds a reference, may be dropped'",
 		"create table pgtenant_scratch_left.x ()", "create role " + roles.Tenant("pgtenant_scratch_left"),
@@ -85,7 +85,7 @@ func TestDriftReferenceOfMigrationsWithoutTransaction(t *testing.T) {
 	require.NoError(t, err)
 	user.Release()
 	f.exec(t, "drop index tenant_1.a_id; create index a_id on tenant_1.a (id); drop schema pgtenant_scratch_mine")
-	expectLines(t, driftLines(t, r, opts, "tenant_1")) // made in another way, but the same
+	expectLines(t, driftLines(t, r, opts, "tenant_1")) // created in another way, but equal
 	f.exec(t, "update pg_index set indisvalid = false where indexrelid = 'tenant_1.a_id'::regclass")
 	expectLines(
 		t,

@@ -14,12 +14,13 @@ var ErrDrift = errors.New("schemas are not what their migrations make")
 // Report is the result of [Check]. It can be marshalled to JSON.
 type Report struct {
 	Results []Result `json:"results"` // of the schemas that are not equal
-	Checked int      `json:"checked"` // schemas
+	Checked int      `json:"checked"` // number of schemas
 	Equal   int      `json:"equal"`   // of these
-	// schemas, equal or not, in which files of applied migrations were edited since
+	// Edited is the number of schemas, equal or not, in which files of applied migrations were edited
+	// since.
 	Edited    int           `json:"edited"`
 	Reference string        `json:"reference"` // the hash of what they were compared with
-	Duration  time.Duration `json:"duration"`  // in nanoseconds, with the making of the reference
+	Duration  time.Duration `json:"duration"`  // in nanoseconds, with the time to create the reference
 }
 
 // Add adds the result of one schema, for callers of [Each].

@@ -28,9 +28,11 @@ type Structure struct {
 // schema, and {tenant} in place of the tenant's role.
 type Object struct {
 	Kind ObjectKind `json:"kind"`
-	// or view that it belongs to, quoted where SQL needs that; empty for what stands alone
+	// Table is the table or view that the object belongs to, quoted where SQL needs that. It is empty
+	// for an object that belongs to none.
 	Table string `json:"table,omitempty"`
-	// quoted where SQL needs that; a routine's has the types of its arguments; empty for the schema
+	// Name is quoted where SQL needs that. A routine's name has the types of its arguments. It is
+	// empty for the schema.
 	Name       string     `json:"name"`
 	Properties []Property `json:"properties"` // defaults are left out
 }

@@ -20,21 +20,25 @@ type AccessReport struct {
 // Changed reports whether this run changed a privilege.
 func (r AccessReport) Changed() bool { return changed(r.Actions) }
 
-// RevokeAccess takes the access to its schema from a tenant and leaves the schema as it is. The
-// tenant's role loses USAGE on the schema, and the runtime login loses the membership in the role.
-// New units of work then fail with [schemactx.ErrNotProvisioned]. RevokeAccess returns when no
-// transaction is left that has written to the schema. [RestoreAccess] gives the access back. owner
-// is logged in as the owner role of [Setup].
+// RevokeAccess takes a tenant's access to its schema and leaves the schema as it is. The tenant's
+// role loses USAGE on the schema, and the runtime login loses its membership in the role. New units
+// of work then fail with [schemactx.ErrNotProvisioned]. RevokeAccess returns when no transaction is
+// left that has written to the schema. [RestoreAccess] gives the access back. owner is logged in as
+// the owner role of [Setup].
 //
 // The privileges change in one transaction. If that fails, nothing has changed. The wait for
 // writers lasts until ctx ends; every two seconds it releases its place in the lock queue. If ctx
 // ends first, the access is revoked and a transaction may still be writing. RevokeAccess can be run
 // again.
 //
-// Errors: [schemactx.ErrSchemaMissing] for a schema that does not exist,
-// [schemactx.ErrNotProvisioned] for one without its role, [ErrTaken] for a schema or role that
-// belongs to another owner or database, [schemactx.NameError] for an invalid name. A role that may
-// log in ([ProvisionLogin]) can still log in, and can do nothing in the schema.
+// The error is
+//
+//   - [schemactx.ErrSchemaMissing] for a schema that does not exist
+//   - [schemactx.ErrNotProvisioned] for a schema without its role
+//   - [ErrTaken] for a schema or role that belongs to another owner or database
+//   - [schemactx.NameError] for an invalid name
+//
+// A role with LOGIN ([ProvisionLogin]) can still log in, but has no privileges in the schema.
 func RevokeAccess(ctx context.Context, owner Beginner, roles schemactx.RoleNames, schema string) (AccessReport, error) {
 	if err := schemactx.ValidateName(schema); err != nil {
 		return AccessReport{}, err
@@ -50,9 +54,9 @@ func RevokeAccess(ctx context.Context, owner Beginner, roles schemactx.RoleNames
 	return report, nil
 }
 
-// RestoreAccess gives back what [RevokeAccess] has taken, and nothing else: privileges that
-// migrations have revoked stay revoked. It is one transaction and can be run again. The errors are
-// those of RevokeAccess; with one nothing has changed.
+// RestoreAccess gives back the privileges that [RevokeAccess] took, and no others: privileges that
+// migrations have revoked stay revoked. It is one transaction, which ctx governs, and can be run
+// again. It returns the errors of RevokeAccess; after an error nothing has changed.
 func RestoreAccess(
 	ctx context.Context,
 	owner Beginner,
@@ -69,8 +73,8 @@ func RestoreAccess(
 	return report, nil
 }
 
-// changeAccess applies changes to a schema that the owner may change. It returns the OID of the
-// schema.
+// changeAccess checks that owner may change the schema, and applies the changes that changesOf
+// returns in one transaction. It returns the OID of the schema.
 func changeAccess(
 	ctx context.Context, wait lockWait, owner Beginner, roles schemactx.RoleNames, schema string,
 	changesOf func(roles schemactx.RoleNames, schema string, st tenantState, version int) ([]change, error),
@@ -127,9 +131,10 @@ func restoreChanges(roles schemactx.RoleNames, schema string, st tenantState, ve
 	return []change{join, {sql: []string{"grant usage on schema " + quoted + " to " + role}, done: st.usage}}, err
 }
 
-// drain waits for the transactions that have written to tables of the schema: SHARE conflicts with
-// the locks of writers. It locks a batch of tables at a time, because the lock table of the server
-// is limited. No new writer can begin.
+// drain waits until no transaction is left that has written to a table of the schema. It locks the
+// tables in SHARE mode, which conflicts with the locks of writers. It locks a batch of tables at a
+// time, because the lock table of the server is limited. New writers cannot begin, because the
+// access is revoked.
 func drain(ctx context.Context, wait lockWait, owner Beginner, schema string, oid uint32) error {
 	var oids []uint32
 	err := wait.run(ctx, owner, func(tx pgx.Tx) (err error) {

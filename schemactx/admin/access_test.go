@@ -22,7 +22,7 @@ func TestRevokedAccessIsRestored(t *testing.T) {
 		_, err := db.Exec(ctx, "insert into notes values (7, 'x') on conflict do nothing")
 		return err
 	}
-	f.exec(t, "revoke all on tenant_a.private from "+f.roles.Tenant("tenant_a")) // as of a version table
+	f.exec(t, "revoke all on tenant_a.private from "+f.roles.Tenant("tenant_a")) // as a migration does for its version table
 	require.NoError(t, write())
 	before := f.fingerprint(t, "tenant_a")
 	for i, want := range []bool{true, false} {

@@ -16,7 +16,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// CheckConfig says what [Check] expects. The zero value is the default: isolation by roles.
+// CheckConfig says what [Check] expects. The zero value is valid and means isolation by roles.
 type CheckConfig struct {
 	// Level is the isolation level of the [schemactx.DB] that the program is about to use.
 	// Default: [schemactx.Roles].
@@ -26,42 +26,43 @@ type CheckConfig struct {
 	// [schemactx.DefaultRoleNames] of the database that the pool connects to.
 	Roles schemactx.RoleNames
 
-	// ExtraSearchPath is that of the [schemactx.DB]'s [schemactx.Config]. Check refuses a schema of it
-	// that does not exist or that a role of a scope may not use, and one in which tenants, PUBLIC or
-	// the login may create; it warns of columns whose types have their operators in a schema that is
-	// neither here nor the column's own. Default: none.
+	// ExtraSearchPath is the field of that name in the [schemactx.Config] of the [schemactx.DB]. Check
+	// refuses a schema of the path that does not exist, that a role of a scope may not use, or in
+	// which tenants, PUBLIC or the login may create. It warns of a column whose type has its operators
+	// in a schema that is neither on the path nor the column's own. Default: none.
 	ExtraSearchPath []string
 
-	// SharedSchemas are the schemas, besides public and those of ExtraSearchPath, whose functions and
-	// operators tenants are meant to use. Nobody but the owner should make anything there. Default:
-	// none.
+	// SharedSchemas are further schemas whose functions and operators tenants are meant to use. public
+	// and the schemas of ExtraSearchPath are included without being named. Only the owner should
+	// create objects in them. Default: none.
 	SharedSchemas []string
 
-	// Limit is how many findings of one code the report lists; the others are counted in
-	// [CheckReport].Omitted. Default: 20.
+	// Limit is the number of findings of one code that the report lists. [CheckReport].Omitted counts
+	// the others. Default: 20.
 	Limit int
 }
 
-// Check looks for what would let one tenant get at another's data, or at the database's: rights
-// of the login that serves, rights of the tenants' roles, objects that tenants can use. A program
-// calls it when it starts, logs the findings and stops on the report's Err:
+// Check looks for privileges and objects that let one tenant reach another tenant's data or that of
+// the database: privileges of the login that serves requests, privileges of the tenants' roles, and
+// objects that tenants can use. A program calls it when it starts, logs the findings and stops if
+// the report's Err is not nil:
 //
 //	report, err := admin.Check(ctx, pool, admin.CheckConfig{})
 //	if err == nil {
 //		err = report.Err()
 //	}
 //
-// pool is the one that [schemactx.New] gets. Check judges the login that it finds there, not the
-// one that should be. It reads the catalogs only, in one read-only transaction of a few round
-// trips, however many schemas there are, and changes nothing. What it finds in the sources of
-// functions is a guess by their text; what it finds in catalogs is not. It knows nothing of the
-// server's configuration files or of what superusers do.
+// pool is the pool that [schemactx.New] gets. Check examines the login that this pool uses. It
+// changes nothing: it reads the catalogs in one read-only transaction of a few round trips,
+// whatever the number of schemas. ctx governs the transaction. Findings about the source text of a
+// function are guesses; findings about catalogs are not. Check does not read the server's
+// configuration files and does not examine what superusers do.
 //
-// At [schemactx.PathOnly] the login has rights on tables by nature, so that only what goes beyond
-// them is found, and what is refused at Roles may be a warning.
+// At [schemactx.PathOnly] the login needs privileges on tables, so Check reports only what goes
+// beyond them. What is refused at Roles may be a warning there.
 //
-// A finding is no error: the error is the connection's, the server's or that of ctx, or a
-// [schemactx.SearchPathError].
+// A finding is not an error. Check returns an error if the connection or the server fails, if ctx
+// ends, or, as a [schemactx.SearchPathError], if ExtraSearchPath is invalid.
 func Check(ctx context.Context, pool *pgxpool.Pool, cfg CheckConfig) (CheckReport, error) {
 	if pool == nil {
 		return CheckReport{}, errors.New("schemactx: pool is nil")
@@ -76,11 +77,12 @@ func Check(ctx context.Context, pool *pgxpool.Pool, cfg CheckConfig) (CheckRepor
 	var report CheckReport
 	err := pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		if old, ok := versionFinding(version(tx)); ok {
-			report.Findings = []Finding{old} // the catalogs of such a server are not ours to read
+			report.Findings = []Finding{old} // the queries need the catalogs of MinVersion or newer
 			return nil
 		}
-		// Functions and operators that somebody has planted must not answer. To compile these
-		// queries would take longer than to run them.
+		// With this search_path the queries do not call functions or operators that another role has
+		// created under the names of built-in ones. JIT is off because compiling these queries would take
+		// longer than running them.
 		err := execAll(ctx, tx, "set local search_path to pg_catalog, pg_temp", "set local jit to off")
 		if err != nil {
 			return err
@@ -94,7 +96,8 @@ func Check(ctx context.Context, pool *pgxpool.Pool, cfg CheckConfig) (CheckRepor
 	return report, nil
 }
 
-// versionFinding is the finding about a server that is too old.
+// versionFinding returns the finding about a server of major version v, and whether that is older
+// than [MinVersion].
 func versionFinding(v int) (Finding, bool) {
 	return Finding{
 		Code: CodeServerVersion, Severity: Refuse, Object: "server",
@@ -102,13 +105,13 @@ func versionFinding(v int) (Finding, bool) {
 	}, v < MinVersion
 }
 
-// rules are all of them, in the order of the report.
+// rules returns all rules, in the order of the report.
 func rules() []rule {
 	return slices.Concat(kindRules, loginRules, tenantRules, pathRules, registryRules, linkRules, objectRules)
 }
 
-// runRules asks all questions in one round trip, with unnamed statements: none will ever run
-// again on this connection, and poolers take them.
+// runRules runs the queries of all rules in one round trip. The statements are unnamed, because
+// they do not run again on this connection and because poolers accept unnamed statements.
 func runRules(ctx context.Context, tx pgx.Tx, cfg CheckConfig) (CheckReport, error) {
 	params, err := ruleParams(cfg)
 	if err != nil {
@@ -137,7 +140,7 @@ func runRules(ctx context.Context, tx pgx.Tx, cfg CheckConfig) (CheckReport, err
 	return report, nil
 }
 
-// ruleParams are the parameters of rulesSQL, as text.
+// ruleParams returns the parameters of rulesSQL in the text format.
 func ruleParams(cfg CheckConfig) ([][]byte, error) {
 	var closed []string
 	for _, f := range hardenedFunctions {
@@ -161,7 +164,8 @@ func ruleParams(cfg CheckConfig) ([][]byte, error) {
 	return [][]byte{config}, err
 }
 
-// add takes the rows of a rule: object, detail, and how many there are in all.
+// add adds the rows of a rule to the report. A row is the object, the detail and the number of all
+// rows.
 func (r *CheckReport) add(rule rule, severity Severity, rows [][][]byte) {
 	var found []Finding
 	for _, row := range rows {

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// No supported server is too old, so that the finding is asked for directly.
+// No test server is older than MinVersion, so the test calls versionFinding directly.
 func TestVersionFinding(t *testing.T) {
 	t.Parallel()
 	f, old := versionFinding(MinVersion - 1)

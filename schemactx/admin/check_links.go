@@ -1,11 +1,12 @@
 package admin
 
 // linkRules find objects by which a statement in one tenant's schema reaches another tenant's
-// schema without a privilege there. The owner makes them. PostgreSQL checks the privileges on the
-// parent table, on the view or on the table with the rule, and not on what is behind it.
+// schema without a privilege there. Such objects are created by the owner. PostgreSQL checks the
+// privileges on the parent table, the view or the table with the rule. It does not check the
+// privileges on the objects behind them.
 var linkRules = []rule{
 	{
-		// CodeViewRights is about views. A foreign key to a shared table is no link.
+		// CodeViewRights is about views. A foreign key to a shared table is not reported.
 		code: CodeTenantLink, roles: Refuse, logins: Refuse, pathOnly: Warn,
 		sql: `with relation as not materialized (
 				select c.oid, relnamespace, t.oid is not null as of_tenant, relispartition, format('%I.%I', n.nspname, relname) as name
@@ -31,9 +32,9 @@ var linkRules = []rule{
 		message: "{object} {detail}, so that the rows of a tenant can be reached from another schema: remove it",
 	},
 	{
-		// The server names these objects by their ids: it does not ask for USAGE on the schema, and
-		// PUBLIC may call a function. A table is reached by its privileges, except as a default of
-		// nextval, in a policy or in statistics. CodeViewRights is about what views read.
+		// The server finds these objects by OID: it does not ask for USAGE on the schema, and PUBLIC may
+		// call a function. A table is protected by its own privileges, except as the argument of nextval
+		// in a default, in a policy or in statistics. CodeViewRights is about what views read.
 		code: CodeTenantLink, roles: Refuse, logins: Refuse, pathOnly: Warn,
 		sql: `with edge as materialized (
 				select classid, objid, objsubid, refclassid, refobjid from pg_depend
@@ -76,8 +77,8 @@ var linkRules = []rule{
 		message: "{object} {detail}, which is of another tenant and may read or change its rows: remove it",
 	},
 	{
-		// Thousands of schemas have the same functions, so each text is read once. A word of the
-		// text counts as a name if it is before a dot, a whole string, or after search_path.
+		// Thousands of schemas have the same functions, so each distinct text is read once. A word of the
+		// text counts as a name if it is before a dot, is a whole string, or follows search_path.
 		code:     CodeDefinerTenant,
 		roles:    Warn,
 		logins:   Warn,
@@ -106,8 +107,8 @@ var linkRules = []rule{
 			"review the function",
 	},
 	{
-		// A foreign table reads the other server as the role of the user mapping, whatever
-		// privileges the tenant has here. What tenants cannot use is not reported.
+		// A foreign table reads the other server as the role of the user mapping, whatever privileges the
+		// tenant has here. An object that tenants cannot use is not reported.
 		code: CodeForeignData, roles: Warn, logins: Warn, pathOnly: Warn,
 		sql: `with reader as (select 0::oid as oid union all select oid from runner)
 			select distinct format('foreign table %I.%I', n.nspname, c.relname), format('reads server %I as its user mapping does', srvname)

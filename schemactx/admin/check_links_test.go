@@ -7,7 +7,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// Every kind of link that an owner can make, each with a sibling, and beside them what is none.
+// The cases cover every kind of link between tenants that an owner can make, and similar objects
+// that are no link.
 func TestCheckFindsLinksBetweenTenants(t *testing.T) {
 	t.Parallel()
 	link := func(object string) ([]string, []string) {
@@ -180,8 +181,8 @@ func TestCheckFindsForeignData(t *testing.T) {
 	})
 }
 
-// A view of a view: what the tenant reads is in its own schema, and what reads the other tenant is
-// kept from it.
+// A view reads a second view. The tenant can read the first, which is in its own schema, and may
+// not read the second, which reads the other tenant.
 func TestCheckFindsViewsBehindViews(t *testing.T) {
 	t.Parallel()
 	view := func() []string { return []string{warn(admin.CodeViewRights, "view tenant_a.w")} }

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// kindRules come first. If the pool uses the wrong login, the advice is to use another one: the
-// rules that follow would advise to take privileges from the owner or from postgres.
+// kindRules come first. If the pool uses the wrong login, their advice is to use another one. The
+// rules that follow would advise to revoke privileges from the owner or from postgres.
 var kindRules = []rule{
 	{
 		code: CodeLoginKind, roles: Refuse, logins: Refuse, pathOnly: Refuse,
@@ -22,7 +22,7 @@ var kindRules = []rule{
 	},
 }
 
-// aboutLogin reports whether a row of the rule advises to change the login, or what it may do.
+// aboutLogin reports whether a row of the rule advises to change the login or its privileges.
 func (r rule) aboutLogin(row [][]byte, login string) bool {
 	object, detail := string(row[0]), string(row[1])
 	if r.code == CodePathWritable {
@@ -32,8 +32,8 @@ func (r rule) aboutLogin(row [][]byte, login string) bool {
 	return ofLogin && (object == login || detail == login)
 }
 
-// loginRules are about the login that the pool has, and about what PUBLIC, and so the login,
-// may do.
+// loginRules are about the login of the pool, and about the privileges of PUBLIC, which the login
+// has too.
 var loginRules = []rule{
 	{
 		code: CodeLoginAttribute, roles: Refuse, logins: Refuse, pathOnly: Refuse,
@@ -60,7 +60,7 @@ var loginRules = []rule{
 		message: "{object} belongs to the login {detail}, whom no scope keeps from it: give it to the owner role",
 	},
 	{
-		// What it may call or name by a right of its own is no way to rows.
+		// Privileges of its own on functions, languages and types do not give access to rows.
 		code: CodeLoginRights, roles: Refuse, logins: Refuse,
 		sql: `select pg_describe_object(classid, objid, objsubid), quote_ident(rolname)
 			from login join pg_shdepend d on refclassid = 'pg_authid'::regclass and refobjid = login.oid and deptype = 'a', db
@@ -68,8 +68,8 @@ var loginRules = []rule{
 		message: "login {detail} has rights of its own on {object}: revoke them and grant them to the role of the scope",
 	},
 	{
-		// The first step of an inherited chain is a membership of the login's own. Since
-		// PostgreSQL 16 each says for itself whether it inherits.
+		// A chain of inherited roles begins with a membership of the login itself. Since PostgreSQL 16
+		// each membership says whether it inherits.
 		code:   CodeLoginInherits,
 		roles:  Refuse,
 		logins: Refuse,
@@ -89,7 +89,7 @@ var loginRules = []rule{
 		message: "login {detail} may take or grant the role {object}, which no scope needs: revoke the membership or its ADMIN OPTION",
 	},
 	{
-		// What PUBLIC may do is found by its own rule.
+		// CodePublicCreate reports what PUBLIC may create.
 		code: CodeLoginCreate, roles: Refuse, logins: Refuse, pathOnly: Warn,
 		sql: `select object, quote_ident(rolname) from (
 				select format('schema %I', nspname), has_schema_privilege(login.oid, n.oid, 'create'), rolname

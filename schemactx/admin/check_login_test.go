@@ -12,8 +12,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// The first thing to know is which login it is, and nothing advises to change what the owner or an
-// administrator is.
+// The first finding says which login is used. No finding advises to change the owner or an
+// administrator.
 func TestCheckSaysFirstThatTheLoginIsTheWrongOne(t *testing.T) {
 	t.Parallel()
 	f := hardened(t)

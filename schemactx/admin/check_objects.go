@@ -1,12 +1,13 @@
 package admin
 
-// invokerView is SQL for whether a row of pg_class is a view that has the rights of its caller. If
-// a view with its owner's rights reads it, that owner is the caller.
+// invokerView returns a SQL expression that tells whether a row of pg_class is a view with the
+// privileges of its caller (security_invoker). If a view with its owner's privileges reads it, that
+// owner is the caller.
 func invokerView(row string) string {
 	return "coalesce((select option_value::boolean from pg_options_to_table(" + row + ".reloptions) where option_name = 'security_invoker'), false)"
 }
 
-// objectRules are about what tenants can use: functions, operators and views.
+// objectRules are about objects that tenants can use: functions, languages, views and operators.
 var objectRules = []rule{
 	{
 		code: CodeNotHardened, roles: Warn,
@@ -52,7 +53,7 @@ var objectRules = []rule{
 		message: "{object} reads {detail} of another schema with its owner's rights: give it security_invoker, or take it from the tenants",
 	},
 	{
-		// Whoever can call what superusers made, or what came with an extension, is not fooled.
+		// Functions and operators that a superuser created, or that belong to an extension, are trusted.
 		code:     CodePlanted,
 		roles:    Warn,
 		logins:   Warn,
@@ -69,9 +70,9 @@ var objectRules = []rule{
 		message: "{object} in a schema that tenants share was made by {detail}: drop it, or give it to the owner role once it has been read",
 	},
 	{
-		// Comments are taken out first. A word that begins a statement follows a semicolon or a
-		// keyword of PL/pgSQL. EXECUTE FUNCTION is a trigger's, EXECUTE ON a grant's. Thousands of
-		// schemas have the same functions, so that each text is judged once.
+		// The query removes SQL comments first. A word that begins a statement follows a semicolon or a
+		// keyword of PL/pgSQL. EXECUTE FUNCTION belongs to a trigger, and EXECUTE ON to a grant.
+		// Thousands of schemas have the same functions, so each distinct text is judged once.
 		code: CodeSessionFunction, roles: Warn, logins: Warn, pathOnly: Warn,
 		sql: `with source as materialized (
 				select f.oid, coalesce(nullif(prosrc, ''), pg_get_function_sqlbody(f.oid)) as src,

@@ -4,7 +4,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// pathRules are about the schemas that follow the tenant's on the path of every scope.
+// pathRules are about the schemas that follow the tenant's schema on the path of every scope.
 var pathRules = []rule{
 	{
 		// PostgreSQL leaves a schema out of the path of a role without USAGE, as if it did not exist.
@@ -20,7 +20,8 @@ var pathRules = []rule{
 		message: "{object} of the extra search path {detail}; PostgreSQL leaves it out without an error",
 	},
 	{
-		// An operator that fits better is taken before that of an extension, for every tenant.
+		// PostgreSQL prefers an operator whose argument types fit better to that of an extension, and
+		// does so for every tenant.
 		code:     CodePathWritable,
 		roles:    Refuse,
 		logins:   Refuse,
@@ -62,9 +63,9 @@ var pathRules = []rule{
 		message: "{object}, which every tenant finds by its name alone, can be changed by {detail}: leave SELECT, or name it with its schema",
 	},
 	{
-		// From the types to the columns, through what is made of them: arrays, domains, ranges,
-		// composites. pg_depend has an index that leads with what is referred to, so that columns of
-		// other types, in any number, cost nothing.
+		// The query goes from the types to the columns, through arrays, domains, ranges and composites of
+		// the types. pg_depend has an index that begins with the referenced object, so columns of other
+		// types cost nothing, whatever their number.
 		code:     CodePathType,
 		roles:    Warn,
 		logins:   Warn,

@@ -10,15 +10,15 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// pathOf is what [admin.Check] is asked with at a level.
+// pathOf returns the configuration of [admin.Check] for a level and an extra search path.
 func pathOf(level schemactx.Level, extra ...string) admin.CheckConfig {
 	return admin.CheckConfig{Level: level, ExtraSearchPath: extra}
 }
 
 var levels = []schemactx.Level{schemactx.PathOnly, schemactx.Roles, schemactx.Logins}
 
-// findAtEachLevel compares what is found with extensions on the path. At PathOnly and Logins a code
-// may be left out.
+// findAtEachLevel compares the findings at each level with want, or with the findings in but for
+// the level, with the schema extensions on the path.
 func (f *fixture) findAtEachLevel(t *testing.T, name string, want []string, but map[schemactx.Level][]string) {
 	t.Helper()
 	for _, level := range levels {
@@ -93,7 +93,7 @@ func TestCheckRefusesAPathThatTenantsCanWriteTo(t *testing.T) {
 		"nobody may use it": {
 			"revoke usage on schema extensions from public; grant usage on schema extensions to {a}, {public}, {runtime}",
 			"revoke usage on schema extensions from {a}, {public}, {runtime}; grant usage on schema extensions to public",
-			// tenant_b may not
+			// tenant_b has no USAGE.
 			[]string{refuse(admin.CodePathMissing, "schema extensions"), refuse(admin.CodeLoginRights, "schema extensions")},
 			map[schemactx.Level][]string{schemactx.PathOnly: none},
 		},
@@ -115,7 +115,7 @@ func TestCheckRefusesTheSchemaOfATenantOnThePath(t *testing.T) {
 	f := hardened(t)
 	found := f.foundWith(t, pathOf(schemactx.Roles, "tenant_b"))
 	assert.Contains(t, found, refuse(admin.CodePathTenant, "schema tenant_b"))
-	assert.Contains(t, found, refuse(admin.CodePathMissing, "schema tenant_b")) // and of no use to others
+	assert.Contains(t, found, refuse(admin.CodePathMissing, "schema tenant_b")) // the others may not use it
 	_, err := admin.Check(t.Context(), f.pg.Pool, pathOf(schemactx.Roles, "pg_temp"))
 	assert.ErrorAs(t, err, new(*schemactx.SearchPathError))
 }

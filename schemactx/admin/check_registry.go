@@ -4,11 +4,11 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// registrySchemaSQL are the schemas that Init of package tenancy has marked.
+// registrySchemaSQL selects the schemas that Init of package tenancy has marked with a comment.
 const registrySchemaSQL = `select oid, nspname, nspacl from pg_namespace where obj_description(oid, 'pg_namespace') = '` + schemactx.RegistryComment + `'`
 
-// registryRules are about the registry's schema. In the schema public, which programs share with
-// their tenants, the privileges of each table decide.
+// registryRules are about the registry's schema, if it is not public. Programs share public with
+// their tenants, so there the privileges of each table decide.
 var registryRules = []rule{
 	{
 		code:     CodePathRegistry,

@@ -6,18 +6,18 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// rule finds the defects of one code.
+// rule is a query that finds the problems of one code.
 type rule struct {
 	code Code
 
-	// The severity at each level; 0 where the rule does not apply.
+	// The severity at each level; 0 if the rule does not apply at it.
 	roles, logins, pathOnly Severity
 
-	// sql is a select of two texts, the object and a detail, over the common tables of
-	// rulesSQL. It has no order, so that LIMIT saves the rest of the work.
+	// sql selects two texts, the object and a detail, from the common table expressions of rulesSQL.
+	// It does not sort, so LIMIT can end the query early.
 	sql string
 
-	// message is the sentence, with {object} and {detail} in it.
+	// message is the sentence of the finding. {object} and {detail} in it are replaced.
 	message string
 }
 
@@ -31,12 +31,12 @@ func (r rule) severity(level schemactx.Level) Severity {
 	return r.logins
 }
 
-// functionObject names a row of pg_proc.
+// functionObject is the SQL expression that names the function of a row of pg_proc.
 const functionObject = "format('function %s.%I(%s)', pronamespace::regnamespace, proname, pg_get_function_identity_arguments(oid))"
 
-// rulesSQL are the common tables that rules select from.
-// A common table that a rule does not use costs nothing. Its one parameter is that of
-// ruleParams. The name of a tenant's role is computed as [schemactx.RoleNames.Tenant] does.
+// rulesSQL is the WITH clause before the query of every rule. PostgreSQL does not execute a common
+// table expression that a rule does not use. Its only parameter is the one of ruleParams. It
+// computes the name of a tenant's role as [schemactx.RoleNames.Tenant] does.
 const rulesSQL = `
 with config as (
 	select c->>'prefix' as prefix, (c->>'owner')::name as owner, (c->>'runtime')::name as runtime, (c->>'public')::name as public,
@@ -90,8 +90,8 @@ with config as (
 )
 `
 
-// statement returns the SQL of a rule that returns at most limit rows: object, detail, and how
-// many there are in all.
+// statement returns the SQL of a rule. It returns at most limit rows: the object, the detail and
+// the number of all rows.
 func (r rule) statement(limit int) string {
 	return rulesSQL + "select object, detail, count(*) over () from (" + r.sql + ") as found(object, detail) limit " + strconv.Itoa(
 		limit,

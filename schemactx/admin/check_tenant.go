@@ -1,6 +1,6 @@
 package admin
 
-// tenantRules are about the roles that scopes take: those of tenants, and the public role.
+// tenantRules are about the roles that scopes take: the roles of tenants and the public role.
 var tenantRules = []rule{
 	{
 		code: CodeTenantAttribute, roles: Refuse, logins: Refuse,
@@ -14,7 +14,7 @@ var tenantRules = []rule{
 		message: "role {object} can log in, past the program: ALTER ROLE {object} NOLOGIN, or use a level at which it logs in",
 	},
 	{
-		// The two logins are members of thousands of roles and are left out first.
+		// The owner and the login are members of thousands of roles, so the query excludes them first.
 		code: CodeTenantMember, roles: Refuse, logins: Refuse,
 		sql: `with m as materialized (
 				select * from pg_auth_members
@@ -46,7 +46,7 @@ var tenantRules = []rule{
 		message: "role {detail} has rights on {object} of another tenant: revoke them",
 	},
 	{
-		// They are about tables, sequences and schemas that are still to be made.
+		// Default privileges apply to tables, sequences and schemas that are created later.
 		code: CodeTenantRights, roles: Refuse, logins: Refuse,
 		sql: `select distinct 'default privileges of ' || quote_ident(pg_get_userbyid(defaclrole))
 				|| coalesce(' in schema ' || quote_ident(t.nspname), ''), quote_ident(s.rolname)

@@ -17,33 +17,33 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// defect is something that Check must find, and find no more once it is repaired as the
-// finding says. The names of roles stand in braces.
+// defect is a problem that Check must report until repair, the advice of the finding, has run.
+// Names of roles are in braces.
 type defect struct {
 	plant, repair string
 	want          []string // "severity code: object" of each finding, in any order
-	pathOnly      []string // the same at PathOnly
+	pathOnly      []string // the findings at PathOnly
 }
 
-// warn and refuse build what is wanted of a defect.
+// warn and refuse return a wanted finding of a defect.
 func warn(code admin.Code, object string) string { return "warn " + string(code) + ": " + object }
 
 func refuse(code admin.Code, object string) string {
 	return "refuse " + string(code) + ": " + object
 }
 
-// named puts the fixture's names where a test's text has them in braces.
+// named replaces the names in braces by the names of the fixture.
 func (f *fixture) named(s string) string {
 	return strings.NewReplacer("{owner}", f.roles.Owner(), "{runtime}", f.roles.Runtime(), "{public}", f.roles.Public(),
 		"{a}", f.roles.Tenant("tenant_a"), "{b}", f.roles.Tenant("tenant_b"), "{long}", f.roles.Tenant(longSchema),
 		"{long_schema}", longSchema, "{db}", f.pg.Name, "{prefix}", f.roles.Prefix()).Replace(s)
 }
 
-// longSchema has a role whose name holds a hash.
+// longSchema is a schema whose role has a hash in its name.
 var longSchema = strings.Repeat("long", 15)
 
-// found checks as the runtime login, on a session of its own, and returns the findings as
-// defect has them.
+// found runs Check as the runtime login on a new session. It returns the findings in the format of
+// defect.
 func (f *fixture) found(t *testing.T, level schemactx.Level) []string {
 	t.Helper()
 	return f.foundWith(t, admin.CheckConfig{Level: level, SharedSchemas: []string{"lib"}})
@@ -68,8 +68,8 @@ func (f *fixture) foundWith(t *testing.T, cfg admin.CheckConfig) []string {
 	return found
 }
 
-// expectDefects plants each defect in turn and repairs it. What is not repaired is found with
-// the next one, or in the end.
+// expectDefects creates and repairs each defect in turn. A defect that is not repaired appears
+// among the findings of the next one or in the last check.
 func expectDefects(t *testing.T, defects map[string]defect) {
 	t.Helper()
 	f := hardened(t)
@@ -196,8 +196,8 @@ func TestCheckFindsWhatTheLoginMustNotHave(t *testing.T) {
 	expectDefects(t, defects)
 }
 
-// noInherit is what a GRANT of a role says since PostgreSQL 16, where the member's NOINHERIT
-// is a default only.
+// noInherit returns the option of a GRANT of a role that prevents inheriting. Since PostgreSQL 16,
+// NOINHERIT of the member is only the default.
 func noInherit(t *testing.T) string {
 	if pgtest.Version(t) < 16 {
 		return ""
@@ -256,7 +256,7 @@ func TestCheckErrorSaysWhatIsWrong(t *testing.T) {
 		"got %q, want the remedy in it", unsafe.Error())
 }
 
-// Before Harden there are warnings, and no more: on managed services it stays so.
+// Before Harden there are only warnings. On managed services Harden is not possible.
 func TestCheckOfADatabaseThatIsNotHardenedWarns(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -270,7 +270,7 @@ func TestCheckOfADatabaseThatIsNotHardenedWarns(t *testing.T) {
 	assert.Len(t, report.Findings, 5, "found %v, want the four functions and plpgsql", report.Findings)
 }
 
-// What is planted in public must not answer the questions.
+// Check must not call functions that a role has created in public under the names of built-in ones.
 func TestCheckIsNotFooledByPlantedFunctions(t *testing.T) {
 	t.Parallel()
 	f := hardened(t)
@@ -302,7 +302,7 @@ func TestCheckReturnsErrors(t *testing.T) {
 	assert.Error(t, err, "a nil pool was taken")
 }
 
-// runtime is a pool of the runtime login.
+// runtime opens a pool of the runtime login.
 func (f *fixture) runtime(t *testing.T) *pgxpool.Pool {
 	t.Helper()
 	return openPool(t, f.pg.URLAs(f.roles.Runtime(), runtimePassword), 1)

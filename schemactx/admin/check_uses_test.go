@@ -6,11 +6,12 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// Every kind of object that can hold another by its id, so that no search path and no USAGE keeps a
-// tenant from it: in a tenant's schema or a shared one, of what is in another tenant's.
+// The cases cover every kind of object that refers to another by OID, so that neither a search path
+// nor USAGE is needed. The object is in a tenant's schema or in a shared one, and refers to an
+// object of another tenant.
 func TestCheckFindsWhatUsesObjectsOfAnotherTenant(t *testing.T) {
 	t.Parallel()
-	// What b's function reads, a tenant a can read through any object of a's that calls it.
+	// Tenant a can read what b's function reads, through any object of a that calls it.
 	const secret = "create function tenant_b.secret(x text default '') returns text language sql immutable security definer " +
 		"set search_path = tenant_b as $$ select coalesce(max(body), '') from notes $$;" +
 		"create function tenant_b.yes(x text) returns bool language sql immutable as 'select true';"

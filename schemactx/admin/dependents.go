@@ -6,13 +6,14 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// dependentsSQL follows pg_depend from the relations $2, or from the schema $1 where there are
-// none, to all that a DROP ... CASCADE would take, and returns what is not in the schema $1,
+// dependentsSQL returns the objects outside of the schema $1 that a DROP ... CASCADE would drop. It
+// follows pg_depend from the relations $2, or from the schema if $2 is empty.
 //
-// Parts are where their relation is. What is in no schema and goes with what it is about does not
-// count: default privileges, memberships in publications, casts and transforms of the schema's
-// types, extensions that were installed into the schema. Nor do the triggers by which a foreign key
-// of this schema watches the table that it references.
+// A part of a relation counts as in the schema of the relation. These objects do not count, as they
+// are in no schema and are dropped with the object that they are about: default privileges,
+// memberships in publications, casts and transforms of the schema's types, and extensions that were
+// installed into the schema. The internal triggers by which a foreign key of this schema watches
+// the referenced table do not count either.
 const dependentsSQL = `with recursive reached (classid, objid, objsubid) as (
 		select 'pg_class'::regclass::oid, oid, 0 from unnest($2::oid[]) as oid
 		union select 'pg_namespace'::regclass, $1::oid, 0 where cardinality($2::oid[]) = 0
@@ -54,8 +55,8 @@ const dependentsSQL = `with recursive reached (classid, objid, objsubid) as (
 	where namespace is distinct from $1::oid and namespace is distinct from 'pg_toast'::regnamespace::oid
 	order by 1`
 
-// expectNoDependents returns a [DependentsError] when something outside of the schema would go with
-// the relations, or, where there are none, with the schema.
+// expectNoDependents returns a [DependentsError] if dropping the relations, or the schema if there
+// are no relations, would drop an object outside of the schema.
 func expectNoDependents(ctx context.Context, tx pgx.Tx, schema string, oid uint32, relations []relation) error {
 	oids := make([]uint32, len(relations))
 	for i, r := range relations {

@@ -10,10 +10,10 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// CheckDependents returns a [DependentsError] when [Deprovision] would refuse because something
-// outside of the schema depends on it. It changes nothing, and what it finds can be another a
-// moment later. A schema that does not exist has none; an invalid name is a [schemactx.NameError].
-// ctx governs its transaction.
+// CheckDependents returns a [DependentsError] if [Deprovision] would refuse because an object
+// outside of the schema depends on it. It changes nothing, and its result can be out of date a
+// moment later. It returns nil for a schema that does not exist, and a [schemactx.NameError] for an
+// invalid name. ctx governs its transaction.
 func CheckDependents(ctx context.Context, owner Beginner, schema string) error {
 	if err := schemactx.ValidateName(schema); err != nil {
 		return err

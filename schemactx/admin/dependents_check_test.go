@@ -24,7 +24,7 @@ func TestCheckDependentsSeesWhatDeprovisionRefuses(t *testing.T) {
 	if assert.ErrorAs(t, err, &dependents) && assert.Equal(t, "tenant_a", dependents.Schema) {
 		assert.Equal(t, []string{"view tenant_b.seen"}, dependents.Objects)
 	}
-	expectNone("tenant_b") // which depends, and on which nothing does
+	expectNone("tenant_b") // tenant_b depends on others, but has no dependents
 	var nameErr *schemactx.NameError
 	err = admin.CheckDependents(t.Context(), f.owner, "public")
 	assert.ErrorAs(t, err, &nameErr, "public")

@@ -9,22 +9,23 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// DeprovisionOptions say how [Deprovision] works. The zero value is ready.
+// DeprovisionOptions say how [Deprovision] works. The zero value is valid.
 type DeprovisionOptions struct {
-	// BatchSize is how many tables, views and sequences one transaction drops. Each takes a lock on
-	// the table and one on everything about it, 15 or 20 for a plain one, and all sessions of the
-	// server share room for some 13,000 by default (max_locks_per_transaction): 42 tenants of
-	// 20 tables in one transaction are too many for it. Default: 50, which takes about
-	// a fifteenth of that room.
+	// BatchSize is the number of tables, views and sequences that one transaction drops. Dropping one
+	// takes a lock on it and one on every object that belongs to it, 15 or 20 for a plain table. All
+	// sessions of the server share room for some 13,000 locks by default (max_locks_per_transaction).
+	// 42 tenants of 20 tables in one transaction need more. Default: 50, which takes about a fifteenth
+	// of that room.
 	BatchSize int
 
-	// LockTimeout is how long a statement waits for a lock before it lets those go ahead who wait
-	// behind it, and tries again later, rounded up to milliseconds. Tables that tables
-	// of the tenant reference are locked too, shared ones among them. Default: 2 seconds.
+	// LockTimeout is how long a statement waits for a lock. After that the transaction ends, so that
+	// the sessions that wait behind it go ahead, and is tried again later. Tables that the tenant's
+	// tables reference are locked too, including shared tables. It is rounded up to milliseconds.
+	// Default: 2 seconds.
 	LockTimeout time.Duration
 
-	// MaxRetries is how often one transaction is tried again after LockTimeout or a deadlock.
-	// Default: 0, until the context ends.
+	// MaxRetries is how often one transaction is tried again after LockTimeout or a deadlock. Default:
+	// 0, which means until ctx ends.
 	MaxRetries int
 }
 
@@ -49,41 +50,51 @@ const (
 	defaultLockTimeout = 2 * time.Second
 )
 
-// DeprovisionReport says what [Deprovision] did. There are no actions where there was nothing left.
+// DeprovisionReport says what [Deprovision] did. It has no actions if nothing of the tenant was
+// left.
 type DeprovisionReport struct {
 	Schema    string
-	Role      string   // of the tenant
-	Relations int      // tables, views and sequences that were dropped one by one
-	Actions   []Action // access, relations, schema, role
+	Role      string   // the name of the tenant's role
+	Relations int      // the number of tables, views and sequences that were dropped in batches
+	Actions   []Action // in this order: access, relations, schema, role
 }
 
-// Changed reports whether anything was changed now.
+// Changed reports whether this run changed anything.
 func (r DeprovisionReport) Changed() bool { return changed(r.Actions) }
 
-// Deprovision removes a tenant: its schema with all that is in it, for good, and its role. owner is
-// a pool or a connection that is logged in as the owner role of [Setup].
+// Deprovision permanently removes a tenant: its schema with all objects in it, and its role. owner
+// is a pool or a connection that is logged in as the owner role of [Setup].
 //
-// First, in a transaction of its own, the tenant's role loses its rights on the schema, its login
-// and the runtime login as a member, so that nobody enters: new units of work are
-// [schemactx.ErrNotProvisioned]. A statement that runs is waited for; a transaction keeps its
-// tables until it ends, and its next statement may be refused. Then tables, views and sequences are
-// dropped in batches, each in a transaction of its own, as thousands at once would need more locks
-// than the server has; then the schema with the rest; then the role, with every right that the
-// owner has given it. Sessions that tenants have opened at level [schemactx.Logins] stay open,
-// without rights: see [schemactx.DB.Refresh].
+// It works in these steps:
 //
-// Nothing outside of the schema is ever dropped. Where something there depends on the schema, such
-// as a view or a foreign key, the error is a [DependentsError] and nothing has changed; this is
-// looked at again in each transaction. An invalid name is a [schemactx.NameError]; a schema that
-// the owner does not own, and a role that was made for another database, are [ErrTaken]; a schema
-// without its role is no tenant's, [schemactx.ErrNotProvisioned]: [Provision] makes the role.
-// Nothing has changed then either.
+//   - One transaction revokes the access: the tenant's role loses its privileges on the schema and
+//     LOGIN, and the runtime login loses its membership in the role. New units of work then fail
+//     with [schemactx.ErrNotProvisioned]. Deprovision waits for a statement that runs. A
+//     transaction keeps its tables until it ends, and its next statement may be refused.
+//   - Tables, views and sequences are dropped in batches, each in its own transaction. Dropping
+//     thousands at once would need more locks than the server has.
+//   - The schema is dropped with the rest of its objects.
+//   - The role is dropped, with every privilege that the owner has granted to it.
 //
-// With any other error, or when ctx ends, the report says what has been done, and the tenant stays
-// locked out. Deprovision can be run again, and goes on where it ended, also after a crash. What is
-// gone already is success, with no actions. A right that somebody else gave to the role keeps it
-// from being dropped, and the error names it. Calls for one tenant at the same time may fail, but
-// do no harm.
+// Sessions that tenants have opened at level [schemactx.Logins] stay open, without privileges: see
+// [schemactx.DB.Refresh].
+//
+// Deprovision never drops an object outside of the schema. If such an object depends on the schema,
+// for example a view or a foreign key, the error is a [DependentsError] and nothing has changed.
+// Each transaction checks this again: if a later one finds such an object, the report says what has
+// been done until then. Nothing has changed either if the error is
+//
+//   - a [schemactx.NameError] for an invalid name
+//   - [ErrTaken] for a schema that the owner does not own, or a role that was made for another
+//     database
+//   - [schemactx.ErrNotProvisioned] for a schema without its role, which is not a tenant's:
+//     [Provision] makes the role
+//
+// After any other error, or when ctx ends, the report says what has been done, and the access stays
+// revoked. Deprovision can be run again, also after a crash, and continues where it ended. If
+// nothing is left of the tenant, it succeeds with no actions. A privilege that a role other than
+// the owner granted to the tenant's role prevents the drop of that role, and the error names the
+// privilege. Concurrent calls for one tenant may fail, but do no harm.
 func Deprovision(
 	ctx context.Context,
 	owner Beginner,

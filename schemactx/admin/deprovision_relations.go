@@ -15,14 +15,14 @@ import (
 // relation is a table, a view or a sequence.
 type relation struct {
 	oid  uint32
-	kind string // as DROP calls it
-	name string // quoted, with its schema
-	lock bool   // LOCK TABLE is for it, and allowed
+	kind string // as in DROP: "materialized view"
+	name string // quoted and schema-qualified
+	lock bool   // LOCK TABLE works on this kind of relation, and the owner may run it
 }
 
-// dropRelations drops the relations of the schema in batches. Those on which others depend come
-// after them, so that a batch stays what it is: with the parent of partitions or the table that
-// all others reference would go much more.
+// dropRelations drops the relations of the schema in batches. A relation on which others depend
+// comes after them. Otherwise CASCADE would drop many more relations than the batch has, for
+// example with the parent of partitions or with a table that all others reference.
 func (d *deprovision) dropRelations(ctx context.Context, schema uint32) error {
 	var oids []uint32
 	err := d.opts.lockWait().run(ctx, d.owner, func(tx pgx.Tx) (err error) {
@@ -44,9 +44,9 @@ func (d *deprovision) dropRelations(ctx context.Context, schema uint32) error {
 	return err
 }
 
-// dropBatch drops what still exists of a batch. It locks tables first, because nobody can then
-// make anything depend on them any more after it was looked for. (A view would be locked with
-// the tables under it.)
+// dropBatch drops the relations of a batch that still exist. It locks the tables before it looks
+// for dependents, so that no session can add one in between. It does not lock views, because LOCK
+// TABLE on a view also locks the tables under it.
 func (d *deprovision) dropBatch(ctx context.Context, schema uint32, oids []uint32) error {
 	dropped := 0
 	err := d.opts.lockWait().run(ctx, d.owner, func(tx pgx.Tx) error {
@@ -74,9 +74,10 @@ func (d *deprovision) dropBatch(ctx context.Context, schema uint32, oids []uint3
 	return err
 }
 
-// relationsOf returns the relations of a schema, those first on which the fewest depend. It finds
-// them through pg_depend, because no index of pg_class leads with the schema. What belongs to
-// a column or to an extension goes with that.
+// relationsOf returns the relations of a schema, ordered by the number of relations that depend on
+// them, fewest first. It finds them through pg_depend, because no index of pg_class begins with the
+// schema. It leaves out a sequence that belongs to a column and a relation that belongs to an
+// extension: they are dropped with their owner.
 func relationsOf(ctx context.Context, tx pgx.Tx, schema uint32) ([]uint32, error) {
 	rows, err := tx.Query(ctx, `select c.oid
 		from pg_depend d join pg_class c on c.oid = d.objid
@@ -94,7 +95,7 @@ func relationsOf(ctx context.Context, tx pgx.Tx, schema uint32) ([]uint32, error
 	return pgx.CollectRows(rows, pgx.RowTo[uint32])
 }
 
-// namesOf returns those relations that are still there, views first.
+// namesOf returns the relations that still exist, views first.
 func (d *deprovision) namesOf(ctx context.Context, tx pgx.Tx, schema uint32, oids []uint32) ([]relation, error) {
 	rows, err := tx.Query(ctx, `select oid, relname::text,
 			case relkind when 'v' then 'view' when 'm' then 'materialized view' when 'f' then 'foreign table' when 'S' then 'sequence' else 'table' end,
@@ -112,7 +113,8 @@ func (d *deprovision) namesOf(ctx context.Context, tx pgx.Tx, schema uint32, oid
 	})
 }
 
-// lockStatement locks the tables among the relations. ONLY: partitions have their own turn.
+// lockStatement returns the LOCK TABLE statement for the tables among the relations, or "" if there
+// are none. It uses ONLY because partitions are relations of their own.
 func lockStatement(relations []relation, mode string) string {
 	var names []string
 	for _, r := range relations {
@@ -126,7 +128,8 @@ func lockStatement(relations []relation, mode string) string {
 	return "lock table " + strings.Join(names, ", ") + " in " + mode + " mode"
 }
 
-// dropStatements drops relations, one kind after the other. One may have gone with another.
+// dropStatements returns one DROP statement for each kind of relation. IF EXISTS is needed because
+// CASCADE of one statement may drop a relation of the next.
 func dropStatements(relations []relation) []string {
 	var kinds []string
 	names := make(map[string][]string)

@@ -13,7 +13,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// deprovision is one run.
+// deprovision is one call of [Deprovision].
 type deprovision struct {
 	owner  Beginner
 	roles  schemactx.RoleNames
@@ -47,7 +47,8 @@ func (d *deprovision) run(ctx context.Context) error {
 	return d.dropRole(ctx)
 }
 
-// act is a transaction, whose actions are reported once it is committed.
+// act runs fn in a transaction and adds its actions to the report once the transaction has
+// committed.
 func (d *deprovision) act(ctx context.Context, fn func(tx pgx.Tx) ([]Action, error)) error {
 	var actions []Action
 	err := d.opts.lockWait().run(ctx, d.owner, func(tx pgx.Tx) (err error) {
@@ -60,8 +61,8 @@ func (d *deprovision) act(ctx context.Context, fn func(tx pgx.Tx) ([]Action, err
 	return err
 }
 
-// close keeps the tenant out, when there is a tenant that may be dropped. It returns the schema's
-// OID, 0 for none, and whether there is a role.
+// close checks that the tenant may be dropped and revokes its access to the schema. It returns the
+// schema's OID, 0 if there is no schema, and whether there is a role.
 func (d *deprovision) close(ctx context.Context) (schema uint32, role bool, err error) {
 	err = d.act(ctx, func(tx pgx.Tx) ([]Action, error) {
 		st, err := readTenant(ctx, tx, d.roles, d.schema)
@@ -69,7 +70,7 @@ func (d *deprovision) close(ctx context.Context) (schema uint32, role bool, err 
 			return nil, err
 		}
 		schema, role = st.schema, st.role.exists
-		if schema == 0 { // what is left of the role goes at once
+		if schema == 0 { // run drops the remaining role next
 			return nil, st.role.madeFor(d.report.Role, st.database)
 		}
 		if err := st.complete(d.roles, d.schema); err != nil {
@@ -104,7 +105,7 @@ func (d *deprovision) closeChanges(st tenantState) ([]change, error) {
 	}, err
 }
 
-// dropSchema drops the schema with what is left in it: functions, types and the like.
+// dropSchema drops the schema with the remaining objects: functions, types and others.
 func (d *deprovision) dropSchema(ctx context.Context, oid uint32) error {
 	quoted, err := schemactx.QuoteName(d.schema)
 	if err != nil {
@@ -124,9 +125,9 @@ func (d *deprovision) dropSchema(ctx context.Context, oid uint32) error {
 	})
 }
 
-// dropRole drops the role, with what it owns and its rights: CONNECT, and what migrations may have
-// granted elsewhere. DROP OWNED wants the rights of the role, and so a membership that inherits
-// them; all memberships go with the role.
+// dropRole drops the role, with the objects that it owns and its privileges: CONNECT, and
+// privileges that migrations may have granted elsewhere. DROP OWNED needs the privileges of the
+// role, and so a membership that inherits them. DROP ROLE removes all memberships.
 func (d *deprovision) dropRole(ctx context.Context) error {
 	role, err := schemactx.QuoteName(d.report.Role)
 	if err != nil {
@@ -145,7 +146,8 @@ func (d *deprovision) dropRole(ctx context.Context) error {
 		case version(tx) >= 16:
 			owned.sql = append([]string{"grant " + role + " to current_user with inherit true"}, owned.sql...)
 		default:
-			// It is the member who inherits or not. Setup, which alters the owner too, waits.
+			// Before PostgreSQL 16, INHERIT is an attribute of the member. The lock makes a concurrent
+			// Setup, which alters the owner too, wait.
 			if err := lockSetup(ctx, tx); err != nil {
 				return nil, err
 			}
@@ -158,7 +160,7 @@ func (d *deprovision) dropRole(ctx context.Context) error {
 	})
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) && pgErr.Code == sqlstate.DependentObjects {
-		return fmt.Errorf("%w: %s", err, pgErr.Detail) // which objects
+		return fmt.Errorf("%w: %s", err, pgErr.Detail) // the detail lists the objects
 	}
 	return err
 }

@@ -27,7 +27,8 @@ func (f *fixture) deprovision(t *testing.T, schema string) admin.DeprovisionRepo
 	return report
 }
 
-// fill makes everything that a schema can hold, with cycles among its tables and its views.
+// fill creates every kind of object that a schema can contain, with cycles among its tables and
+// among its views.
 func (f *fixture) fill(t *testing.T, schema string) {
 	t.Helper()
 	f.exec(t, strings.ReplaceAll(`
@@ -66,7 +67,7 @@ func (f *fixture) fill(t *testing.T, schema string) {
 		"S.", schema+"."))
 }
 
-// gone fails the test unless nothing is left of the tenant in any catalog.
+// gone fails the test if any catalog still has an entry of the tenant.
 func (f *fixture) gone(t *testing.T, schema string) {
 	t.Helper()
 	var schemaThere, roleThere bool
@@ -85,7 +86,7 @@ func (f *fixture) gone(t *testing.T, schema string) {
 	assert.LessOrEqual(t, orphans, 0, "%d rows of the catalogs have lost their object", orphans)
 }
 
-// fingerprint is all that the catalogs and the tables say about a schema and its role.
+// fingerprint returns the catalog entries and the rows of a schema and its role.
 func (f *fixture) fingerprint(t *testing.T, schema string) string {
 	t.Helper()
 	var s string
@@ -103,7 +104,7 @@ func (f *fixture) fingerprint(t *testing.T, schema string) string {
 	return s
 }
 
-// unchanged fails the test when fn changes anything about a schema.
+// unchanged fails the test if fn changes the fingerprint of a schema.
 func (f *fixture) unchanged(t *testing.T, schema string, fn func()) {
 	t.Helper()
 	before := f.fingerprint(t, schema)
@@ -117,7 +118,7 @@ func TestDeprovisionDropsEverythingOfATenantAndNothingElse(t *testing.T) {
 	f := setup(t)
 	run(t, f, "revoke connect on database "+f.pg.Name+" from public")
 	f.exec(t, "create table public.plans (id int); grant select on public.plans to "+f.roles.Tenant("tenant_a"))
-	f.provisionLogin(t, "tenant_a", "password") // which grants CONNECT
+	f.provisionLogin(t, "tenant_a", "password") // grants CONNECT too
 	f.fill(t, "tenant_a")
 	f.unchanged(t, "tenant_b", func() {
 		report := f.deprovision(t, "tenant_a")
@@ -152,7 +153,7 @@ func TestDeprovisionDropsEverythingOfATenantAndNothingElse(t *testing.T) {
 	report := f.deprovision(t, "tenant_a")
 	assert.False(t, report.Changed(), "of a tenant that is gone: %v", report)
 	assert.Empty(t, report.Actions, "of a tenant that is gone: %v", report)
-	f.provision(t, "tenant_a") // the name is free again
+	f.provision(t, "tenant_a") // the name is available again
 }
 
 // A thousand tables need more locks than the server has by default.
@@ -160,7 +161,7 @@ func TestDeprovisionOfAThousandTables(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.exec(t, "create table tenant_a.hub (id int primary key)")
-	for i := range 20 { // each in a transaction of its own, for the same reason
+	for i := range 20 { // separate transactions, for the same reason
 		f.exec(t, fmt.Sprintf(`do $$ begin for i in %d..%d loop
 			execute format('create table tenant_a.t%%s (id serial primary key, hub int references tenant_a.hub, boss int references tenant_a.t%%1$s,
 				name text unique, born date default now(), other bigint generated always as identity)', i);
@@ -177,10 +178,10 @@ func TestDeprovisionOfAThousandTables(t *testing.T) {
 	f.gone(t, "tenant_a")
 }
 
-// dyingConn is a connection that breaks with a write, before the server has it or after.
+// dyingConn is a connection that breaks at a write, before or after it reaches the server.
 type dyingConn struct {
 	net.Conn
-	left  atomic.Int64 // writes until then
+	left  atomic.Int64 // writes until it breaks
 	after bool
 }
 
@@ -194,7 +195,7 @@ func (c *dyingConn) Write(b []byte) (n int, err error) {
 	return n, errors.Join(err, net.ErrClosed, c.Close())
 }
 
-// interrupted returns a connection of the owner that dies with its n-th write.
+// interrupted returns a connection of the owner that breaks at its n-th write.
 func (f *fixture) interrupted(t *testing.T, n int64, after bool) *pgx.Conn {
 	t.Helper()
 	cfg, err := pgx.ParseConfig(f.pg.URLAs(f.roles.Owner(), ownerPassword))
@@ -252,14 +253,14 @@ func TestDeprovisionGoesOnAfterAnInterruption(t *testing.T) {
 	f.gone(t, "tenant_a")
 }
 
-// The tenant keeps its tables until its transaction ends, and nobody else comes in meanwhile.
+// The tenant keeps its tables until its transaction ends. New units of work are refused meanwhile.
 func TestDeprovisionWaitsForATransactionOfTheTenant(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	other := f.open(t, schemactx.Config{}, 1)
 	tx, err := other.Begin(in(t, "tenant_a"))
 	require.NoError(t, err)
-	defer func() { _ = tx.Rollback(in(t, "tenant_a")) }() // where the test fails
+	defer func() { _ = tx.Rollback(in(t, "tenant_a")) }() // if the test fails
 	_, err = tx.Exec(in(t, "tenant_a"), "insert into notes values (2, 'late')")
 	require.NoError(t, err)
 
@@ -347,7 +348,8 @@ func TestDeprovisionRefusesToReachOtherSchemas(t *testing.T) {
 	f.gone(t, "tenant_a")
 }
 
-// What the tenant takes from elsewhere is no reason to refuse, and stays.
+// Objects outside of the schema that the tenant uses do not stop Deprovision, and it does not drop
+// them.
 func TestDeprovisionLeavesWhatATenantUsesOfOthers(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -397,8 +399,8 @@ func TestDeprovisionRefusesWhatIsNoTenantsOfOurs(t *testing.T) {
 	expectNote(t, in(t, "tenant_a"), f.db, "tenant_a")
 }
 
-// Another one's grant cannot be taken back: the error names it, and once it is gone the rest is
-// done.
+// The owner cannot revoke a privilege that another role granted. The error names the privilege.
+// After that role has revoked it, the rest of Deprovision succeeds.
 func TestDeprovisionNamesWhatKeepsTheRole(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

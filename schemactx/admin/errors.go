@@ -6,18 +6,19 @@ import (
 	"strings"
 )
 
-// ErrTaken is returned by [Setup], [Provision], [ProvisionLogin], [Deprovision] and [Rename] when a
-// schema or role of the name exists and belongs to somebody else.
+// ErrTaken is returned by [Setup], [Provision], [ProvisionLogin], [RevokeAccess], [RestoreAccess],
+// [Deprovision] and [Rename] if the schema or role exists and belongs to another role or database.
 var ErrTaken = errors.New("name is taken")
 
-// DependentsError is returned by [Deprovision] when objects outside of the schema depend on some in
-// it, so that they, or columns and constraints of theirs, would go with it.
+// DependentsError is returned by [Deprovision] and [CheckDependents] if objects outside of the
+// schema depend on objects in it. Dropping the schema would drop those objects, or columns and
+// constraints of them.
 type DependentsError struct {
 	Schema  string
-	Objects []string // as PostgreSQL names them, sorted: "view reports.totals"
+	Objects []string // sorted, as PostgreSQL names them: "view reports.totals"
 }
 
-// Error returns the schema and the objects, of which it names ten at most.
+// Error returns the schema and the names of at most ten objects.
 func (e *DependentsError) Error() string {
 	named, more := e.Objects, ""
 	if len(named) > 10 {

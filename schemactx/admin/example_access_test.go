@@ -9,7 +9,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// RevokeAccess takes the access to its schema from a tenant until RestoreAccess gives it back.
+// RevokeAccess takes a tenant's access to its schema until RestoreAccess gives it back.
 func ExampleRevokeAccess() {
 	s, done := newSchools()
 	defer done()

@@ -8,7 +8,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// A program looks before it serves, logs what there is, and stops where the isolation is broken.
+// A program runs Check when it starts, logs the findings, and stops if one of them must be refused.
 func ExampleCheck() {
 	s, done := newSchools()
 	defer done()
@@ -29,7 +29,7 @@ func ExampleCheck() {
 	}
 	fmt.Println(look())
 
-	// Somebody means well.
+	// This grant gives every role access to the tenant's schema.
 	if _, err := s.Owner.Exec(ctx, "grant usage on schema school_a to public"); err != nil {
 		fmt.Println(err)
 		return

@@ -8,7 +8,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// Deprovision removes a tenant, unless something outside of its schema would go with it.
+// Deprovision removes a tenant. It refuses if an object outside of the schema depends on it.
 func ExampleDeprovision() {
 	s, done := newSchools()
 	defer done()

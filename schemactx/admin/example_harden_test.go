@@ -7,7 +7,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// Harden runs after Setup, as a superuser. Where nobody is one it says what it could not do.
+// Harden runs after Setup, as a superuser. As another role it reports what it could not do.
 func ExampleHarden() {
 	s, done := newDatabase()
 	defer done()

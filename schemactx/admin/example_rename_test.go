@@ -8,7 +8,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// Rename gives a tenant's schema and role another name. Rights and data stay.
+// Rename renames a tenant's schema and role. Privileges and data stay.
 func ExampleRename() {
 	s, done := newSchools()
 	defer done()
@@ -26,7 +26,7 @@ func ExampleRename() {
 	err = db.QueryRow(schemactx.NewContext(ctx, "lakeside"), "select count(*) from students").Scan(&students)
 	fmt.Println("students:", students, err)
 
-	report, err = admin.Rename(ctx, s.Owner, s.Roles, "school_a", "lakeside") // as after a crash
+	report, err = admin.Rename(ctx, s.Owner, s.Roles, "school_a", "lakeside") // again, as after a crash
 	fmt.Println("renamed again:", report.Changed(), err)
 
 	// Output:

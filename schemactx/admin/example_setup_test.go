@@ -9,7 +9,7 @@ import (
 )
 
 // Setup runs once for a database, as its administrator. Provision runs once for a tenant, as the
-// owner that Setup has made. Both can be run again.
+// owner that Setup has created. Both can be run again.
 func ExampleSetup() {
 	s, done := newDatabase()
 	defer done()
@@ -46,7 +46,7 @@ func ExampleSetup() {
 	tag, err := db.Exec(schemactx.NewContext(ctx, "school_a"), "insert into students (name) values ($1)", "Amara")
 	fmt.Println(tag, err)
 
-	// Names are checked before anything happens.
+	// Names are checked before a statement is sent.
 	_, err = admin.Provision(ctx, s.Owner, setup.Roles, "School A")
 	fmt.Println(err)
 

@@ -10,8 +10,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// schools is what the examples begin with: a database of their own with the roles of Setup, and the
-// schemas school_a and school_b, each with a table students in which its first two are.
+// schools is a database after Setup, with the schemas school_a and school_b. Each has a table
+// students with two rows.
 type schools struct {
 	Roles schemactx.RoleNames
 
@@ -20,7 +20,7 @@ type schools struct {
 	Runtime *pgxpool.Pool // serves requests
 }
 
-// newSchools panics when it fails. done closes the pools and drops the database.
+// newSchools panics on an error. done closes the pools and drops the database.
 func newSchools() (s *schools, done func()) {
 	s, done = newDatabase()
 	ctx := context.Background()
@@ -35,7 +35,7 @@ func newSchools() (s *schools, done func()) {
 	return s, done
 }
 
-// newDatabase is newSchools without any school.
+// newDatabase is newSchools without the schemas.
 func newDatabase() (s *schools, done func()) {
 	ctx := context.Background()
 	pg, closeDB, err := pgtest.Open(ctx)

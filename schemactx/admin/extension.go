@@ -16,11 +16,11 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// DefaultExtensionSchema is where [Setup] puts extensions: a schema of their own can be on the path
-// of every tenant without the registry's tables, which are in public.
+// DefaultExtensionSchema is the schema in which [Setup] creates extensions by default. It can be on
+// the path of every tenant without the registry's tables, which are in public.
 const DefaultExtensionSchema = "extensions"
 
-// withDefaults returns the configuration with its defaults, or what is wrong with it.
+// withDefaults returns the configuration with its defaults, or an error if it is invalid.
 func (c SetupConfig) withDefaults() (SetupConfig, error) {
 	c.ExtensionSchema = cmp.Or(c.ExtensionSchema, DefaultExtensionSchema)
 	if _, err := schemactx.SearchPath(schemactx.Public, c.ExtraSearchPath); err != nil {
@@ -38,7 +38,7 @@ func (c SetupConfig) withDefaults() (SetupConfig, error) {
 	return c, err
 }
 
-// quoteShared quotes the name of a schema that is on the path of every tenant.
+// quoteShared validates and quotes the name of a schema that is on the path of every tenant.
 func quoteShared(name string) (string, error) {
 	if _, err := schemactx.SearchPath(schemactx.Public, []string{name}); err != nil {
 		return "", err
@@ -46,7 +46,7 @@ func quoteShared(name string) (string, error) {
 	return schemactx.QuoteName(name)
 }
 
-// sharedSchemas returns the schemas that every tenant needs USAGE on.
+// sharedSchemas returns the schemas on which every tenant needs USAGE.
 func (c SetupConfig) sharedSchemas() []string {
 	schemas := slices.Clone(c.ExtraSearchPath)
 	if len(c.Extensions) > 0 && !slices.Contains(schemas, c.ExtensionSchema) {
@@ -55,9 +55,9 @@ func (c SetupConfig) sharedSchemas() []string {
 	return schemas
 }
 
-// setupSchemas makes the schema of extensions and lets everybody use the shared schemas. The grants
-// are PUBLIC's: one for each tenant's role would make the schema's row as long as there are
-// tenants, and each new tenant would change it.
+// setupSchemas creates the schema of extensions and grants USAGE on the shared schemas to PUBLIC.
+// With a grant to each tenant's role the catalog row of the schema would grow with the number of
+// tenants, and each new tenant would update it.
 func setupSchemas(ctx context.Context, tx pgx.Tx, cfg SetupConfig, database string) ([]Action, error) {
 	var actions []Action
 	var rights []right
@@ -87,7 +87,7 @@ func setupSchemas(ctx context.Context, tx pgx.Tx, cfg SetupConfig, database stri
 			if made[0].Outcome == ActionImpossible {
 				continue
 			}
-		case !there: // the shared migrations may make it
+		case !there: // the shared migrations may create it later
 			actions = append(
 				actions,
 				Action{What: "grant USAGE on schema " + quoted + " to public, which does not exist yet", Outcome: ActionImpossible},
@@ -102,13 +102,13 @@ func setupSchemas(ctx context.Context, tx pgx.Tx, cfg SetupConfig, database stri
 	return append(actions, granted...), err
 }
 
-// ExtensionAction says what became of an extension that [Setup] was to make.
+// ExtensionAction says how [Setup] dealt with an extension of [SetupConfig].
 type ExtensionAction struct {
 	Name    string
-	Schema  string // that it is in; "" where there is none
+	Schema  string // the schema of the extension; "" if the extension does not exist
 	Outcome ActionOutcome
-	// why it could not be made: a *pgconn.PgError, in a [PrivilegeError] if CREATE on the database is
-	// missing; or nil
+	// Err says why the extension could not be created, else it is nil. It is a *pgconn.PgError, inside
+	// a [PrivilegeError] if CREATE on the database is missing.
 	Err error
 }
 
@@ -125,11 +125,11 @@ func (a ExtensionAction) String() string {
 	return line
 }
 
-// ExtensionError says why the database does not have an extension. [SetupReport.Err] returns it,
-// and [Setup] for a name that cannot be one.
+// ExtensionError says why the database does not have an extension. [SetupReport.Err] returns it.
+// [Setup] returns it for an invalid name and for an error that ends Setup.
 type ExtensionError struct {
 	Name string
-	Err  error // that of the [ExtensionAction], or what is wrong with the name
+	Err  error // the Err of the [ExtensionAction], or what is wrong with the name
 }
 
 // Error returns the name, what to do, and the server's message.
@@ -150,7 +150,7 @@ func (e *ExtensionError) reason() string {
 	return e.Err.Error()
 }
 
-// setupExtensions creates the missing extensions, each behind a savepoint, so that a failure does
+// setupExtensions creates the missing extensions, each after a savepoint, so that a failure does
 // not stop the others.
 func setupExtensions(ctx context.Context, tx pgx.Tx, cfg SetupConfig, database string) ([]ExtensionAction, error) {
 	actions := make([]ExtensionAction, len(cfg.Extensions))
@@ -179,7 +179,7 @@ func setupExtensions(ctx context.Context, tx pgx.Tx, cfg SetupConfig, database s
 	return actions, nil
 }
 
-// schemaOfExtension returns the schema that an extension is in, "" where there is none.
+// schemaOfExtension returns the schema of an extension, "" if the extension does not exist.
 func schemaOfExtension(ctx context.Context, tx pgx.Tx, name string) (schema string, err error) {
 	err = tx.QueryRow(ctx, `select coalesce((select nspname::text from pg_extension x join pg_namespace n on n.oid = extnamespace
 		where extname = $1), '')`, name).
@@ -208,9 +208,9 @@ func extensionSQL(name, schema string) (string, error) {
 	return "create extension " + quoted + " schema " + in + " cascade", err
 }
 
-// whyNoExtension returns the server's answer to CREATE EXTENSION. If the extension is a trusted
-// one, so that CREATE on the database would do, and the login lacks that, it returns a
-// [PrivilegeError].
+// whyNoExtension returns the reason for the Err of an [ExtensionAction]. answer is the server's
+// error for CREATE EXTENSION. If the extension is trusted and the login lacks CREATE on the
+// database, the reason is a [PrivilegeError]. Otherwise it is answer.
 func whyNoExtension(
 	ctx context.Context,
 	tx pgx.Tx,
@@ -235,8 +235,8 @@ func whyNoExtension(
 	return refusableChange{change{sql: []string{sql}}, createOnDatabase(database)}.refused(ctx, tx, answer)
 }
 
-// refuses reports whether an error is the server's answer to that statement, and not the end of the
-// connection, a timeout, a deadlock or a lack of memory or disk.
+// refuses reports whether err is the server's refusal of the statement. It returns false if the
+// connection ended, and for a timeout, a deadlock, or a lack of memory or disk space.
 func refuses(err error) bool {
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) || pgErr.Severity != "ERROR" || len(pgErr.Code) != 5 {

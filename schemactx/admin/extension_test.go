@@ -13,7 +13,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// setupOf runs Setup for a database with a login.
+// setupOf runs Setup as the login of db.
 func setupOf(t *testing.T, db admin.Beginner, prefix string, cfg admin.SetupConfig) admin.SetupReport {
 	t.Helper()
 	roles, err := schemactx.NewRoleNames(prefix)
@@ -38,7 +38,7 @@ func TestSetupMakesExtensionsAndTheirSchema(t *testing.T) {
 	for i, want := range []admin.ExtensionAction{
 		{Name: "citext", Schema: "extensions"},
 		{Name: "hstore", Schema: "public", Outcome: admin.ActionAlready}, // it stays where it is
-		{Name: "earthdistance", Schema: "extensions"},                    // which requires cube
+		{Name: "earthdistance", Schema: "extensions"},                    // requires cube
 		{Name: "no_such_extension", Outcome: admin.ActionImpossible},
 		{Name: `no"such`, Outcome: admin.ActionImpossible},
 		{Name: "pg_trgm", Schema: "extensions"},
@@ -72,7 +72,7 @@ func TestSetupMakesExtensionsAndTheirSchema(t *testing.T) {
 	assert.False(t, create)
 }
 
-// A role that owns the database may make what is trusted (citext), and not what is not
+// A role that owns the database may create trusted extensions (citext), but no others
 // (pageinspect).
 func TestSetupSaysWhichExtensionsTheAdministratorMayNotCreate(t *testing.T) {
 	t.Parallel()
@@ -95,7 +95,8 @@ func TestSetupSaysWhichExtensionsTheAdministratorMayNotCreate(t *testing.T) {
 	assert.ErrorContains(t, report.Err(), "this login may not create it")
 }
 
-// A trusted extension needs no superuser: CREATE on the database, which its owner can grant.
+// A trusted extension needs no superuser, only CREATE on the database, which the owner of the
+// database can grant.
 func TestSetupSaysWhatATrustedExtensionNeeds(t *testing.T) {
 	t.Parallel()
 	pg := pgtest.New(t)

@@ -16,13 +16,13 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// fixture is a database with the schemas tenant_a and tenant_b, each with a table notes
-// whose only row names the schema it is in.
+// fixture is a database with the schemas tenant_a and tenant_b. Each has a table notes with one
+// row, which contains the name of the schema.
 type fixture struct {
 	pg    *pgtest.DB
 	roles schemactx.RoleNames
 	owner *pgxpool.Pool
-	db    *schemactx.DB // the runtime login on a single connection
+	db    *schemactx.DB // of the runtime login, with one connection
 }
 
 const (
@@ -35,7 +35,7 @@ func setup(t *testing.T) *fixture {
 	return setupOn(t, pgtest.New(t))
 }
 
-// setupOn is setup on a database that the test has.
+// setupOn is setup on a given database.
 func setupOn(t *testing.T, pg *pgtest.DB) *fixture {
 	t.Helper()
 	f := &fixture{pg: pg}
@@ -56,7 +56,7 @@ func setupOn(t *testing.T, pg *pgtest.DB) *fixture {
 	return f
 }
 
-// open returns a DB of the runtime login with so many connections.
+// open returns a DB of the runtime login with conns connections.
 func (f *fixture) open(t *testing.T, cfg schemactx.Config, conns int32) *schemactx.DB {
 	t.Helper()
 	cfg.Roles = f.roles
@@ -95,7 +95,7 @@ func openPool(t *testing.T, url string, conns int32) *pgxpool.Pool {
 	return pool
 }
 
-// in returns the test's context in the tenant schema.
+// in returns the test's context with the tenant's schema.
 func in(t *testing.T, schema string) context.Context {
 	return schemactx.NewContext(t.Context(), schema)
 }
@@ -105,8 +105,8 @@ type querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// note reads the note of the schema of ctx, by its unqualified name, and the backend that
-// answered.
+// note reads the note in the schema of ctx by an unqualified name. It returns the note and the PID
+// of the backend.
 func note(ctx context.Context, q querier) (body string, pid int, err error) {
 	err = q.QueryRow(ctx, "select body, pg_backend_pid() from notes where id = $1", 1).Scan(&body, &pid)
 	return body, pid, err
@@ -120,7 +120,7 @@ func expectNote(t *testing.T, ctx context.Context, q querier, want string) {
 	assert.Equal(t, want, got, "read the note of %q", got)
 }
 
-// expectState fails the test unless err is PostgreSQL's error of that SQLSTATE.
+// expectState fails the test unless err is an error of PostgreSQL with that SQLSTATE.
 func expectState(t *testing.T, err error, state string) {
 	t.Helper()
 	var pgErr *pgconn.PgError

@@ -10,38 +10,43 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// Harden closes, in the current database, the ways in which a tenant's role can leave its
-// scope or leave something behind inside a single statement. From PUBLIC it takes
+// Harden revokes from PUBLIC, in the current database, the privileges by which a tenant's role can
+// leave its scope, or leave an object behind, within a single statement:
 //
-//   - EXECUTE on pg_catalog.set_config, with which a statement takes another tenant's role
-//     half way through. An UPDATE of pg_settings goes through it and is closed as well. The
-//     owner and the runtime login keep it: the scope statement calls it as the runtime login.
-//   - USAGE on every trusted language that runs DO blocks, such as plpgsql. The owner keeps
-//     it, and with it the right to create functions; calling one needs no right on its language.
-//   - EXECUTE on lo_creat, lo_create and lo_from_bytea, which make large objects: they would
-//     belong to the tenant's role, outlive its schema, and hinder the role from being dropped.
-//     The owner keeps them.
+//   - EXECUTE on pg_catalog.set_config, with which a statement can take another tenant's role while
+//     it runs. An UPDATE of pg_settings calls it and is closed as well. The owner and the runtime
+//     login keep the privilege: the scope statement calls set_config as the runtime login.
+//   - USAGE on every trusted language that runs DO blocks, such as plpgsql. The owner keeps it, and
+//     so can create functions. Calling a function needs no privilege on its language.
+//   - EXECUTE on lo_creat, lo_create and lo_from_bytea, which create large objects. These would
+//     belong to the tenant's role, outlive its schema, and prevent the drop of the role. The owner
+//     keeps the privilege.
 //
-// What it leaves, because it neither changes a scope nor reads what the role may not read:
-// pg_notify and pg_logical_emit_message (who listens must not trust a payload), advisory locks
-// (a connection is freed of them between tenants), pg_terminate_backend and pg_cancel_backend
-// (they refuse a role that does not have the rights of the backend's login), the functions that
-// read files and run commands (initdb has taken them from PUBLIC already), ALTER ROLE on the
-// role itself (its settings and password act on its own next login only). The catalogs stay
-// readable: names and sizes of other tenants' tables are no secret. A whole statement that is
-// SET ROLE cannot be taken away: that is what a login per tenant is for.
+// Harden leaves the following to PUBLIC, because none of it changes a scope or reads data that the
+// role may not read:
 //
-// Others who relied on PUBLIC's rights need grants of their own afterwards: whoever runs
-// pg_dump, vacuumdb or a logical replication connection without being the owner or a superuser
-// needs EXECUTE on set_config, which these programs call first. A dump by the owner or a
-// superuser works, and holds these revocations; a database that was restored or copied without
-// them has to be hardened again. [Check] says so.
+//   - pg_notify and pg_logical_emit_message: a listener must not trust a payload.
+//   - Advisory locks: the connection releases them before it serves another tenant.
+//   - pg_terminate_backend and pg_cancel_backend: they refuse a role that does not have the
+//     privileges of the backend's login.
+//   - The functions that read files and run commands: initdb has already revoked them from PUBLIC.
+//   - ALTER ROLE on the role itself: its settings and its password affect only its next login.
+//   - The catalogs: names and sizes of other tenants' tables are not secret.
 //
-// admin is a superuser, the owner of pg_catalog's functions. Others may call it, but on most
-// managed services nobody can revoke rights there: the report says what could not be done
-// and why, and leaves that object as it was. Harden is one transaction and can be run again;
-// [Setup] comes first. ctx governs all of it. An error means that nothing has changed; that
-// some action was not possible is no error, see [HardenReport.Complete].
+// PostgreSQL has no privilege for SET ROLE as a statement of its own: use [schemactx.Logins]
+// against it.
+//
+// Other roles that relied on the privileges of PUBLIC need grants of their own afterwards. A role
+// that is neither the owner nor a superuser needs EXECUTE on set_config to run pg_dump, vacuumdb or
+// a logical replication connection, which call it first. A dump by the owner or a superuser works
+// and contains the revocations. A database that was restored or copied without them must be
+// hardened again; [Check] reports that.
+//
+// admin is a superuser, the owner of the functions of pg_catalog. Other roles may call Harden, but
+// on most managed services no login can revoke these privileges. The report then says what could
+// not be done and why, and that object stays as it was. [Setup] must run first. Harden is one
+// transaction, which ctx governs, and can be run again. After an error nothing has changed. An
+// action that was not possible is not an error, see [HardenReport.Complete].
 func Harden(ctx context.Context, admin Beginner, roles schemactx.RoleNames) (HardenReport, error) {
 	var report HardenReport
 	err := beginFunc(ctx, admin, func(tx pgx.Tx) error {
@@ -75,7 +80,8 @@ type HardenReport struct {
 	Actions []HardenAction // one for each object, set_config first
 }
 
-// Complete reports whether everything is now as [Harden] wants it.
+// Complete reports whether PUBLIC has none of the privileges that [Harden] revokes, and each role
+// that keeps one has it.
 func (r HardenReport) Complete() bool {
 	for _, action := range r.Actions {
 		if action.Outcome == HardenImpossible {
@@ -85,13 +91,13 @@ func (r HardenReport) Complete() bool {
 	return true
 }
 
-// HardenAction is what became of one right that PUBLIC had or has.
+// HardenAction says what [Harden] did about one privilege of PUBLIC.
 type HardenAction struct {
 	Privilege string   // EXECUTE or USAGE
 	Object    string   // as in GRANT: "function pg_catalog.set_config(text, text, boolean)"
-	Keepers   []string // the roles that have the right of their own
+	Keepers   []string // the roles that have the privilege themselves
 	Outcome   HardenOutcome
-	Reason    string // why it is impossible; else empty
+	Reason    string // why it is impossible, or ""
 }
 
 // String returns the action as one line for a log.
@@ -107,11 +113,12 @@ func (a HardenAction) String() string {
 type HardenOutcome int
 
 const (
-	// HardenDone is what was changed now.
+	// HardenDone is the outcome of an action that this run completed.
 	HardenDone HardenOutcome = iota
-	// HardenAlready is what was so before.
+	// HardenAlready is the outcome of an action that was not needed.
 	HardenAlready
-	// HardenImpossible is what this admin cannot change. It has stayed as it was.
+	// HardenImpossible is the outcome of an action that this admin may not do. The object has stayed
+	// as it was.
 	HardenImpossible
 )
 

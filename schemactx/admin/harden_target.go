@@ -13,15 +13,16 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// hardenTarget is an object with a right that PUBLIC must not have.
+// hardenTarget is an object with a privilege that PUBLIC must not have.
 type hardenTarget struct {
 	kind      string // function or language
 	name      string // quoted
 	privilege string
-	keepers   []string // names of roles
+	keepers   []string // the names of the roles that get the privilege
 }
 
-// hardenedFunctions are taken from PUBLIC. Their names are those of regprocedure, qualified.
+// hardenedFunctions are the functions on which [Harden] revokes EXECUTE from PUBLIC. A name is the
+// qualified text of a regprocedure.
 var hardenedFunctions = []struct {
 	name    string
 	runtime bool // the runtime login calls it
@@ -43,8 +44,8 @@ func hardenTargets(ctx context.Context, tx pgx.Tx, roles schemactx.RoleNames) ([
 		}
 		targets = append(targets, t)
 	}
-	// sql is a trusted language as well, but has no DO, and CREATE FUNCTION is closed by the
-	// tenant's lack of a schema to create in.
+	// The language sql is trusted too, but has no DO blocks. A tenant cannot use it in CREATE
+	// FUNCTION, because it has no schema to create in.
 	rows, err := tx.Query(ctx, `select pg_catalog.quote_ident(lanname::text) from pg_catalog.pg_language
 		where lanpltrusted and laninline <> 0::oid order by lanname`)
 	if err != nil {
@@ -60,12 +61,13 @@ func hardenTargets(ctx context.Context, tx pgx.Tx, roles schemactx.RoleNames) ([
 	return targets, err
 }
 
-// impossible is why an action cannot be done. As an error it takes back what was done for it.
+// impossible is the reason why an action cannot be done. Returned as an error it rolls back the
+// savepoint of the action.
 type impossible string
 
 func (i impossible) Error() string { return string(i) }
 
-// harden brings the target's rights in order, or leaves them as they were.
+// harden changes the privileges of the target, or leaves them as they were if that is not possible.
 func (t hardenTarget) harden(ctx context.Context, tx pgx.Tx) (HardenAction, error) {
 	action := HardenAction{Privilege: t.privilege, Object: t.kind + " " + t.name, Keepers: t.keepers}
 	before, err := t.rights(ctx, tx)
@@ -89,8 +91,8 @@ func (t hardenTarget) harden(ctx context.Context, tx pgx.Tx) (HardenAction, erro
 	return action, nil
 }
 
-// change gives the right to its keepers first: set_config without the runtime login among
-// them would be the end of every scope.
+// change grants the privilege to the keepers before it revokes it from PUBLIC. If the runtime login
+// lost set_config, no scope could begin.
 func (t hardenTarget) change(ctx context.Context, tx pgx.Tx) error {
 	keepers, err := quoteAll(t.keepers)
 	if err != nil {
@@ -100,7 +102,7 @@ func (t hardenTarget) change(ctx context.Context, tx pgx.Tx) error {
 	if err := execAll(ctx, tx, "grant "+on+" to "+keepers, "revoke "+on+" from public"); err != nil {
 		return err
 	}
-	// To who may not grant or revoke here, the server says so in a warning only.
+	// If the role may not grant or revoke here, the server only warns.
 	after, err := t.rights(ctx, tx)
 	switch {
 	case err != nil:
@@ -117,11 +119,11 @@ func (t hardenTarget) change(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-// rights is who has a right on an object.
+// rights says which roles have a privilege on an object.
 type rights struct {
 	owner    string   // of the object
-	grantors []string // who gave the right to PUBLIC; none: PUBLIC does not have it
-	missing  []string // of the keepers, those that do not have it of their own
+	grantors []string // the roles that granted the privilege to PUBLIC; none: PUBLIC does not have it
+	missing  []string // the keepers that do not have the privilege themselves
 }
 
 func (t hardenTarget) rights(ctx context.Context, tx pgx.Tx) (rights, error) {

@@ -13,7 +13,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// hardened is the fixture after Harden by the administrator.
+// hardened returns the fixture after Harden as the administrator.
 func hardened(t *testing.T) *fixture {
 	t.Helper()
 	f := setup(t)
@@ -24,8 +24,8 @@ func hardened(t *testing.T) *fixture {
 	return f
 }
 
-// escape is a statement that takes another tenant's role on its way and reads with it. The
-// select inside of ts_stat is planned after set_config has run.
+// escape returns a statement that takes another tenant's role while it runs and then reads with it.
+// The SELECT inside ts_stat is planned after set_config has run.
 func escape(f *fixture) string {
 	return "select set_config('role', '" + f.roles.Tenant("tenant_b") + `', true),
 		(select word from ts_stat($$select to_tsvector('simple', body) from tenant_b.notes$$) order by word desc limit 1)`
@@ -43,11 +43,11 @@ func TestHardenStopsAStatementFromTakingAnotherRole(t *testing.T) {
 	_, err = admin.Harden(t.Context(), f.pg.Pool, f.roles)
 	require.NoError(t, err)
 	expectState(t, f.db.QueryRow(ctx, escape(f)).Scan(&role, &word), "42501")
-	expectNote(t, ctx, f.db, "tenant_a") // the scope statement itself goes on working
+	expectNote(t, ctx, f.db, "tenant_a") // the scope statement still works
 	expectNote(t, in(t, "tenant_b"), f.db, "tenant_b")
 }
 
-// What a tenant's role can and cannot do in one statement after Harden.
+// The cases say what a tenant's role can and cannot do in one statement after Harden.
 func TestHardenedTenantRole(t *testing.T) {
 	t.Parallel()
 	f := hardened(t)
@@ -80,7 +80,7 @@ func TestHardenedTenantRole(t *testing.T) {
 	expectNote(t, in(t, "tenant_a"), f.db, "tenant_a")
 }
 
-// stateOf returns the SQLSTATE of an error of the server.
+// stateOf returns the SQLSTATE of an error of PostgreSQL.
 func stateOf(err error) string {
 	var state interface{ SQLState() string }
 	if errors.As(err, &state) {
@@ -89,8 +89,8 @@ func stateOf(err error) string {
 	return ""
 }
 
-// The owner migrates, dumps and restores: what pg_dump and pg_restore call first, functions,
-// DO blocks and large objects.
+// The owner can still migrate, dump and restore. It needs the functions that pg_dump and pg_restore
+// call first, CREATE FUNCTION, DO blocks and large objects.
 func TestHardenLeavesTheOwnerWhatMigrationsAndDumpsNeed(t *testing.T) {
 	t.Parallel()
 	f := hardened(t)
@@ -131,7 +131,7 @@ func TestHardenTellsWhatItDidAndCanRunAgain(t *testing.T) {
 	expectNote(t, in(t, "tenant_a"), f.db, "tenant_a")
 }
 
-// As on a managed service: nobody there owns pg_catalog. PostgreSQL only warns.
+// On a managed service no login owns pg_catalog. PostgreSQL then only warns.
 func TestHardenReportsWhatIsImpossible(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -144,11 +144,11 @@ func TestHardenReportsWhatIsImpossible(t *testing.T) {
 		assert.NotEmpty(t, a.Reason, "%s; want it impossible, with a reason", a)
 	}
 	var role, word string
-	require.NoError(t, f.db.QueryRow(in(t, "tenant_a"), escape(f)).Scan(&role, &word)) // as it was before
+	require.NoError(t, f.db.QueryRow(in(t, "tenant_a"), escape(f)).Scan(&role, &word)) // still possible
 }
 
-// Who was given a right with the grant option may have passed it on to PUBLIC. A revocation by
-// the owner of the object does not reach that, and says nothing.
+// A role that got a privilege with the grant option may have granted it to PUBLIC. A REVOKE by the
+// owner of the object does not remove that grant, and gives no error.
 func TestHardenReadsBackWhatItRevoked(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -187,7 +187,7 @@ func TestHardenWantsSetupFirst(t *testing.T) {
 	assert.ErrorContains(t, err, "Setup", "got %v, want an error that names Setup", err)
 }
 
-// Every trusted language that has DO is closed, not plpgsql alone.
+// Harden closes every trusted language that has DO blocks, not only plpgsql.
 func TestHardenFindsOtherLanguages(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

@@ -12,21 +12,21 @@ import (
 	"github.com/oryne/pgtenant/internal/sqlstate"
 )
 
-// The pauses between two tries for a lock: they begin with the first and double up to the second.
+// The pause between two attempts to get a lock begins with firstPause and doubles up to lastPause.
 const (
 	firstPause = 20 * time.Millisecond
 	lastPause  = time.Second
 )
 
-// lockWait is how long transactions wait for what others have locked.
+// lockWait says how long transactions wait for locks that other sessions hold.
 type lockWait struct {
 	lockTimeout time.Duration
-	maxRetries  int // 0: until the context ends
+	maxRetries  int // 0: until ctx ends
 }
 
-// run runs fn in a transaction, and again when it could not have a lock in time or met a
-// deadlock. It gives up the locks that it has in between: who waits for AccessExclusive keeps
-// everybody else waiting behind it.
+// run runs fn in a transaction. It runs fn again in a new transaction if a lock was not available
+// in time or the server found a deadlock. Between two attempts it holds no lock: a session that
+// waits for an ACCESS EXCLUSIVE lock makes all sessions behind it wait.
 func (w lockWait) run(ctx context.Context, owner Beginner, fn func(tx pgx.Tx) error) error {
 	for try, pause := 0, firstPause; ; try++ {
 		err := beginFunc(ctx, owner, func(tx pgx.Tx) error {
@@ -40,7 +40,7 @@ func (w lockWait) run(ctx context.Context, owner Beginner, fn func(tx pgx.Tx) er
 			return err
 		}
 		select {
-		case <-time.After(pause/2 + rand.N(pause)): // not in step with another one
+		case <-time.After(pause/2 + rand.N(pause)): // random, so that runs do not retry in step
 		case <-ctx.Done():
 			return fmt.Errorf("%w, waiting for a lock: %w", context.Cause(ctx), err)
 		}

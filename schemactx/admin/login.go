@@ -11,17 +11,18 @@ import (
 )
 
 // ProvisionLogin does what [Provision] does, with the same errors, and lets the tenant's role log
-// in with the password, which has to be printable ASCII; see [schemactx.LoginPassword]. The role is
-// a login of its own, NOINHERIT, and gets CONNECT on the database where PUBLIC does not have it.
-// The runtime login stays a member of the role, so that the schema can be reached both ways.
+// in with the password. The role gets LOGIN and NOINHERIT, and CONNECT on the database if PUBLIC
+// does not have it. The password must be printable ASCII and is sent as a SCRAM-SHA-256 verifier;
+// see [schemactx.LoginPassword]. The runtime login stays a member of the role, so both logins can
+// reach the schema.
 //
-// It is one transaction, which ctx governs, and can be run again, which sets the password anew and
-// reports that as done, as nobody can see what it was; connections that are open stay open.
-// [Provision] leaves the login as it is: it never takes LOGIN or the password from a role. The
-// password is sent as a SCRAM-SHA-256 verifier.
+// It is one transaction, which ctx governs, and can be run again. Each run sets the password and
+// reports that as done, because the old password cannot be read. Open connections stay open.
+// [Provision] never takes LOGIN or the password from a role.
 //
-// A tenant who controls whole statements can change the role's own password and settings
-// (ALTER ROLE), as PostgreSQL lets every role do: running it again repairs the password.
+// A tenant who controls whole statements can change the password and the settings of its own role
+// (ALTER ROLE), as PostgreSQL allows every role to do. Running ProvisionLogin again restores the
+// password.
 func ProvisionLogin(
 	ctx context.Context,
 	owner Beginner,
@@ -34,7 +35,7 @@ func ProvisionLogin(
 	if password == "" {
 		return ProvisionReport{}, fmt.Errorf("provision login of schema %q: password is empty", schema)
 	}
-	verifier, err := scramVerifier(password) // which takes milliseconds: before the transaction
+	verifier, err := scramVerifier(password) // takes milliseconds, so before the transaction
 	if err != nil {
 		return ProvisionReport{}, fmt.Errorf("provision login of schema %q: %w", schema, err)
 	}
@@ -47,9 +48,9 @@ func ProvisionLogin(
 	return report, nil
 }
 
-// loginWishes lets the role log in and connect. It must be able to connect: a grant without the
-// right to grant would be a warning only, and one that is not needed would stand in the way of
-// DROP ROLE.
+// loginChanges returns the changes that let the role log in and connect. It returns an error if the
+// owner may not grant CONNECT: the server would only warn, and the role could not connect. It
+// grants CONNECT only if it is needed, because the grant prevents DROP ROLE.
 func loginChanges(role, verifier string, st tenantState) ([]change, error) {
 	if !st.connect && !st.grantConnect {
 		return nil, errors.New("the owner may not grant CONNECT on the database: run Setup again, which lets it")

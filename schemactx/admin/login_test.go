@@ -36,11 +36,11 @@ func TestProvisionLoginLetsTheTenantsRoleLogIn(t *testing.T) {
 	expectState(t, err, "42501")
 	_, err = conn.Exec(t.Context(), "set role "+f.roles.Tenant("tenant_b"))
 	expectState(t, err, "42501")
-	expectNote(t, in(t, "tenant_a"), f.db, "tenant_a") // the runtime login can still become it
+	expectNote(t, in(t, "tenant_a"), f.db, "tenant_a") // the runtime login can still take the role
 
 	f.provision(t, "tenant_a")
 	_, err = f.asTenant(t, "first password")
-	require.NoError(t, err) // Provision has left LOGIN and the password
+	require.NoError(t, err) // Provision keeps LOGIN and the password
 
 	f.provisionLogin(t, "tenant_a", "second password")
 	_, err = f.asTenant(t, "second password")
@@ -59,7 +59,7 @@ func TestProvisionLoginMakesWhatLacks(t *testing.T) {
 		from pg_authid where rolname = $1`, f.roles.Tenant("tenant_c")).Scan(&login, &inherit, &verifier))
 	assert.True(t, login && !inherit && verifier, "login %t, inherit %t, SCRAM %t", login, inherit, verifier)
 	f.exec(t, "create table tenant_c.notes as table tenant_a.notes")
-	expectNote(t, in(t, "tenant_c"), f.db, "tenant_a") // default privileges, as of Provision
+	expectNote(t, in(t, "tenant_c"), f.db, "tenant_a") // ProvisionLogin sets default privileges as Provision does
 }
 
 func TestProvisionLoginRefuses(t *testing.T) {
@@ -83,8 +83,8 @@ func TestProvisionLoginRefuses(t *testing.T) {
 	assert.False(t, exists, "a refused provision has left something behind")
 }
 
-// PUBLIC's EXECUTE gives a tenant its functions, USAGE on the schema keeps others out, and what
-// the owner keeps to itself stays kept when Provision runs again.
+// A tenant can call the functions of its schema by EXECUTE of PUBLIC. Other tenants lack USAGE on
+// the schema. A function that the owner keeps to itself stays closed after another Provision.
 func TestFunctionsOfASchema(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

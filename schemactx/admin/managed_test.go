@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What MANAGED.md says that only Harden closes is what ATTACKS.md, which is written from what was
-// tried, says.
+// The attacks that MANAGED.md lists as closed only by Harden must be those of ATTACKS.md, which is
+// generated from the outcomes of the attacks.
 func TestManagedPageListsTheAttacksThatOnlyHardenCloses(t *testing.T) {
 	t.Parallel()
 	attacks, err := os.ReadFile("../ATTACKS.md")
@@ -32,10 +32,10 @@ func TestManagedPageListsTheAttacksThatOnlyHardenCloses(t *testing.T) {
 	assert.Equal(t, want, got)
 }
 
-// A cell of SQL can hold an escaped bar.
+// A cell with SQL can contain an escaped bar.
 var tableRow = regexp.MustCompile(`(?m)^\| \d+ .*\|$`)
 
-// tableRows returns the cells of the rows that begin with a number.
+// tableRows returns the cells of the table rows that begin with a number.
 func tableRows(page string) (rows [][]string) {
 	for _, line := range tableRow.FindAllString(page, -1) {
 		cells := strings.Split(strings.ReplaceAll(strings.Trim(line, "|"), `\|`, "¦"), "|")

@@ -12,16 +12,16 @@ import (
 )
 
 // Beginner begins a transaction: a [*pgxpool.Pool], a [*pgx.Conn], or a [pgx.Tx] of one. A
-// [schemactx.DB] is none, though it has the method: its transactions have a tenant's rights, and no
-// connection to show.
+// [schemactx.DB] has the method too but is refused: its transactions have the privileges of a
+// tenant and do not expose their connection.
 type Beginner interface {
 	Begin(ctx context.Context) (pgx.Tx, error)
 }
 
-// errNotPlain is returned to those who set up roles and schemas with what has a scope.
+// errNotPlain is the error for a [Beginner] whose transactions run in a scope.
 var errNotPlain = errors.New("needs a connection of pgx's own, not one that runs in the scope of a tenant")
 
-// beginFunc is [pgx.BeginFunc] on a connection without a scope.
+// beginFunc is [pgx.BeginFunc]. It returns errNotPlain if the transaction runs in a scope.
 func beginFunc(ctx context.Context, b Beginner, fn func(tx pgx.Tx) error) error {
 	return pgx.BeginFunc(ctx, b, func(tx pgx.Tx) error {
 		if tx.Conn() == nil {
@@ -31,21 +31,24 @@ func beginFunc(ctx context.Context, b Beginner, fn func(tx pgx.Tx) error) error 
 	})
 }
 
-// Provision makes a tenant's schema and role, and grants the role what a scope may do: use
-// the schema, read and write its tables, use its sequences, present and to come. It makes
-// the runtime login a member of the role, so that it can take it. owner is logged in as the
-// owner role of [Setup].
+// Provision creates a tenant's schema and role. It grants the role USAGE on the schema, SELECT,
+// INSERT, UPDATE and DELETE on its tables, and USAGE and SELECT on its sequences. The grants apply
+// to tables and sequences that the owner creates later, too. Provision makes the runtime login a
+// member of the role, so that the login can take it. owner is logged in as the owner role of
+// [Setup].
 //
-// Functions need no grant: PostgreSQL gives EXECUTE to PUBLIC, and who lacks USAGE on the
-// schema cannot call them. A grant to the role would outlive the REVOKE from PUBLIC with which a
-// migration keeps a function to the owner, so there is none.
+// Functions need no grant: PostgreSQL grants EXECUTE to PUBLIC, and a role without USAGE on the
+// schema cannot call them. A grant to the role would remain after a migration revokes EXECUTE from
+// PUBLIC to keep a function to the owner, so Provision makes none.
 //
-// It is one transaction, which ctx governs, of four round trips for a new tenant, and can be run
-// again at any time: what is there stays and what lacks is made, so that it also repairs grants.
-// The report says which. A role that may log in ([ProvisionLogin]) goes on doing so. A role of the
-// name that another database has made, a schema that the owner does not own, and the registry's are
-// [ErrTaken]; an invalid name, and one that [schemactx.RoleNames.ValidateSchema] refuses, is a
-// [schemactx.NameError]. With an error nothing has changed.
+// Provision is one transaction, which ctx governs, of four round trips for a new tenant. It can be
+// run again at any time: it keeps what exists and creates what is missing, and so also repairs
+// grants. The report says which. A role with LOGIN ([ProvisionLogin]) keeps it.
+//
+// The error is [ErrTaken] for a role that was made for another database, for a schema that the
+// owner does not own, and for the registry's schema. It is a [schemactx.NameError] for an invalid
+// name and for one that [schemactx.RoleNames.ValidateSchema] refuses. After an error nothing has
+// changed.
 func Provision(ctx context.Context, owner Beginner, roles schemactx.RoleNames, schema string) (ProvisionReport, error) {
 	if err := roles.ValidateSchema(schema); err != nil {
 		return ProvisionReport{}, err
@@ -60,15 +63,15 @@ func Provision(ctx context.Context, owner Beginner, roles schemactx.RoleNames, s
 // ProvisionReport says what [Provision] or [ProvisionLogin] did.
 type ProvisionReport struct {
 	Schema  string
-	Role    string   // of the tenant
-	Actions []Action // role and membership, schema, grants, login
+	Role    string   // the name of the tenant's role
+	Actions []Action // in this order: role and membership, schema, grants, login
 }
 
-// Changed reports whether anything was made now.
+// Changed reports whether this run changed anything.
 func (r ProvisionReport) Changed() bool { return changed(r.Actions) }
 
-// provision makes what lacks: one or two round trips read what is there, another one changes it.
-// login yields what comes on top of it for a role that logs in; nil: nothing.
+// provision reads the state of the tenant in one or two round trips and applies the missing changes
+// in another. login returns the further changes for a role that logs in; nil means none.
 func provision(
 	ctx context.Context,
 	owner Beginner,
@@ -102,8 +105,8 @@ func provision(
 	return report, err
 }
 
-// provisionWishes are those of a tenant, in order. Of a schema that is created now nothing is so
-// but that its tables have their grants: it has none, and GRANT would look for them in all of
+// provisionChanges returns the changes for a tenant, in order. For a new schema, all but the grants
+// on existing tables and sequences are needed. It has none, and GRANT would look for them in all of
 // pg_class.
 func provisionChanges(roles schemactx.RoleNames, schema string, st tenantState, version int) ([]change, error) {
 	if st.registry {
@@ -129,12 +132,12 @@ func provisionChanges(roles schemactx.RoleNames, schema string, st tenantState, 
 		return nil, err
 	}
 	in := "alter default privileges in schema " + quoted + " grant "
-	// TRUNCATE, REFERENCES and TRIGGER are left out: they reach further than rows.
+	// TRUNCATE, REFERENCES and TRIGGER are left out: they affect more than rows.
 	return []change{
 		makeRole,
 		join,
 		{sql: []string{"create schema " + quoted}, done: st.schema != 0},
-		// defaults of the owner's can give it
+		// Default privileges of the owner can have granted it to PUBLIC.
 		{sql: []string{"revoke all on schema " + quoted + " from public"}, done: st.schema != 0 && !st.open},
 		{sql: []string{"grant usage on schema " + quoted + " to " + role}, done: st.usage},
 		{
@@ -147,8 +150,8 @@ func provisionChanges(roles schemactx.RoleNames, schema string, st tenantState, 
 	}, nil
 }
 
-// execAll runs statements without parameters in one round trip. They stay unnamed: none
-// will ever run again on this connection.
+// execAll runs statements without parameters in one round trip. The statements are unnamed, because
+// they do not run again on this connection.
 func execAll(ctx context.Context, tx pgx.Tx, statements ...string) error {
 	batch := &pgconn.Batch{}
 	for _, sql := range statements {

@@ -9,7 +9,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// A session that sets no path has "$user" first on it.
+// The default search path begins with "$user", so a session without a path of its own would use a
+// schema with the name of its role.
 func TestASchemaIsNotGivenTheNameOfARole(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -31,7 +32,7 @@ func TestASchemaIsNotGivenTheNameOfARole(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// roleCount counts the schemas and the roles.
+// roleCount returns the number of schemas and roles.
 func (f *fixture) roleCount(t *testing.T) (n int) {
 	t.Helper()
 	require.NoError(t,

@@ -11,28 +11,29 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// tenantState is what there is of a tenant.
+// tenantState is the state of a tenant in the catalogs.
 type tenantState struct {
 	database string
 	role     roleState
 
-	schema   uint32 // its OID; 0: there is none
-	mine     bool   // and belongs to the current role
-	registry bool   // and is the registry's
-	open     bool   // and PUBLIC has rights on it
-	usage    bool   // and the tenant's role may use it
+	schema   uint32 // the OID of the schema; 0: it does not exist
+	mine     bool   // the current role owns the schema
+	registry bool   // the schema is the registry's
+	open     bool   // PUBLIC has privileges on the schema
+	usage    bool   // the tenant's role has USAGE on the schema
 
-	// The tenant's role has its rights on all that is there, and on what is to come.
+	// Whether the tenant's role has its privileges on all existing tables and sequences, and on those
+	// that the current role creates later.
 	tables, sequences, newTables, newSequences bool
 
-	canLogin     bool // the role may log in
-	inherits     bool // it is not NOINHERIT
-	connect      bool // the role, or else everybody, may connect to the database
-	grantConnect bool // the current role may grant that
+	canLogin     bool // the tenant's role has LOGIN
+	inherits     bool // the tenant's role has INHERIT
+	connect      bool // the tenant's role, or PUBLIC if there is no role, has CONNECT on the database
+	grantConnect bool // the current role may grant CONNECT
 }
 
-// tenantStateSQL looks for relations through pg_depend, because no index of pg_class leads with
-// the schema, and pg_class is long where there are thousands of tenants.
+// tenantStateSQL looks for relations through pg_depend, because no index of pg_class begins with
+// the schema, and pg_class is large if there are thousands of tenants.
 const tenantStateSQL = `with want as (select $1::name as schema, $3::name as role),
 	relation as (
 		select relkind, array(select privilege_type from aclexplode(relacl) where grantee = r.oid) as granted
@@ -63,18 +64,17 @@ const tenantStateSQL = `with want as (select $1::name as schema, $3::name as rol
 		has_database_privilege(current_database(), 'connect with grant option')
 	from want left join pg_namespace n on nspname = schema left join pg_roles r on rolname = role`
 
-// readNew finds out whether there is anything of the tenant at all: its schema or its role. That is
-// a twentieth of the cost of reading all that there is, and all that the making of a new tenant has
-// to know.
+// readNew reads only whether the schema or the role of a tenant exists. This is all that the
+// creation of a new tenant needs, and a twentieth of the cost of readTenant.
 func readNew(ctx context.Context, tx pgx.Tx, roles schemactx.RoleNames, schema string) (st tenantState, err error) {
-	st.tables, st.sequences = true, true // a new schema has none that lack anything
+	st.tables, st.sequences = true, true // a new schema has no table or sequence without a grant
 	err = tx.QueryRow(ctx, `select current_database()::text, coalesce((select oid from pg_namespace where nspname = $1::name), 0),
 			exists (select from pg_roles where rolname = $2::name)`, pgx.QueryExecModeExec, schema, roles.Tenant(schema)).
 		Scan(&st.database, &st.schema, &st.role.exists)
 	return st, err
 }
 
-// readTenant reads what there is of a tenant, in one round trip.
+// readTenant reads the state of a tenant in one round trip.
 func readTenant(ctx context.Context, tx pgx.Tx, roles schemactx.RoleNames, schema string) (st tenantState, err error) {
 	err = tx.QueryRow(ctx, tenantStateSQL, pgx.QueryExecModeExec, schema, roles.Runtime(), roles.Tenant(schema)).Scan(
 		&st.database, &st.role.exists, &st.role.comment, &st.role.member, &st.role.joined, &st.schema, &st.mine, &st.registry, &st.open, &st.usage,
@@ -82,17 +82,17 @@ func readTenant(ctx context.Context, tx pgx.Tx, roles schemactx.RoleNames, schem
 	return st, err
 }
 
-// roleState is what there is of a role.
+// roleState is the state of a role in the catalogs.
 type roleState struct {
 	exists  bool
 	comment string
-	member  bool // the runtime login may take it, and does not inherit from it by a grant of the current role
-	joined  bool // the runtime login is a member in some way
+	member  bool // the runtime login may SET ROLE to it, and inherits nothing from it by a grant of the current role
+	joined  bool // the runtime login is a member, with any options
 }
 
-// memberSQL is [roleState].member of the role r; $2 is the name of the runtime login. The options
-// came with PostgreSQL 16. A grant that inherits and is somebody else's cannot be changed: [Check]
-// finds it.
+// memberSQL computes [roleState].member of the role r; $2 is the name of the runtime login. Grants
+// have options since PostgreSQL 16. The current role cannot change an inheriting grant that another
+// role made: [Check] reports it.
 const memberSQL = `(select coalesce(bool_or(sets and not inherits), false) and not coalesce(bool_or(inherits and own), false)
 		from (select coalesce((to_jsonb(m)->>'set_option')::boolean, true), coalesce((to_jsonb(m)->>'inherit_option')::boolean, false),
 				m.grantor = (select oid from pg_roles where rolname = current_user)
@@ -100,11 +100,12 @@ const memberSQL = `(select coalesce(bool_or(sets and not inherits), false) and n
 			where m.roleid = r.oid and m.member = (select oid from pg_roles where rolname = $2::name)
 		) as m(sets, inherits, own))`
 
-// roleComment is the comment of our roles. Roles belong to the whole server: it says which database
-// one was made for, so that two databases that share a prefix by mistake do not share roles.
+// roleComment returns the comment of the roles that this package creates. Roles belong to the whole
+// server. The comment names the database that the role was made for, so that two databases that
+// share a prefix by mistake do not share roles.
 func roleComment(database string) string { return "pgtenant role of database " + database }
 
-// ours returns an error for a role that was not made for the database.
+// madeFor returns an error if the role exists and was not made for the database.
 func (st roleState) madeFor(name, database string) error {
 	switch {
 	case !st.exists || st.comment == roleComment(database):
@@ -112,7 +113,8 @@ func (st roleState) madeFor(name, database string) error {
 	case st.comment != "":
 		return fmt.Errorf("role %q exists and was not made for database %q: %w", name, database, ErrTaken)
 	}
-	// It may be another program's, whose rights the owner would change and whose password Setup would.
+	// The role may be another program's. Then the owner would change its privileges and Setup its
+	// password.
 	return fmt.Errorf(
 		"role %q exists and does not say that it was made for database %q (if it was, run: comment on role %s is %s): %w",
 		name,
@@ -123,7 +125,8 @@ func (st roleState) madeFor(name, database string) error {
 	)
 }
 
-// wishRole creates a role with the given attributes, or finds that it was made for this database.
+// roleChange returns the change that creates a role with the attributes. It returns an error if the
+// role exists and was not made for this database.
 func roleChange(name, attributes, database string, st roleState) (change, error) {
 	if err := st.madeFor(name, database); err != nil {
 		return change{}, err
@@ -135,7 +138,8 @@ func roleChange(name, attributes, database string, st roleState) (change, error)
 	}}, err
 }
 
-// wishMember lets member take role by SET ROLE, and nothing more.
+// memberChange returns the change that lets member take role by SET ROLE, without inheriting its
+// privileges.
 func memberChange(role, member string, st roleState, version int) (change, error) {
 	quoted, err := schemactx.QuoteName(role)
 	if err != nil {
@@ -144,13 +148,13 @@ func memberChange(role, member string, st roleState, version int) (change, error
 	to, err := schemactx.QuoteName(member)
 	sql := "grant " + quoted + " to " + to
 	if version >= 16 {
-		sql += " with inherit false, set true" // before 16, NOINHERIT of the member says so
+		sql += " with inherit false, set true" // before 16, NOINHERIT of the member has this effect
 	}
 	return change{sql: []string{sql}, done: st.member}, err
 }
 
-// wishPassword sets a login's password. The server does not tell what it was, so that it is set
-// each time.
+// passwordChange returns the change that sets a login's password. It is never done already, because
+// the server does not tell what the password is.
 func passwordChange(role, verifier string) (change, error) {
 	quoted, err := schemactx.QuoteName(role)
 	return change{

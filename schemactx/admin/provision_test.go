@@ -21,7 +21,7 @@ func TestSetupAndProvisionCanRunAgain(t *testing.T) {
 	_, err = admin.Setup(t.Context(), f.pg.Pool, admin.SetupConfig{Roles: f.roles})
 	require.NoError(t, err)
 	f.provision(t, "tenant_a")
-	expectNote(t, in(t, "tenant_a"), f.db, "tenant_a") // the passwords have stayed too
+	expectNote(t, in(t, "tenant_a"), f.db, "tenant_a") // the passwords are unchanged
 }
 
 func TestProvisionRefusesWhatIsNotOurs(t *testing.T) {
@@ -43,8 +43,8 @@ func TestProvisionRefusesWhatIsNotOurs(t *testing.T) {
 	assert.Error(t, err, "public was provisioned")
 }
 
-// Role names belong to the server: a second database with the same prefix must not get the
-// first one's roles.
+// Role names belong to the server. A second database with the same prefix must not get the roles of
+// the first.
 func TestSetupRefusesRolesOfAnotherDatabase(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -76,7 +76,7 @@ func TestSetupRefusesAPasswordItCannotHash(t *testing.T) {
 	f := setup(t)
 	_, err := admin.Setup(t.Context(), f.pg.Pool, admin.SetupConfig{Roles: f.roles, RuntimePassword: "pässword"})
 	assert.Error(t, err, "no error")
-	expectNote(t, in(t, "tenant_a"), f.open(t, schemactx.Config{}, 1), "tenant_a") // with the old password
+	expectNote(t, in(t, "tenant_a"), f.open(t, schemactx.Config{}, 1), "tenant_a") // the old password still works
 }
 
 func TestSettingUpNeedsAConnectionWithoutAScope(t *testing.T) {

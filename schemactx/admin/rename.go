@@ -17,29 +17,35 @@ type RenameReport struct {
 	Actions []Action
 }
 
-// Changed reports whether anything was renamed now.
+// Changed reports whether this run renamed anything.
 func (r RenameReport) Changed() bool { return changed(r.Actions) }
 
-// Rename gives a tenant's schema another name, and its role the one that goes with it; rights,
-// memberships, comments and data stay with them. owner is logged in as the owner role of [Setup].
+// Rename renames a tenant's schema, and its role to the name that goes with the new one.
+// Privileges, memberships, comments and data stay with them. owner is logged in as the owner role
+// of [Setup].
 //
-// It is one transaction, which ctx governs. It locks no table and waits for no statement of the
-// tenant: those that run go on, and the tenant's next one under the old name is
-// [schemactx.ErrSchemaMissing]. It waits up to two seconds for what others have locked, and tries
-// again until ctx ends. As owner can be a [pgx.Tx], the program's own record of the name can change
-// in the same transaction, whose lock_timeout is then set. With an error nothing has changed.
+// Rename is one transaction, which ctx governs. It locks no table and does not wait for statements
+// of the tenant: statements that run continue, and the tenant's next one under the old name fails
+// with [schemactx.ErrSchemaMissing]. Rename waits up to two seconds for locks that other sessions
+// hold, and tries again until ctx ends. If owner is a [pgx.Tx], the program can change its own
+// record of the name in the same transaction; Rename then sets the lock_timeout of that
+// transaction. After an error nothing has changed.
 //
-// It can be run again: when only the new name is there, with its role, the report says that it was
-// so already. Both names in use, or the new role's, and what is not the owner's or was made for
-// another database, are [ErrTaken]; neither of them is [schemactx.ErrSchemaMissing]; a schema
-// without its role is [schemactx.ErrNotProvisioned]; an invalid name, and the old one as the new
-// one, is a [schemactx.NameError].
+// It can be run again: if only the new name exists, with its role, the report says that nothing had
+// to be renamed. The error is
 //
-// What has the old name in text breaks: functions with SET search_path, bodies of functions that
-// are strings, queries of programs. [CheckRename] finds what the database has of these.
+//   - [ErrTaken] if both schemas or the role of the new name exist, the owner does not own the
+//     schema, or the role was made for another database
+//   - [schemactx.ErrSchemaMissing] if neither schema exists
+//   - [schemactx.ErrNotProvisioned] for a schema without its role
+//   - a [schemactx.NameError] for an invalid name, or if both names are equal
+//
+// Texts with the old name break: functions with SET search_path, bodies of functions that are
+// strings, queries of programs. [CheckRename] finds those in the database.
 // [schemactx.LoginPassword] derives the password from the role's name: at level [schemactx.Logins]
-// run [ProvisionLogin] for the new name, and [schemactx.DB.Refresh] the old one. (The server clears
-// an MD5 password with the name that salts it; the SCRAM verifiers of this package stay.)
+// run [ProvisionLogin] for the new name, and [schemactx.DB.Refresh] for the old one. (The server
+// clears an MD5 password, because the name of the role is its salt; the SCRAM verifiers of this
+// package stay.)
 func Rename(ctx context.Context, owner Beginner, roles schemactx.RoleNames, from, to string) (RenameReport, error) {
 	if err := cmp.Or(schemactx.ValidateName(from), roles.ValidateSchema(to)); err != nil {
 		return RenameReport{}, err
@@ -104,8 +110,8 @@ func renameChange(kind, from, to string, already bool) (change, error) {
 	return change{sql: []string{"alter " + kind + " " + quotedFrom + " rename to " + quotedTo}, done: already}, err
 }
 
-// complete returns an error unless there are a schema and a role of ours, of a tenant that may be
-// changed.
+// complete returns an error unless the schema belongs to the current role, and its role exists and
+// was made for this database.
 func (st tenantState) complete(roles schemactx.RoleNames, schema string) error {
 	role := roles.Tenant(schema)
 	switch err := st.role.madeFor(role, st.database); {

@@ -11,14 +11,14 @@ import (
 )
 
 // TextError is returned by [CheckRename] if the name of a schema is in the text of other objects.
-// PostgreSQL does not change such a text when the schema is renamed: the objects would fail, or
-// find nothing.
+// PostgreSQL does not change such a text when the schema is renamed: the objects would then fail,
+// or find nothing.
 type TextError struct {
 	Schema  string
-	Objects []string // as PostgreSQL names them, sorted: "function tenant_7.touch()"
+	Objects []string // sorted, as PostgreSQL names them: "function tenant_7.touch()"
 }
 
-// Error returns the schema and the objects, of which it names ten at most.
+// Error returns the schema and the names of at most ten objects.
 func (e *TextError) Error() string {
 	named, more := e.Objects, ""
 	if len(named) > 10 {
@@ -27,11 +27,11 @@ func (e *TextError) Error() string {
 	return fmt.Sprintf("the name of schema %q is in the text of: %s%s", e.Schema, strings.Join(named, ", "), more)
 }
 
-// renameCheckSQL finds the objects whose text has the name $1: on the search path of a function
-// (SET search_path FROM CURRENT), of a login or of a database; in the body of a function, where it
-// qualifies a name or is a string; and as a string in a default, a check, a view or the arguments
-// of a trigger of the schema. Bodies that PostgreSQL has parsed (BEGIN ATOMIC), and constants of
-// type regclass, refer to objects and not to names.
+// renameCheckSQL finds the objects whose text contains the name $1. It looks at the search path of
+// a function (SET search_path FROM CURRENT), of a login or of a database. It looks at the body of a
+// function, where the name qualifies another one or is a string. It looks at strings in a default,
+// a check, a view or the arguments of a trigger of the schema. Bodies that PostgreSQL has parsed
+// (BEGIN ATOMIC) and constants of type regclass refer to objects and not to names.
 const renameCheckSQL = `with name as (
 		select '[=, "]' || $1 || '([, "]|$)' as on_path, '(^|[^a-z0-9_$])"?' || $1 || '"?\s*\.' as qualifies, '''' || $1 || '''' as alone,
 			'''"?' || $1 || '"?(\.[^'']*)?''::text' as in_text, '(^|[^a-z0-9_$])' || $1 || '([^a-z0-9_$]|$)' as word
@@ -57,10 +57,10 @@ const renameCheckSQL = `with name as (
 		where not t.tgisinternal and t.tgnargs > 0 and encode(t.tgargs, 'escape') ~ name.word
 	) x order by object`
 
-// CheckRename returns a [TextError] if [Rename] of the schema would break objects that have its
+// CheckRename returns a [TextError] if [Rename] of the schema would break objects that contain its
 // name as text. It does not find a name that a function builds at run time. In the body of a
 // function, an alias that is equal to the schema's name counts as the schema. It changes nothing;
-// ctx governs the query. An invalid name is a [schemactx.NameError].
+// ctx governs the query. It returns a [schemactx.NameError] for an invalid name.
 func CheckRename(ctx context.Context, owner Beginner, schema string) error {
 	if err := schemactx.ValidateName(schema); err != nil {
 		return err

@@ -18,7 +18,7 @@ import (
 func TestRenameMovesATenantWithItsRole(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	long := "t" + strings.Repeat("x", schemactx.MaxNameLen-1) // its role has a hash for a name
+	long := "t" + strings.Repeat("x", schemactx.MaxNameLen-1) // its role has a hash in its name
 	expectNote(t, in(t, "tenant_a"), f.db, "tenant_a")
 	names := []string{"tenant_a", "tenant_z", long, "tenant_a2"}
 	f.unchanged(t, "tenant_b", func() {
@@ -38,13 +38,14 @@ func TestRenameMovesATenantWithItsRole(t *testing.T) {
 			assert.ErrorIs(t, err, schemactx.ErrSchemaMissing)
 		}
 	})
-	// role comment, membership, grants and defaults
+	// The role's comment, the membership, the grants and the default privileges are as Provision wants
+	// them.
 	report, err := admin.Provision(t.Context(), f.owner, f.roles, "tenant_a2")
 	require.NoError(t, err)
 	if report.Changed() {
 		t.Errorf("Rename has lost %v", done(report.Actions))
 	}
-	f.provision(t, "tenant_a") // the old name is free
+	f.provision(t, "tenant_a") // the old name is available
 	f.deprovision(t, "tenant_a2")
 	f.gone(t, "tenant_a2")
 }
@@ -60,7 +61,7 @@ func TestRenameRefuses(t *testing.T) {
 	}{
 		{"tenant_a", "tenant_b", admin.ErrTaken},
 		{"tenant_a", "theirs", admin.ErrTaken},
-		{"tenant_a", "tenant_c", admin.ErrTaken}, // its role
+		{"tenant_a", "tenant_c", admin.ErrTaken}, // the role of the new name exists
 		{"tenant_a", "shared", admin.ErrTaken},
 		{"theirs", "tenant_d", admin.ErrTaken},
 		{"missing", "theirs", admin.ErrTaken},
@@ -98,13 +99,14 @@ func TestRenameInATransactionOfTheCaller(t *testing.T) {
 	expectNote(t, in(t, "tenant_a"), f.db, "tenant_a")
 }
 
-// A transaction of the tenant neither stops it nor is stopped by it; another one that renames does.
+// Rename does not wait for a transaction of the tenant, and does not end it. It waits for another
+// Rename.
 func TestRenameWaitsForWhoeverHasTheName(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	tx, err := f.db.Begin(in(t, "tenant_a"))
 	require.NoError(t, err)
-	defer func() { _ = tx.Rollback(in(t, "tenant_a")) }() // where the test fails
+	defer func() { _ = tx.Rollback(in(t, "tenant_a")) }() // if the test fails
 	_, err = tx.Exec(in(t, "tenant_a"), "update notes set body = 'late'")
 	require.NoError(t, err)
 	other, err := f.owner.Begin(t.Context())
@@ -128,8 +130,8 @@ func TestRenameGoesOnAfterAnInterruption(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for n := range int64(12) {
-		// It may have been committed before the connection died, and until the server has noticed, it may
-		// still be.
+		// The transaction may have committed before the connection broke. It may also still commit until
+		// the server notices that.
 		conn := f.interrupted(t, n/2+1, n%2 == 1)
 		_, err := admin.Rename(t.Context(), conn, f.roles, "tenant_a", "tenant_z")
 		require.NoError(t, conn.Close(t.Context()))
@@ -142,7 +144,7 @@ func TestRenameGoesOnAfterAnInterruption(t *testing.T) {
 		}
 		assert.True(t, err != nil || there, "write %d: no error, and nothing renamed", n)
 		expectNote(t, in(t, to), f.db, "tenant_a")
-		_, err = admin.Rename(t.Context(), f.owner, f.roles, from, to) // which is so already
+		_, err = admin.Rename(t.Context(), f.owner, f.roles, from, to) // nothing is left to rename
 		require.NoError(t, err)
 		if there {
 			_, err = admin.Rename(t.Context(), f.owner, f.roles, "tenant_z", "tenant_a")
@@ -164,7 +166,7 @@ func TestRenamedTenantLogsInWithItsNewPassword(t *testing.T) {
 		}
 		return err
 	}
-	require.NoError(t, login("password")) // SCRAM is not salted with the name
+	require.NoError(t, login("password")) // the role's name is not part of a SCRAM salt
 	f.provisionLogin(t, "tenant_z", "new password")
 	require.NoError(t, login("new password"))
 }

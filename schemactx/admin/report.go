@@ -7,10 +7,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Action is one thing that [Setup], [Provision] or their like wants to be so, and what became of
-// it.
+// Action is one step of [Setup], [Provision], [RevokeAccess], [RestoreAccess], [Deprovision] or
+// [Rename], and its outcome.
 type Action struct {
-	What    string // as SQL says it, with names quoted and without passwords: `create schema "tenant_1"`
+	What    string // the SQL, with names quoted and without passwords: `create schema "tenant_1"`
 	Outcome ActionOutcome
 	Err     error // a [PrivilegeError] if the server refused it to [Setup]; else nil
 }
@@ -28,11 +28,12 @@ func (a Action) String() string {
 type ActionOutcome int
 
 const (
-	// ActionDone is what was changed now.
+	// ActionDone is the outcome of an action that this run completed.
 	ActionDone ActionOutcome = iota
-	// ActionAlready is what was so before.
+	// ActionAlready is the outcome of an action that was not needed.
 	ActionAlready
-	// ActionImpossible is what this login may not change. It has stayed as it was.
+	// ActionImpossible is the outcome of an action that this login may not do. The object has stayed
+	// as it was.
 	ActionImpossible
 )
 
@@ -49,7 +50,7 @@ func (o ActionOutcome) String() string {
 	return fmt.Sprintf("outcome %d", int(o))
 }
 
-// changed reports whether any of the actions was done now.
+// changed reports whether any of the actions was completed by this run.
 func changed(actions []Action) bool {
 	for _, a := range actions {
 		if a.Outcome == ActionDone {
@@ -59,14 +60,14 @@ func changed(actions []Action) bool {
 	return false
 }
 
-// wish is something that has to be so.
+// change is a change of the database that is made unless it is done already.
 type change struct {
-	what string   // for the report. Default: the first of sql
-	sql  []string // without parameters
-	done bool     // it is so already
+	what string   // the text in the report. Default: the first of sql
+	sql  []string // statements without parameters
+	done bool     // no change is needed
 }
 
-// name is the wish in the report.
+// name returns the text of the change in the report.
 func (w change) name() string {
 	if w.what != "" {
 		return w.what
@@ -74,7 +75,8 @@ func (w change) name() string {
 	return w.sql[0]
 }
 
-// fulfil makes so what is not, all in one round trip, and reports every one.
+// applyChanges runs the changes that are not done yet, in one round trip, and returns an action for
+// each change.
 func applyChanges(ctx context.Context, tx pgx.Tx, changes []change) ([]Action, error) {
 	var statements []string
 	actions := make([]Action, len(changes))

@@ -12,7 +12,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// done returns what was done, as SQL without quotes.
+// done returns the completed actions, as SQL without quotes.
 func done(actions []admin.Action) []string {
 	var what []string
 	for _, a := range actions {
@@ -23,7 +23,8 @@ func done(actions []admin.Action) []string {
 	return what
 }
 
-// expectDone fails the test unless exactly that was done, by its beginnings.
+// expectDone fails the test unless the completed actions begin with the texts of want, in that
+// order.
 func expectDone(t *testing.T, actions []admin.Action, want ...string) {
 	t.Helper()
 	got := done(actions)
@@ -61,7 +62,8 @@ func TestSetupTellsWhatItDid(t *testing.T) {
 		"grant CONNECT on database "+f.pg.Name+f.named(" to {prefix}_owner with grant option"))
 }
 
-// The server only warns of it: on the owner's own database the report would else call it done.
+// The server only warns of these. Without reading the privileges back, the report would call the
+// actions done.
 func TestSetupReportsWhatIsImpossible(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -109,7 +111,7 @@ func TestProvisionTellsWhatItDid(t *testing.T) {
 	}
 }
 
-// The options of a membership came with PostgreSQL 16.
+// Memberships have options since PostgreSQL 16.
 func TestProvisionRepairsAMembershipThatInherits(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -125,7 +127,7 @@ func TestProvisionRepairsAMembershipThatInherits(t *testing.T) {
 	expectDone(t, report.Actions)
 }
 
-// What the owner gives by default to everybody on new schemas is not a tenant's to give.
+// The owner's default privileges for PUBLIC on new schemas must not apply to a tenant's schema.
 func TestProvisionTakesANewSchemaFromPublic(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

@@ -10,11 +10,11 @@ import (
 	"fmt"
 )
 
-// scramIterations is PostgreSQL's own default (scram_iterations).
+// scramIterations is PostgreSQL's default (scram_iterations).
 const scramIterations = 4096
 
-// scramVerifier returns what PostgreSQL stores for a password (RFC 5803, RFC 7677), so
-// that the password itself never travels in a statement.
+// scramVerifier returns the text that PostgreSQL stores for a password (RFC 5803, RFC 7677). With
+// it, no statement contains the password itself.
 func scramVerifier(password string) (string, error) {
 	for _, b := range []byte(password) {
 		if b < ' ' || b > '~' {

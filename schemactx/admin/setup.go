@@ -19,20 +19,20 @@ const MinVersion = 14
 // ErrVersion is returned by [Setup] on a server older than [MinVersion].
 var ErrVersion = errors.New("PostgreSQL version is not supported")
 
-// SetupConfig says what [Setup] makes.
+// SetupConfig says what [Setup] creates. The zero value is valid.
 type SetupConfig struct {
 	// Roles are the names of the roles. Default: [schemactx.DefaultRoleNames] of the database.
 	Roles schemactx.RoleNames
 
-	// OwnerPassword and RuntimePassword are set on the two logins where they are not empty;
-	// else what is there stays. Only printable ASCII. They are sent as SCRAM-SHA-256
-	// verifiers, so that no log of the server holds them.
+	// OwnerPassword and RuntimePassword are the passwords of the two logins. An empty one leaves the
+	// login's password as it is. They must be printable ASCII. They are sent as SCRAM-SHA-256
+	// verifiers, so that no log of the server contains them.
 	OwnerPassword   string
 	RuntimePassword string
 
 	// ExtraSearchPath are the schemas of [schemactx.Config].ExtraSearchPath. PUBLIC gets USAGE on each
-	// that exists and loses CREATE, so that every tenant, also a later one, finds what is there and
-	// only the schema's owner creates there. Default: none.
+	// that exists and loses CREATE. So every tenant, also a later one, finds the objects there, and
+	// only the schema's owner creates objects. Default: none.
 	ExtraSearchPath []string
 
 	// Extensions are the names of extensions that the database should have: "citext". Setup creates
@@ -46,33 +46,38 @@ type SetupConfig struct {
 	ExtensionSchema string
 }
 
-// Setup makes, once per database, the roles that schemas share, and takes from everybody
-// what tenants must not have:
+// Setup creates, once per database, the roles that all tenants share, and revokes from PUBLIC the
+// privileges that tenants must not have:
 //
-//   - <prefix>_owner, a login with CREATEROLE that may create schemas, and tables in public,
-//     and pass on CONNECT
-//   - <prefix>_runtime, a login without any right but to connect, NOINHERIT
-//   - <prefix>_public, the role of public scopes, which the runtime login may take
-//   - PUBLIC loses TEMPORARY on the database and CREATE on the schema public
-//   - where the configuration names them: a schema for extensions, extensions in it, and USAGE for
-//     PUBLIC on the schemas that every tenant finds without naming them
+//   - <prefix>_owner is a login with CREATEROLE. It may create schemas, create tables in public,
+//     and grant CONNECT.
+//   - <prefix>_runtime is a login that may only connect, with NOINHERIT.
+//   - <prefix>_public is the role of public scopes. The runtime login may take it.
+//   - PUBLIC loses TEMPORARY on the database and CREATE on the schema public.
+//   - If the configuration names them: a schema for extensions, extensions in it, and USAGE for
+//     PUBLIC on the schemas that every tenant finds without qualification.
 //
 // admin is a superuser, or a role with CREATEROLE that owns the database. For any other role, Setup
 // does what the server allows. The report names the rest and the roles that can do it, see
 // [SetupReport.Err]; a refusal is no error. MANAGED.md is about managed services.
 //
 // Setup is one transaction, followed by one for each password. ctx governs all of them. Setup can
-// be run again: it makes what is missing and leaves the rest as it is. A role that exists, such as
-// one that Terraform made, needs the comment "pgtenant role of database <name>". Setup then gives
-// it LOGIN, NOINHERIT and CREATEROLE as above. It revokes SUPERUSER from each of them, and
-// CREATEROLE, CREATEDB, REPLICATION and BYPASSRLS from the runtime login and the public role. The
-// report has the role names that it used, and says what it did. With an error no role and no
-// privilege has changed, unless the connection broke while a password was set. A role of the name
-// that was made for another database is [ErrTaken], a server that is too old [ErrVersion], and a
-// schema that cannot be on the path a [schemactx.SearchPathError].
+// be run again: it creates what is missing and leaves the rest as it is. A role that exists
+// already, for example because Terraform created it, needs the comment "pgtenant role of database
+// <name>". Setup then gives it LOGIN, NOINHERIT and CREATEROLE as above. It revokes SUPERUSER from
+// each of the three roles, and CREATEROLE, CREATEDB, REPLICATION and BYPASSRLS from the runtime
+// login and the public role. The report has the names of the roles and says what Setup did.
 //
-// Before PostgreSQL 16, a login with CREATEROLE can grant itself any role that is not a
-// superuser's: guard the owner's password as you guard the administrator's.
+// After an error no role and no privilege has changed, unless the connection broke while a password
+// was set. The error is
+//
+//   - [ErrTaken] for a role that was made for another database
+//   - [ErrVersion] for a server that is too old
+//   - a [schemactx.SearchPathError] for a schema that cannot be on the path
+//   - an [ExtensionError] for an extension with an invalid name
+//
+// Before PostgreSQL 16, a login with CREATEROLE can grant itself any role that is not a superuser.
+// Protect the owner's password as you protect the administrator's.
 func Setup(ctx context.Context, admin Beginner, cfg SetupConfig) (SetupReport, error) {
 	report, err := setupDatabase(ctx, admin, cfg)
 	if err != nil {
@@ -135,7 +140,7 @@ func setup(ctx context.Context, tx pgx.Tx, cfg SetupConfig, database string) ([]
 	return slices.Concat(actions, rights, schemas), extensions, err
 }
 
-// verifiers are what PostgreSQL stores for the passwords; "" where there is none to be set.
+// verifiers are the texts that PostgreSQL stores for the passwords; "" if a password is not set.
 type verifiers struct{ owner, runtime string }
 
 func (c SetupConfig) verifiers() (v verifiers, err error) {

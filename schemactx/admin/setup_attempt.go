@@ -11,20 +11,21 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// missing is what a change needs: the words for a [PrivilegeError], and the query for the roles
-// that have it.
+// missing describes what a change needs: the words for a [PrivilegeError], and the query for the
+// roles that have it.
 type missing struct {
 	what, holders string
 	args          []any
-	createrole    bool // it needs CREATEROLE, too
+	createrole    bool // the change needs CREATEROLE too
 }
 
-// ownership is the ownership of the database.
+// ownership returns the need to own the database.
 func ownership(database string) missing {
 	return missing{what: "ownership of database " + quoteForMessage(database), holders: ownerOfDatabase}
 }
 
-// createOnDatabase is the privilege to make schemas and trusted extensions.
+// createOnDatabase returns the need for CREATE on the database, to create schemas and trusted
+// extensions.
 func createOnDatabase(database string) missing {
 	return missing{what: "CREATE on database " + quoteForMessage(database), holders: ownerOfDatabase}
 }
@@ -33,7 +34,7 @@ func ownershipOfSchema(schema string) missing {
 	return missing{what: "ownership of schema " + quoteForMessage(schema), holders: ownerOfSchema, args: []any{schema}}
 }
 
-// adminOption is what it takes to make another role a member of the role.
+// adminOption returns the need for the privilege to make another role a member of the role.
 func adminOption(role string, version int) missing {
 	if version < 16 {
 		return missing{what: "CREATEROLE", holders: creatorsOfRoles}
@@ -41,7 +42,7 @@ func adminOption(role string, version int) missing {
 	return missing{what: "ADMIN OPTION on role " + quoteForMessage(role), holders: adminsOfRole, args: []any{role, false}}
 }
 
-// rightToAlter is what it takes to alter a role that is no superuser.
+// rightToAlter returns the need for the privilege to alter a role that is not a superuser.
 func rightToAlter(role string, version int) missing {
 	m := adminOption(role, version)
 	if version >= 16 {
@@ -55,7 +56,8 @@ func quoteForMessage(name string) string { return pgx.Identifier{name}.Sanitize(
 const (
 	ownerOfDatabase = `select rolname::text from pg_database join pg_roles r on r.oid = datdba
 		where datname = current_database() and not rolsuper`
-	// The schema public belongs to the database's owner since PostgreSQL 15.
+	// The schema public belongs to pg_database_owner, and so to the database's owner, since PostgreSQL
+	// 15.
 	ownerOfSchema = `select rolname::text from pg_namespace, pg_database, pg_roles r where nspname = $1 and datname = current_database()
 		and r.oid = case when pg_get_userbyid(nspowner) = 'pg_database_owner' then datdba else nspowner end and not rolsuper`
 	creatorsOfRoles = "select rolname::text from pg_roles where rolcreaterole and not rolsuper order by 1"
@@ -65,14 +67,14 @@ const (
 	noRole = "select ''::text where false"
 )
 
-// change is a wish of [Setup] that the server may refuse to the administrator's login.
+// refusableChange is a change of [Setup] that the server may refuse to the administrator's login.
 type refusableChange struct {
 	change
 	missing missing
 }
 
-// attempt applies the changes that are not there yet, each after a savepoint, so that a refusal
-// does not stop the others.
+// attempt applies the changes that are not done yet, each after a savepoint, so that a refusal does
+// not stop the others.
 func attempt(ctx context.Context, tx pgx.Tx, changes []refusableChange) ([]Action, error) {
 	actions := make([]Action, len(changes))
 	for i, c := range changes {
@@ -102,8 +104,8 @@ type querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// refused returns the [PrivilegeError] of a change. answer is the server's; nil where it only
-// warned.
+// refused returns the [PrivilegeError] of a change. answer is the server's error, nil if the server
+// only warned.
 func (c refusableChange) refused(ctx context.Context, q querier, answer error) (*PrivilegeError, error) {
 	e := &PrivilegeError{Statement: c.name(), Err: answer}
 	var creates bool
@@ -119,7 +121,7 @@ func (c refusableChange) refused(ctx context.Context, q querier, answer error) (
 		return nil, err
 	}
 	if c.missing.holders == "" || answer != nil && !sqlstate.Is(answer, sqlstate.InsufficientRights) {
-		return e, nil // the server's answer says why
+		return e, nil // the server's error gives the reason
 	}
 	if rows, err = q.Query(
 		ctx,
@@ -135,8 +137,8 @@ func (c refusableChange) refused(ctx context.Context, q querier, answer error) (
 	return e, err
 }
 
-// setPasswords sets passwords, each in its own transaction. A service can refuse one at COMMIT:
-// Neon accepts only plain passwords.
+// setPasswords sets the passwords, each in its own transaction, because a service can refuse one at
+// COMMIT: Neon accepts only plain passwords.
 func setPasswords(ctx context.Context, admin Beginner, roles schemactx.RoleNames, v verifiers) ([]Action, error) {
 	var actions []Action
 	for _, l := range []struct{ login, verifier string }{{roles.Runtime(), v.runtime}, {roles.Owner(), v.owner}} {

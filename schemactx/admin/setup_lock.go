@@ -7,16 +7,16 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// setupLock is the advisory lock that keeps two set-ups of one database apart ("pgtenant" in ASCII,
-// folded).
+// setupLock is the key of the advisory lock that lets one set-up of a database run at a time. It is
+// "pgtenant" in ASCII.
 const setupLock = 0x706774656e616e74
 
-// setupPause is how long lockSetup waits before it looks again whether another set-up has ended.
+// setupPause is how long lockSetup waits before it tries to get the lock again.
 const setupPause = 50 * time.Millisecond
 
-// setupLockedSQL returns whether this transaction has the lock, and if not, whether each session
-// that has it is logged in as a role without the privilege to run a set-up. Every role can take an
-// advisory lock, and keep it. A prepared transaction has a lock and no session.
+// setupLockedSQL returns whether this transaction has the lock. If not, it also returns whether
+// each session that has the lock is logged in as a role that cannot run a set-up. Every role can
+// take an advisory lock, and keep it. A prepared transaction can hold the lock without a session.
 const setupLockedSQL = `select pg_try_advisory_xact_lock($1), coalesce((
 	select bool_and(l.pid is null or not (r.rolsuper or r.rolcreaterole))
 	from pg_locks l left join pg_stat_activity a on a.pid = l.pid left join pg_roles r on r.oid = a.usesysid
@@ -25,10 +25,11 @@ const setupLockedSQL = `select pg_try_advisory_xact_lock($1), coalesce((
 	and (l.pid is null or r.oid is not null) and l.pid is distinct from pg_backend_pid()), false)
 	from pg_stat_clear_snapshot()`
 
-// lockSetup takes the lock until the end of the transaction. It waits for another set-up of the
-// database. If a role that cannot run a set-up has the lock, it goes on without the lock: where two
-// set-ups change the same thing at the same time, PostgreSQL refuses the second ("tuple
-// concurrently updated"). Then its transaction changes nothing, and it can be run again.
+// lockSetup takes the lock until the end of the transaction. It waits while another set-up of the
+// database holds the lock, until ctx ends. If a role that cannot run a set-up holds the lock,
+// lockSetup continues without it. If two set-ups then change the same object at the same time,
+// PostgreSQL refuses the second ("tuple concurrently updated"). The transaction of the second then
+// changes nothing, and it can be run again.
 func lockSetup(ctx context.Context, tx pgx.Tx) error {
 	for {
 		var held, foreign bool

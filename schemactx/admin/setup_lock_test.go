@@ -9,7 +9,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// A tenant that writes SQL of its own can take the lock, and keep it.
+// A tenant that writes its own SQL can take the lock and keep it.
 func TestSetupHardenAndDeprovisionGoOnWhereATenantHasTheirLock(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

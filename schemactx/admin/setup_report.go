@@ -12,25 +12,25 @@ import (
 // SetupReport says what [Setup] did.
 type SetupReport struct {
 	Roles   schemactx.RoleNames
-	Actions []Action // roles, membership, rights, the schema of extensions, passwords
+	Actions []Action // roles, membership, privileges, the schema of extensions, passwords
 
 	Extensions []ExtensionAction // those of [SetupConfig], in its order
 }
 
-// Changed reports whether anything was made now. A password is set, and so changes, each time that
-// it is given.
+// Changed reports whether this run changed anything. A password is set, and so counts as a change,
+// each time that it is given.
 func (r SetupReport) Changed() bool {
 	return changed(r.Actions) ||
 		slices.ContainsFunc(r.Extensions, func(a ExtensionAction) bool { return a.Outcome == ActionDone })
 }
 
-// Complete reports whether the server has refused nothing: [SetupReport.Err] is nil. A schema of
-// [SetupConfig].ExtraSearchPath that does not exist yet is no refusal.
+// Complete reports whether [SetupReport.Err] is nil, that is, whether the server has refused
+// nothing. A schema of [SetupConfig].ExtraSearchPath that does not exist yet is not a refusal.
 func (r SetupReport) Complete() bool { return r.Err() == nil }
 
-// Err returns a [PrivilegeError] for each action that the server refused to the administrator's
-// login, and an [ExtensionError] for each extension that the database does not have now, joined, or
-// nil.
+// Err returns, joined, a [PrivilegeError] for each action that the server refused to the
+// administrator's login, and an [ExtensionError] for each extension that the database does not
+// have. It returns nil if there are none.
 func (r SetupReport) Err() error {
 	var errs []error
 	for _, a := range r.Actions {
@@ -44,17 +44,17 @@ func (r SetupReport) Err() error {
 	return errors.Join(errs...)
 }
 
-// PrivilegeError says what [Setup] could not do because the server refused it to the
-// administrator's login, and which roles can do it. [SetupReport.Err] returns it.
+// PrivilegeError is an action of [Setup] that the server refused to the administrator's login. It
+// says which roles can do it. [SetupReport.Err] returns it.
 type PrivilegeError struct {
-	Login     string   // that Setup was called with
-	Statement string   // to be run by one of By; without the password, if it sets one
-	Missing   string   // what Login lacks: `ownership of database "app"`, "CREATEROLE"; "": the message of Err says it
-	By        []string // roles that can run Statement, superusers not among them; none: only a superuser can
-	Err       error    // the server's answer, a *pgconn.PgError; nil where it only warned
+	Login     string   // the login that ran Setup
+	Statement string   // one of By can run it; without the password, if it sets one
+	Missing   string   // what Login lacks: `ownership of database "app"`, "CREATEROLE"; "": see the message of Err
+	By        []string // roles that can run Statement, without superusers; empty: only a superuser can
+	Err       error    // the server's error, a *pgconn.PgError; nil if the server only warned
 }
 
-// Error returns the statement, what is missing, and who can run it.
+// Error returns the statement, what is missing, and which roles can run it.
 func (e *PrivilegeError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "role %q cannot run: %s", e.Login, e.Statement)

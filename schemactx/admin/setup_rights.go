@@ -10,24 +10,24 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// right is a privilege on the database or on a schema, which a role has to have or PUBLIC must not
+// right is a privilege on the database or on a schema that a role must have or PUBLIC must not
 // have.
 type right struct {
 	privilege string
 	schema    string // "": the database
 	role      string // "": PUBLIC
-	revoke    bool   // it is one that PUBLIC must not have
+	revoke    bool   // PUBLIC must not have it
 	grantable bool
 }
 
-// setupRights brings those rights in order that every database needs.
+// setupRights grants and revokes the privileges that every database needs.
 func setupRights(ctx context.Context, tx pgx.Tx, roles schemactx.RoleNames, database string) ([]Action, error) {
 	return bringInOrder(ctx, tx, database, []right{
 		{privilege: "TEMPORARY", revoke: true},
 		{privilege: "CREATE", schema: schemactx.Public, revoke: true},
 		{privilege: "CREATE", role: roles.Owner()},
 		{privilege: "TEMPORARY", role: roles.Owner()},
-		{privilege: "CONNECT", role: roles.Owner(), grantable: true}, // for the logins of tenants
+		{privilege: "CONNECT", role: roles.Owner(), grantable: true}, // so that it can grant CONNECT to the logins of tenants
 		{privilege: "CONNECT", role: roles.Runtime()},
 		{privilege: "USAGE", schema: schemactx.Public, role: roles.Owner()},
 		{privilege: "CREATE", schema: schemactx.Public, role: roles.Owner()},
@@ -35,8 +35,8 @@ func setupRights(ctx context.Context, tx pgx.Tx, roles schemactx.RoleNames, data
 	})
 }
 
-// bringInOrder grants and revokes rights and reads them back: to who may not grant or revoke here,
-// the server says so in a warning only.
+// bringInOrder grants and revokes the rights and reads them back: if the login may not grant or
+// revoke here, the server only warns.
 func bringInOrder(ctx context.Context, tx pgx.Tx, database string, rights []right) ([]Action, error) {
 	changes := make([]refusableChange, len(rights))
 	before, err := inOrder(ctx, tx, rights)
@@ -76,9 +76,10 @@ func bringInOrder(ctx context.Context, tx pgx.Tx, database string, rights []righ
 }
 
 // asOwner returns the statements that run sql with the privileges of the owner of the schema, or of
-// the database if schema is "": sql alone if the login has them anyway. A login that is NOINHERIT
-// has them only after SET ROLE, before PostgreSQL 16 even those of a database that it owns over the
-// schema public, which belongs to pg_database_owner.
+// the database if schema is "". It returns sql alone if the login has these privileges without SET
+// ROLE. A NOINHERIT login that is a member of the owner has them only after SET ROLE. Before
+// PostgreSQL 16 this is also true of the owner of the database and the schema public, which belongs
+// to pg_database_owner.
 func asOwner(ctx context.Context, tx pgx.Tx, schema, sql string) ([]string, error) {
 	var owner, role string
 	err := tx.QueryRow(ctx, `select coalesce((select rolname::text from pg_roles r where r.oid = case when $1 = ''
@@ -96,7 +97,7 @@ func setLocalRole(role string) string {
 	return "select set_config('role', " + postgres.QuoteLiteral(role) + ", true)"
 }
 
-// missing is what a login lacks that cannot bring the right in order.
+// missing describes what a login needs to grant or revoke the right.
 func (r right) missing(database string) missing {
 	if r.schema != "" {
 		return ownershipOfSchema(r.schema)
@@ -104,9 +105,9 @@ func (r right) missing(database string) missing {
 	return ownership(database)
 }
 
-// sql is the statement that brings the right in order.
+// sql returns the statement that grants or revokes the right.
 func (r right) sql(database string) (string, error) {
-	on := " on database " + pgx.Identifier{database}.Sanitize() // a database's name need not follow ValidateName
+	on := " on database " + pgx.Identifier{database}.Sanitize() // ValidateName may refuse the name of a database
 	switch r.schema {
 	case "":
 	case schemactx.Public:
@@ -132,7 +133,8 @@ func (r right) sql(database string) (string, error) {
 	return sql, err
 }
 
-// inOrder returns for each right whether its role has it of its own, or PUBLIC does not have it.
+// inOrder returns for each right whether its role has it by a grant of its own, or, if revoke is
+// set, whether PUBLIC does not have it.
 func inOrder(ctx context.Context, tx pgx.Tx, rights []right) (ok []bool, err error) {
 	schemas, privileges, roles := make([]string, len(rights)), make([]string, len(rights)), make([]string, len(rights))
 	grantable, revoke := make([]bool, len(rights)), make([]bool, len(rights))
@@ -157,7 +159,7 @@ func inOrder(ctx context.Context, tx pgx.Tx, rights []right) (ok []bool, err err
 	return ok, err
 }
 
-// readRole reads what there is of a role.
+// readRole reads the state of a role, without [roleState].joined.
 func readRole(ctx context.Context, tx pgx.Tx, name, runtime string) (st roleState, err error) {
 	err = tx.QueryRow(ctx, `select r.oid is not null, coalesce(shobj_description(r.oid, 'pg_authid'), ''), `+memberSQL+`
 		from (select $1::name as rolname) as want left join pg_roles r using (rolname)`, name, runtime).

@@ -10,7 +10,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// setupRoles makes the roles, and the runtime login a member of the public role.
+// setupRoles creates the roles that all tenants share, corrects the attributes of those that exist,
+// and makes the runtime login a member of the public role.
 func setupRoles(ctx context.Context, tx pgx.Tx, roles schemactx.RoleNames, database string) ([]Action, error) {
 	var changes []refusableChange
 	var public roleState
@@ -47,11 +48,12 @@ func setupRoles(ctx context.Context, tx pgx.Tx, roles schemactx.RoleNames, datab
 	return attempt(ctx, tx, append(changes, refusableChange{join, adminOption(roles.Public(), version(tx))}))
 }
 
-// unprivileged are the attributes of every role in which statements of tenants run. CREATE ROLE
-// gives them by default.
+// unprivileged are the attributes of every role that runs statements of tenants. They are the
+// defaults of CREATE ROLE.
 const unprivileged = "nosuperuser nocreaterole nocreatedb noreplication nobypassrls"
 
-// attributesSQL returns the attributes of a role as CREATE ROLE names them.
+// attributesSQL returns the attributes of a role in the words of CREATE ROLE, and whether it is a
+// superuser.
 const attributesSQL = `select concat_ws(' ',
 		case when rolcanlogin then 'login' else 'nologin' end, case when rolinherit then 'inherit' else 'noinherit' end,
 		case when rolsuper then 'superuser' else 'nosuperuser' end, case when rolcreaterole then 'createrole' else 'nocreaterole' end,
@@ -59,8 +61,9 @@ const attributesSQL = `select concat_ws(' ',
 		case when rolbypassrls then 'bypassrls' else 'nobypassrls' end), rolsuper
 	from pg_roles where rolname = $1`
 
-// alterRole returns the changes that give an existing role the attributes that it lacks, none if it
-// has all of them. Each is a change of its own: a login that may not change one may change others.
+// alterRole returns the changes that give an existing role the attributes of want that it lacks.
+// Each attribute is a change of its own, because a login may be allowed to change only some of
+// them.
 func alterRole(ctx context.Context, tx pgx.Tx, name string, want []string) (changes []refusableChange, err error) {
 	var has string
 	var super bool

@@ -17,7 +17,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// loginOf makes a login with those attributes, and returns its name and a pool of it.
+// loginOf creates a login with the attributes, and returns its name and a pool of it.
 func loginOf(t *testing.T, pg *pgtest.DB, name, attributes string) (string, *pgxpool.Pool) {
 	t.Helper()
 	role := pg.RolePrefix + "_" + name
@@ -26,7 +26,7 @@ func loginOf(t *testing.T, pg *pgtest.DB, name, attributes string) (string, *pgx
 	return role, openPool(t, pg.URLAs(role, "dba"), 2)
 }
 
-// privilegeErrors returns what was refused.
+// privilegeErrors returns the refused actions of a report, by their text.
 func privilegeErrors(t *testing.T, report admin.SetupReport) map[string]*admin.PrivilegeError {
 	t.Helper()
 	found := make(map[string]*admin.PrivilegeError)
@@ -66,8 +66,9 @@ func TestSetupIsCompleteForAnOwnerOfTheDatabaseWithCreaterole(t *testing.T) {
 	assert.True(t, again.Complete())
 }
 
-// The group may be a service's, and a login may be NOINHERIT: it has the group's privileges all the
-// same, and before 16 needs SET ROLE for those of its own database's schema public.
+// The database may belong to a group role of a service, of which the login is a NOINHERIT member.
+// The login can use the group's privileges by SET ROLE. Before PostgreSQL 16 it needs SET ROLE even
+// for the schema public of its own database.
 func TestSetupUsesTheRightsOfALoginThatDoesNotInherit(t *testing.T) {
 	t.Parallel()
 	for _, owner := range []string{"dba", "group"} {
@@ -104,8 +105,8 @@ func TestSetupUsesTheRightsOfALoginThatDoesNotInherit(t *testing.T) {
 	}
 }
 
-// Everything that can be done is done: the roles. The rest is named, with who can do it, and done
-// by that role later.
+// Setup does what it can: it creates the roles. It reports the other statements and the role that
+// can run them. That role then runs them.
 func TestSetupSaysWhatIsMissingInADatabaseOfAnotherRole(t *testing.T) {
 	t.Parallel()
 	pg := pgtest.New(t)
@@ -140,15 +141,15 @@ func TestSetupSaysWhatIsMissingInADatabaseOfAnotherRole(t *testing.T) {
 		assert.Equal(t, []string{provider}, e.By)
 		assert.Equal(t, dbaRole, e.Login)
 		assert.ErrorContains(t, report.Err(), what+": it lacks "+missing+`; "`+provider+`" or a superuser can run it`)
-		_, err := theirs.Exec(t.Context(), what) // that is true
+		_, err := theirs.Exec(t.Context(), what) // the named role can run it
 		require.NoError(t, err, what)
 	}
 	require.NoError(t, openPool(t, pg.URLAs(report.Roles.Owner(), "o"), 1).Ping(t.Context()))
 
-	// The rest of it, which the first round has named too.
+	// The other statements, which the first report has named too.
 	for what := range refused {
 		_, err := theirs.Exec(t.Context(), what)
-		if !errors.As(err, new(*pgconn.PgError)) { // the schema is there by now
+		if !errors.As(err, new(*pgconn.PgError)) { // the schema exists by now
 			require.NoError(t, err)
 		}
 	}
@@ -157,8 +158,8 @@ func TestSetupSaysWhatIsMissingInADatabaseOfAnotherRole(t *testing.T) {
 	assert.False(t, again.Changed())
 }
 
-// A service or Terraform may have made the roles. Setup gives them what they lack, or says what it
-// may not give.
+// A service or Terraform may have created the roles. Setup gives them the attributes that they
+// lack, or reports those that it may not give.
 func TestSetupCompletesRolesThatExist(t *testing.T) {
 	t.Parallel()
 	pg := pgtest.New(t)
@@ -172,7 +173,7 @@ func TestSetupCompletesRolesThatExist(t *testing.T) {
 	superuser(t, pg, sql, pg.RolePrefix, pg.Name, dbaRole)
 	cfg := admin.SetupConfig{Roles: roles, OwnerPassword: "o"}
 
-	// They may be another program's.
+	// Without the comment the roles may be another program's.
 	_, err = admin.Setup(t.Context(), dba, cfg)
 	require.ErrorIs(t, err, admin.ErrTaken)
 	hint := `comment on role "` + roles.Public() + `" is 'pgtenant role of database ` + pg.Name + `'`
@@ -197,7 +198,7 @@ func TestSetupCompletesRolesThatExist(t *testing.T) {
 			assert.Empty(t, refused[statement].By)
 		}
 		superuser(t, pg, "grant %s, %s, %s to %s with admin option", roles.Public(), roles.Runtime(), roles.Owner(), dbaRole)
-		superuser(t, pg, "alter role %s createdb", dbaRole) // who gives or takes it needs it
+		superuser(t, pg, "alter role %s createdb", dbaRole) // to change CREATEDB of a role, a login needs CREATEDB
 		report = setupOf(t, dba, pg.RolePrefix, cfg)
 	}
 	require.NoError(t, report.Err())
@@ -220,7 +221,7 @@ func superuser(t *testing.T, pg *pgtest.DB, sql string, args ...any) {
 	require.NoError(t, err, sql)
 }
 
-// Without CREATEROLE there are no roles, and the database's rights are in order all the same.
+// Without CREATEROLE, Setup creates no roles, but still sets the privileges of the database.
 func TestSetupWithoutCreateroleSaysWhoHasIt(t *testing.T) {
 	t.Parallel()
 	pg := pgtest.New(t)
@@ -240,7 +241,8 @@ func TestSetupWithoutCreateroleSaysWhoHasIt(t *testing.T) {
 	assert.False(t, report.Complete())
 }
 
-// From PostgreSQL 16 on, CREATEROLE alone changes nothing of roles that another login has made.
+// Since PostgreSQL 16, a login with only CREATEROLE cannot change roles that another login has
+// created.
 func TestSetupSaysWhoHasAdminOption(t *testing.T) {
 	t.Parallel()
 	pg := pgtest.New(t)
@@ -266,7 +268,7 @@ func TestSetupSaysWhoHasAdminOption(t *testing.T) {
 		assert.Equal(t, []string{first}, refused[what].By)
 	}
 
-	// Who has ADMIN OPTION, and no CREATEROLE, lacks that.
+	// A role with ADMIN OPTION but without CREATEROLE lacks CREATEROLE.
 	third, pool := loginOf(t, pg, "third", "nocreaterole")
 	superuser(t, pg, "grant %s to %s with admin option", report.Roles.Runtime(), third)
 	refused = privilegeErrors(t, setupOf(t, pool, pg.RolePrefix, admin.SetupConfig{RuntimePassword: "r"}))
@@ -276,8 +278,8 @@ func TestSetupSaysWhoHasAdminOption(t *testing.T) {
 	assert.Contains(t, refused[what].By, first)
 }
 
-// A service may refuse a password and nothing else. passwordcheck refuses one that is the login's
-// name.
+// A service may refuse only a password. passwordcheck refuses a password that is equal to the
+// login's name.
 func TestSetupReportsAPasswordThatTheServerRefuses(t *testing.T) {
 	t.Parallel()
 	pg := pgtest.New(t)

@@ -15,7 +15,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
-// nowhere is a response that costs nothing.
+// nowhere is a ResponseWriter that discards the response.
 type nowhere struct{ header http.Header }
 
 func (w nowhere) Header() http.Header         { return w.header }
@@ -31,9 +31,9 @@ func benchRequest(id string) *http.Request {
 	return r.WithContext(tenancy.NewContext(r.Context(), &tenancy.Tenant{ID: 1, Slug: "a", Schema: "tenant_1"}))
 }
 
-// BenchmarkMiddleware is what a request waits for: the entry is in the queue. The writer writes
-// every 10,000 requests, to a real database, while the clock stands still; BenchmarkRows has both
-// at once.
+// BenchmarkMiddleware measures what a request waits for: putting the entry into the queue. The
+// writer writes to a real database after every 10,000 requests, while the timer is stopped.
+// BenchmarkRows measures both together.
 func BenchmarkMiddleware(b *testing.B) {
 	next := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	for _, c := range []struct {
@@ -74,7 +74,8 @@ func BenchmarkMiddleware(b *testing.B) {
 	})
 }
 
-// BenchmarkRows is a log from end to end: entries are recorded, chained, copied and committed.
+// BenchmarkRows measures a log from end to end: entries are recorded, chained, copied and
+// committed.
 func BenchmarkRows(b *testing.B) {
 	for _, tenants := range []int{1, 1000} {
 		for _, key := range []string{"", "key"} {

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzCanonical looks for JSON whose form is not its own form, means something else, or is not
-// JSON.
+// FuzzCanonical looks for JSON whose canonical form is not canonical, has another meaning, or is
+// not JSON.
 func FuzzCanonical(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `{"b":1,"a":[1.50,-0,1e3,1E-3,0.0e5]}`, `"\u0000\ud800\u2028\u00e9"`, `{"a":1,"a":2}`, `[[[[]]]]`, `1e399`, `{"\u0000":1,"\ufffd":2}`, ` null `,
@@ -38,7 +38,7 @@ func FuzzCanonical(f *testing.F) {
 	})
 }
 
-// FuzzFrame looks for files that are read as something that was never written, or at all.
+// FuzzFrame checks that a file is read only if it was written as it is.
 func FuzzFrame(f *testing.F) {
 	c, opened := newChain(newHasher(nil), 24311, ChainHead{}, entry{actor: "a"})
 	frame := appendFrame(

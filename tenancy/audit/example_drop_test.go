@@ -9,7 +9,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
-// A tenant's life, from its first step to its end. Nothing is dropped that cannot be logged.
+// The steps from the creation of a tenant to its drop are logged. A drop that cannot be logged is
+// refused.
 func ExampleLog_TenancyHooks() {
 	p, done := newPlatform(audit.Config{})
 	defer done()

@@ -9,7 +9,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
-// A tenant's own log, for the tenant. That it was exported is logged first.
+// Export writes the log of one tenant, for the tenant. The program logs the export first.
 func ExampleReader_Export() {
 	p, done := newPlatform(audit.Config{})
 	defer done()
@@ -23,7 +23,7 @@ func ExampleReader_Export() {
 	fmt.Println(n, "records,", err)
 	rows, err := csv.NewReader(strings.NewReader(out.String())).ReadAll()
 	orPanic(err)
-	for _, row := range rows[1:] { // behind the names
+	for _, row := range rows[1:] { // after the header
 		fmt.Println(row[4], row[5])
 	}
 

@@ -7,15 +7,15 @@ import (
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
-// A head that was kept on another machine finds that the newest rows are gone, though nothing in
-// the database tells of them.
+// A head that is kept on another machine reveals that the newest rows were removed, even if the
+// database has no trace of them.
 func ExampleReader_Heads() {
 	p, done := newPlatform(audit.Config{})
 	defer done()
 	ctx := context.Background()
 	orPanic(p.Log.Record(ctx, audit.Entry{Tenant: 1, Action: audit.Login, Actor: "ada"}))
 	orPanic(p.Log.Flush(ctx))
-	heads, err := p.reader().Heads(ctx) // to be kept elsewhere
+	heads, err := p.reader().Heads(ctx) // to be kept on another machine
 	orPanic(err)
 
 	_, err = p.Owner.Exec(ctx, "truncate audit_log, audit_heads")

@@ -8,8 +8,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
-// Code that names a tenant by hand is logged with its call site, and so is a statement that
-// PostgreSQL refuses.
+// The hooks log code that selects a tenant explicitly, with its call site, and statements without
+// the privilege.
 func ExampleLog_SchemaHooks() {
 	p, done := newPlatform(audit.Config{})
 	defer done()

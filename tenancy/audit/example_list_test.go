@@ -7,7 +7,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
-// A page of the newest entries, and the next one, for an API of the platform's own.
+// A page of the newest entries and the next page, for example for an API of the platform.
 func ExampleReader_List() {
 	p, done := newPlatform(audit.Config{})
 	defer done()

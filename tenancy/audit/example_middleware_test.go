@@ -10,14 +10,14 @@ import (
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
-// Writes and failures are logged, one of a hundred other requests, and no write is served that
-// could not be logged.
+// Writes, failures and one of a hundred other requests are logged. A write that cannot be logged is
+// not served.
 func ExampleLog_Middleware() {
 	p, done := newPlatform(audit.Config{})
 	defer done()
 
 	app := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		audit.SetActor(r.Context(), "ada") // once the session is known
+		audit.SetActor(r.Context(), "ada") // when the session is known
 		w.WriteHeader(http.StatusCreated)
 	})
 	h := p.Log.Middleware(app, audit.MiddlewareConfig{
@@ -27,7 +27,7 @@ func ExampleLog_Middleware() {
 
 	r := httptest.NewRequest(http.MethodPost, "http://schoola.example.com/students?token=secret", nil)
 	r.Header.Set("X-Request-Id", "req-1")
-	school := &tenancy.Tenant{ID: 1, Slug: "schoola", Schema: "tenant_1"} // put there by tenanthttp.Handler
+	school := &tenancy.Tenant{ID: 1, Slug: "schoola", Schema: "tenant_1"} // set by tenanthttp.Handler
 	h.ServeHTTP(httptest.NewRecorder(), r.WithContext(tenancy.NewContext(r.Context(), school)))
 
 	ctx := context.Background()

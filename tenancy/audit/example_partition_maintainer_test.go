@@ -8,7 +8,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
-// A year is kept. A program calls Maintain at its start and once a day.
+// The maintainer keeps one year. A program calls Maintain at its start and once a day.
 func ExamplePartitionMaintainer_Maintain() {
 	p, done := newPlatform(audit.Config{})
 	defer done()

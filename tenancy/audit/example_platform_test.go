@@ -11,7 +11,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
-// platform is what the examples run on: a database with the log's tables, and a tenant.
+// platform is the fixture of the examples: a database with the log's tables, and a tenant.
 type platform struct {
 	Owner   *pgxpool.Pool
 	Runtime *pgxpool.Pool

@@ -9,8 +9,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
-// While the log's table is away, entries go into files; the next log that has the directory writes
-// them.
+// While the log's table is unavailable, entries are written to files. The next log with the
+// directory writes them to the table.
 func ExampleSpillConfig() {
 	dir, err := os.MkdirTemp("", "spill-*")
 	orPanic(err)
@@ -33,7 +33,7 @@ func ExampleSpillConfig() {
 	orPanic(err)
 	log, err = audit.Open(ctx, p.DB, cfg)
 	orPanic(err)
-	orPanic(log.Close(ctx)) // tries before it ends, at the latest
+	orPanic(log.Close(ctx)) // at the latest, Close writes them
 	for e, err := range p.reader().All(ctx, audit.Filter{Tenants: []int64{1}}) {
 		orPanic(err)
 		fmt.Println(e.Action, e.Actor)

@@ -7,7 +7,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
-// Somebody with all rights in the database changes a row and removes another.
+// A superuser changes a row and removes another.
 func ExampleReader_VerifyAll() {
 	p, done := newPlatform(audit.Config{})
 	defer done()

@@ -10,7 +10,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
-// What must not be lost is written in the transaction of what it tells of: both are there, or
+// WriteTx writes an entry in the transaction of the work that it describes: both are committed, or
 // neither is.
 func ExampleLog_WriteTx() {
 	p, done := newPlatform(audit.Config{})

@@ -21,7 +21,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
-// fixture is a database with registry and log. The log is written in the public scope of the
+// fixture is a database with a registry and a log. The log is written in the public scope of the
 // runtime login.
 type fixture struct {
 	pg         *pgtest.DB
@@ -38,7 +38,7 @@ var shared = []migrate.Source{
 	{Name: "audit", FS: audit.Migrations(), Base: audit.MigrationBase},
 }
 
-// database is what a test gets a clone of: it has no rows. Clones share their roles.
+// database is the template of the tests' databases. It has no rows. Clones share their roles.
 var database = pgtest.Template{Build: build}
 
 func build(ctx context.Context, pg *pgtest.DB) error {
@@ -73,7 +73,7 @@ func setup(t testing.TB) *fixture {
 	return setupOn(t, database.New(t))
 }
 
-// setupAlone returns a fixture with roles of its own, for tests that make tenants.
+// setupAlone returns a fixture with its own roles, for tests that create tenants.
 func setupAlone(t testing.TB) *fixture {
 	t.Helper()
 	pg := pgtest.New(t)
@@ -105,7 +105,7 @@ func (f *fixture) pool(t testing.TB, user, password string) *pgxpool.Pool {
 	return pool
 }
 
-// open returns a log that is closed with the test.
+// open returns a log that is closed after the test.
 func (f *fixture) open(t testing.TB, cfg audit.Config) *audit.Log {
 	t.Helper()
 	l, err := audit.Open(t.Context(), f.db, cfg)
@@ -121,7 +121,7 @@ func closeLog(t testing.TB, l *audit.Log) {
 	require.NoError(t, l.Close(ctx))
 }
 
-// fill writes n entries of each of the tenants, in turns.
+// fill records n entries of each of the tenants, in turn.
 func (f *fixture) fill(t testing.TB, l *audit.Log, n int, tenants ...int64) {
 	t.Helper()
 	for i := range n {
@@ -138,7 +138,7 @@ func (f *fixture) fill(t testing.TB, l *audit.Log, n int, tenants ...int64) {
 	require.NoError(t, l.Flush(t.Context()))
 }
 
-// exec runs SQL as the superuser: what an attacker does who has everything.
+// exec runs SQL as the superuser, as an attacker with all privileges could.
 func (f *fixture) exec(t testing.TB, sql string, args ...any) int64 {
 	t.Helper()
 	tag, err := f.pg.Pool.Exec(t.Context(), sql, args...)
@@ -197,12 +197,12 @@ func (f *fixture) list(t testing.TB, filter audit.Filter) []audit.Record {
 	return all
 }
 
-// begin is a transaction that is rolled back with the test.
+// begin returns a transaction that is rolled back after the test.
 func begin(t *testing.T, pool *pgxpool.Pool) pgx.Tx {
 	t.Helper()
 	tx, err := pool.Begin(t.Context())
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = tx.Rollback(context.Background()) }) // may be over
+	t.Cleanup(func() { _ = tx.Rollback(context.Background()) }) // an error means that it has ended
 	return tx
 }
 

@@ -20,7 +20,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
-// manager returns one whose tenants have a table of notes and whose life is logged.
+// manager returns a manager whose tenants have a table of notes and whose hooks are the log's.
 func (f *fixture) manager(t testing.TB, l *audit.Log, approve tenancy.Approver) *tenancy.Manager {
 	t.Helper()
 	runner, err := migrate.New(f.owner, migrate.Config{
@@ -39,7 +39,7 @@ func (f *fixture) manager(t testing.TB, l *audit.Log, approve tenancy.Approver) 
 	return m
 }
 
-// actions are those of the log, but for its own, from the oldest on.
+// actions returns the actions of the log from the oldest on, except for the log's own.
 func (f *fixture) actions(t testing.TB, filter audit.Filter) (actions []string) {
 	t.Helper()
 	for _, r := range f.list(t, filter) {
@@ -71,7 +71,7 @@ func TestATenantsLifeIsLogged(t *testing.T) {
 	_, err = m.Drop(ctx, tenancy.DropParams{Slug: "acme", Actor: "ada", Token: request.Token})
 	require.NoError(t, err)
 
-	// The tenant is gone, and its log is not.
+	// The tenant is gone, and its log remains.
 	want := []string{
 		"create", "migration", "create", "create", "suspend", "activate", "domain_change",
 		"drop_requested", "drop_refused", "drop_approved", "drop_started", "drop_step", "drop_step", "drop_step", "drop_done",
@@ -119,12 +119,12 @@ func TestNothingIsDroppedThatCannotBeLogged(t *testing.T) {
 	f.exec(t, "alter table public.audit_log_away rename to audit_log")
 	_, err = m.Drop(t.Context(), params)
 	require.NoError(t, err)
-	require.NoError(t, l.Flush(t.Context())) // what could not be written meanwhile was recorded
+	require.NoError(t, l.Flush(t.Context())) // the refusals that could not be written were recorded
 	assert.Equal(t, 2, f.count(t, "action = 'drop_refused'"), "refusals are logged")
 	f.verify(t)
 }
 
-// school is two tenants, and a handle whose hooks are the log's.
+// school creates two tenants and returns a handle whose hooks are the log's.
 func (f *fixture) school(t testing.TB, l *audit.Log, hooks schemactx.Hooks) *schemactx.DB {
 	t.Helper()
 	for _, schema := range []string{"tenant_1", "tenant_2"} {
@@ -178,8 +178,8 @@ func TestSwitchesAndRefusedStatementsAreLogged(t *testing.T) {
 	f.verify(t)
 }
 
-// A log that writes through the handle that it watches does not log its own failures, which would
-// go on for ever.
+// A log that writes through the handle with its own hooks does not log its own failures. Otherwise
+// each failure would cause another one.
 func TestTheLogDoesNotLogItself(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -242,7 +242,7 @@ func TestMigrationsOfTheFleetAreLogged(t *testing.T) {
 		assert.Equal(t, "[3 4]", fmt.Sprint(got[0].Details["applied"]), got) {
 		assert.Zero(t, got[1].Tenant, got)
 	}
-	// Without the registry the schema has to do.
+	// Without the registry the entry has only the schema.
 	f.exec(t, "revoke select on tenants from "+f.roles.Public())
 	l.MigrateEvents(
 		t.Context(),

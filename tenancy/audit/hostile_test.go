@@ -19,8 +19,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
-// Who has the rights of a writer adds no row that would keep readers and maintainers from all
-// others.
+// A role with the rights of a writer cannot add a row that makes other rows unreadable for readers
+// and maintainers.
 func TestAWriterCannotMakeTheLogUnreadable(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -51,8 +51,8 @@ func TestAWriterCannotMakeTheLogUnreadable(t *testing.T) {
 	assert.Equal(t, "23514", stateOf(err), err)
 }
 
-// The year 1 begins later in UTC than in the east: what the table refuses must not get into a
-// batch.
+// The year 1 begins later in UTC than in zones to the east. A time that the table refuses must not
+// be part of a batch.
 func TestTheYearIsThatOfUTC(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -64,8 +64,8 @@ func TestTheYearIsThatOfUTC(t *testing.T) {
 	f.verify(t)
 }
 
-// What the program brings may panic: the request is logged, and its place in the queue is not kept
-// for ever.
+// A function of the configuration can panic. The request is logged, and its slot in the queue is
+// released.
 func TestAPanicOfTheConfigGivesThePlaceBack(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -93,7 +93,7 @@ func TestAPanicOfTheConfigGivesThePlaceBack(t *testing.T) {
 	}
 }
 
-// Losses are told of by the log also where no other entry comes behind them.
+// Dropped entries are logged even if no other entry follows.
 func TestTheLastLossIsLogged(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -115,8 +115,7 @@ func TestTheLastLossIsLogged(t *testing.T) {
 	f.verify(t)
 }
 
-// A request that must be logged, and is served for longer than Close may wait, is lost, and Close
-// says so.
+// A required request that is still served when Close times out is lost, and Close reports it.
 func TestARequestThatOutlivesCloseIsCounted(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -146,7 +145,7 @@ func TestARequestThatOutlivesCloseIsCounted(t *testing.T) {
 	assert.Equal(t, 0, s.Queued, "status %+v", s)
 }
 
-// Damaged segments are evidence: a later one does not take the name of one before it.
+// Damaged segments are evidence: a later one does not overwrite an earlier one.
 func TestDamagedSegmentsAreAllKept(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -167,7 +166,7 @@ func TestDamagedSegmentsAreAllKept(t *testing.T) {
 	}
 }
 
-// Who owns a directory may put files into it, whatever its mode is.
+// The owner of a directory can put files into it, whatever its mode is.
 func TestASpillDirectoryOfAnotherIsRefused(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
@@ -184,8 +183,8 @@ func TestASpillDirectoryOfAnotherIsRefused(t *testing.T) {
 	}
 }
 
-// Rows of a month that was removed may still be in a spill. They are kept, checked, and go with the
-// next maintenance.
+// Rows of a removed month may still be in a spill. They are written and verified, and the next
+// maintenance removes them.
 func TestRowsThatComeAfterTheirMonthWasRemovedGoToo(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -213,7 +212,7 @@ func TestRowsThatComeAfterTheirMonthWasRemovedGoToo(t *testing.T) {
 	f.verify(t)
 }
 
-// A month that is kept as evidence does not keep those behind it.
+// A month that is kept as evidence does not stop the removal of other months.
 func TestEvidenceDoesNotStopRetention(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -227,7 +226,7 @@ func TestEvidenceDoesNotStopRetention(t *testing.T) {
 	}
 	closeLog(t, l)
 	f.exec(t, "update public.audit_log set actor = 'eve' where month = '2026-01-01' and position = 2")
-	// Nor does a month that is far away get a partition, which everybody who writes could ask for.
+	// A distant month gets no partition, because every writer could otherwise create partitions.
 	f.exec(
 		t,
 		"insert into public.audit_log ("+rowColumns+") values ("+strings.Replace(
@@ -250,7 +249,7 @@ func TestEvidenceDoesNotStopRetention(t *testing.T) {
 	}
 }
 
-// What may follow a command without a space is the tenant's.
+// The text that follows the command may be data of the tenant, even without a space between them.
 func TestNothingOfAStatementIsLoggedButItsCommand(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -271,8 +270,8 @@ func TestNothingOfAStatementIsLoggedButItsCommand(t *testing.T) {
 	}
 }
 
-// A hook holds a connection, which may be the one that the writer waits for: it does not wait for
-// room for ever, and not shorter because a client has hung up.
+// A hook holds a connection, which may be the one that the writer waits for. So it waits for a free
+// slot only for a limited time, and not less if the client disconnects.
 func TestAHookDoesNotWaitForEver(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -286,7 +285,7 @@ func TestAHookDoesNotWaitForEver(t *testing.T) {
 	_, err = tx.Exec(t.Context(), "lock table public.audit_log in access exclusive mode")
 	require.NoError(t, err)
 	f.record(t, l, 1)
-	// or the test never ends
+	// otherwise the test does not end
 	l.SchemaHooks(schemactx.Hooks{}).SchemaSwitch(t.Context(), schemactx.SchemaSwitch{Schema: "tenant_1"})
 	s := l.Status()
 	assert.Equal(t, int64(1), s.Dropped, "status %+v", s)
@@ -306,7 +305,7 @@ func TestAHookDoesNotWaitForEver(t *testing.T) {
 	assert.Equal(t, 1, f.count(t, "action = 'explicit_switch'"), "switches are logged")
 }
 
-// Who may write rows may write any action.
+// A writer can write any action.
 func TestAnActionIsNoFormula(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

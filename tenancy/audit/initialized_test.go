@@ -13,7 +13,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
-// Everything that reads or writes the log says before Init that there is none.
+// Before Init, every function that reads or writes the log returns an error that says so.
 func TestBeforeInitEverythingSaysSo(t *testing.T) {
 	t.Parallel()
 	pg := pgtest.New(t)

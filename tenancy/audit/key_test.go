@@ -10,9 +10,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
-// forge writes a tenant's history anew, as who knows the algorithm and no key can: an owner who
-// takes the rows out, runs them through a log of its own, and puts them back in the place of the
-// others.
+// forge rewrites the history of a tenant as an owner without the key can: the owner removes the
+// rows, writes them through another log, and puts those in their place.
 func (f *fixture) forge(t *testing.T) {
 	t.Helper()
 	f.exec(t, "truncate public.audit_log, public.audit_heads, public.audit_ledger")
@@ -44,14 +43,14 @@ func TestWithAKeyNobodyWritesHistoryAnew(t *testing.T) {
 		assert.Error(t, report.Err(), "without the old key: %+v", report)
 	}
 	f.forge(t)
-	expectReport(t, reader(), audit.VerifyOptions{}) // without a key it cannot be seen
+	expectReport(t, reader(), audit.VerifyOptions{}) // without a key the forgery is not found
 	expectReport(t, reader(key, old, nil), audit.VerifyOptions{})
 	report, err = reader(key, old).VerifyAll(t.Context(), audit.VerifyOptions{})
 	assert.NoError(t, err, "a forged log: %+v", report)
 	assert.Len(t, report.Problems, 5, "a forged log: %+v", report)
 }
 
-// Heads that were kept elsewhere find what nothing in the database tells of.
+// Heads that are kept on another machine reveal the removal of rows and of their heads.
 func TestHeadsFromElsewhereFindWhatIsGone(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -69,10 +68,10 @@ func TestHeadsFromElsewhereFindWhatIsGone(t *testing.T) {
 	expectReport(t, f.reader, audit.VerifyOptions{Heads: heads})
 
 	f.exec(t, "delete from public.audit_log where position = 7; delete from public.audit_heads where position = 7")
-	f.verify(t) // the newest rows are gone, and what the database says of them
+	f.verify(t) // neither the newest rows nor their heads are there
 	expectReport(t, f.reader, audit.VerifyOptions{Heads: heads}, audit.Missing)
 
 	f.forge(t)
 	f.verify(t)
-	expectReport(t, f.reader, audit.VerifyOptions{Heads: heads}, audit.Missing, audit.Missing) // the whole chains
+	expectReport(t, f.reader, audit.VerifyOptions{Heads: heads}, audit.Missing, audit.Missing) // whole chains
 }

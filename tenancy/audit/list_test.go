@@ -23,12 +23,11 @@ func TestAListIsFilteredAndPaged(t *testing.T) {
 	l := f.open(t, audit.Config{})
 	begin := time.Now().Add(-time.Hour).Truncate(time.Second)
 	for i := range 30 {
-		// several at a time
 		require.NoError(t, l.Record(t.Context(), audit.Entry{
 			Tenant: int64(i%3 + 1),
 			Action: []audit.Action{audit.Login, audit.Backup}[i%2],
 			Actor:  []string{"ada", "grace"}[i%2],
-			// several at a time
+			// several entries have the same time
 			Time: begin.Add(
 				time.Duration(i/5) * time.Second,
 			),

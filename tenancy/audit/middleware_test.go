@@ -45,7 +45,7 @@ func answer(status int) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }
 }
 
-// requests returns what the middleware has logged.
+// requests returns the entries of the middleware.
 func (f *fixture) requests(t testing.TB, l *audit.Log) []audit.Record {
 	t.Helper()
 	require.NoError(t, l.Flush(t.Context()))
@@ -149,7 +149,7 @@ func TestAPanicIsLoggedAsAFailure(t *testing.T) {
 	}
 }
 
-// A client can send any X-Forwarded-For, and it counts only from a proxy.
+// A client can send any X-Forwarded-For; only that of a trusted proxy counts.
 func TestAnAddressIsBelievedFromProxiesAlone(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -166,7 +166,7 @@ func TestAnAddressIsBelievedFromProxiesAlone(t *testing.T) {
 		{"192.0.2.1:1", "203.0.113.9", "192.0.2.1", proxies},
 		{"10.0.0.1:1", "203.0.113.9", "10.0.0.1", nil},
 		{"10.0.0.1:1", "203.0.113.9", "203.0.113.9", proxies},
-		{"10.0.0.1:1", "127.0.0.1, 203.0.113.9", "203.0.113.9", proxies}, // what the client put in front
+		{"10.0.0.1:1", "127.0.0.1, 203.0.113.9", "203.0.113.9", proxies}, // the first address is the client's
 		{"10.0.0.1:1", "'; drop table audit_log; --", "10.0.0.1", proxies},
 		{"[::ffff:192.0.2.7]:1", "", "192.0.2.7", nil},
 		{"[fe80::1%eth0]:1", "", "fe80::1", nil},
@@ -225,7 +225,7 @@ func TestARequestIDIsTakenWhereItIsOne(t *testing.T) {
 func TestARequiredRequestIsNotServedUnlogged(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.exec(t, "alter table public.audit_log rename to audit_log_away") // nothing can be written
+	f.exec(t, "alter table public.audit_log rename to audit_log_away") // every write fails
 	l, err := audit.Open(t.Context(), f.db, audit.Config{QueueSize: 2, Overflow: audit.Drop, Linger: time.Millisecond})
 	require.NoError(t, err)
 	served := 0
@@ -264,7 +264,8 @@ func TestARequiredRequestIsNotServedUnlogged(t *testing.T) {
 	f.verify(t)
 }
 
-// A place in the queue is kept while a request is served, and given back even when it panics.
+// A required request has a slot in the queue while it is served. The slot is released even after a
+// panic.
 func TestRequestsBeingServedHaveTheirPlace(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -299,7 +300,7 @@ func TestRequestsBeingServedHaveTheirPlace(t *testing.T) {
 	f.verify(t)
 }
 
-// What the server's writer can do is there behind the middleware.
+// The capabilities of the server's ResponseWriter work behind the middleware.
 func TestTheWriterBelowIsReached(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -348,14 +349,14 @@ func TestTheWriterBelowIsReached(t *testing.T) {
 	assert.ErrorIs(t, err, http.ErrNotSupported)
 }
 
-// What a request costs the one who waits for it, without what the writer does meanwhile.
+// A request allocates at most three times. The writer's allocations are not counted.
 func TestARequestCostsThreeAllocationsAtMost(t *testing.T) {
 	f := setup(t)
-	l := f.open(t, audit.Config{QueueSize: 100_000, BatchSize: 100_000, Linger: time.Hour}) // nothing is written meanwhile
+	l := f.open(t, audit.Config{QueueSize: 100_000, BatchSize: 100_000, Linger: time.Hour}) // the writer does not run
 	h := l.Middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), audit.MiddlewareConfig{})
 	for id, most := range map[string]float64{"req-1": 2, "": 3} {
 		r, w := benchRequest(id), nowhere{http.Header{}}
-		// the queue's slice grows
+		// the slice of the queue grows
 		got := testing.AllocsPerRun(1000, func() { h.ServeHTTP(w, r) })
 		assert.LessOrEqual(t, got, most+0.5, "with the request id %q: %v allocations, want %v", id, got, most)
 	}

@@ -22,11 +22,11 @@ import (
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
-// server is a PostgreSQL of a test's own, which can be stopped and started again.
+// server is a PostgreSQL for one test that can be stopped and started again.
 type server struct {
 	dir     string
 	running *localpg.Server
-	port    atomic.Int64 // another one after each start
+	port    atomic.Int64 // changes with each start
 }
 
 func (s *server) start(t *testing.T) {
@@ -47,14 +47,14 @@ func (s *server) stop(t testing.TB) {
 	require.NoError(t, s.running.Stop(ctx))
 }
 
-// newServer starts a server. It skips where there are no binaries for one, as where the other tests
-// use a given server.
+// newServer starts a server. It skips the test without PostgreSQL binaries, for example if the
+// other tests use a given server.
 func newServer(t *testing.T) *server {
 	t.Helper()
-	pgtest.Version(t) // skips, or fails, where no server is to be had
+	pgtest.Version(t) // skips or fails without a server
 	dir, err := os.MkdirTemp("", "audit-outage-*")
 	require.NoError(t, err)
-	require.NoError(t, os.Chmod(dir, 0o755)) // PostgreSQL runs as another user when root starts it
+	require.NoError(t, os.Chmod(dir, 0o755)) // if root starts it, PostgreSQL runs as another user
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	s := &server{dir: filepath.Join(dir, "pg")}
 	s.start(t)
@@ -66,7 +66,7 @@ func newServer(t *testing.T) *server {
 	return s
 }
 
-// Stop PostgreSQL, requests go on, start it, every row is there.
+// PostgreSQL is stopped while requests go on. After its restart the log has every row.
 func TestAnOutageLosesNothing(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -76,7 +76,7 @@ func TestAnOutageLosesNothing(t *testing.T) {
 	require.NoError(t, build(t.Context(), pg))
 	admin.Close()
 
-	// The server has another port each time: the pool asks for it as it connects.
+	// The server has another port after each start: the pool reads it when it connects.
 	runtime := s.pool(t, "outage_runtime", "r")
 	roles, err := schemactx.NewRoleNames("outage")
 	require.NoError(t, err)
@@ -119,7 +119,7 @@ func TestAnOutageLosesNothing(t *testing.T) {
 	assert.Zero(t, st.Dropped, "status %+v", st)
 	s.stop(t)
 	requests(50)
-	closeLog(t, l) // while it is away
+	closeLog(t, l) // while the server is stopped
 	s.start(t)
 	l, err = audit.Open(t.Context(), db, audit.Config{Spill: audit.SpillConfig{Dir: dir}})
 	require.NoError(t, err)
@@ -135,11 +135,11 @@ func TestAnOutageLosesNothing(t *testing.T) {
 	}
 	assert.Equal(t, sent, found, "%d of %d requests are logged", found, sent)
 	report := expectReport(t, reader, audit.VerifyOptions{})
-	// the log that only replayed has begun none
+	// a log that only replays begins no chain
 	assert.Equal(t, 1, report.Chains, "%d chains", report.Chains)
 }
 
-// pool connects to the server wherever it is at the time.
+// pool returns a pool that connects to the current port of the server.
 func (s *server) pool(t *testing.T, user, password string) *pgxpool.Pool {
 	t.Helper()
 	cfg, err := pgxpool.ParseConfig(strings.Replace(s.running.TCPURL("postgres"), "//postgres:", "//"+user+":", 1))
@@ -183,7 +183,7 @@ func TestAKilledProcessLeavesItsSpillToTheNext(t *testing.T) {
 				f.exec(t, "alter table public.audit_log_away rename to audit_log")
 				o.Entries, o.Die, o.Batch = 0, die, batch
 				run(t, o)
-				run(t, o) // again, from the beginning
+				run(t, o) // again from the beginning
 				o.Entries, o.Die = 5, ""
 				run(t, o)
 				assert.Equal(t, 100, f.count(t, "actor = 'process'"), "rows of 100")
@@ -198,7 +198,7 @@ func TestAKilledProcessLeavesItsSpillToTheNext(t *testing.T) {
 	}
 }
 
-// writerURL is that of a login of its own.
+// writerURL creates a login with the rights of a writer and returns its URL.
 func (f *fixture) writerURL(t testing.TB) string {
 	t.Helper()
 

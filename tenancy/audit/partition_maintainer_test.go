@@ -11,7 +11,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
-// clock is a clock that a test moves.
+// clock is a clock that a test sets.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -69,10 +69,10 @@ func TestMonthsHavePartitionsAhead(t *testing.T) {
 	c.set("2026-12-01 00:00:00")
 	f.fill(t, l, 2, 1)
 	require.NoError(t, l.Write(t.Context(), audit.Entry{Tenant: 1, Action: audit.Export}))
-	c.set("2026-11-30 23:00:00") // backwards, over the end of a month
+	c.set("2026-11-30 23:00:00") // back to the previous month
 	f.fill(t, l, 2, 1)
 	require.NoError(t, l.Write(t.Context(), audit.Entry{Tenant: 1, Action: audit.Export}))
-	c.set("2031-05-01 00:00:00") // far ahead, where nobody has made a partition
+	c.set("2031-05-01 00:00:00") // far ahead, without a partition
 	f.fill(t, l, 2, 1)
 	closeLog(t, l)
 	var tables []string
@@ -103,7 +103,7 @@ func TestMonthsHavePartitionsAhead(t *testing.T) {
 	f.verify(t)
 }
 
-// What an entry says of its time is kept, but none is from the future.
+// An entry keeps its own time, unless that is in the future.
 func TestAnEntryHasItsOwnTime(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -144,7 +144,7 @@ func TestOldMonthsAreRemovedAndTheRestIsWhole(t *testing.T) {
 	}
 	heads, err := f.reader.Heads(t.Context())
 	require.NoError(t, err)
-	// of each month a process's, and the ledger's last
+	// per month the head of one process, and the last head of the ledger
 	assert.Len(t, heads, 4)
 
 	cfg := audit.PartitionMaintainerConfig{Keep: 1, Keys: [][]byte{key}}
@@ -160,7 +160,7 @@ func TestOldMonthsAreRemovedAndTheRestIsWhole(t *testing.T) {
 	require.NoError(t, err)
 	expectKinds(t, tenant)
 
-	// A month that was tampered with is evidence.
+	// A month with manipulated rows is kept as evidence.
 	f.exec(t, "update public.audit_log set actor = 'eve' where month = '2026-02-01' and tenant_id = 2 and seq = 3")
 	c.set("2026-04-15 12:00:00")
 	cfg.Clock = c.Now
@@ -180,8 +180,8 @@ func TestOldMonthsAreRemovedAndTheRestIsWhole(t *testing.T) {
 	closeLog(t, l)
 	f.verify(t)
 
-	// A month that somebody else removes is missed, also with a checkpoint that the key was not there
-	// for.
+	// Verification finds that another role has removed a month, even if there is a checkpoint that was
+	// made without the key.
 	f.exec(t, "drop table public.audit_log_2026_03")
 	found, err := f.reader.VerifyAll(t.Context(), audit.VerifyOptions{})
 	require.NoError(t, err)
@@ -193,7 +193,7 @@ func TestOldMonthsAreRemovedAndTheRestIsWhole(t *testing.T) {
 	assert.Error(t, found.Err(), "a forged checkpoint was believed")
 }
 
-// Several maintainers, and writers meanwhile.
+// Several maintainers run while entries are written.
 func TestKeepersDoNotDisturbEachOther(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

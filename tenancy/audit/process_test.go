@@ -16,26 +16,26 @@ import (
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
-// A test of a crash, and of several processes, runs this test binary once more.
+// A test of a crash, or of several processes, runs this test binary again.
 
-// processEnv is the variable with the order for such a process.
+// processEnv is the environment variable that contains the order of such a process.
 const processEnv = "PGTENANT_TEST_AUDIT"
 
-// order is what a process is to do.
+// order tells a process what to do.
 type order struct {
-	URL     string // of the database, as a writer
+	URL     string // of a writer's login
 	Dir     string // of the spill
 	Tenant  int64
-	Entries int // to be recorded
+	Entries int // the number of entries to record
 
-	// Die says where the process kills itself: "spilled" once all entries are in the spill; "replay"
-	// before the nth transaction that replays commits, "replayed" behind its commit and before the log
-	// hears of it. "": it closes the log.
+	// Die says where the process kills itself. "spilled": after all entries are in the spill.
+	// "replay": before the commit of a replayed transaction. "replayed": after that commit and before
+	// the log knows of it. "": nowhere; it closes the log.
 	Die   string
-	Batch int // that it dies at
+	Batch int // the number of transactions before the one that it dies at
 }
 
-// runProcess is the process.
+// runProcess runs the order and returns the exit code.
 func runProcess(text string) int {
 	var o order
 	err := json.Unmarshal([]byte(text), &o)
@@ -72,14 +72,14 @@ func (o order) run(ctx context.Context) error {
 	if o.Die == "spilled" {
 		die()
 	}
-	if o.Die != "" { // in the background
+	if o.Die != "" { // the replay runs in the background and kills the process
 		time.Sleep(time.Minute)
 		return fmt.Errorf("lived on")
 	}
 	return l.Close(ctx)
 }
 
-// deadly is a pool in which a process dies.
+// deadly is a pool in which the process kills itself.
 type deadly struct {
 	pool  *pgxpool.Pool
 	order order
@@ -112,7 +112,7 @@ func (tx *deadlyTx) Commit(ctx context.Context) error {
 	return err
 }
 
-// die is SIGKILL: nothing is closed, nothing is said to the server.
+// die kills the process with SIGKILL: it closes nothing and does not notify the server.
 func die() {
 	self, err := os.FindProcess(os.Getpid())
 	if err == nil {
@@ -124,7 +124,7 @@ func die() {
 	select {}
 }
 
-// start begins a process.
+// start starts a process with the order.
 func start(t testing.TB, o order) *exec.Cmd {
 	t.Helper()
 	text, err := json.Marshal(o)
@@ -136,7 +136,8 @@ func start(t testing.TB, o order) *exec.Cmd {
 	return cmd
 }
 
-// run expects a process to die, or not to.
+// run runs a process. It expects the process to be killed if o.Die is set, and to succeed
+// otherwise.
 func run(t testing.TB, o order) {
 	t.Helper()
 	cmd := start(t, o)

@@ -77,7 +77,7 @@ func TestFlushWaitsAsLongAsItsContext(t *testing.T) {
 	closeLog(t, l)
 }
 
-// Many record, flush and ask for the status at once, and the log is closed in the middle of it.
+// Goroutines record, flush and read the status concurrently, and the log is closed meanwhile.
 func TestEverythingAtOnce(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -114,7 +114,7 @@ func TestEverythingAtOnce(t *testing.T) {
 	f.verify(t)
 }
 
-// A log has one goroutine, and it ends with it. No other test runs meanwhile.
+// A log has one goroutine, which ends with the log. The test does not run in parallel with others.
 func TestNoGoroutineIsLeft(t *testing.T) {
 	f := setup(t)
 	l, err := audit.Open(t.Context(), f.db, audit.Config{})

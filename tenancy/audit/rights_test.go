@@ -20,8 +20,8 @@ const rowValues = `'2026-01-01', '10000000-0000-4000-8000-000000000000', 1, 1, 1
 
 const rowColumns = "month, chain, position, tenant_id, seq, at, action, actor, slug, schema_name, ip, request_id, details, hash"
 
-// What a role that is not the owner tries. Who may do it is said for writers and readers; tenants
-// and the runtime login may do nothing.
+// deeds are statements that a role other than the owner tries, and whether writers and readers may
+// run them. Tenants and the runtime login may run none of them.
 var deeds = []struct {
 	sql            string
 	writer, reader bool
@@ -112,7 +112,7 @@ func TestWritersAddRowsAndDoNothingElse(t *testing.T) {
 	f.verify(t)
 }
 
-// as runs a statement as a role, and undoes it.
+// as runs a statement as the role, in a transaction that is rolled back.
 func (f *fixture) as(t *testing.T, role, sql string) (err error) {
 	t.Helper()
 	tx := begin(t, f.pg.Pool)
@@ -123,7 +123,7 @@ func (f *fixture) as(t *testing.T, role, sql string) (err error) {
 	return err
 }
 
-// The functions that run with the owner's rights take the ledger forward, and not back.
+// The functions that run with the owner's rights can only advance the ledger.
 func TestTheLedgerOnlyGrows(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -131,7 +131,7 @@ func TestTheLedgerOnlyGrows(t *testing.T) {
 	for range 2 {
 		require.NoError(t, l.Write(t.Context(), audit.Entry{Tenant: 1, Action: audit.Export}))
 	}
-	for _, position := range []int{1, 2, 3, 5} { // 4 is the next
+	for _, position := range []int{1, 2, 3, 5} { // 4 is the next position
 		err := f.as(
 			t,
 			f.roles.Public(),
@@ -144,7 +144,7 @@ func TestTheLedgerOnlyGrows(t *testing.T) {
 	f.verify(t)
 }
 
-// A program that checks its rights at the start does not stumble over the log.
+// The granted rights pass the check that a program runs at its start.
 func TestTheGrantedRightsPassTheCheck(t *testing.T) {
 	t.Parallel()
 	f := setupAlone(t)
@@ -167,10 +167,10 @@ func TestGrantRefusesWhatMakesNoSense(t *testing.T) {
 	evil := `x"; drop table public.audit_log; --`
 	err := audit.Grant(t.Context(), f.owner, audit.Rights{Writers: []string{evil}})
 	assert.Equal(t, "42704", stateOf(err), err)
-	f.count(t, "true") // is there
+	f.count(t, "true") // the table still exists
 }
 
-// Who was a reader and is a writer now, or had more by hand, has what the call says.
+// Grant revokes rights that it does not give, from an earlier grant or given by hand.
 func TestGrantTakesWhatItDoesNotGive(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -187,7 +187,7 @@ func TestGrantTakesWhatItDoesNotGive(t *testing.T) {
 	}
 }
 
-// The migrations go down and up again, beside those of the registry.
+// The migrations can be undone and applied again, beside those of the registry.
 func TestTheMigrationsShareTheSharedSet(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -208,10 +208,10 @@ func TestTheMigrationsShareTheSharedSet(t *testing.T) {
 	f.verify(t)
 }
 
-// A login of its own writes through a plain pool.
+// A separate login writes through a plain pool.
 func TestALoginOfItsOwnWrites(t *testing.T) {
 	t.Parallel()
-	f := setupAlone(t) // the login stays as long as the roles do
+	f := setupAlone(t) // the login exists as long as the roles do
 	login := f.roles.Prefix() + "_audit"
 	f.exec(t, "create role "+login+" login password 'a'")
 	require.NoError(t, audit.Grant(t.Context(), f.owner, audit.Rights{Writers: []string{login}}))

@@ -14,7 +14,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
-// away makes the database refuse entries until it is called again.
+// away makes the database refuse entries until the returned function is called.
 func (f *fixture) away(t testing.TB) (back func()) {
 	t.Helper()
 	f.exec(t, "alter table public.audit_log rename to audit_log_away")
@@ -24,7 +24,7 @@ func (f *fixture) away(t testing.TB) (back func()) {
 	}
 }
 
-// spilled returns a directory with the spill of a process that is gone: batches of one entry each.
+// spilled returns a directory with the spill of a closed log, in batches of one entry each.
 func (f *fixture) spilled(t testing.TB, entries int) (dir string) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "spill")
@@ -36,7 +36,7 @@ func (f *fixture) spilled(t testing.TB, entries int) (dir string) {
 	return dir
 }
 
-// replay opens a log on the directory until there is nothing left.
+// replay opens a log on the directory and waits until the spill is empty.
 func (f *fixture) replay(t testing.TB, dir string) {
 	t.Helper()
 	l, err := audit.Open(t.Context(), f.db, audit.Config{Spill: audit.SpillConfig{Dir: dir}})
@@ -77,7 +77,7 @@ func TestASpillIsForItsOwnerAlone(t *testing.T) {
 	assert.Error(t, err, "a file was taken for a directory")
 }
 
-// Files that somebody has put there as links lead nowhere outside of the directory.
+// Links in the directory do not lead outside of it.
 func TestASpillStaysInItsDirectory(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -109,7 +109,7 @@ func TestADirectoryIsOneProcesss(t *testing.T) {
 	f.replay(t, dir)
 }
 
-// A process that is killed as it writes leaves a torn end.
+// A process that is killed while it writes leaves an incomplete last frame.
 func TestATornEndIsLeftOut(t *testing.T) {
 	t.Parallel()
 	for _, cut := range []int64{1, 7, 8, 9, 50} {
@@ -130,8 +130,8 @@ func TestATornEndIsLeftOut(t *testing.T) {
 	}
 }
 
-// What a disk has damaged is missing, found, and kept to be looked at; what comes behind it is
-// written.
+// A batch that the disk has damaged is not written, is reported as missing, and its file is kept.
+// The batches after it are written.
 func TestADamagedBatchIsLeftOutAndMissed(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -210,8 +210,8 @@ func TestASpillIsBounded(t *testing.T) {
 	f.verify(t)
 }
 
-// The first row of a process's chain says where that of the process before it ended: if all of that
-// one goes, it is missed.
+// The first row of a process's chain has the end of the previous process's chain. So the removal of
+// a whole chain is found.
 func TestAChainNamesTheOneBeforeIt(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

@@ -11,13 +11,13 @@ import (
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
-// Each case is what somebody does who may do everything in the database, and what is found of it.
-// There are entries of tenants 1 and 2 in the chain of a process, at positions 2 to 21 behind
-// log_opened, tenant 1 at the even ones, and three in the ledger of tenant 1, at 2 to 4.
+// tampers has changes by a superuser, and the problems that verification finds. The chain of a
+// process has entries of tenants 1 and 2 at positions 2 to 21, after log_opened, with tenant 1 at
+// the even ones. The ledger of tenant 1 has three entries, at 2 to 4.
 var tampers = map[string]struct {
 	sql    string
-	all    []audit.ProblemKind // by VerifyAll
-	tenant []audit.ProblemKind // by Verify of tenant 1
+	all    []audit.ProblemKind // found by VerifyAll
+	tenant []audit.ProblemKind // found by Verify of tenant 1
 }{
 	"nothing":           {"select 1", nil, nil},
 	"another actor":     {change("actor = 'eve'"), one(audit.Changed), one(audit.Changed)},
@@ -88,7 +88,7 @@ var tampers = map[string]struct {
 		`insert into public.audit_log select (l.month - interval '1 month')::date, chain, position, tenant_id, seq, at, action, actor, slug, schema_name, ip,
 			request_id, details, hash, received from public.audit_log l where tenant_id = 1 and position = 10`,
 		[]audit.ProblemKind{audit.Repeated, audit.Changed},
-		one(audit.Changed), // which of them is the right one the hash says
+		one(audit.Changed), // the hash tells which row is the original
 	},
 	"a row added at the end": {
 		`insert into public.audit_log select month, chain, 22, 1, 11, at, action, 'eve', slug, schema_name, ip, request_id, details, hash
@@ -113,12 +113,12 @@ func repeat(kind audit.ProblemKind, n int) (kinds []audit.ProblemKind) {
 	return kinds
 }
 
-// change changes one row of tenant 1.
+// change returns SQL that changes one row of tenant 1.
 func change(set string) string {
 	return "update public.audit_log set " + set + " where tenant_id = 1 and position = 10"
 }
 
-// swap exchanges the places of two rows of tenant 1.
+// swap returns SQL that exchanges the positions of two rows of tenant 1.
 func swap(a, b int) string {
 	return fmt.Sprintf(
 		`create temporary table taken on commit drop as select * from public.audit_log where tenant_id = 1 and position in (%[1]d, %[2]d) and seq <> position;
@@ -156,7 +156,7 @@ func TestTamperingIsFound(t *testing.T) {
 	}
 }
 
-// Who is known to have lost a row is named, and where.
+// A problem has the tenant and the position of the row, if they are known.
 func TestAProblemSaysWhoseAndWhere(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -181,6 +181,6 @@ func TestAProblemSaysWhoseAndWhere(t *testing.T) {
 	}
 	other, err := f.reader.Verify(t.Context(), 3)
 	require.NoError(t, err)
-	expectKinds(t, other, audit.Missing) // whose it was cannot be seen without reading all
+	expectKinds(t, other, audit.Missing) // without reading all rows the tenant is not known
 	assert.Equal(t, int64(audit.UnknownTenant), other.Problems[0].Tenant, other.Problems)
 }

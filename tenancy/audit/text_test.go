@@ -16,7 +16,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
-// Texts that somebody may send to break the log, or to get out of it.
+// hostile has texts that a client could send to damage or escape the log.
 var hostile = []string{
 	"",
 	"a\x00b",
@@ -97,7 +97,7 @@ func TestNoTextBreaksTheLog(t *testing.T) {
 	assert.Contains(t, sheet.String(), ",'=cmd", "a formula is in the export")
 }
 
-// The same through a spill, which has another way to the database.
+// The same texts through a spill, which uses another path to the database.
 func TestNoTextBreaksTheSpill(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -167,7 +167,7 @@ func TestDetailsAreKeptAsTheyAre(t *testing.T) {
 	assert.Equal(t, 1, f.count(t, "details->>'truncated_text' like '{\"v\":\"xxx%'"),
 		"of 10 MB the beginning is not there")
 	assert.Equal(t, 21, f.count(t, "tenant_id = 1"), "rows")
-	// the number that is too large, what is too deep, and what is too long
+	// a number that is too large, a value that is nested too deeply, and one that is too long
 	assert.Equal(t, 3, f.count(t, "details ? 'truncated_bytes'"), "are cut")
 	f.verify(t)
 }

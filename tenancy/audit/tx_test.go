@@ -29,7 +29,7 @@ func TestAnEntryIsThereWithItsTransactionAlone(t *testing.T) {
 			return l.WriteTx(t.Context(), tx, e)
 		}))
 	}
-	public := schemactx.NewPublicContext(t.Context()) // of the program, in the public scope
+	public := schemactx.NewPublicContext(t.Context()) // a transaction of the program in the public scope
 	require.NoError(t, f.db.InTx(public, func(tx pgx.Tx) error { return l.WriteTx(public, tx, e) }))
 	assert.Equal(t, 5, f.count(t, "tenant_id = 1 and action = 'export'"), "rows")
 	report := f.verify(t)

@@ -14,8 +14,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// Every role can take every advisory lock: no operation on a tenant, nor its migrations, nor a
-// set-up, waits for one that another tenant has taken.
+// Every role can take every advisory lock. No operation on a tenant, no migration and no set-up
+// waits for an advisory lock that a tenant has taken.
 func TestAdvisoryLocksThatATenantTakesHoldUpNoOperation(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)

@@ -18,8 +18,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// BenchmarkMemory backs up a large tenant in a process of its own, and reports how far its resident
-// memory, at its peak, was above what it had before the first backup.
+// BenchmarkMemory backs up a large tenant in a process of its own. It reports the peak of the
+// process's resident memory above the value before the first backup.
 //
 //	go test -run '^$' -bench Memory -benchtime 1x -timeout 30m ./tenancy/backup -backup-mb 1024
 func BenchmarkMemory(b *testing.B) {
@@ -57,7 +57,7 @@ func BenchmarkMemory(b *testing.B) {
 	}
 }
 
-// backUpAndMeasure is the process.
+// backUpAndMeasure is the code of that process.
 func backUpAndMeasure(b *testing.B) {
 	pool, err := pgxpool.New(b.Context(), os.Getenv(killURL))
 	require.NoError(b, err)

@@ -16,12 +16,12 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// restoreNameEnv is the variable with the archive that the process of BenchmarkRestoreMemory
-// restores.
+// restoreNameEnv is the environment variable that names the archive which the process of
+// BenchmarkRestoreMemory restores.
 const restoreNameEnv = "PGTENANT_TEST_RESTORE_NAME"
 
-// BenchmarkRestoreMemory restores a large tenant in a process of its own, and reports how far its
-// resident memory, at its peak, was above what it had before.
+// BenchmarkRestoreMemory restores a large tenant in a process of its own. It reports the peak of
+// the process's resident memory above the value before the restore.
 //
 //	go test -run '^$' -bench RestoreMemory -benchtime 1x -timeout 30m ./tenancy/backup -backup-mb 1024
 func BenchmarkRestoreMemory(b *testing.B) {
@@ -63,7 +63,7 @@ func BenchmarkRestoreMemory(b *testing.B) {
 	}
 }
 
-// restoreAndMeasure is the process.
+// restoreAndMeasure is the code of that process.
 func restoreAndMeasure(b *testing.B) {
 	pool, err := pgxpool.New(b.Context(), os.Getenv(killURL))
 	require.NoError(b, err)

@@ -16,7 +16,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// pupils are migrations of a school: three tables, two foreign keys, and an index beside the
+// pupils are the migrations of a school: three tables, two foreign keys, and an index besides the
 // primary keys.
 var pupils = migrate.Source{Name: "pupils", FS: fstest.MapFS{"00001_pupils.sql": {Data: []byte(`-- +goose Up
 create table classes (id int primary key, name text not null);
@@ -29,12 +29,13 @@ const fillPupils = `insert into classes select n, 'class ' || n from generate_se
 	insert into pupils (class, name, born, note) select 1 + n %% 100, 'pupil ' || n, date '2000-01-01' + (n %% 5000)::int, md5(n::text) || md5((n + 1)::text) from generate_series(1, %[1]d) n;
 	insert into marks (pupil, mark, at) select 1 + n %% %[1]d, (n %% 60) / 10.0, timestamptz '2020-01-01Z' + n * interval '1 second' from generate_series(1, %[1]d) n`
 
-// BenchmarkRestore compares a whole restore, with its verification, with what COPY FROM takes to
-// load the same CSV into a schema made by the same migrations, as psql's \copy would: the same
-// rows, keys and indexes, in the same run, in turns. copy/restore is the throughput that is left: 1
-// is that of COPY. "keys" has three tables with foreign keys, of -backup-rows rows twice and a
-// hundred, and plain/restore for COPY without these keys; "table" has one table without, of as many
-// rows, where nothing of the verification can be done meanwhile. With -short they are 10,000.
+// BenchmarkRestore compares a whole restore, including its verification, with COPY FROM. COPY FROM
+// loads the same CSV into a schema that the same migrations have created, as psql's \copy would:
+// the same rows, keys and indexes, in the same run, in turns. copy/restore is the relative
+// throughput of the restore: 1 is that of COPY. "keys" has three tables with foreign keys: two of
+// -backup-rows rows and one of a hundred. It also reports plain/restore, for COPY without these
+// keys. "table" has one table without foreign keys and with as many rows, so that no verification
+// can run in parallel with the load. With -short the tables have 10,000 rows.
 func BenchmarkRestore(b *testing.B) {
 	rows := *benchRows
 	if testing.Short() {
@@ -81,7 +82,7 @@ func benchRestore(b *testing.B, source migrate.Source, fill string, tables []str
 	}
 }
 
-// copyIn makes a tenant and loads the CSV of an archive into it as psql would.
+// copyIn creates a tenant and loads the CSV of an archive into it as psql would.
 func (f *fixture) copyIn(b *testing.B, name, slug string, tables []string, before string) time.Duration {
 	b.Helper()
 	tenant := f.create(b, slug)

@@ -33,8 +33,8 @@ func (s *altered) Open(ctx context.Context, name string) (io.ReadCloser, error) 
 	return s.Dir.Open(ctx, name)
 }
 
-// Each byte of an archive has a bit flipped, which is in turn each of the eight: what tar, zstd,
-// JSON and age do not notice, the hash does.
+// In each byte of an archive one bit is flipped, each of the eight bits in turn. The hash detects
+// what tar, zstd, JSON and age do not notice.
 func TestNoFlippedBitPassesACheck(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
@@ -85,7 +85,7 @@ func TestNoFlippedBitPassesACheck(t *testing.T) {
 			}
 			refused("a byte too many", append(slices.Clip(content), 0))
 			refused("twice", slices.Concat(content, content))
-			const block = 512 // of tar
+			const block = 512 // the block size of tar
 			for i := block; i+2*block <= len(content); i += block {
 				swapped := slices.Clone(content)
 				copy(swapped[i:], content[i-block:i])
@@ -139,7 +139,7 @@ func TestACheckComparesWhatTheReceiptSays(t *testing.T) {
 	assert.Equal(t, info.Rows, m.Rows())
 }
 
-// What no receipt says is known from the rows themselves.
+// A check counts the rows in the archive itself, without a receipt.
 func TestACheckCountsTheRows(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)

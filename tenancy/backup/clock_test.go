@@ -19,7 +19,7 @@ import (
 
 const year = 365 * 24 * time.Hour
 
-// future makes a backup of tenant 1 that says that it was taken in a year.
+// future makes a backup of tenant 1 with a time that is a year ahead, and returns its name.
 func (f *fixture) future(t testing.TB) string {
 	t.Helper()
 	at := time.Now().Add(year)
@@ -61,7 +61,7 @@ func TestABackupOfTheFutureCountsForNothingAndStays(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, map[string]time.Time{tenants[0].Schema: at}, last)
 
-	// Where there is nothing else, a drop says why it is refused.
+	// If there is no other backup, the error of the drop names the reason.
 	require.NoError(t, f.dir.Delete(t.Context(), own))
 	guarded, err := tenancy.New(f.owner, tenancy.Config{Migrator: f.runner, Roles: f.roles, Drop: tenancy.DropConfig{
 		Enabled: true, Backups: backup.Freshness{Store: f.dir},
@@ -74,7 +74,7 @@ func TestABackupOfTheFutureCountsForNothingAndStays(t *testing.T) {
 	assert.ErrorContains(t, err, "in the future")
 }
 
-// A receipt may lie about the time that its name has.
+// The time in a receipt may be wrong although the time in the backup's name is right.
 func TestAReceiptOfTheFutureHidesNoBackup(t *testing.T) {
 	t.Parallel()
 	f, tenants := scheduled(t, 1)
@@ -121,8 +121,8 @@ func TestASlotALeaseOrAnEndInTheFutureStopsNothing(t *testing.T) {
 	}
 }
 
-// Processes whose clocks differ go by the server's: each tenant is backed up once, and nothing is
-// removed by its age.
+// Processes with different clocks use the server's clock: each tenant is backed up once, and
+// nothing is removed because of its age.
 func TestAProcessWithAWrongClockDeletesNothingAndRepeatsNothing(t *testing.T) {
 	t.Parallel()
 	for name, off := range map[string]time.Duration{"ahead": year, "behind": -year} {
@@ -167,8 +167,8 @@ func TestAProcessWithAWrongClockDeletesNothingAndRepeatsNothing(t *testing.T) {
 	}
 }
 
-// The store knows what the table of runs does not: that an archive is gone, and that one was made
-// by hand.
+// Two facts are only in the store, and not in the table of runs: that an archive was deleted, and
+// that one was made by hand.
 func TestLastBackupsAreThoseOfTheStore(t *testing.T) {
 	t.Parallel()
 	f, tenants := scheduled(t, 1)
@@ -189,7 +189,7 @@ func TestLastBackupsAreThoseOfTheStore(t *testing.T) {
 	assert.False(t, strings.Contains(info.Name, s.Name))
 }
 
-// The server's clock was set back by less than what counts as the future.
+// The server's clock was set back, by less than what counts as the future.
 func TestARunNeverRemovesWhatItHasJustMade(t *testing.T) {
 	t.Parallel()
 	f, _ := scheduled(t, 1)

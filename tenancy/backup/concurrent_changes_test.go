@@ -42,7 +42,7 @@ func TestATenantThatIsDroppedMeanwhileHasNoBackup(t *testing.T) {
 			})
 			dropped <- err
 		}()
-		for { // until the registry says so
+		for { // until the status is dropping
 			now, err := f.tenants.ByID(t.Context(), tenant.ID)
 			if errors.Is(err, tenancy.ErrNotFound) || err == nil && now.Status == tenancy.Dropping {
 				return
@@ -96,8 +96,8 @@ func TestATenantWhoseSchemaIsRenamedMeanwhileHasNoBackup(t *testing.T) {
 	}
 }
 
-// A table that is made, dropped or altered between being found and being locked is none of the
-// backup's trouble.
+// A table that is created, dropped or altered between the moments when it is found and locked does
+// not disturb the backup.
 func TestTablesThatComeAndGoAreNoTrouble(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
@@ -119,7 +119,7 @@ func TestTablesThatComeAndGoAreNoTrouble(t *testing.T) {
 	}()
 	for range 10 {
 		_, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
-		var drift *backup.DriftError // it was there, and is of no migration
+		var drift *backup.DriftError // the table existed, and no migration creates it
 		assert.True(t, err == nil || errors.As(err, &drift) || errors.Is(err, backup.ErrChanged), err)
 	}
 	close(stop)
@@ -174,8 +174,8 @@ func TestATableThatIsBeingAlteredIsWaitedForAsLongAsIsAllowed(t *testing.T) {
 	f.expectNothing(t, tenant)
 }
 
-// An erasure certifies that nothing is left, after it has looked: what is still being made then is
-// not to appear afterwards.
+// An erasure certifies that nothing is left. A file that is still being written during its last
+// check must not appear afterwards.
 func TestWhatIsMadeOfATenantThatIsErasedMeanwhileIsNotLeft(t *testing.T) {
 	t.Parallel()
 	for _, when := range []string{

@@ -13,8 +13,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// builtConcurrently are migrations that build indexes concurrently, with a table's rows before and
-// behind them.
+// builtConcurrently are migrations that build indexes concurrently. Migrations of the table come
+// before and after them.
 var builtConcurrently = migrate.Source{Name: "built", FS: fstest.MapFS{
 	"00001_a.sql": {Data: []byte("-- +goose Up\ncreate table t (id int, s text);\n-- +goose Down\ndrop table t;\n")},
 	"00002_b.sql": {Data: []byte("-- +goose NO TRANSACTION\n-- +goose Up\ncreate index concurrently t_s on t (s);\n" +
@@ -22,8 +22,8 @@ var builtConcurrently = migrate.Source{Name: "built", FS: fstest.MapFS{
 	"00003_c.sql": {Data: []byte("-- +goose Up\nalter table t add column n int;\n-- +goose Down\nalter table t drop column n;\n")},
 }}
 
-// While a session holds a snapshot for longer than anything waits for a lock, tenants are made,
-// backed up, restored and cloned.
+// Tenants are created, backed up, restored and cloned while a session holds a snapshot for longer
+// than the lock timeout.
 func TestIndexesThatAreBuiltConcurrentlyDoNotWaitForOtherSessions(t *testing.T) {
 	t.Parallel()
 	f := setup(t, builtConcurrently)
@@ -65,7 +65,7 @@ func TestIndexesThatAreBuiltConcurrentlyDoNotWaitForOtherSessions(t *testing.T) 
 	}
 }
 
-// A create that was interrupted while an index was built goes on, and makes the index again.
+// A create that was interrupted during the build of an index continues, and builds the index again.
 func TestResumeMakesAHalfMadeIndexAgain(t *testing.T) {
 	t.Parallel()
 	broken := fstest.MapFS{}

@@ -161,7 +161,7 @@ func TestADirectoryIsSweptOfWhatWasNeverCommitted(t *testing.T) {
 	require.NoError(t, late.Commit())
 	stopped := create("1-a/stopped.tar")
 	removed, err = dir.Sweep(t.Context(), "", time.Now().Add(time.Hour))
-	// that of 12-a, and this one
+	// the unfinished files of 12-a and of this upload
 	assert.NoError(t, err, "removed %q", removed)
 	assert.Len(t, removed, 2)
 	assert.Error(t, stopped.Commit(), "what was swept became a file")

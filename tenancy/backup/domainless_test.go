@@ -10,7 +10,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// A tenant without a domain comes back without one, and a clone needs none.
+// A tenant without a domain is restored without one, and a clone needs none.
 func TestATenantWithoutADomainIsRestoredAndCloned(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)

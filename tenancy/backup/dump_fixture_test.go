@@ -16,7 +16,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// tool returns the path of one of PostgreSQL's programs.
+// tool returns the path of a PostgreSQL program.
 func tool(t testing.TB, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
@@ -30,8 +30,8 @@ func tool(t testing.TB, name string) string {
 	return ""
 }
 
-// dumpable returns a fixture with a tenant that pg_dump can dump. Where this machine's pg_dump is
-// older than the server, as on the legs of newer servers, it sees the refusal and skips the test.
+// dumpable returns a fixture with a tenant that pg_dump can dump. If the installed pg_dump is older
+// than the server, it checks the refusal and skips the test.
 func dumpable(t testing.TB) (*fixture, string) {
 	t.Helper()
 	tool(t, "pg_dump")
@@ -50,7 +50,7 @@ func dumpable(t testing.TB) (*fixture, string) {
 	return f, schema
 }
 
-// program writes a shell script that is to be run as pg_dump.
+// program writes a shell script that the test runs as pg_dump.
 func program(t testing.TB, script string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "pg_dump")
@@ -58,11 +58,11 @@ func program(t testing.TB, script string) string {
 	return path
 }
 
-// saysNewest is for programs that are asked for their version first.
+// saysNewest is the start of a script that reports a very new version.
 const saysNewest = `if [ "$1" = --version ]; then echo "pg_dump (PostgreSQL) 99.1"; exit 0; fi
 `
 
-// client runs a program of PostgreSQL on a database, as its administrator, and expects success.
+// client runs a PostgreSQL program as the administrator of a database, and expects success.
 func client(t testing.TB, stdin []byte, name string, args ...string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), tool(t, name), args...)
@@ -71,7 +71,7 @@ func client(t testing.TB, stdin []byte, name string, args ...string) {
 	require.NoError(t, err, "%s: %v: %s", name, err, out)
 }
 
-// content is what notes and tags hold in a database.
+// content returns the rows of notes and tags in a database.
 func content(t testing.TB, db *pgtest.DB, schema string) string {
 	t.Helper()
 	rows, err := db.Pool.Query(t.Context(), "select coalesce(string_agg(x::text, ' ' order by x), '') from "+schema+
@@ -83,7 +83,7 @@ func content(t testing.TB, db *pgtest.DB, schema string) string {
 	return texts[0] + " | " + texts[1]
 }
 
-// fullStore is one whose disk is full after some bytes.
+// fullStore is a store whose disk is full after room bytes.
 type fullStore struct {
 	*backup.Dir
 	room int

@@ -70,7 +70,7 @@ func TestRowsOfOneTableComeBackFromADump(t *testing.T) {
 func TestADumpHasOneTenantAlone(t *testing.T) {
 	t.Parallel()
 	f, schema := dumpable(t)
-	// Names that a pattern of pg_dump could take for the tenant's.
+	// Other schemas have names that a pattern of pg_dump could match.
 	for _, other := range []string{schema + "0", strings.Replace(schema, "_", "x", 1), "x" + schema} {
 		f.exec(t, "public", `create schema "`+other+`"; create table "`+other+`".theirs (body text); insert into "`+other+
 			`".theirs values ('secret')`)
@@ -183,7 +183,7 @@ func TestAToolThatStopsLeavesNothing(t *testing.T) {
 }
 
 func TestAToolGetsWhatItNeedsAndNothingElse(t *testing.T) {
-	t.Setenv("PGHOSTADDR", "192.0.2.1") // pgx does not know it, pg_dump would follow it
+	t.Setenv("PGHOSTADDR", "192.0.2.1") // pgx ignores it, pg_dump would use it
 	t.Setenv("OUR_OWN_SECRET", "x")
 	f := setup(t, notes)
 	f.create(t, "north")
@@ -247,7 +247,7 @@ func TestTenantsThatCannotBeDumpedAreRefused(t *testing.T) {
 	f.expectEmpty(t)
 }
 
-// read returns a file of the fixture's directory.
+// read returns the content of a file in the fixture's directory.
 func (f *fixture) read(t testing.TB, name string) []byte {
 	t.Helper()
 	file, err := f.dir.Open(t.Context(), name)

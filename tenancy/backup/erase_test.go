@@ -20,7 +20,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// token asks for a drop.
+// token requests a drop and returns the parameters of an erasure.
 func (f *fixture) token(t testing.TB, slug string) backup.EraseParams {
 	t.Helper()
 	r, err := f.tenants.RequestDrop(t.Context(), slug, "ada")
@@ -28,7 +28,7 @@ func (f *fixture) token(t testing.TB, slug string) backup.EraseParams {
 	return backup.EraseParams{DropParams: tenancy.DropParams{Slug: slug, Actor: "ada", Token: r.Token}}
 }
 
-// logs is a holder of rows that stay.
+// logs is an eraser that keeps rows.
 var logs = backup.EraserFunc(func(_ context.Context, d backup.EraseData) (backup.EraseResult, error) {
 	return backup.EraseResult{
 		Removed: []backup.CertifiedItem{{What: "addresses in the access log"}},
@@ -39,7 +39,7 @@ var logs = backup.EraserFunc(func(_ context.Context, d backup.EraseData) (backup
 	}, nil
 })
 
-// backedUp makes tenants of which the first has a backup and a file that is none.
+// backedUp creates n tenants. The first one has a backup and a file that is no backup.
 func backedUp(t testing.TB, n int) (*fixture, tenancy.Tenant, backup.Info) {
 	t.Helper()
 	f, tenants := scheduled(t, n)
@@ -57,7 +57,7 @@ func TestAnErasedTenantIsGoneAndCertified(t *testing.T) {
 	other, err := f.service(t, backup.Config{}).Backup(t.Context(), "t2", backup.BackupOptions{})
 	require.NoError(t, err)
 	unfinished, err := f.dir.Create(t.Context(), f.own(t)+
-		"1-t1/half.tar") // by a process that was killed, or is still at it
+		"1-t1/half.tar") // by a process that was killed or is still running
 	require.NoError(t, err)
 	_, err = unfinished.Write([]byte("rows of the tenant"))
 	require.NoError(t, err)
@@ -117,7 +117,7 @@ func TestArchivesThatAreKeptGoWhenTheirTimeIsOver(t *testing.T) {
 	}
 	f.exec(t, "public", "update public.backup_erasures set archives_until = now() - interval '1 second'")
 	require.NoError(t, expectDone(t, f.schedule(t, backup.Config{}, backup.ScheduleConfig{}),
-		backup.ScheduleReport{})) // the schedule does it
+		backup.ScheduleReport{})) // the schedule removes it
 	f.expectEmpty(t)
 	removed, err = s.PruneErased(t.Context())
 	require.NoError(t, err)
@@ -147,15 +147,15 @@ func TestARefusedErasureChangesNothing(t *testing.T) {
 	}
 }
 
-// The note of an erasure is made before its drop is refused, and stays where the drop of others has
-// begun.
+// An erasure is recorded before its drop is refused. If the drop of another request has begun, the
+// record stays.
 func TestARefusedErasureTakesNothingFromTheDropOfOthers(t *testing.T) {
 	t.Parallel()
 	f, tenant, _ := backedUp(t, 1)
 	s := f.service(t, backup.Config{})
 	before := f.objects(t)
 	p := f.token(t, "t1")
-	f.exec(t, "public", "update public.tenants set status = 'dropping'") // a drop has stopped
+	f.exec(t, "public", "update public.tenants set status = 'dropping'") // a drop has stopped midway
 	eve := backup.EraseParams{DropParams: tenancy.DropParams{Slug: "t1", Actor: "eve", Token: "guessed"}}
 	_, err := s.Erase(t.Context(), eve)
 	assert.ErrorIs(t, err, tenancy.ErrDropToken)
@@ -174,7 +174,7 @@ func TestARefusedErasureChangesNothingOfAnother(t *testing.T) {
 	t.Parallel()
 	f, _, _ := backedUp(t, 1)
 	meddle := func(ctx context.Context, e tenancy.DropEvent) {
-		if e.Phase == tenancy.DropDone && e.Actor == "ada" { // the note is what eve has made of it
+		if e.Phase == tenancy.DropDone && e.Actor == "ada" { // the record has eve's changes
 			_, err := f.pg.Pool.Exec(ctx, "update public.backup_erasures set actor = 'eve', keep_archives = '0'")
 			require.NoError(t, err)
 		}
@@ -208,7 +208,7 @@ func TestAnErasureThatStoppedGoesOnWithoutAToken(t *testing.T) {
 	s := f.service(t, backup.Config{Erasers: []backup.Eraser{logs}})
 	c, err := s.Erase(t.Context(), backup.EraseParams{DropParams: tenancy.DropParams{Slug: "t1", Actor: "eve"}})
 	require.NoError(t, err)
-	if c.Actor != "ada" || !strings.Contains(c.Text(), info.Name) { // which went in the first attempt
+	if c.Actor != "ada" || !strings.Contains(c.Text(), info.Name) { // the first attempt removed it
 		t.Errorf("certificate\n%s", c.Text())
 	}
 }
@@ -224,7 +224,7 @@ func TestAnErasureIsFinishedBesideANewTenantOfItsName(t *testing.T) {
 	next := f.create(t, "t1")
 	s := f.service(t, backup.Config{})
 	_, err = s.Erase(t.Context(), backup.EraseParams{DropParams: tenancy.DropParams{Slug: "t1", Actor: "ada"}})
-	assert.ErrorIs(t, err, tenancy.ErrDropToken) // it is the new one's slug
+	assert.ErrorIs(t, err, tenancy.ErrDropToken) // the slug belongs to the new tenant
 	done, err := s.ResumeErasures(t.Context())
 	require.NoError(t, err)
 	if assert.Len(t, done, 1, "finished") {
@@ -277,7 +277,7 @@ func TestAKilledErasureGoesOn(t *testing.T) {
 	f.expectEmpty(t)
 }
 
-// eraseAndDie is a process that is killed when the tenant and its first file are gone.
+// eraseAndDie runs in a process that is killed after the tenant and its first file are gone.
 func eraseAndDie(t *testing.T) {
 	pool, err := pgxpool.New(t.Context(), os.Getenv(killURL))
 	require.NoError(t, err)
@@ -295,7 +295,7 @@ func eraseAndDie(t *testing.T) {
 	t.Fatalf("not killed: %v", err)
 }
 
-// deadly is a store in which something happens after the first file was deleted.
+// deadly is a store that calls a function after the first file was deleted.
 type deadly struct {
 	*backup.Dir
 	after func()
@@ -309,8 +309,8 @@ func (d *deadly) Delete(ctx context.Context, name string) error {
 	return err
 }
 
-// A process that is killed between its commit and its last look at the tenant leaves an archive
-// behind the erasure.
+// A process that is killed between its commit and its last check of the tenant leaves an archive of
+// an erased tenant.
 func TestWhatWasCommittedBehindAnErasureIsRemovedADayLater(t *testing.T) {
 	t.Parallel()
 	f, _, _ := backedUp(t, 1)

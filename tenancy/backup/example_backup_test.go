@@ -7,7 +7,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// A backup is one when it has been read back from the store.
+// A backup counts only after it has been read back from the store.
 func ExampleService_Backup() {
 	p, done := newPlatform()
 	defer done()

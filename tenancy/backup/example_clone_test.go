@@ -7,7 +7,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// A copy of a tenant to try things out with, without the addresses of real people.
+// A clone is a copy of a tenant for trials, here without the addresses of real people.
 func ExampleService_Clone() {
 	s, done := openNorth()
 	defer done()

@@ -11,13 +11,13 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// The program that makes backups need not be able to read them: the identity is kept where restores
-// are made.
+// The program that makes backups need not be able to read them. The identity is kept where backups
+// are restored.
 func ExampleConfig_recipients() {
 	p, done := newPlatform()
 	defer done()
 	ctx := context.Background()
-	identity, err := age.GenerateX25519Identity() // or one that age-keygen has made: age.ParseX25519Identity
+	identity, err := age.GenerateX25519Identity() // or one from age-keygen: age.ParseX25519Identity
 	orPanic(err)
 
 	cfg := backup.Config{Pool: p.Owner, Tenants: p.Tenants, Migrations: p.Runner, Store: p.Store}

@@ -9,7 +9,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// What a program keeps of tenants elsewhere is removed, or said to stay and why, by a holder.
+// An eraser removes what the program keeps of tenants elsewhere, or reports what stays and why.
 func ExampleService_Erase() {
 	p := openHosting(func(_ *tenancy.Config, b *backup.Config) {
 		b.Erasers = []backup.Eraser{backup.EraserFunc(func(_ context.Context, d backup.EraseData) (backup.EraseResult,

@@ -9,7 +9,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// No tenant is dropped without a backup that is in the store, verified and not older than a day.
+// A drop requires a verified backup in the store that is at most a day old.
 func ExampleFreshness() {
 	p := openHosting(func(cfg *tenancy.Config, b *backup.Config) {
 		cfg.Drop.Backups = backup.Freshness{Store: b.Store}

@@ -15,7 +15,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// hosting is a database with two tenants that have a note each, for examples.
+// hosting is a database for examples, with two tenants that have one note each.
 type hosting struct {
 	owner   *pgxpool.Pool
 	runner  *migrate.Runner
@@ -24,10 +24,10 @@ type hosting struct {
 	backups *backup.Service
 	close   func()
 
-	runtimeURL string // of the login that serves requests
+	runtimeURL string // of the runtime login
 }
 
-// openHosting makes one, with changes.
+// openHosting creates a hosting with a changed configuration.
 func openHosting(change func(cfg *tenancy.Config, b *backup.Config)) *hosting {
 	ctx := context.Background()
 	db, closeDB, err := pgtest.Open(ctx)

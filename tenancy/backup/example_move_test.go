@@ -8,8 +8,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// A tenant moves to another name within the database without being copied, and its older backups go
-// on being its own.
+// A tenant gets another name within the database without being copied. Its older backups still
+// belong to it.
 func Example_move() {
 	s, done := openNorth()
 	defer done()

@@ -15,15 +15,15 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// northern is what the examples of restores begin with: a tenant "north" with two pupils, and
-// backups in a directory.
+// northern is the base of the examples of restores: a tenant "north" with two pupils, and backups
+// in a directory.
 type northern struct {
 	tenants *tenancy.Manager
 	backups *backup.Service
 	owner   *pgxpool.Pool
 }
 
-// openNorth panics when it fails. done drops the database and the directory.
+// openNorth panics on an error. done drops the database and removes the directory.
 func openNorth() (s northern, done func()) {
 	ctx := context.Background()
 	must := func(err error) {

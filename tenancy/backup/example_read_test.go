@@ -11,7 +11,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// What is in a backup is read without a database: by package archive, or by tar and zstd.
+// A backup can be read without a database: with package archive, or with tar and zstd.
 func ExampleService_Check() {
 	p, done := newPlatform()
 	defer done()

@@ -8,7 +8,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// A restore over a live tenant can be taken back until it is confirmed.
+// A restore over a live tenant can be reverted until it is confirmed.
 func ExampleService_RevertRestore() {
 	s, done := openNorth()
 	defer done()
@@ -35,10 +35,10 @@ func ExampleService_RevertRestore() {
 		return
 	}
 	s.print("north")
-	_, err = s.backups.RevertRestore(ctx, "north", restored.Retained) // what was, is back
+	_, err = s.backups.RevertRestore(ctx, "north", restored.Retained) // switches back to the former schema
 	fmt.Println("reverted:", err)
 	s.print("north")
-	_, err = s.backups.RevertRestore(ctx, "north", restored.Tenant.Schema) // and back again
+	_, err = s.backups.RevertRestore(ctx, "north", restored.Tenant.Schema) // and to the restored one again
 	fmt.Println("reverted:", err)
 	request, err := s.tenants.RequestConfirm(ctx, "north", restored.Retained, "ada")
 	if err != nil {
@@ -46,7 +46,7 @@ func ExampleService_RevertRestore() {
 		return
 	}
 	_, err = s.backups.ConfirmRestore(ctx, tenancy.DropParams{Slug: "north", Actor: "ada", Token: request.Token},
-		restored.Retained) // what was, is dropped
+		restored.Retained) // drops the former schema
 	fmt.Println("confirmed:", err)
 	s.print("north")
 

@@ -8,7 +8,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// A tenant that was dropped comes back as a new one, with its slug and domains.
+// A dropped tenant is restored as a new one, with its slug and domains.
 func ExampleService_Restore() {
 	s, done := openNorth()
 	defer done()

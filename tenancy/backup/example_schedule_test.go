@@ -8,8 +8,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// A program runs [backup.Schedule.Run] for as long as it lives, in each of its processes. Here it
-// is asked once for what is due.
+// A program runs [backup.Schedule.Run] during its whole life, in each of its processes. This
+// example runs once what is due.
 func ExampleSchedule() {
 	p := openHosting(nil)
 	defer p.close()

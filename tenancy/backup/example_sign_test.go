@@ -10,7 +10,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// A signature says who made a backup. Who trusts a key takes no others.
+// A signature proves who made a backup. A service that trusts one key refuses backups of all
+// others.
 func ExampleConfig_signingKey() {
 	p, done := newPlatform()
 	defer done()

@@ -11,7 +11,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// A person wants what a tenant has about them. The program says where that is.
+// A person asks for the data that a tenant has about them. The program configures where it is.
 func ExampleSubjectExporter() {
 	p := openHosting(nil)
 	defer p.close()

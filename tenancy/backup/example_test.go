@@ -14,7 +14,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// platform is what the examples begin with: a database of their own with one school, which has two
+// platform is the base of the examples: a database of their own with one school, which has two
 // students.
 type platform struct {
 	Owner   *pgxpool.Pool
@@ -23,7 +23,7 @@ type platform struct {
 	Store   *backup.Dir
 }
 
-// newPlatform panics when it fails. done removes everything.
+// newPlatform panics on an error. done removes everything.
 func newPlatform() (p *platform, done func()) {
 	ctx := context.Background()
 	pg, closeDB, err := pgtest.Open(ctx)

@@ -7,8 +7,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// A backup that nobody has ever restored is a hope: Verify restores it into a schema that is
-// dropped again.
+// Only a restore proves that a backup can be restored. Verify restores it into a scratch schema,
+// which it drops again.
 func ExampleService_Verify() {
 	s, done := openNorth()
 	defer done()

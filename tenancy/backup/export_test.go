@@ -2,5 +2,5 @@ package backup
 
 import "time"
 
-// SetClock has a service believe that it is another time.
+// SetClock replaces the clock of a service.
 func SetClock(s *Service, now func() time.Time) { s.clock = now }

@@ -18,7 +18,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// createLarge makes a tenant whose archive has several parts.
+// createLarge creates a tenant whose archive has several parts.
 func (f *fixture) createLarge(t testing.TB, slug string) tenancy.Tenant {
 	t.Helper()
 	tenant := f.create(t, slug)
@@ -27,8 +27,8 @@ func (f *fixture) createLarge(t testing.TB, slug string) tenancy.Tenant {
 	return tenant
 }
 
-// expectNothing looks that nothing says that the tenant is backed up, that nothing else was left
-// but files of these names, and that the next run does it.
+// expectNothing expects that the tenant has no backup, that only the files left remain, and that
+// the next backup succeeds.
 func (f *fixture) expectNothing(t *testing.T, tenant tenancy.Tenant, left ...string) {
 	t.Helper()
 	s := f.service(t, backup.Config{})
@@ -42,7 +42,7 @@ func (f *fixture) expectNothing(t *testing.T, tenant tenancy.Tenant, left ...str
 	assert.Equal(t, backup.VerifiedContent, info.Verified, "the next run: %+v", info)
 }
 
-// files returns all files of the fixture's directory, also those that are no objects.
+// files returns all files of the fixture's directory, including those that are no objects.
 func (f *fixture) files(t *testing.T) (names []string) {
 	t.Helper()
 	require.NoError(t, fs.WalkDir(os.DirFS(f.path), ".", func(name string, entry fs.DirEntry, err error) error {
@@ -106,7 +106,7 @@ func TestAStoreThatFailsKeepsNoBackup(t *testing.T) {
 	}
 }
 
-// another returns what answers with an older backup of the same tenant, whatever is asked for.
+// another returns a function that answers every read with an older backup of the same tenant.
 func (f *fixture) another(t *testing.T) func(io.ReadCloser) io.ReadCloser {
 	t.Helper()
 	info, err := f.service(t, backup.Config{}).Backup(t.Context(), "north", backup.BackupOptions{})
@@ -223,7 +223,7 @@ func TestAConnectionThatIsKilledWhileRowsComeLeavesNothing(t *testing.T) {
 	f.expectNothing(t, tenant)
 }
 
-// kill ends the connections to the fixture's database that have a transaction open, which is that
+// kill ends the connections to the fixture's database that have an open transaction, such as that
 // of the backup.
 func (f *fixture) kill(t *testing.T) (n int) {
 	require.NoError(t, f.pg.Pool.QueryRow(context.Background(), `select count(*) from (

@@ -10,14 +10,14 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// errAway is what a faulty store says.
+// errAway is the error of a faulty store.
 var errAway = errors.New("storage is away")
 
-// faulty is a store that fails in one way, of the fixture's directory. What is nil does not fail.
+// faulty is a store in the fixture's directory whose functions fail. A nil function does not fail.
 type faulty struct {
 	backup.Store
 	create  func(name string) error
-	write   func(n int64) error // before a Write, of so many bytes until then
+	write   func(n int64) error // called before a Write; n bytes are written so far
 	commit  func(name string) error
 	open    func(name string) error
 	receive func(io.ReadCloser) io.ReadCloser
@@ -89,11 +89,11 @@ func (u *faultyUpload) Commit() error {
 
 func isReceipt(name string) bool { return strings.HasSuffix(name, ".json") }
 
-// changed is a file in which something is done to what is read.
+// changed is a file whose content is changed while it is read.
 type changed struct {
 	io.ReadCloser
 	n      int64
-	change func(n int64, p []byte) (int, error) // of the bytes at n
+	change func(n int64, p []byte) (int, error) // p are the bytes from offset n on
 }
 
 func (c *changed) Read(p []byte) (int, error) {

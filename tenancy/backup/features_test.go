@@ -18,8 +18,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// features are migrations that make every feature which FORMAT.md says is supported, as far as the
-// server has it.
+// features are migrations that create every feature that FORMAT.md lists as supported, as far as
+// the server has it.
 func features(t testing.TB) []migrate.Source {
 	t.Helper()
 	sources := []migrate.Source{{Name: "features", FS: os.DirFS("testdata/features")}}
@@ -29,7 +29,7 @@ func features(t testing.TB) []migrate.Source {
 	return sources
 }
 
-// createFeatures makes a tenant with the features, and rows that use them.
+// createFeatures creates a tenant with the features, and rows that use them.
 func (f *fixture) createFeatures(t testing.TB, slug string) tenancy.Tenant {
 	t.Helper()
 	tenant := f.create(t, slug)
@@ -50,7 +50,7 @@ func TestEveryFeatureIsBackedUp(t *testing.T) {
 	require.NoError(t, err)
 	h, m, tables := f.stored(t, info.Name, archive.ReaderOptions{})
 
-	var want []string // as the catalogue that takes long has them
+	var want []string // from a slower query of the catalog
 	rows, err := f.owner.Query(t.Context(), `select relname::text from pg_class where relnamespace = $1::regnamespace
 		and relkind in ('r', 'p') and not relispartition and relname <> 'goose_db_version' order by relname collate "C"`,
 		tenant.Schema)
@@ -109,7 +109,7 @@ func expectSame(t *testing.T, f *fixture, schema string, table archive.Table, cs
 	}))
 }
 
-// expectHeader looks at some of what is not rows.
+// expectHeader checks parts of the header that are not rows.
 func expectHeader(t *testing.T, h archive.Header) {
 	t.Helper()
 	find := func(name string) archive.Table {

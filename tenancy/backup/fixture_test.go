@@ -20,7 +20,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// fixture is a database with roles and registry, and without tenants; and a directory for backups.
+// fixture is a database with roles and a registry, and without tenants, and a directory for
+// backups.
 type fixture struct {
 	pg      *pgtest.DB
 	roles   schemactx.RoleNames
@@ -28,18 +29,18 @@ type fixture struct {
 	runner  *migrate.Runner
 	tenants *tenancy.Manager
 	dir     *backup.Dir
-	path    string   // of dir
-	extra   []string // on the path of every tenant
+	path    string   // the path of dir
+	extra   []string // schemas on the search path of every tenant
 	home    string   // the schema of the registry; with all shared migrations, if it is not public
 }
 
-// notes are migrations that give a tenant a table of notes.
+// notes are migrations that create a table of notes.
 var notes = migrate.Source{Name: "test", FS: fstest.MapFS{
 	"00001_notes.sql": {Data: []byte("-- +goose Up\ncreate table notes (id bigint generated always as identity primary key, body text);\n")},
 	"00002_tags.sql":  {Data: []byte("-- +goose Up\ncreate table tags (note bigint references notes, tag text, primary key (note, tag));\n")},
 }}
 
-// setup makes a fixture whose tenants have these migrations.
+// setup returns a fixture whose tenants have these migrations.
 func setup(t testing.TB, sources ...migrate.Source) *fixture {
 	t.Helper()
 	f := &fixture{pg: pgtest.New(t)}
@@ -63,7 +64,7 @@ func setup(t testing.TB, sources ...migrate.Source) *fixture {
 	return f
 }
 
-// connect makes what works through the owner's pool.
+// connect creates the objects that use the owner's pool.
 func (f *fixture) connect(t testing.TB, sources ...migrate.Source) {
 	t.Helper()
 	var err error
@@ -82,7 +83,8 @@ func (f *fixture) connect(t testing.TB, sources ...migrate.Source) {
 	require.NoError(t, err)
 }
 
-// service is one of the fixture's database, with the fixture's directory where cfg has no store.
+// service returns a service on the fixture's database. Its store is the fixture's directory unless
+// cfg has a store.
 func (f *fixture) service(t testing.TB, cfg backup.Config) *backup.Service {
 	t.Helper()
 	cfg.Pool, cfg.Tenants, cfg.Migrations, cfg.Roles = f.owner, f.tenants, f.runner, f.roles
@@ -101,7 +103,7 @@ func (f *fixture) create(t testing.TB, slug string) tenancy.Tenant {
 	return tenant
 }
 
-// own begins the names of the registry's files in the store.
+// own returns the prefix of the names of the registry's files in the store.
 func (f *fixture) own(t testing.TB) string {
 	t.Helper()
 	id, err := f.tenants.Identity(context.Background())
@@ -109,8 +111,8 @@ func (f *fixture) own(t testing.TB) string {
 	return id + "/"
 }
 
-// exec runs statements as the owner, with the tenant's schema on the path. So may be several in one
-// string.
+// exec runs statements as the owner, with the tenant's schema on the search path. One string may
+// have several statements.
 func (f *fixture) exec(t testing.TB, schema, sql string) {
 	t.Helper()
 	path, err := schemactx.SearchPath(schema, f.extra)
@@ -125,7 +127,7 @@ func (f *fixture) exec(t testing.TB, schema, sql string) {
 	require.NoError(t, err)
 }
 
-// objects returns the names of what is in the fixture's directory.
+// objects returns the names of the objects in the fixture's directory.
 func (f *fixture) objects(t testing.TB) []string {
 	t.Helper()
 	names := []string{}
@@ -136,7 +138,7 @@ func (f *fixture) objects(t testing.TB) []string {
 	return names
 }
 
-// stored is what an archive of the store holds.
+// stored returns the content of an archive in the store.
 func (f *fixture) stored(t testing.TB, name string, opts archive.ReaderOptions) (archive.Header, archive.Manifest,
 	map[string]string,
 ) {

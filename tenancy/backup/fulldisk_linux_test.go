@@ -20,18 +20,18 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// A disk that is full is a small file system in memory, mounted by a process with a mount table of
-// its own: this binary, run again for one test. Nothing of it is left when the process ends.
+// A full disk is a small file system in memory. A process with a mount table of its own mounts it:
+// this binary, run again for one test. It disappears when the process ends.
 
-// diskEnv is the variable with the order for such a process.
+// diskEnv is the environment variable with the order for such a process.
 const diskEnv = "PGTENANT_TEST_DISK"
 
 type diskOrder struct {
 	URL, Prefix string // of the fixture's database
-	Size        int64  // of an archive of the tenant "north"
+	Size        int64  // size of an archive of the tenant "north"
 }
 
-// runOnSmallDisk runs the test once more, in a process that may mount.
+// runOnSmallDisk runs the test again in a process that may mount.
 func runOnSmallDisk(t *testing.T, order diskOrder) {
 	t.Helper()
 	binary, err := os.Executable()
@@ -41,7 +41,7 @@ func runOnSmallDisk(t *testing.T, order diskOrder) {
 	cmd := exec.CommandContext(t.Context(), binary, "-test.run=^"+t.Name()+"$", "-test.v")
 	cmd.Env = append(os.Environ(), diskEnv+"="+string(text))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
-	if uid := os.Getuid(); uid != 0 { // who is not root may mount where he is root
+	if uid := os.Getuid(); uid != 0 { // without root, mounting needs a user namespace
 		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWUSER
 		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: uid, Size: 1}}
 		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
@@ -57,13 +57,13 @@ func runOnSmallDisk(t *testing.T, order diskOrder) {
 
 const noMount = "MOUNT REFUSED"
 
-// mountDisk mounts a file system of so many bytes.
+// mountDisk mounts a file system of the given size.
 func mountDisk(t *testing.T, dir string, bytes int64) {
 	t.Helper()
 	require.NoError(t, syscall.Mount("disk", dir, "tmpfs", 0, fmt.Sprintf("size=%d,mode=0700", bytes)), noMount)
 }
 
-// On a disk of any size a backup is there as a whole, with its receipt, or nothing of it is.
+// On a disk of any size, either the whole backup with its receipt is there, or nothing of it.
 func TestABackupOnADiskThatIsFullIsWholeOrNotThere(t *testing.T) {
 	t.Parallel()
 	if text := os.Getenv(diskEnv); text != "" {
@@ -89,7 +89,7 @@ func backUpOnSmallDisks(t *testing.T, order diskOrder) {
 	f.connect(t, notes)
 	const page = 4096
 	sizes := []int64{page, 16 * page, order.Size / 2 / page * page}
-	for n := int64(-4); n <= 6; n++ { // up to where archive and receipt have just room
+	for n := int64(-4); n <= 6; n++ { // up to the size that just fits archive and receipt
 		sizes = append(sizes, (order.Size/page+n)*page)
 	}
 	full, whole := 0, 0
@@ -107,7 +107,7 @@ func backUpOnSmallDisks(t *testing.T, order diskOrder) {
 			assert.ErrorIs(t, err, syscall.ENOSPC)
 			names := f.files(t)
 			assert.Empty(t, names, "%d bytes: the disk has %q", size, names)
-			require.NoError(t, syscall.Mount("disk", f.path, "tmpfs", syscall.MS_REMOUNT, "size=64m")) // somebody makes room
+			require.NoError(t, syscall.Mount("disk", f.path, "tmpfs", syscall.MS_REMOUNT, "size=64m")) // makes room
 			_, err = f.service(t, backup.Config{}).Backup(t.Context(), "north", backup.BackupOptions{})
 			require.NoError(t, err)
 			f.expectOneBackup(t)
@@ -120,7 +120,7 @@ func backUpOnSmallDisks(t *testing.T, order diskOrder) {
 	assert.NotZero(t, whole, "the sizes are no test")
 }
 
-// expectOneBackup looks that there is one archive, which can be read, and its receipt.
+// expectOneBackup expects one readable archive with its receipt.
 func (f *fixture) expectOneBackup(t *testing.T) {
 	t.Helper()
 	s := f.service(t, backup.Config{})

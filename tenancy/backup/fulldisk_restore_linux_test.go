@@ -21,21 +21,21 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// A PostgreSQL whose disk is full while a schema is restored refuses that, and nothing else has
-// changed; with room it goes on.
+// If PostgreSQL's disk is full during a restore, the restore fails and changes nothing else. With
+// more space it succeeds.
 func TestARestoreOnADiskThatIsFullLeavesWhatIsThere(t *testing.T) {
 	t.Parallel()
 	if os.Getenv(diskEnv) == "" {
 		if os.Getuid() != 0 {
 			t.Skip("PostgreSQL does not run as root, and who is not root can mount only where he is")
 		}
-		pgtest.Version(t) // skips, or fails, where no server is to be had
+		pgtest.Version(t) // skips or fails the test without a server
 		runOnSmallDisk(t, diskOrder{})
 		return
 	}
 	disk := filepath.Join(serverDir(t), "disk")
 	require.NoError(t, os.Mkdir(disk, 0o700))
-	mountDisk(t, disk, 64<<10) // before the server starts, which sees what is mounted then
+	mountDisk(t, disk, 64<<10) // before the server starts, which sees only the mounts of that time
 	f := setupServer(t)
 	tenant := f.createLarge(t, "north")
 	info, err := f.service(t, backup.Config{}).Backup(t.Context(), "north", backup.BackupOptions{})
@@ -48,7 +48,7 @@ func TestARestoreOnADiskThatIsFullLeavesWhatIsThere(t *testing.T) {
 	_, err = f.pg.Pool.Exec(t.Context(), "grant create on tablespace small to public; alter role "+f.roles.Owner()+
 		" set default_tablespace = small")
 	require.NoError(t, err)
-	f.owner.Reset() // sessions that go on have the old setting
+	f.owner.Reset() // existing sessions keep the old setting
 	want, before := f.content(t, "north"), f.everything(t)
 	for _, kilobytes := range []int{64, 200, 512, 1024, 2048, 3072} {
 		require.NoError(t, syscall.Mount("disk", disk, "tmpfs", syscall.MS_REMOUNT, fmt.Sprintf("size=%dk", kilobytes)))
@@ -70,20 +70,20 @@ func TestARestoreOnADiskThatIsFullLeavesWhatIsThere(t *testing.T) {
 	assert.NotEqual(t, want["tags"], got["tags"], "it is not what was backed up")
 }
 
-// serverDir is a directory that the account of a server can enter.
+// serverDir returns a directory that the server's account can enter.
 func serverDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "backup-disk-*")
 	require.NoError(t, err)
 	require.NoError(t, os.Chmod(dir, 0o755))
 	t.Cleanup(func() {
-		_ = syscall.Unmount(filepath.Join(dir, "disk"), syscall.MNT_DETACH) // where it is mounted
+		_ = syscall.Unmount(filepath.Join(dir, "disk"), syscall.MNT_DETACH) // if it is mounted
 		require.NoError(t, os.RemoveAll(dir))
 	})
 	return dir
 }
 
-// setupServer is setup on a server of the test's own, which sees what the process has mounted.
+// setupServer is setup on a server of the test's own, which sees the mounts of the process.
 func setupServer(t *testing.T) *fixture {
 	t.Helper()
 	server, err := localpg.Start(t.Context(), localpg.Config{DataDir: filepath.Join(serverDir(t), "pg")})
@@ -115,7 +115,7 @@ func setupServer(t *testing.T) *fixture {
 	return f
 }
 
-// giveTo gives a directory to the account that the server runs as, which owns its data directory.
+// giveTo gives a directory to the server's account, which owns its data directory.
 func (f *fixture) giveTo(t *testing.T, dir string) {
 	t.Helper()
 	var data string

@@ -20,17 +20,18 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// The environment of a process that backs up a tenant and kills itself: this binary, run again for
-// one test.
+// These environment variables configure a process that backs up a tenant and kills itself: this
+// binary, run again for one test.
 const (
 	killURL    = "PGTENANT_TEST_BACKUP_URL"
 	killPrefix = "PGTENANT_TEST_BACKUP_PREFIX"
 	killDir    = "PGTENANT_TEST_BACKUP_DIR"
-	// an event, "commit", "receipt", "receipt written", or bytes: at the latest "commit"
+	// an event, "commit", "receipt", "receipt written", or a number of bytes; a number kills at
+	// "commit" at the latest
 	killWhen = "PGTENANT_TEST_BACKUP_WHEN"
 )
 
-// die kills the process as nothing can prevent.
+// die kills the process with a signal that cannot be handled.
 func die(t *testing.T) {
 	self, err := os.FindProcess(os.Getpid())
 	require.NoError(t, err)
@@ -38,7 +39,7 @@ func die(t *testing.T) {
 	select {}
 }
 
-// backUpAndDie is the process.
+// backUpAndDie is the code of that process.
 func backUpAndDie(t *testing.T) {
 	when := os.Getenv(killWhen)
 	bytes, err := strconv.ParseInt(when, 10, 64)
@@ -62,8 +63,8 @@ func backUpAndDie(t *testing.T) {
 			return nil
 		},
 		commit: func(name string) error {
-			// A number of bytes can lie behind the start of the last write: archives of the same rows
-			// differ in size, and one is written in pieces.
+			// A number of bytes can lie after the start of the last write: archives of the same rows differ
+			// in size, and an archive is written in pieces.
 			before := when == "commit" || bytes >= 0
 			if before && !isReceipt(name) || when == "receipt written" && isReceipt(name) {
 				die(t)
@@ -86,7 +87,7 @@ func backUpAndDie(t *testing.T) {
 	t.Fatalf("not killed: %v", err)
 }
 
-// runToDeath runs the test in a process of its own, which has to be killed.
+// runToDeath runs the test in a process of its own, which must be killed.
 func (f *fixture) runToDeath(t *testing.T, when string) {
 	t.Helper()
 	binary, err := os.Executable()
@@ -115,12 +116,12 @@ func TestABackupThatWasKilledIsNone(t *testing.T) {
 	for range 6 {
 		points = append(points, fmt.Sprint(rand.Int64N(good.Size)))
 	}
-	points = append(points, fmt.Sprint(good.Size)) // behind the last write
+	points = append(points, fmt.Sprint(good.Size)) // after the last write
 	verified := []string{good.Name}
 	for _, when := range points {
 		f.runToDeath(t, when)
 		f.expectVerified(t, tenant, when, verified)
-		for _, name := range f.objects(t) { // what it left is whole, and no backup
+		for _, name := range f.objects(t) { // a leftover archive is complete, but is no backup
 			if strings.HasSuffix(name, ".tar") {
 				_, _, err := s.Check(t.Context(), name)
 				require.NoError(t, err)
@@ -133,7 +134,7 @@ func TestABackupThatWasKilledIsNone(t *testing.T) {
 	}
 }
 
-// expectVerified looks that these are the backups of a tenant, and that they can be read.
+// expectVerified expects that these are the backups of a tenant, and that they can be read.
 func (f *fixture) expectVerified(t *testing.T, tenant tenancy.Tenant, when string, want []string) {
 	t.Helper()
 	s := f.service(t, backup.Config{})

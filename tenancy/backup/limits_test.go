@@ -18,12 +18,12 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// Cron calls RunDue once a day: a backup is due each time, and a verification from time to time.
+// Cron calls RunDue once a day: a backup is due each time, and a verification now and then.
 func TestDrillsRunWhereABackupIsAlwaysDue(t *testing.T) {
 	t.Parallel()
 	f, tenants := scheduled(t, 1)
 	c := f.schedule(t, backup.Config{}, backup.ScheduleConfig{VerifyEvery: ages, Retention: backup.Retention{Last: 1}})
-	require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1})) // the first
+	require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1})) // the first backup
 	aDay := func() {
 		f.exec(t, "public", "update public.backup_runs set slot = slot - interval '1000000 hours' where kind = 'backup'")
 	}
@@ -34,7 +34,7 @@ func TestDrillsRunWhereABackupIsAlwaysDue(t *testing.T) {
 	aDay()
 	require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1}))
 
-	// One that cannot be backed up has its last backup restored all the same.
+	// If a tenant cannot be backed up, its last backup is verified nevertheless.
 	last := state(t, c, tenants[0].ID, backup.RunBackup).Name
 	f.exec(t, tenants[0].Schema, "alter table notes add extra int")
 	f.again(t)
@@ -108,12 +108,11 @@ func TestLargeObjectsAreRefusedByThatName(t *testing.T) {
 	assert.Contains(t, unsupported.Objects[0].Reason, "large objects")
 }
 
-// A disk that is full of backups is one that retention can free: also where it keeps as many as
-// there are.
+// Retention frees a disk that is full of backups, even if it keeps as many as there are.
 func TestRetentionFreesAFullDisk(t *testing.T) {
 	t.Parallel()
 	f, _ := scheduled(t, 1)
-	const room = 3 // archives with their receipts
+	const room = 3 // number of archives with their receipts
 	var ended []backup.ScheduledRun
 	store := &faulty{Store: f.dir, write: func(int64) error {
 		if len(f.objects(t)) >= 2*room {
@@ -136,16 +135,16 @@ func TestRetentionFreesAFullDisk(t *testing.T) {
 		assert.Len(t, ended[len(ended)-1].Pruned, room+1-keep)
 	}
 
-	// The newest stays, whatever it takes.
+	// The newest backup stays in every case.
 	full := &faulty{Store: f.dir, write: func(int64) error { return syscall.ENOSPC }}
 	c := f.schedule(t, backup.Config{Store: full}, backup.ScheduleConfig{Retention: backup.Retention{Last: 1}})
-	newest := state(t, c, 1, backup.RunBackup).Name // the last that the table of runs knows, and that there is
+	newest := state(t, c, 1, backup.RunBackup).Name // the last backup in the table of runs that still exists
 	f.again(t)
 	assert.ErrorIs(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Failed: 1}), syscall.ENOSPC)
 	assert.Equal(t, 1, f.count(t)["t1"])
 	assert.Contains(t, f.objects(t), newest)
 
-	// By hand it works, too: nothing is written.
+	// Prune works by hand, too, because it writes nothing.
 	for f.count(t)["t1"] < room {
 		backUp(t, f.service(t, backup.Config{}), "t1")
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// zones have checks that ask about another table, whose rows are loaded later.
+// zones have checks that read another table, whose rows are loaded later.
 var zones = migrate.Source{Name: "zones", FS: fstest.MapFS{"00001_a.sql": {Data: []byte(`-- +goose Up
 create table zones (id int primary key);
 -- +goose StatementBegin
@@ -36,8 +36,8 @@ func (f *fixture) zoned(t *testing.T) *backup.Service {
 	return f.service(t, backup.Config{})
 }
 
-// A check that was valid when rows came in may not be any more. The server does not look again, and
-// a restore must not fail for it.
+// A check that was valid when the rows were written may refuse them later. The server does not
+// check them again, and a restore must not fail because of it.
 func TestRowsThatTheFunctionOfACheckRefusesTodayAreRestored(t *testing.T) {
 	t.Parallel()
 	f := setup(t, zones)

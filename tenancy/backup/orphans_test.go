@@ -11,8 +11,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// What verified promises is what a restore needs: rows that came past a foreign key are named when
-// the archive is made, and those of every other shape of key are verified and restored.
+// A verified backup must be restorable. So a row that violates a foreign key is named when the
+// archive is made. Keys of every other shape are verified and restored.
 func TestRowsThatReferToNothingAreRefusedByName(t *testing.T) {
 	t.Parallel()
 	f := setup(t, migrate.Source{Name: "test", FS: fstest.MapFS{"00001_keys.sql": {Data: []byte(`-- +goose Up

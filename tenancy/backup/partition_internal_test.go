@@ -45,7 +45,7 @@ func TestABoundIsReadAsTheServerPrintsIt(t *testing.T) {
 	}
 }
 
-// What is read of a bound, and written as SQL, is read as the same again.
+// A bound that is parsed and written as SQL is parsed to the same bound again.
 func FuzzABoundIsReadAgain(f *testing.F) {
 	f.Add("FOR VALUES IN (1, NULL, 'it''s')")
 	f.Add("FOR VALUES FROM (MINVALUE, 'x') TO (1, MAXVALUE)")

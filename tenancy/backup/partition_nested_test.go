@@ -10,7 +10,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// A partition that is made at run time may be one of a partition that the migrations make.
+// A partition that is created at run time may belong to a partition that the migrations create.
 func TestPartitionsMadeAtRunTimeOfAPartitionAreMadeAgain(t *testing.T) {
 	t.Parallel()
 	f := setup(t, migrate.Source{Name: "m", FS: fstest.MapFS{"00001_a.sql": {Data: []byte(`-- +goose Up

@@ -31,7 +31,7 @@ const moreReadings = `create table readings_2030 partition of readings for value
 	insert into readings select '2030-02-02', n, n from generate_series(1, 20) n;
 	insert into logs values ('a', 'x'), (null, 'y'), ('z', 'z')`
 
-// places says which rows are in which partition.
+// places returns which rows are in which partition.
 func (f *fixture) places(t *testing.T, schema string) []string {
 	t.Helper()
 	rows, err := f.owner.Query(t.Context(), "select (tableoid::regclass::text || ' ' || r::text) collate \"C\" from "+
@@ -46,7 +46,7 @@ func (f *fixture) places(t *testing.T, schema string) []string {
 	return places
 }
 
-// expectNoDrift wants schemas to be what the migrations make, rights and owners included.
+// expectNoDrift expects schemas to be as the migrations create them, including rights and owners.
 func (f *fixture) expectNoDrift(t *testing.T, schemas ...string) {
 	t.Helper()
 	report, err := drift.Check(t.Context(), f.runner, schemas,

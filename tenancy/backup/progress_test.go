@@ -12,7 +12,7 @@ import (
 
 type ctx = context.Context
 
-// progress collects events.
+// progress returns a function that collects events.
 func progress(into *[]backup.Event) func(context.Context, backup.Event) {
 	return func(_ context.Context, e backup.Event) { *into = append(*into, e) }
 }

@@ -105,7 +105,7 @@ func TestADropIsNotSatisfiedByAnotherRegistrysBackup(t *testing.T) {
 	require.NoError(t, drop())
 }
 
-// A copy of a database with its runs takes nothing for done that the original did.
+// In a copy of a database, the runs of the original do not count as done.
 func TestAScheduleOfARenewedRegistryBeginsAnew(t *testing.T) {
 	t.Parallel()
 	f, tenants := scheduled(t, 1)
@@ -146,7 +146,7 @@ func TestARegistryWithoutAnIdentityBacksUpNothing(t *testing.T) {
 	backUp(t, s, "t1")
 }
 
-// A receipt that was copied among another registry's files is not believed.
+// A receipt that was copied to the files of another registry is refused.
 func TestAReceiptOfAnotherRegistryIsAnError(t *testing.T) {
 	t.Parallel()
 	production, staging := shared(t)
@@ -161,8 +161,7 @@ func TestAReceiptOfAnotherRegistryIsAnError(t *testing.T) {
 	}
 }
 
-// unbind gives the files of a registry the names of earlier releases, in which there was no
-// registry.
+// unbind renames the files of a registry as earlier releases named them, without a registry.
 func (f *fixture) unbind(t testing.TB) {
 	t.Helper()
 	own := f.own(t)
@@ -195,8 +194,8 @@ func TestBackupsOfBeforeAreAdopted(t *testing.T) {
 	require.NoError(t, os.Chtimes(production.path+"/1-t1/left.tar", time.Time{}, time.Now().Add(-25*time.Hour)))
 	before := production.objects(t)
 
-	// Before they are adopted they are not listed, are no fresh backup, are restored only with
-	// AnyRegistry, and keep their tenant from being erased.
+	// Before they are adopted, the files are not listed and do not count as fresh backups. They are
+	// restored only with AnyRegistry, and they block the erasure of their tenant.
 	assert.Empty(t, production.count(t))
 	t1, err := production.tenants.BySlug(t.Context(), "t1")
 	require.NoError(t, err)
@@ -215,7 +214,7 @@ func TestBackupsOfBeforeAreAdopted(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, pruned)
 
-	// The registry that has not made them skips them: its tenant 1 is another one.
+	// The registry that has not made them skips them, because its tenant 1 is another one.
 	got, err := s.AdoptBackups(t.Context(), backup.AdoptOptions{})
 	require.NoError(t, err)
 	assert.Empty(t, got.Adopted)
@@ -223,14 +222,14 @@ func TestBackupsOfBeforeAreAdopted(t *testing.T) {
 	assert.Len(t, got.Skipped, len(before))
 	assert.Equal(t, before, production.objects(t))
 
-	// A clock that is wrong removes nothing.
+	// A wrong clock removes nothing.
 	ahead := production.service(t, backup.Config{})
 	backup.SetClock(ahead, func() time.Time { return time.Now().Add(48 * time.Hour) })
 	wrong, err := ahead.AdoptBackups(t.Context(), backup.AdoptOptions{Plan: true})
 	require.NoError(t, err)
 	assert.Empty(t, wrong.Removed)
 
-	// That which has adopts them, and nothing happens before it is meant.
+	// The registry that has made them adopts them. With Plan nothing is changed.
 	plan, err := p.AdoptBackups(t.Context(), backup.AdoptOptions{Plan: true})
 	require.NoError(t, err)
 	assert.Equal(t, before, production.objects(t))
@@ -252,8 +251,7 @@ func TestBackupsOfBeforeAreAdopted(t *testing.T) {
 	require.NoError(t, expectDone(t, c, backup.ScheduleReport{}))
 }
 
-// What was altered since is not adopted, and stays. A run that was killed leaves what the next one
-// takes up.
+// An altered file is not adopted, and stays. After a killed run the next one continues.
 func TestOnlyWholeBackupsAreAdopted(t *testing.T) {
 	t.Parallel()
 	f, _ := scheduled(t, 1)
@@ -279,7 +277,8 @@ func TestOnlyWholeBackupsAreAdopted(t *testing.T) {
 	assert.Equal(t, []string{info.Name, info.Name + ".json"}, f.objects(t))
 }
 
-// Of a tenant that is gone little is known: another registry's of the same id may be alive.
+// A dropped tenant leaves little information: a live tenant of another registry may have the same
+// id.
 func TestBackupsOfATenantThatIsGoneAreAdoptedByTheRegistryThatHadIt(t *testing.T) {
 	t.Parallel()
 	production, staging := shared(t)
@@ -318,7 +317,7 @@ func TestAdoptionsAtTheSameTimeLoseNothing(t *testing.T) {
 	for fired, step := true, 1; fired; step++ { // until there is no such step
 		f.unbind(t)
 		calls := 0
-		meanwhile := func() { // a whole adoption before a step of the first
+		meanwhile := func() { // runs a whole adoption before a step of the first one
 			if calls++; calls == step {
 				_, err := s.AdoptBackups(t.Context(), backup.AdoptOptions{})
 				assert.NoError(t, err)
@@ -327,14 +326,14 @@ func TestAdoptionsAtTheSameTimeLoseNothing(t *testing.T) {
 		_, err := f.service(t, backup.Config{Store: &beside{f.dir, meanwhile}}).AdoptBackups(t.Context(),
 			backup.AdoptOptions{})
 		fired = calls >= step
-		t.Logf("step %d of %d: %v", step, calls, err) // it may find that the other one was first
+		t.Logf("step %d of %d: %v", step, calls, err) // it may find that the other adoption was first
 		require.Equal(t, []string{info.Name, info.Name + ".json"}, f.objects(t), "step %d", step)
 		_, _, err = s.Check(t.Context(), info.Name)
 		require.NoError(t, err)
 	}
 }
 
-// beside is a store in which something happens before a file is read, made or deleted.
+// beside is a store that calls a function before a file is read, created or deleted.
 type beside struct {
 	*backup.Dir
 	before func()

@@ -25,7 +25,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// programTables are those of a program that had tenants before, with a version table of its own.
+// programTables are the tables of a program that had tenants before, with a version table of its
+// own.
 const programTables = `
 	create table public.tenants (uuid text primary key, host text);
 	create table public.domains (name text);
@@ -40,14 +41,14 @@ const programTables = `
 	insert into public.backup_runs values ('/old');
 	insert into public.goose_db_version values (1, 1, true, now()), (2, 7, true, now())`
 
-// programRows is all that the program's tables have.
+// programRows returns all rows of the program's tables.
 const programRows = `select concat_ws(' ', (select string_agg(t::text, ',') from public.tenants t), (select string_agg(t::text, ',') from public.domains t),
 	(select string_agg(t::text, ',') from public.platform_users t), (select string_agg(t::text, ',') from public.audit_log t),
 	(select string_agg(t::text, ',') from public.backup_runs t), (select string_agg(version_id::text, ',') from public.goose_db_version t),
 	(select string_agg(relname, ',' order by relname) from pg_class where relnamespace = 'public'::regnamespace))`
 
-// besides makes a fixture in a database whose schema public is another program's, with the registry
-// in the schema "order", a name that needs quotes.
+// besides returns a fixture in a database whose schema public belongs to another program. The
+// registry is in the schema "order", a name that needs quotes.
 func besides(t *testing.T) (f *fixture, db *schemactx.DB, untouched func()) {
 	t.Helper()
 	f = &fixture{pg: pgtest.New(t), home: "order"}
@@ -99,7 +100,7 @@ func TestTheLifeOfATenantWithTheRegistryInAnotherSchema(t *testing.T) {
 	defer hosts.Close()
 	_, err = f.tenants.AddDomain(ctx, "north", "n.example.com")
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { // told by a notification
+	require.Eventually(t, func() bool { // a notification announces it
 		target, err := hosts.Resolve(ctx, "n.example.com")
 		return err == nil && target.Tenant().ID == north.ID
 	}, time.Minute, 10*time.Millisecond)

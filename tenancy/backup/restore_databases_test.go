@@ -16,7 +16,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// apart migrates the registry where it is.
+// apart migrates the registry in its own database.
 type apart struct{ registry, schemas *migrate.Runner }
 
 func (a apart) Migrate(ctx context.Context, schema string) error {
@@ -38,7 +38,7 @@ func ownerOf(t *testing.T, pg *pgtest.DB) (*pgxpool.Pool, schemactx.RoleNames) {
 	return pool, roles
 }
 
-// Nothing of a restore assumes that the registry and the tenants' schemas share a database.
+// A restore does not assume that the registry and the tenants' schemas share a database.
 func TestARestoreWithTheRegistryInAnotherDatabase(t *testing.T) {
 	t.Parallel()
 	central, centralRoles := ownerOf(t, pgtest.New(t))

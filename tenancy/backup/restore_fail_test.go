@@ -17,7 +17,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// failingReader fails after so many bytes.
+// failingReader fails after n bytes.
 type failingReader struct {
 	r   io.Reader
 	n   int
@@ -33,8 +33,7 @@ func (f *failingReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// What can go wrong while a restore runs leaves everything as it was, and the restore can be run
-// again.
+// A restore that fails leaves everything as it was, and can be run again.
 func TestARestoreThatFailsLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	f := setup(t, pupils)
@@ -156,7 +155,7 @@ func TestDriftedDataIsRestoredAsFarAsItFits(t *testing.T) {
 		Slug: "new", Domain: "new.example.com",
 		Drift: backup.DriftRecord,
 	})
-	assert.ErrorIs(t, err, backup.ErrMismatch) // what is in excess would be lost
+	assert.ErrorIs(t, err, backup.ErrMismatch) // the excess rows would be lost
 }
 
 func (f *fixture) schema(t *testing.T, slug string) string {
@@ -166,7 +165,7 @@ func (f *fixture) schema(t *testing.T, slug string) string {
 	return tenant.Schema
 }
 
-// strictly is the fixture's runner, which refuses what was edited.
+// strictly gives the fixture a runner that refuses edited migrations.
 func (f *fixture) strictly(t *testing.T, source migrate.Source) {
 	t.Helper()
 	var err error
@@ -190,7 +189,7 @@ func TestEditedMigrationsAreRestoredAsTheRunnersPolicySays(t *testing.T) {
 	spaced := migrate.Source{Name: "test", FS: edited(t, notes, "00001_notes.sql", "create table notes",
 		"create  table notes")}
 
-	f.migrations(t, spaced) // by default Status tells, and nothing is refused anywhere
+	f.migrations(t, spaced) // by default Status reports the edit, and nothing is refused
 	status, err := f.runner.Status(t.Context(), tenant.Schema)
 	require.NoError(t, err)
 	if assert.Equal(t, migrate.Current, status.Outcome, "status %+v", status) {
@@ -209,7 +208,7 @@ func TestEditedMigrationsAreRestoredAsTheRunnersPolicySays(t *testing.T) {
 	_, err = s.Restore(t.Context(), info.Name, backup.RestoreOptions{Replace: "north", Edited: backup.EditedRefuse})
 	expectEdited(t, err)
 
-	f.strictly(t, spaced) // one word for all
+	f.strictly(t, spaced) // one policy for all
 	status, err = f.runner.Status(t.Context(), tenant.Schema)
 	require.NoError(t, err)
 	assert.ErrorIs(t, status.Err, migrate.ErrChanged)
@@ -233,7 +232,7 @@ func TestEditedMigrationsAreRestoredAsTheRunnersPolicySays(t *testing.T) {
 	assert.Len(t, recorded.Differences, 1, "recorded")
 	_, err = s.Restore(t.Context(), info.Name, backup.RestoreOptions{Replace: "north", Edited: backup.EditedAllow})
 	require.NoError(t, err)
-	_, err = s.Backup(t.Context(), "north", backup.BackupOptions{}) // what was restored is of the files as they are
+	_, err = s.Backup(t.Context(), "north", backup.BackupOptions{}) // it has the checksums of the current files
 	require.NoError(t, err)
 	f.expectContent(t, "north", before)
 }

@@ -14,9 +14,9 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// obstacles are what a restore has to get around, and to put back as it was: triggers in every
-// state, foreign keys of every kind, row security, materialized views made of each other in the
-// wrong order.
+// obstacles are features that a restore has to work around and then recreate: triggers in every
+// state, foreign keys of every kind, row security, and materialized views that depend on each other
+// in the wrong order.
 var obstacles = migrate.Source{
 	Name: "obstacles", Base: 5000,
 	FS: fstest.MapFS{"00001_obstacles.sql": {Data: []byte(`-- +goose Up
@@ -103,7 +103,7 @@ func TestEveryFeatureIsRestored(t *testing.T) {
 	}
 }
 
-// differences says how two schemas differ.
+// differences returns how two schemas differ.
 func (f *fixture) differences(t testing.TB, a, b string) (texts []string) {
 	t.Helper()
 	var structures []drift.Structure
@@ -137,7 +137,7 @@ func TestAnOlderArchiveIsMigratedUp(t *testing.T) {
 	now := f.content(t, "north")
 	assert.Equal(t, want["tags"], now["labels"], "content %q", now)
 	assert.True(t, strings.HasPrefix(now["notes"], "id,body,length\n1,first,5\n"), "content %q", now)
-	// The schema that was gets what it lacks when it is taken back.
+	// The former schema gets the missing migrations when the restore is reverted.
 	_, err = f.service(t, backup.Config{}).RevertRestore(t.Context(), "north", got.Retained)
 	require.NoError(t, err)
 	now = f.content(t, "north")

@@ -22,7 +22,7 @@ import (
 
 func formatSequence(s archive.Sequence) string { return fmt.Sprint(s.Last, s.Called) }
 
-// runtime is a pool of the login that serves requests.
+// runtime returns a pool of the runtime login.
 func (f *fixture) runtime(t testing.TB) *pgxpool.Pool {
 	t.Helper()
 	pool, err := pgxpool.New(context.Background(), f.pg.URLAs(f.roles.Runtime(), "r"))
@@ -45,7 +45,8 @@ func (f *fixture) admin(t testing.TB, schema, sql string) {
 	require.NoError(t, err)
 }
 
-// migrations makes the fixture that of a program with other migrations of tenants.
+// migrations gives the fixture a runner with other tenant migrations, as if the program had
+// changed.
 func (f *fixture) migrations(t testing.TB, sources ...migrate.Source) {
 	t.Helper()
 	var err error
@@ -65,14 +66,14 @@ func (f *fixture) move(t testing.TB, slug, to, schema string) {
 	require.NoError(t, err)
 }
 
-// countries makes a table that tenants share.
+// countries creates a table that tenants share.
 func (f *fixture) countries(t testing.TB) {
 	t.Helper()
 	_, err := f.owner.Exec(t.Context(), "create table public.countries (code text primary key); insert into public.countries values ('de')")
 	require.NoError(t, err)
 }
 
-// everything is what a refused restore must leave as it was: the registry, schemas and relations,
+// everything returns what a refused restore must not change: the registry, schemas and relations,
 // roles and their members.
 func (f *fixture) everything(t testing.TB) string {
 	t.Helper()
@@ -92,7 +93,7 @@ func (f *fixture) everything(t testing.TB) string {
 	return strings.Join(lines, "\n")
 }
 
-// expectOne wants an error, and one of several if there are any.
+// expectOne expects an error: one of those in want, or any if want is empty.
 func expectOne(t *testing.T, what string, err error, want []error) {
 	t.Helper()
 	ok := err != nil && len(want) == 0
@@ -102,7 +103,7 @@ func expectOne(t *testing.T, what string, err error, want []error) {
 	assert.True(t, ok, "%s: got %v, want %v", what, err, want)
 }
 
-// edited are the files of a source with one changed.
+// edited returns the files of a source, with one file changed.
 func edited(t testing.TB, source migrate.Source, name, from, to string) fs.FS {
 	t.Helper()
 	files := make(fstest.MapFS)
@@ -114,7 +115,7 @@ func edited(t testing.TB, source migrate.Source, name, from, to string) fs.FS {
 	return files
 }
 
-// confirmed confirms a restore, with a request of one person.
+// confirmed confirms a restore with a request of one person.
 func (f *fixture) confirmed(t *testing.T, s *backup.Service, slug, aside string) (tenancy.Tenant, error) {
 	t.Helper()
 	r, err := f.tenants.RequestConfirm(t.Context(), slug, aside, "ada")

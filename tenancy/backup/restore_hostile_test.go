@@ -17,11 +17,11 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// forged is an archive that can be changed in every respect, with a manifest that fits.
+// forged is an archive of which everything can be changed, with a matching manifest.
 type forged struct {
 	header archive.Header
 	tables map[string]string
-	rows   map[string]int64 // what the manifest says; default: what the original's said
+	rows   map[string]int64 // the numbers in the manifest; default: those of the original
 	opts   archive.WriterOptions
 }
 
@@ -71,13 +71,13 @@ func (f *forged) table(name string) *archive.Table {
 	panic(name)
 }
 
-// rename changes the name of a table, as a name is all there is of it.
+// rename changes only the name of a table.
 func (f *forged) rename(name, to string) {
 	f.table(name).Name = to
 	f.tables[to], f.rows[to] = f.tables[name], f.rows[name]
 }
 
-// stray is a tar stream of one entry.
+// stray returns a tar stream of one entry.
 func stray(t *testing.T, h tar.Header) []byte {
 	t.Helper()
 	var out bytes.Buffer
@@ -90,8 +90,7 @@ func stray(t *testing.T, h tar.Header) []byte {
 
 const injection = `notes"; drop schema public cascade; --`
 
-// hostile are archives made to hurt, each with the error that it is refused with: one of several
-// where there are.
+// hostile returns malicious archives, each with the errors of which one must refuse it.
 func hostile(t *testing.T, original, other []byte) map[string]struct {
 	archive []byte
 	want    []error
@@ -236,7 +235,7 @@ func TestHostileArchivesAreRefusedAndTheLiveTenantIsUntouched(t *testing.T) {
 		switch name {
 		case "signed by a stranger":
 			s = trusting
-		case "an SQL row": // is data: what it says is restored elsewhere, and does nothing
+		case "an SQL row": // it is data: it is restored elsewhere as it is, and not executed
 			got, err := s.RestoreFrom(t.Context(), bytes.NewReader(c.archive),
 				backup.RestoreOptions{Slug: "sql", Domain: "sql.example.com"})
 			require.NoError(t, err)
@@ -247,7 +246,7 @@ func TestHostileArchivesAreRefusedAndTheLiveTenantIsUntouched(t *testing.T) {
 		opts := backup.RestoreOptions{Replace: "north"}
 		switch name {
 		case "edited migrations", "a checksum cut short", "migrations of others":
-			opts.Edited = backup.EditedRefuse // the runner's policy is Allow, which goes by the structure
+			opts.Edited = backup.EditedRefuse // the runner's policy Allow compares only the structure
 		}
 		_, err := s.RestoreFrom(t.Context(), bytes.NewReader(c.archive), opts)
 		expectOne(t, name, err, c.want)
@@ -258,7 +257,7 @@ func TestHostileArchivesAreRefusedAndTheLiveTenantIsUntouched(t *testing.T) {
 	after := f.everything(t)
 	assert.Equal(t, snapshot, after, "changed:\n%s\nbefore", after)
 
-	// The same archives are not taken for new tenants either.
+	// The same archives are refused for new tenants, too.
 	for _, name := range []string{
 		"a statement as a table", "a row without its parent", "cut off in the manifest",
 		"values written otherwise",

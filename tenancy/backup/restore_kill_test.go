@@ -21,9 +21,9 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// A test of a crash runs this test binary once more, which restores until somebody kills it.
+// The crash test runs this test binary again, which restores until it is killed.
 
-// restoreEnv is the variable with the order for a process that is to die.
+// restoreEnv is the environment variable with the order for a process that is to be killed.
 const restoreEnv = "PGTENANT_TEST_RESTORE"
 
 type restoreOrder struct {
@@ -68,7 +68,7 @@ func (o restoreOrder) run(ctx context.Context) error {
 	return err
 }
 
-// kill runs a restore and kills it after a time. It reports whether that came too late.
+// kill runs a restore and kills it after a time. It reports whether the restore ended before that.
 func (o restoreOrder) kill(t *testing.T, after time.Duration) (ended bool) {
 	t.Helper()
 	text, err := json.Marshal(o)
@@ -82,7 +82,7 @@ func (o restoreOrder) kill(t *testing.T, after time.Duration) (ended bool) {
 	_, err = out.Read(make([]byte, 1)) // it begins
 	require.NoError(t, err)
 	time.Sleep(after)
-	_ = cmd.Process.Kill() // it may be gone
+	_ = cmd.Process.Kill() // it may have ended
 	err = cmd.Wait()
 	var exit *exec.ExitError
 	switch {
@@ -95,11 +95,11 @@ func (o restoreOrder) kill(t *testing.T, after time.Duration) (ended bool) {
 	return false
 }
 
-// ofAProcess is what makes a URL that of a process which is going to be killed.
+// ofAProcess is added to the URL of a process that will be killed.
 const ofAProcess = "&application_name=killed"
 
-// settle drops what dead processes have left, once their sessions have ended: a server finishes and
-// commits a statement of a client that is gone. It ends a switch that was stopped.
+// settle drops what dead processes have left, once their sessions have ended: the server finishes
+// and commits a statement whose client has died. It also finishes an interrupted switch.
 func (f *fixture) settle(t *testing.T, slug string) {
 	t.Helper()
 	for sessions := 1; sessions > 0; {
@@ -155,7 +155,7 @@ func TestARestoreThatWasKilledLosesNothingAndIsRunAgain(t *testing.T) {
 		f.settle(t, "north")
 		aside, err := f.tenants.Aside(t.Context(), "north")
 		switch {
-		case err == nil: // it had been switched
+		case err == nil: // the switch was complete
 			f.expectContent(t, "north", backedUp)
 			_, err = s.RevertRestore(t.Context(), "north", aside.Schema)
 			require.NoError(t, err)
@@ -174,7 +174,7 @@ func TestARestoreThatWasKilledLosesNothingAndIsRunAgain(t *testing.T) {
 	require.NoError(t, err)
 	f.expectContent(t, "north", backedUp)
 
-	// A new tenant is there as a whole, or not at all.
+	// Of a new tenant, either everything is there or nothing.
 	o.Replace = ""
 	for n := range 4 {
 		o.Slug = fmt.Sprintf("new-%d", n)

@@ -16,7 +16,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// content is all that a tenant's backup would have: the CSV of each table, with its sequences.
+// content returns all that a tenant's backup would contain: the CSV of each table, with its
+// sequences.
 func (f *fixture) content(t testing.TB, slug string) map[string]string {
 	t.Helper()
 	var archived bytes.Buffer
@@ -56,7 +57,7 @@ func contentOf(t testing.TB, archived []byte) map[string]string {
 	return all
 }
 
-// expectContent compares what a tenant has with what was noted.
+// expectContent compares the content of a tenant with want.
 func (f *fixture) expectContent(t testing.TB, slug string, want map[string]string) {
 	t.Helper()
 	got := f.content(t, slug)
@@ -126,7 +127,7 @@ func TestADroppedTenantIsRestored(t *testing.T) {
 	f.expectNoSides(t)
 }
 
-// use writes and reads as the tenant does.
+// use writes and reads with the tenant's role.
 func (f *fixture) use(t testing.TB, tenant tenancy.Tenant) {
 	t.Helper()
 	db, err := schemactx.New(f.runtime(t), schemactx.Config{Roles: f.roles})

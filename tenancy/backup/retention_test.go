@@ -14,8 +14,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// made writes backups of tenant 1 that were taken at these times, the last of them first, with
-// receipts.
+// made writes backups of tenant 1 with these times, the last of them first, with receipts.
 func (f *fixture) made(t testing.TB, times ...string) {
 	t.Helper()
 	for _, text := range times {
@@ -48,7 +47,7 @@ func TestRetentionKeepsWhatARuleKeeps(t *testing.T) {
 	s := f.service(t, backup.Config{})
 	for _, step := range []struct {
 		r    backup.Retention
-		want string // what is left
+		want string // the remaining backups
 	}{
 		{backup.Retention{}, "0305-10 0305-02 0304-02 0303-02 0301-02 0227-02 0220-02 0131-02 0102-02 1231-02"},
 		{backup.Retention{Last: 20}, "0305-10 0305-02 0304-02 0303-02 0301-02 0227-02 0220-02 0131-02 0102-02 1231-02"},
@@ -165,6 +164,6 @@ func TestWhatAKilledProcessWasWritingIsRemovedADayLater(t *testing.T) {
 	if assert.Len(t, pruned, 1, "removed") {
 		assert.True(t, strings.HasPrefix(pruned[0], f.own(t)+"1-north/.old.tar."), "removed %q", pruned)
 	}
-	// the backup with its receipt, what may still be written, and another tenant's
+	// the backup with its receipt, a file that may still be written, and a file of another tenant
 	assert.Len(t, f.files(t), 4, "left")
 }

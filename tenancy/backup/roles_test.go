@@ -10,7 +10,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// What another role would build, the owner could not go on with: nothing is built.
+// The owner could not work with objects of another role. So with another role nothing is built.
 func TestASchemaIsBuiltByTheOwnerAlone(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)

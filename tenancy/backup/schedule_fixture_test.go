@@ -20,7 +20,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// A test's periods are so long that no tenant's moment falls into the test.
+// ages is a period so long that no tenant becomes due by the clock during a test.
 const ages = 100_000 * time.Hour
 
 // scheduled returns a fixture with the table of runs and tenants t1 to tn.
@@ -42,7 +42,7 @@ func scheduled(t testing.TB, n int) (*fixture, []tenancy.Tenant) {
 	return f, tenants
 }
 
-// schedule is one whose periods are long.
+// schedule returns a schedule with the period ages, unless cfg has one.
 func (f *fixture) schedule(t testing.TB, b backup.Config, cfg backup.ScheduleConfig) *backup.Schedule {
 	t.Helper()
 	if cfg.Period == 0 {
@@ -53,7 +53,7 @@ func (f *fixture) schedule(t testing.TB, b backup.Config, cfg backup.ScheduleCon
 	return c
 }
 
-// again has everything due once more.
+// again makes everything due once more.
 func (f *fixture) again(t testing.TB) {
 	t.Helper()
 	f.exec(t, "public", "update public.backup_runs set slot = slot - interval '1000000 hours'")
@@ -67,7 +67,7 @@ func expectDone(t testing.TB, c *backup.Schedule, want backup.ScheduleReport) er
 	return err
 }
 
-// state is that of one tenant's runs.
+// state returns the state of one tenant's runs.
 func state(t testing.TB, c *backup.Schedule, tenant int64, kind backup.RunKind) backup.RunState {
 	t.Helper()
 	states, err := c.States(t.Context())
@@ -80,7 +80,7 @@ func state(t testing.TB, c *backup.Schedule, tenant int64, kind backup.RunKind) 
 	return backup.RunState{}
 }
 
-// count returns how many verified backups each tenant has.
+// count returns the number of verified backups of each tenant.
 func (f *fixture) count(t testing.TB) map[string]int {
 	t.Helper()
 	n := make(map[string]int)
@@ -91,10 +91,10 @@ func (f *fixture) count(t testing.TB) map[string]int {
 	return n
 }
 
-// scheduleEnv tells a process of this binary to run a schedule once, and where to die.
+// scheduleEnv tells a process of this binary to run a schedule once, and at which event to die.
 const scheduleEnv = "PGTENANT_TEST_SCHEDULE"
 
-// runSchedule is that process. It says when it is ready and begins when it is told to.
+// runSchedule is the code of that process. It reports that it is ready and begins when told to.
 func runSchedule(t *testing.T) {
 	pool, err := pgxpool.New(t.Context(), os.Getenv(killURL))
 	require.NoError(t, err)
@@ -119,7 +119,7 @@ func runSchedule(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// process is one that waits to begin.
+// process is a process that waits to begin.
 type process struct {
 	*exec.Cmd
 	begin func()

@@ -10,7 +10,7 @@ import (
 
 func TestMomentsAreSpreadEvenlyOverTheWindow(t *testing.T) {
 	t.Parallel()
-	const period, start, window = 24 * time.Hour, 22 * time.Hour, 4 * time.Hour // over midnight
+	const period, start, window = 24 * time.Hour, 22 * time.Hour, 4 * time.Hour // the window spans midnight
 	now := time.Date(2026, 3, 5, 12, 0, 0, 0, time.UTC)
 	hours := make(map[int]int)
 	for id := range int64(4000) {

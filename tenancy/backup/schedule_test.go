@@ -31,7 +31,7 @@ func TestEveryTenantIsBackedUpOnceInAPeriod(t *testing.T) {
 	require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 3, Done: 3}))
 	require.NoError(t, expectDone(t, c, backup.ScheduleReport{}))
 	require.NoError(t, expectDone(t, f.schedule(t, backup.Config{}, backup.ScheduleConfig{}),
-		backup.ScheduleReport{})) // another process
+		backup.ScheduleReport{})) // as another process would
 	want := map[string]int{"t1": 1, "t2": 1, "t3": 1}
 	assert.Equal(t, want, f.count(t))
 	last, err := c.LastBackups(t.Context())
@@ -76,7 +76,7 @@ func TestATenantThatFailsStopsNobodyAndIsTriedAgainLater(t *testing.T) {
 	f.exec(t, "public", "update public.backup_runs set ended_at = ended_at - interval '16 minutes'")
 	assert.ErrorIs(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Failed: 1}), backup.ErrDrift)
 	f.exec(t, "public", "update public.backup_runs set ended_at = ended_at - interval '16 minutes'")
-	require.NoError(t, expectDone(t, c, backup.ScheduleReport{})) // twice as long, now
+	require.NoError(t, expectDone(t, c, backup.ScheduleReport{})) // the wait has doubled
 	f.exec(t, "public", "update public.backup_runs set ended_at = ended_at - interval '15 minutes'")
 	f.exec(t, tenants[0].Schema, "alter table notes drop extra")
 	require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1}))
@@ -129,11 +129,11 @@ func TestAKilledScheduleGoesOnInAnother(t *testing.T) {
 			c := f.schedule(t, backup.Config{}, backup.ScheduleConfig{})
 			s := state(t, c, tenants[0].ID, backup.RunBackup)
 			assert.True(t, !s.LeaseUntil.IsZero() && s.TakenAt.IsZero(), "state %+v", s)
-			require.NoError(t, expectDone(t, c, backup.ScheduleReport{})) // it may live
+			require.NoError(t, expectDone(t, c, backup.ScheduleReport{})) // the process may be alive
 			f.exec(t, "public", "update public.backup_runs set lease_until = clock_timestamp() - interval '1 second'")
 			require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1}))
 			want := 1
-			if when == backup.EventVerified { // it had done everything but to say so
+			if when == backup.EventVerified { // only the end of its run was not recorded
 				want = 2
 			}
 			assert.Equal(t, want, f.count(t)["t1"], "backups")
@@ -303,8 +303,8 @@ func TestSchedulesThatCannotWorkAreRefused(t *testing.T) {
 	assert.Error(t, err, "ran without its table")
 }
 
-// To confirm a restore destroys the schema that was there before: a backup of what has replaced it
-// does not help.
+// The confirmation of a restore destroys the former schema. A backup of the schema that has
+// replaced it does not count.
 func TestAConfirmationDemandsABackupOfWhatItDestroys(t *testing.T) {
 	t.Parallel()
 	f, _ := scheduled(t, 1)
@@ -328,7 +328,7 @@ func TestAConfirmationDemandsABackupOfWhatItDestroys(t *testing.T) {
 	_, err = f.confirmed(t, s, "t1", restored.Retained)
 	require.NoError(t, err)
 
-	// Of a schema that was taken back and replaced again, the backup must be from before that.
+	// For a schema that was taken back and replaced again, the backup must be older than that.
 	restored, err = s.Restore(t.Context(), second.Name, backup.RestoreOptions{Replace: "t1"})
 	require.NoError(t, err)
 	_, err = s.RevertRestore(t.Context(), "t1", restored.Retained)
@@ -338,7 +338,7 @@ func TestAConfirmationDemandsABackupOfWhatItDestroys(t *testing.T) {
 	_, err = f.confirmed(t, s, "t1", aside.Schema)
 	require.ErrorIs(t, err, tenancy.ErrNoFreshBackup, "of what was restored and never backed up")
 
-	// The drop of the tenant destroys both.
+	// The drop of the tenant destroys both schemas.
 	attempt := func(slug string) error {
 		r, err := f.tenants.RequestDrop(t.Context(), slug, "ada")
 		require.NoError(t, err)
@@ -356,7 +356,7 @@ func TestAConfirmationDemandsABackupOfWhatItDestroys(t *testing.T) {
 	backUp(t, s, "t1")
 	require.NoError(t, attempt("t1"))
 
-	// Its backups are no other tenant's that has the slug since.
+	// The tenant's backups do not count for another tenant that later has the slug.
 	_, err = f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "t1", Domain: "t1.example.com"})
 	require.NoError(t, err)
 	err = attempt("t1")

@@ -18,9 +18,9 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// extended are migrations that name nothing of an extension with its schema: types, operators,
-// operator classes and functions are found on the path, by the migrations, by functions of the
-// schema and when rows are loaded.
+// extended are migrations that name no object of an extension with its schema. Types, operators,
+// operator classes and functions are found on the search path: by the migrations, by functions of
+// the schema, and when rows are loaded.
 var extended = migrate.Source{Name: "extended", FS: fstest.MapFS{
 	"00001_users.sql": {Data: []byte(`-- +goose Up
 create domain address as citext check (value <> 'NOBODY@example.com');
@@ -54,8 +54,8 @@ drop table more;
 `)},
 }}
 
-// indexedByFunction has an index whose function finds others on the path, when rows come and when
-// they are analysed.
+// indexedByFunction has an index whose function finds other functions on the search path, when rows
+// are written and when they are analysed.
 var indexedByFunction = migrate.Source{
 	Name: "indexedByFunction", Base: 1000,
 	FS: fstest.MapFS{"00001_index.sql": {Data: []byte(`-- +goose Up
@@ -69,7 +69,7 @@ drop function plain;
 `)}},
 }
 
-// findsExtended are queries of which each finds one row.
+// findsExtended are queries that find one row each.
 var findsExtended = []string{
 	"select id from admins",
 	"select id from of_x where a = '1'",
@@ -80,7 +80,7 @@ var findsExtended = []string{
 	"select 1 from more where a = 'X'",
 }
 
-// setupExtended is setup with extensions in the schema that is named, which is on the path.
+// setupExtended is setup with extensions in the named schema, which is on the search path.
 func setupExtended(t *testing.T, schema string) *fixture {
 	t.Helper()
 	f := &fixture{pg: pgtest.New(t), extra: []string{schema}}
@@ -110,8 +110,8 @@ func setupExtended(t *testing.T, schema string) *fixture {
 	return f
 }
 
-// A tenant whose migrations, functions and constraints find extensions on the path goes through all
-// that a tenant can go through.
+// A tenant whose migrations, functions and constraints find extensions on the search path passes
+// all operations on a tenant.
 func TestTenantsWithExtensionsOnThePathLive(t *testing.T) {
 	t.Parallel()
 	for _, schema := range []string{"extensions", "public", "Shared Data"} {
@@ -123,7 +123,7 @@ func TestTenantsWithExtensionsOnThePathLive(t *testing.T) {
 }
 
 func liveExtended(t *testing.T, f *fixture) {
-	if pgtest.Version(t) < 17 { // since then an index finds what it needs in pg_catalog alone
+	if pgtest.Version(t) < 17 { // from 17 on, an index function finds only pg_catalog on its path
 		f.connect(t, extended, indexedByFunction)
 	}
 	s := f.service(t, backup.Config{})
@@ -164,8 +164,8 @@ func liveExtended(t *testing.T, f *fixture) {
 	f.drop(t, "c")
 }
 
-// expectSameOnEachPath reads a structure by sessions with and without the extensions on their path:
-// PostgreSQL leaves out the schema of what the session finds without it.
+// expectSameOnEachPath reads a structure in sessions with and without the extensions on their
+// search path. PostgreSQL omits the schema of an object that the session finds without it.
 func (f *fixture) expectSameOnEachPath(t *testing.T, schema string) {
 	t.Helper()
 	want := f.structure(t, schema)
@@ -184,7 +184,7 @@ func (f *fixture) expectSameOnEachPath(t *testing.T, schema string) {
 	}
 }
 
-// expectExtended looks for drift, and finds each kind as the tenants do.
+// expectExtended checks for drift, and runs findsExtended as each tenant.
 func (f *fixture) expectExtended(t *testing.T, slugs ...string) {
 	t.Helper()
 	db, err := schemactx.New(f.runtime(t), schemactx.Config{Roles: f.roles, ExtraSearchPath: f.extra})
@@ -210,7 +210,7 @@ func (f *fixture) expectExtended(t *testing.T, slugs ...string) {
 	}
 }
 
-// With a schema of the path gone, nothing that a migration makes is made, and a reference is not
+// If a schema of the search path is missing, no migration creates anything, and no reference is
 // built.
 func TestAMissingSchemaOfThePathIsNamed(t *testing.T) {
 	t.Parallel()
@@ -230,7 +230,7 @@ func TestAMissingSchemaOfThePathIsNamed(t *testing.T) {
 	missing(err)
 	_, err = drift.Reference(t.Context(), f.runner, drift.ReadOptions{Roles: f.roles})
 	missing(err)
-	_, err = f.runner.Up(t.Context(), schemactx.Public) // which may be what makes it
+	_, err = f.runner.Up(t.Context(), schemactx.Public) // this run may create the schema
 	require.NoError(t, err)
 	_, err = f.pg.Pool.Exec(t.Context(), "create schema reference")
 	require.NoError(t, err)
@@ -238,7 +238,7 @@ func TestAMissingSchemaOfThePathIsNamed(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Names on the path of every tenant are not a tenant's, whoever owns the schema.
+// A tenant cannot get a schema that is on every tenant's search path, whoever owns it.
 func TestATenantCannotHaveASchemaOfThePath(t *testing.T) {
 	t.Parallel()
 	f := setupExtended(t, "extensions")

@@ -41,7 +41,7 @@ func exporter(t *testing.T, db *schemactx.DB, format backup.SubjectFormat,
 	return x
 }
 
-// unzip returns the files, of which the manifest is checked.
+// unzip returns the files, and checks them against the manifest.
 func unzip(t *testing.T, data []byte, m backup.SubjectManifest) map[string]string {
 	t.Helper()
 	r, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))

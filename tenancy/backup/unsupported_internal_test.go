@@ -9,8 +9,8 @@ import (
 	"github.com/oryne/pgtenant/internal/pgtest"
 )
 
-// The server says of a row of more than 1 GB what it says of any string of that size, which is
-// cheaper to ask for.
+// The server gives the same error for a row of more than 1 GB as for any string of that size. The
+// string is cheaper to make.
 func TestAValueTooLargeForCopyIsRefusedByName(t *testing.T) {
 	t.Parallel()
 	pg := pgtest.New(t)

@@ -12,7 +12,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// oneFile is a source of one migration.
+// oneFile returns a source of one migration.
 func oneFile(sql string) migrate.Source {
 	return migrate.Source{Name: "test", FS: fstest.MapFS{"00001_all.sql": {Data: []byte("-- +goose Up\n" + sql)}}}
 }
@@ -126,7 +126,7 @@ func TestATenantThatIsBehindIsComparedWithItsOwnRelease(t *testing.T) {
 		require.NoError(t, runner.Migrate(t.Context(), tenant.Schema))
 	}
 
-	f.runner = older // a program of the release before finds what it does not know
+	f.runner = older // a program of the previous release finds an object that it does not know
 	s = f.service(t, backup.Config{})
 	_, err = s.Backup(t.Context(), "north", backup.BackupOptions{})
 	assert.ErrorIs(t, err, backup.ErrVersions)

@@ -17,7 +17,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// ruled are tables with every kind of rule that the server checks only when a row is written.
+// ruled are tables with every kind of constraint that the server checks only when a row is written.
 var ruled = migrate.Source{Name: "ruled", FS: fstest.MapFS{"00001_a.sql": {Data: []byte(`-- +goose Up
 create domain code as text check (value <> 'bad');
 create domain short_code as code check (length(value) < 5) not null;
@@ -58,8 +58,8 @@ const ruledRows = `insert into people values (1, 'A', 'x', 1, 1), (2, 'A', null,
 	insert into parts values (1, 1, 'a'), (1, 11, 'b'), (1, 99, 'c'), (1, 2, null);
 	insert into parents values (1); insert into children values (1, 'the same as in its parent')`
 
-// Rows may have come past what the server considers valid: by a corrupt index, by a function or a
-// collation whose answer has changed, by a superuser. They are named when the archive is made.
+// Rows can violate a constraint: because of a corrupt index, because a function or a collation has
+// changed its result, or because a superuser bypassed it. They are named when the archive is made.
 func TestRowsThatViolateAConstraintAreRefusedByName(t *testing.T) {
 	t.Parallel()
 	f := setup(t, ruled)
@@ -81,7 +81,7 @@ func TestRowsThatViolateAConstraintAreRefusedByName(t *testing.T) {
 		".products").Scan(&doubled))
 	assert.Equal(t, 28, doubled)
 
-	// unready has the server write rows into no index of the table, as one that is corrupt lacks them.
+	// unready makes the server write rows that no index of the table gets, as with a corrupt index.
 	unready := func(table, row string) string {
 		ready := "update pg_index set indisready = %[2]t, indisvalid = %[2]t where indrelid = '%[1]s'::regclass; "
 		return fmt.Sprintf(ready, table, false) + "insert into " + table + " " + row + "; " + fmt.Sprintf(ready, table, true)
@@ -170,7 +170,7 @@ const reloadedRows = `insert into zz_known values ('EUR', 1), ('USD', 2);
 	insert into nested values (1, row('abc')); insert into indexed values (1, 'EUR'), (2, 'USD'); insert into generated (code) values ('USD')`
 
 // A restore cannot drop a domain's check if tables use the domain in arrays or composite types, nor
-// the expression of an index or of a generated column: each row that it loads must pass them.
+// the expression of an index or of a generated column. Each row that it loads must pass these.
 func TestRowsThatCannotBeLoadedAgainAreRefusedByName(t *testing.T) {
 	t.Parallel()
 	f := setup(t, reloaded)
@@ -208,7 +208,7 @@ func TestRowsThatCannotBeLoadedAgainAreRefusedByName(t *testing.T) {
 	assert.ElementsMatch(t, []string{"column alone.a", "column lists.l", "column pairs.p"}, found)
 }
 
-// temporal are keys with periods, of PostgreSQL 18, and what else it has.
+// temporal are keys with periods and other features of PostgreSQL 18.
 var temporal = migrate.Source{Name: "temporal", FS: fstest.MapFS{"00001_a.sql": {Data: []byte(`-- +goose Up
 create table unique_rooms (id int4range primary key);
 create table rooms (id int4range, at daterange, constraint rooms_key primary key (id, at without overlaps));
@@ -246,7 +246,7 @@ func TestRowsThatViolateATemporalConstraintAreRefusedByName(t *testing.T) {
 	assert.Equal(t, "constraint rooms_key of table rooms", unsupported.Objects[1].Object)
 }
 
-// A server may limit what a query writes to temporary files, as a sort of a large table does.
+// A server may limit the size of a query's temporary files, which a sort of a large table needs.
 func TestATableThatTheServerDoesNotSortIsBackedUp(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
@@ -262,7 +262,7 @@ func TestATableThatTheServerDoesNotSortIsBackedUp(t *testing.T) {
 	assert.Contains(t, log.String(), "unique index many_n_key of table many")
 }
 
-// A backup waits for nobody who changes the partitioned table of another tenant.
+// A backup does not wait for a session that changes the partitioned table of another tenant.
 func TestABackupLocksNoPartitionedTableOfAnotherTenant(t *testing.T) {
 	t.Parallel()
 	f := setup(t, ruled)

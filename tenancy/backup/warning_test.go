@@ -11,8 +11,9 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// doubtfulExpressions are an index that cannot be analysed, a materialized view that cannot be
-// filled, and one that is filled by a function from another one, which no catalog says.
+// doubtfulExpressions are an index that cannot be analysed, and two materialized views. One cannot
+// be filled. A function fills the other one from another view, a dependency that no catalog
+// records.
 var doubtfulExpressions = migrate.Source{Name: "doubtful", FS: fstest.MapFS{"00001_a.sql": {Data: []byte(`-- +goose Up
 create table fine (n int);
 create table posts (n int);

@@ -23,7 +23,7 @@ or taken away is found.`,
 	}, m.auditTail(), m.auditVerify(), m.auditHeads(), m.auditExport())
 }
 
-// recordFlags say which records.
+// recordFlags adds the flags that select records.
 func recordFlags(f *pflag.FlagSet) {
 	f.Bool("platform", false, "what belongs to no tenant")
 	f.Int64("tenant-id", 0, "of the tenant of that id, which may be gone")
@@ -51,8 +51,8 @@ func (c *call) records(ctx context.Context) (f audit.Filter, err error) {
 	return f, err
 }
 
-// logTenant is the tenant that an argument or a flag names; 0 is the platform. Without either named
-// is false.
+// logTenant returns the id of the tenant that the argument or a flag names; 0 is the platform.
+// named is false if neither is given.
 func (c *call) logTenant(ctx context.Context) (id int64, named bool, err error) {
 	platform, id := flagOf[bool](c.cmd, "platform"), flagOf[int64](c.cmd, "tenant-id")
 	given := 0

@@ -29,7 +29,7 @@ or as CSV for spreadsheets. The file is new, and only you can read it. That you 
 	})
 }
 
-// exportedJSON is what was exported of the log, in JSON. Its names stay.
+// exportedJSON is the result of an export, in JSON. Its field names are stable.
 type exportedJSON struct {
 	File    string `json:"file"`
 	Records int64  `json:"records"`

@@ -68,8 +68,8 @@ func tailLog(ctx context.Context, c *call) error {
 	return c.follow(ctx, f, seen)
 }
 
-// newest returns the newest records. Those of all tenants are found quickly only in a bounded time,
-// which grows until there are enough.
+// newest returns the newest records. A query over all tenants is fast only in a bounded range of
+// time. So the range grows until the page is full.
 func (c *call) newest(ctx context.Context, f audit.Filter) (page audit.Page, err error) {
 	const day = 24 * time.Hour
 	if len(f.Tenants) == 0 && f.Since.IsZero() {
@@ -88,8 +88,8 @@ func (c *call) newest(ctx context.Context, f audit.Filter) (page audit.Page, err
 	return c.Audit.List(ctx, f)
 }
 
-// Records of several processes come in a little out of order: each look goes back over what was
-// seen already.
+// Several processes write records, so that records become visible slightly out of order. So each
+// poll also reads the last seconds of the previous polls again.
 const (
 	followEvery = time.Second
 	followBack  = 15 * time.Second
@@ -103,7 +103,7 @@ func (c *call) follow(ctx context.Context, f audit.Filter, seen *seenRecords) er
 		f.Since = seen.since
 		for r, err := range c.Audit.All(ctx, f) {
 			if ctx.Err() != nil {
-				return nil // that is how one ends it
+				return nil // Ctrl-C is the regular end of --follow
 			}
 			if err != nil {
 				return err
@@ -123,9 +123,9 @@ func (c *call) follow(ctx context.Context, f audit.Filter, seen *seenRecords) er
 	}
 }
 
-// seenRecords remembers the records of the last seconds.
+// seenRecords remembers the records of the last followBack.
 type seenRecords struct {
-	since time.Time // before this nothing is looked at any more
+	since time.Time // the next poll reads from this time on
 	at    map[recordKey]time.Time
 }
 
@@ -138,7 +138,7 @@ func newSeen(now time.Time) *seenRecords {
 	return &seenRecords{since: now.Add(-followBack), at: map[recordKey]time.Time{}}
 }
 
-// add reports whether a record is new.
+// add remembers a record and reports whether it is new.
 func (s *seenRecords) add(r audit.Record) bool {
 	key := recordKey{r.Chain, r.Position}
 	_, known := s.at[key]
@@ -173,8 +173,8 @@ type recordJSON struct {
 	Received  time.Time      `json:"received"`
 }
 
-// cell is a value in its column: what is empty has a sign of its own, so that what follows is not
-// read in its place, and a value of several words is one.
+// cell returns a value as it is printed in its column. An empty value becomes "-", so that no value
+// is read in the column of another. A value with spaces is quoted.
 func cell(text string) string {
 	switch {
 	case text == "":

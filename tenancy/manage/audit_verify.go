@@ -37,19 +37,19 @@ what was kept where they cannot write.`,
 	})
 }
 
-// verifyJSON is what a verification found, in JSON. Its names stay.
+// verifyJSON is the result of a verification, in JSON. Its field names are stable.
 type verifyJSON struct {
 	OK       bool          `json:"ok"`
 	Rows     int64         `json:"rows"`
 	Chains   int           `json:"chains"`
-	Late     int64         `json:"late"` // rows that came more than an hour after their time
+	Late     int64         `json:"late"` // rows received more than an hour after their time
 	Problems []problemJSON `json:"problems"`
-	More     int           `json:"more"` // problems that are not listed
+	More     int           `json:"more"` // number of problems that are not listed
 }
 
 type problemJSON struct {
 	Kind   audit.ProblemKind `json:"kind"`
-	Tenant int64             `json:"tenant"` // -1: nobody can say
+	Tenant int64             `json:"tenant"` // -1: not known
 	Chain  string            `json:"chain"`
 	From   int64             `json:"from"`
 	To     int64             `json:"to"`
@@ -132,7 +132,8 @@ write, it proves to 'audit verify --heads' that all rows until now are still the
 	})
 }
 
-// headJSON is where a chain stands. Its names stay: files of it are kept for years.
+// headJSON is the head of a chain. Its field names are stable, because the files are kept for
+// years.
 type headJSON struct {
 	Chain    string    `json:"chain"`
 	Month    time.Time `json:"month"`
@@ -140,7 +141,7 @@ type headJSON struct {
 	Digest   string    `json:"digest"`
 }
 
-// heads reads those that --heads names.
+// heads reads the chain heads from the file that --heads names. It returns nil without --heads.
 func (c *call) heads() (heads []audit.ChainHead, err error) {
 	path := flagOf[string](c.cmd, "heads")
 	if path == "" {

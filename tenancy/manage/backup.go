@@ -40,7 +40,7 @@ In JSON there is an object for each backup: its receipt, as backup.Info has it. 
 	return cmd
 }
 
-// backedUp are the statuses of tenants that have something to back up.
+// backedUp returns the statuses in which a tenant is backed up.
 func backedUp() []tenancy.Status {
 	return []tenancy.Status{tenancy.Active, tenancy.Suspended, tenancy.Maintenance}
 }
@@ -69,7 +69,7 @@ func runBackup(ctx context.Context, c *call) error {
 	return errors.Join(failed...)
 }
 
-// backUp backs up one tenant, and says and logs it.
+// backUp backs up one tenant, prints the result and writes it to the access log.
 func (c *call) backUp(ctx context.Context, slug string) error {
 	ctx, end := c.withBar(ctx, "backing up "+slug)
 	info, err := c.Backups.Backup(ctx, slug, c.backupOptions())
@@ -118,7 +118,7 @@ func (c *call) backUpAll(ctx context.Context) error {
 	}
 	bar := c.progress("backing up", "tenant")
 	defer bar.end()
-	var mu sync.Mutex // of the bar and the output
+	var mu sync.Mutex // guards the bar and the output
 	done, failed := 0, 0
 	report, err := c.Tenants.ForEach(ctx, func(ctx context.Context, t *tenancy.Tenant) error {
 		info, err := c.Backups.Backup(ctx, t.Slug, c.backupOptions())
@@ -144,7 +144,7 @@ func (c *call) backUpAll(ctx context.Context) error {
 	return err
 }
 
-// dueJSON is what the schedule did, in JSON. Its names stay.
+// dueJSON is the result of a run of the schedule, in JSON. Its field names are stable.
 type dueJSON struct {
 	Due    int `json:"due"`
 	Done   int `json:"done"`

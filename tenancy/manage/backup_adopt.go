@@ -34,20 +34,20 @@ database had the tenant. It says what would be done and asks; without a terminal
 	})
 }
 
-// adoptionJSON is what adopt did, in JSON. Its names stay.
+// adoptionJSON is the result of backup adopt, in JSON. Its field names are stable.
 type adoptionJSON struct {
 	Adopted []adoptedJSON `json:"adopted"`
 	Removed []string      `json:"removed"`
 	Skipped []skippedJSON `json:"skipped"`
 }
 
-// adoptedJSON is a file that was taken over.
+// adoptedJSON is a file that was adopted under a new name.
 type adoptedJSON struct {
 	From string `json:"from"`
 	To   string `json:"to"`
 }
 
-// skippedJSON is a file that stays as it is.
+// skippedJSON is a file that stays unchanged.
 type skippedJSON struct {
 	Name   string `json:"name"`
 	Reason string `json:"reason"`

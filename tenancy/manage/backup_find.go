@@ -10,10 +10,11 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// errNoBackup is wrapped where there is no backup to be found.
+// errNoBackup is wrapped by the error for a backup that does not exist.
 var errNoBackup = errors.New("there is no such backup")
 
-// lastBackup returns when the last backup of a tenant was made, the zero time where there is none.
+// lastBackup returns the time of the tenant's newest backup. It is zero without a backup. Backups
+// with a time in the future do not count.
 func (c *call) lastBackup(ctx context.Context, id int64) (last time.Time, err error) {
 	if c.Backups == nil {
 		return last, nil
@@ -29,9 +30,9 @@ func (c *call) lastBackup(ctx context.Context, id int64) (last time.Time, err er
 	return last, nil
 }
 
-// findBackup returns a backup of the tenant of a slug: the one of that name, or the newest. Of a
-// tenant that is gone it is one of the last tenant that had the slug. With --any-registry it is the
-// one of that name, of any registry.
+// findBackup returns the backup with that name, or the newest one, of the tenant with the slug. If
+// no tenant has the slug now, it searches the backups of tenants that had the slug. With
+// --any-registry it returns the backup with that name, of any registry.
 func (c *call) findBackup(ctx context.Context, slug, name string) (found backup.Info, err error) {
 	if flagOf[bool](c.cmd, "any-registry") {
 		return c.findAnywhere(ctx, name)
@@ -40,15 +41,15 @@ func (c *call) findBackup(ctx context.Context, slug, name string) (found backup.
 	if err != nil && !errors.Is(err, tenancy.ErrNotFound) {
 		return found, err
 	}
-	for info, err := range c.Backups.Backups(ctx, t.ID) { // of all where the id is 0
+	for info, err := range c.Backups.Backups(ctx, t.ID) { // an id of 0 selects all tenants
 		if err != nil {
 			return found, err
 		}
 		if t.ID == 0 && info.Slug != slug || name != "" && info.Name != name {
 			continue
 		}
-		// A backup with a time in the future is the newest only if there is no other: a clock was
-		// wrong.
+		// A backup with a time in the future was made under a wrong clock. It counts as the newest only
+		// if there is no other.
 		past := !info.Ahead(time.Now())
 		if found.Name == "" || past == !found.Ahead(time.Now()) && info.TakenAt.After(found.TakenAt) ||
 			past && found.Ahead(time.Now()) {
@@ -64,7 +65,7 @@ func (c *call) findBackup(ctx context.Context, slug, name string) (found backup.
 	return found, fmt.Errorf("%w: %q has none", errNoBackup, slug)
 }
 
-// findAnywhere returns the backup of that name, of any registry that shares the store.
+// findAnywhere returns the backup with that name, of any registry that shares the store.
 func (c *call) findAnywhere(ctx context.Context, name string) (found backup.Info, err error) {
 	if name == "" {
 		return found, usagef(

@@ -94,14 +94,14 @@ it is whole, and signed by whom the program trusts.`,
 	})
 }
 
-// verifiedJSON is a backup that was found good, in JSON. Its names stay.
+// verifiedJSON is the result of a verification, in JSON. Its field names are stable.
 type verifiedJSON struct {
 	Name     string    `json:"name"`
 	Slug     string    `json:"slug"`
 	TakenAt  time.Time `json:"taken_at"`
 	Tables   int       `json:"tables"`
 	Rows     int64     `json:"rows"`
-	Restored bool      `json:"restored"` // into scratch; else the file alone was read
+	Restored bool      `json:"restored"` // restored into a scratch schema; else only the file was read
 
 	Warnings []backup.Warning `json:"warnings,omitempty"`
 }
@@ -154,7 +154,7 @@ so many days that have one, and so on. The newest is always kept. It says what g
 	})
 }
 
-// prunedJSON is what prune removed, in JSON. Its names stay.
+// prunedJSON is the result of prune, in JSON. Its field names are stable.
 type prunedJSON struct {
 	Slug    string   `json:"slug"`
 	Removed []string `json:"removed"`

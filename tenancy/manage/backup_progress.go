@@ -6,9 +6,9 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// BackupProgress has a command show how far its backup or restore is, where there is a terminal. It
-// is for [backup.Config].Progress, by itself or called by the program's own function, and does
-// nothing outside of a command.
+// BackupProgress makes a command show the progress of its backup or restore on a terminal. Set it
+// as [backup.Config].Progress, or call it from the program's own Progress function. Outside of a
+// command it does nothing.
 func BackupProgress(ctx context.Context, e backup.Event) {
 	if bar, ok := ctx.Value(barKey{}).(*progress); ok {
 		bar.of(e.Done, e.Tables, 0)
@@ -17,8 +17,8 @@ func BackupProgress(ctx context.Context, e backup.Event) {
 
 type barKey struct{}
 
-// withBar returns a context under which [BackupProgress] draws a bar, if there is a terminal to
-// draw on, and what takes the bar away.
+// withBar returns a context with which [BackupProgress] draws a bar on stderr, and a function that
+// removes the bar. Without a terminal nothing is drawn.
 func (c *call) withBar(ctx context.Context, what string) (with context.Context, end func()) {
 	if !isTerminal(c.stderr()) {
 		return ctx, func() {}

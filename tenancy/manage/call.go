@@ -25,17 +25,17 @@ type call struct {
 	cmd   *cobra.Command
 	args  []string
 	actor string
-	name  string // of the program
+	name  string // the program's name
 	stdin *bufio.Reader
 }
 
-// action is what a command does.
+// action runs a command.
 type action func(ctx context.Context, c *call) error
 
-// need returns an error where the program lacks what a command needs.
+// need returns an error if the program has not configured what a command needs.
 type need func(a *App) error
 
-// notConfigured is the sentence of a command for which the program has not configured something.
+// notConfigured returns the error of a command that needs what the program has not configured.
 func notConfigured(what string) error {
 	return fmt.Errorf("this program has not configured %s", what)
 }
@@ -53,7 +53,7 @@ func needed(there bool, what string) error {
 	return notConfigured(what)
 }
 
-// runner returns the function of a command: it opens what the program has, runs fn, and closes.
+// runner returns the RunE function of a command. It opens the App, runs fn, and closes the App.
 func (m *mount) runner(fn action, needs []need) func(cmd *cobra.Command, args []string) error {
 	return func(cmd *cobra.Command, args []string) (err error) {
 		actor, err := m.cfg.Actor()
@@ -91,7 +91,7 @@ func (c *call) unprepared(err error) error {
 	return err
 }
 
-// newCall is a call that has opened nothing.
+// newCall returns a call without an opened App.
 func (m *mount) newCall(cmd *cobra.Command, args []string) *call {
 	out := cmd.OutOrStdout()
 	return &call{
@@ -123,8 +123,7 @@ func (m *mount) open(ctx context.Context) (*App, error) {
 	return &a, nil
 }
 
-// closeTimeout is how long a program has to close what it has opened: its access log may have
-// something to write yet.
+// closeTimeout limits the closing of an App. Its access log may still have entries to write.
 const closeTimeout = 15 * time.Second
 
 func closing(ctx context.Context, fn func(ctx context.Context) error) error {
@@ -136,14 +135,15 @@ func closing(ctx context.Context, fn func(ctx context.Context) error) error {
 	return fn(ctx)
 }
 
-// note writes a line that is not the result: what happens next, what to do about it.
+// note writes a line that is not part of the result to stderr, such as a hint what to do next.
 func (c *call) note(format string, args ...any) {
 	fmt.Fprintln(c.stderr(), clean(fmt.Sprintf(format, args...)))
 }
 
 func (c *call) stderr() io.Writer { return c.cmd.ErrOrStderr() }
 
-// log adds to the access log what no hook tells of. What cannot be logged is an error.
+// log writes an entry to the access log for an action that no hook reports. A failed write is an
+// error.
 func (c *call) log(ctx context.Context, e audit.Entry) error {
 	if c.Log == nil {
 		return nil
@@ -151,8 +151,8 @@ func (c *call) log(ctx context.Context, e audit.Entry) error {
 	return c.Log.Write(ctx, e)
 }
 
-// flagOf returns the value of a flag that the command has, its own or that of a command above it;
-// else the zero value.
+// flagOf returns the value of a flag of the command or of a command above it. Without such a flag
+// it returns the zero value.
 func flagOf[T any](cmd *cobra.Command, name string) (value T) {
 	f := cmd.Flags().Lookup(name)
 	if f == nil {
@@ -175,12 +175,13 @@ func flagOf[T any](cmd *cobra.Command, name string) (value T) {
 		got, err = cmd.Flags().GetDuration(name)
 	}
 	if err != nil {
-		panic(err) // a flag of another type: the commands are wrong
+		panic(err) // programming error: the flag has another type
 	}
 	return got.(T)
 }
 
-// osUser is the user of the process, by name. In a container there may be none for its number.
+// osUser returns the name of the process's user, or "uid 1000" if the uid has no name, as in a
+// container.
 func osUser() (string, error) {
 	u, err := user.Current()
 	switch id := os.Getuid(); {

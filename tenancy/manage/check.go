@@ -35,34 +35,34 @@ A finding that says refuse breaks the isolation, one that says warn weakens it a
 	})
 }
 
-// checkJSON is what check found, in JSON. Its names stay. What the program has not configured is
-// left out.
+// checkJSON is the result of check, in JSON. Its field names are stable. A field is omitted if the
+// program has not configured what it needs.
 type checkJSON struct {
-	OK       bool           `json:"ok"`     // no finding says refuse
+	OK       bool           `json:"ok"`     // false if a finding has the severity refuse
 	Server   string         `json:"server"` // its version
 	Database string         `json:"database"`
-	Login    string         `json:"login"` // that was judged
+	Login    string         `json:"login"` // the login that was checked
 	Level    string         `json:"level"`
 	Findings []findingJSON  `json:"findings"`
-	Omitted  int            `json:"omitted"` // findings that are not listed
+	Omitted  int            `json:"omitted"` // number of findings that are not listed
 	Tenants  map[string]int `json:"tenants,omitempty"`
 	Behind   *int           `json:"behind,omitempty"` // schemas that are not current
-	Edited   *int           `json:"edited,omitempty"` // schemas in which files of applied migrations were edited since
+	Edited   *int           `json:"edited,omitempty"` // schemas with an applied migration whose file was edited later
 	Drift    *int           `json:"drift,omitempty"`  // schemas that differ
 	Backups  *backupsJSON   `json:"backups,omitempty"`
 }
 
 type findingJSON struct {
 	Code     admin.Code `json:"code"`
-	Severity string     `json:"severity"` // warn, refuse
+	Severity string     `json:"severity"` // warn or refuse
 	Object   string     `json:"object"`
 	Message  string     `json:"message"`
 }
 
-// backupsJSON sums up the backups of the tenants that can have one.
+// backupsJSON summarizes the backups of the tenants that can have one.
 type backupsJSON struct {
-	Without    int       `json:"without"`               // tenants without any
-	OldestSlug string    `json:"oldest_slug,omitempty"` // whose last backup is the oldest
+	Without    int       `json:"without"`               // number of tenants without a backup
+	OldestSlug string    `json:"oldest_slug,omitempty"` // the tenant whose newest backup is the oldest
 	OldestAt   time.Time `json:"oldest_at,omitzero"`
 }
 
@@ -90,13 +90,13 @@ func runCheck(ctx context.Context, c *call) error {
 	if err := c.result(sum, func() { c.checked(sum) }); err != nil {
 		return err
 	}
-	if !sum.OK { // the findings have been shown
+	if !sum.OK { // the findings are printed already
 		return &codeError{CodeUnsafe, admin.ErrUnsafe}
 	}
 	return driftError(found)
 }
 
-// sumUp adds how the tenants are.
+// sumUp adds the state of the tenants to sum.
 func (c *call) sumUp(ctx context.Context, sum *checkJSON) (report drift.Report, err error) {
 	if c.Tenants == nil {
 		return report, nil
@@ -142,8 +142,8 @@ func allStatuses() (all []tenancy.Status) {
 	return all
 }
 
-// oldestBackup looks into the store for the last backup of each tenant that has something to back
-// up.
+// oldestBackup finds the newest backup of each tenant that can have one. It returns the oldest of
+// these, and the number of tenants without a backup.
 func (c *call) oldestBackup(ctx context.Context, tenants []tenancy.Tenant) (*backupsJSON, error) {
 	last := map[int64]time.Time{}
 	for info, err := range c.Backups.Backups(ctx, 0) {

@@ -12,21 +12,21 @@ import (
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
-// The exit codes of the commands. They stay. Beyond them, shell exits as psql does.
+// The exit codes of the commands. They are stable. In addition, shell exits with psql's code.
 const (
-	CodeOK          = 0   // it is done
-	CodeFailed      = 1   // it is not
-	CodeUsage       = 2   // the arguments are wrong, or a value is refused; nothing was changed
-	CodeIncomplete  = 3   // nothing failed, and not all is done: a limit, an interrupt, or in init a missing privilege
-	CodeFound       = 4   // what was looked for is there: drift, schemas that are behind
-	CodeUnsafe      = 5   // check has found what lets tenants get at each other: do not serve
-	CodeTampered    = 6   // the access log is not what was written
-	CodeUnconfirmed = 7   // what cannot be taken back was not confirmed; nothing was changed
-	CodeMissing     = 8   // there is no such tenant, domain, backup or request
-	CodeInterrupted = 130 // by Ctrl-C or SIGTERM
+	CodeOK          = 0   // done
+	CodeFailed      = 1   // failed
+	CodeUsage       = 2   // wrong arguments, or a refused value; nothing was changed
+	CodeIncomplete  = 3   // nothing failed, but work is left: a limit, an interrupt, or in init a missing privilege
+	CodeFound       = 4   // found what the command looks for: drift, schemas that are behind
+	CodeUnsafe      = 5   // check found that tenants can reach each other's data: do not serve
+	CodeTampered    = 6   // the access log was tampered with
+	CodeUnconfirmed = 7   // an irreversible action was not confirmed; nothing was changed
+	CodeMissing     = 8   // the tenant, domain, backup or request does not exist
+	CodeInterrupted = 130 // interrupted by Ctrl-C or SIGTERM
 )
 
-// meanings are what help says about a code.
+// meanings are the texts of the help for the codes.
 var meanings = map[int]string{
 	CodeOK:          "done",
 	CodeFailed:      "failed",
@@ -40,7 +40,8 @@ var meanings = map[int]string{
 	CodeInterrupted: "interrupted",
 }
 
-// codesHelp is the section of help on the exit codes of a command: those of all, and its own.
+// codesHelp returns the help's section on exit codes: the codes of all commands, and the command's
+// own.
 func codesHelp(own map[int]string) string {
 	var b strings.Builder
 	b.WriteString("\n\nExit codes:")
@@ -60,7 +61,7 @@ func codesHelp(own map[int]string) string {
 	return b.String()
 }
 
-// codeError is an error that says what to exit with. A nil err says nothing more.
+// codeError is an error with an exit code. If err is nil, only the code is reported.
 type codeError struct {
 	code int
 	err  error
@@ -75,15 +76,15 @@ func (e *codeError) Error() string {
 
 func (e *codeError) Unwrap() error { return e.err }
 
-// usageError says what is wrong with the arguments.
+// usageError is an error in the arguments.
 type usageError struct{ reason string }
 
 func (e *usageError) Error() string { return e.reason }
 
 func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
 
-// ExitCode returns what a program exits with after a command has returned err: one of the codes of
-// this package, or psql's own after shell.
+// ExitCode returns the exit code of the process for the error of a command: one of the codes of
+// this package, or psql's own after shell. For nil it is [CodeOK].
 func ExitCode(err error) int {
 	var coded *codeError
 	switch {
@@ -103,7 +104,7 @@ func ExitCode(err error) int {
 	return CodeFailed
 }
 
-// refused reports whether a value was refused before anything was done with it.
+// refused reports whether err refuses a value before any change was made.
 func refused(err error) bool {
 	var (
 		usage    *usageError
@@ -115,7 +116,7 @@ func refused(err error) bool {
 		step     *tenancy.StepError
 	)
 	if errors.As(err, &step) {
-		return false // something was done
+		return false // earlier steps may have made changes
 	}
 	return errors.As(err, &usage) || errors.As(err, &field) || errors.As(err, &logField) || errors.As(err, &name) ||
 		errors.As(err, &option) || errors.As(err, &unlisted) || errors.Is(err, migrate.ErrNoMigration)

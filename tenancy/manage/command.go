@@ -13,8 +13,8 @@ import (
 // mount is the tree of commands of one program.
 type mount struct{ cfg Config }
 
-// Command returns the commands, below one that has the name of the program: to be run as it is, to
-// get further commands, or to be added to those of a program. Run it with [Run]. It panics where
+// Command returns the root command, which has the name of the program. The program runs it as it
+// is, adds commands to it, or adds it to a command of its own. Run it with [Run]. Command panics if
 // cfg.Open is nil.
 func Command(cfg Config) *cobra.Command {
 	if cfg.Open == nil {
@@ -50,21 +50,21 @@ second Ctrl-C ends it at once, which does no harm either.`,
 	return root
 }
 
-// verb is a command that does something.
+// verb describes a command that does something.
 type verb struct {
-	use     string // with its arguments: "show SLUG", "list [SLUG]", "x ARG..."
+	use     string // the name and the arguments: "show SLUG", "list [SLUG]", "x ARG..."
 	short   string
 	long    string
 	example string         // $0 stands for the program
-	codes   map[int]string // beyond those of all; "" for the meaning that a code has anywhere
+	codes   map[int]string // codes besides those of all commands; "" for the general meaning of a code
 	flags   func(f *pflag.FlagSet)
-	values  cobra.CompletionFunc // of its arguments
+	values  cobra.CompletionFunc // completes the arguments
 	needs   []need
 	run     action
 	hidden  bool
 }
 
-// verb makes a command.
+// verb returns the command that v describes.
 func (m *mount) verb(v verb) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: v.use, Short: v.short, Long: fill(v.long, helpWidth) + codesHelp(v.codes), Example: m.example(v.example),
@@ -85,10 +85,11 @@ func (m *mount) verb(v verb) *cobra.Command {
 	return cmd
 }
 
-// group is a command that has others.
+// group describes a command that has subcommands.
 type group struct{ use, short, long, example string }
 
-// group makes one. By itself it prints help.
+// group returns the command that g describes, with its subcommands. Without a subcommand it prints
+// its help.
 func (m *mount) group(g group, commands ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: g.use, Short: g.short, Long: fill(g.long, helpWidth) + codesHelp(nil), Example: m.example(g.example),
@@ -114,7 +115,7 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 	return usagef("unknown command %q for %q", args[0], cmd.CommandPath())
 }
 
-// arguments checks the number of arguments against the names in use.
+// arguments returns a check of the number of arguments, according to the names in use.
 func arguments(use string) cobra.PositionalArgs {
 	names := slices.DeleteFunc(strings.Fields(use)[1:], func(s string) bool { return s == "[flags]" || s == "--" })
 	least, most := 0, len(names)

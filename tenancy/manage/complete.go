@@ -10,8 +10,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// completeTimeout is how long a shell waits for what could come next, and completeMax how many it
-// is shown.
+// completeTimeout limits how long a shell waits for completions, and completeMax how many it shows.
 const (
 	completeTimeout = 3 * time.Second
 	completeMax     = 200
@@ -30,7 +29,7 @@ func (m *mount) schemas(cmd *cobra.Command, _ []string, prefix string) ([]cobra.
 	return m.complete(cmd, prefix, func(t tenancy.Tenant) (string, string) { return t.Schema, t.Slug })
 }
 
-// completeFlags completes the values of flags that mean the same wherever they are.
+// completeFlags completes the values of flags that have the same meaning in all commands.
 func (m *mount) completeFlags(cmd *cobra.Command) {
 	for name, complete := range map[string]cobra.CompletionFunc{
 		"status": cobra.FixedCompletions(statuses, cobra.ShellCompDirectiveNoFileComp),
@@ -42,12 +41,12 @@ func (m *mount) completeFlags(cmd *cobra.Command) {
 			continue
 		}
 		if err := cmd.RegisterFlagCompletionFunc(name, complete); err != nil {
-			panic(err) // it has one already: the commands are wrong
+			panic(err) // programming error: the flag has a completion already
 		}
 	}
 }
 
-// manySlugs completes slugs, as all arguments.
+// manySlugs completes a slug for each argument.
 func (m *mount) manySlugs(
 	cmd *cobra.Command,
 	_ []string,
@@ -56,7 +55,8 @@ func (m *mount) manySlugs(
 	return m.slugs(cmd, nil, prefix)
 }
 
-// slugsThenDomains completes a slug and then one of the tenant's domains.
+// slugsThenDomains completes a slug as the first argument and a domain of that tenant as the
+// second.
 func (m *mount) slugsThenDomains(
 	cmd *cobra.Command,
 	args []string,
@@ -100,8 +100,8 @@ func (m *mount) backupNames(
 	})
 }
 
-// complete offers what begins with a prefix, of all tenants. A shell that gets nothing is all that
-// comes of an error.
+// complete offers the words of all tenants that begin with prefix. After an error it offers
+// nothing.
 func (m *mount) complete(
 	cmd *cobra.Command, prefix string, of func(t tenancy.Tenant) (word, description string),
 ) ([]cobra.Completion, cobra.ShellCompDirective) {
@@ -131,7 +131,7 @@ func (m *mount) completing(
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	defer func() { _ = closing(ctx, app.Close) }() // there is nobody to tell
+	defer func() { _ = closing(ctx, app.Close) }() // completion has no place to print the error
 	if app.Tenants == nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

@@ -11,11 +11,11 @@ import (
 
 func yesFlag(f *pflag.FlagSet) { f.Bool("yes", false, "do not ask") }
 
-// interactive reports whether there is somebody to ask.
+// interactive reports whether standard input is a terminal, so that the user can be asked.
 func (c *call) interactive() bool { return isTerminal(c.cmd.InOrStdin()) }
 
-// confirm says what will be lost and asks for a word, which is the name of what it happens to.
-// Where nobody can be asked, --yes stands for the answer.
+// confirm prints what will be lost and asks the user to type word, which names the object. With
+// --yes it does not ask. Without a terminal --yes is required.
 func (c *call) confirm(what, word string) error {
 	if flagOf[bool](c.cmd, "yes") {
 		return nil
@@ -29,7 +29,7 @@ func (c *call) confirm(what, word string) error {
 	return c.typed(word)
 }
 
-// typed asks for a word. Anything else is no.
+// typed asks the user to type word. Any other answer is an error.
 func (c *call) typed(word string) error {
 	fmt.Fprintf(c.stderr(), "Type %s to go on: ", clean(word))
 	answer, err := c.stdin.ReadString('\n')

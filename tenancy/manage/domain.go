@@ -60,7 +60,7 @@ tenant's domains is its primary one. A domain that is only claimed leads nobody 
 	)
 }
 
-// domainVerb is a command on the domains of the tenant that its first argument names.
+// domainVerb returns a command on the domains of the tenant that its first argument names.
 func (m *mount) domainVerb(name, args, short, long, example string, run action) *cobra.Command {
 	return m.verb(verb{
 		use: name + " " + args, short: short, long: long, example: example, run: run,
@@ -100,7 +100,7 @@ func listDomains(ctx context.Context, c *call) error {
 	return nil
 }
 
-// domainChange is the action of a method that changes one domain.
+// domainChange returns the action that calls a method which changes one domain.
 func domainChange(
 	method func(m *tenancy.Manager, ctx context.Context, slug, host string) (tenancy.Domain, error), verb string,
 ) action {
@@ -119,7 +119,7 @@ func domainChange(
 	}
 }
 
-// removed is what 'domain remove' says in JSON.
+// removed is the result of 'domain remove', in JSON.
 type removed struct {
 	Slug string `json:"slug"`
 	Host string `json:"host"`

@@ -62,7 +62,8 @@ func driftError(report drift.Report) error {
 	return err
 }
 
-// driftReport compares the schemas that --schema names, or those of all tenants.
+// driftReport compares the schemas of the tenants in the arguments and those that --schema names.
+// Without either it compares the schemas of all tenants.
 func (c *call) driftReport(ctx context.Context, o drift.Options) (report drift.Report, err error) {
 	schemas := slices.Clone(flagOf[[]string](c.cmd, "schema"))
 	for _, slug := range c.args {

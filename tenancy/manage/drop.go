@@ -39,7 +39,7 @@ request, approve or confirm is dropped by 'tenant drop confirm'.`,
 	return cmd
 }
 
-// confirmFlags are those of a command that takes the token of a request.
+// confirmFlags adds the flags of a command that takes the token of a request.
 func confirmFlags(f *pflag.FlagSet) {
 	yesFlag(f)
 	f.String(
@@ -50,12 +50,12 @@ func confirmFlags(f *pflag.FlagSet) {
 	f.String("proof", "", "what the program wants to see besides, such as a one-time password")
 }
 
-// requestJSON is a request to drop a tenant, in JSON. Its names stay.
+// requestJSON is a request to drop a tenant, in JSON. Its field names are stable.
 type requestJSON struct {
 	ID          int64        `json:"id"`
 	Token       string       `json:"token,omitempty"`
 	Slug        string       `json:"slug"`
-	Schema      string       `json:"schema,omitempty"` // the retained schema to drop; empty: the tenant
+	Schema      string       `json:"schema,omitempty"` // the retained schema to drop; empty: the whole tenant
 	Actor       string       `json:"actor"`
 	RequestedAt time.Time    `json:"requested_at"`
 	ExpiresAt   time.Time    `json:"expires_at"`
@@ -63,7 +63,7 @@ type requestJSON struct {
 	Contents    contentsJSON `json:"contents"`
 }
 
-// contentsJSON is what will be lost. Rows are an estimate.
+// contentsJSON is what will be lost. Rows is an estimate.
 type contentsJSON struct {
 	Tables     int       `json:"tables"`
 	Rows       int64     `json:"rows"`
@@ -96,7 +96,7 @@ func toRequestJSON(r tenancy.DropRequest, lastBackup time.Time) requestJSON {
 	return j
 }
 
-// subject is what will be dropped.
+// subject returns a description of what will be dropped.
 func (j requestJSON) subject() string {
 	if j.Schema != "" {
 		return "schema " + j.Schema + " of " + j.Slug
@@ -104,7 +104,7 @@ func (j requestJSON) subject() string {
 	return j.Slug
 }
 
-// losses says what will be lost, in lines.
+// losses returns lines of text that say what will be lost.
 func (c *call) losses(j requestJSON) []string {
 	domains := "no domain"
 	if n := len(j.Contents.Domains); n > 0 {
@@ -245,9 +245,8 @@ func (c *call) dropIt(ctx context.Context, p tenancy.DropParams) error {
 	return c.result(toTenantJSON(t), func() { c.linef("Dropped %s, schema %s.", t.Slug, t.Schema) })
 }
 
-// destroy calls do when it is clear that this is meant: by the token of an earlier request, or by a
-// request that is made now and whose slug the user types. aside is the retained schema to drop;
-// empty: the tenant.
+// destroy calls do after a confirmation: by the token of an earlier request, or by a new request
+// for which the user types the slug. aside is the retained schema to drop; empty: the whole tenant.
 func (c *call) destroy(
 	ctx context.Context,
 	aside string,
@@ -281,7 +280,7 @@ func (c *call) destroy(
 	for _, line := range c.losses(j) {
 		c.note("%s", line)
 	}
-	if err := c.typed(p.Slug); err != nil { // --yes says nothing about what was not yet known
+	if err := c.typed(p.Slug); err != nil { // --yes does not cover losses that the user has not seen yet
 		return err
 	}
 	p.Token = j.Token
@@ -293,7 +292,7 @@ func (c *call) destroy(
 	return err
 }
 
-// token is that of the flag, or of the standard input.
+// token returns the value of --token, or the line on standard input if that is "-".
 func (c *call) token() (string, error) {
 	token := flagOf[string](c.cmd, "token")
 	if token != "-" {

@@ -8,7 +8,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/manage"
 )
 
-// A program that runs the commands by itself, instead of by Run, exits as they would.
+// A program that runs the commands without Run exits with the same codes.
 func ExampleExitCode() {
 	fmt.Println(manage.ExitCode(nil))
 	fmt.Println(manage.ExitCode(fmt.Errorf("show: %w", tenancy.ErrNotFound)) == manage.CodeMissing)

@@ -18,7 +18,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/manage"
 )
 
-// A program mounts the commands, and adds its own. What it opens it opens when a command runs.
+// A program mounts the commands and adds its own. Open opens the database when a command runs.
 func ExampleCommand() {
 	pg, closeDB, err := pgtest.Open(context.Background())
 	orPanic(err)
@@ -59,8 +59,8 @@ func ExampleCommand() {
 		return root
 	}
 
-	// A program calls os.Exit(manage.Run(ctx, commands())) and nothing else; here several commands are
-	// run, one after the other.
+	// A program only calls os.Exit(manage.Run(ctx, commands())). This example runs several commands,
+	// one after the other.
 	run := func(stdout io.Writer, args ...string) {
 		root := commands()
 		root.SetArgs(args)
@@ -70,7 +70,7 @@ func ExampleCommand() {
 			panic(code)
 		}
 	}
-	run(io.Discard, "init") // says what it did
+	run(io.Discard, "init") // its output is discarded here
 	run(os.Stdout, "tenant", "create", "--name", "School A", "--subdomain", "schoola")
 	run(os.Stdout, "tenant", "list")
 

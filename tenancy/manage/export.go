@@ -34,14 +34,14 @@ The file is new, and only you can read it. With --out - what the command has to 
 	})
 }
 
-// exportJSON is what was exported, in JSON. Its names stay.
+// exportJSON is the result of an export, in JSON. Its field names are stable.
 type exportJSON struct {
 	Slug   string                  `json:"slug"`
 	File   string                  `json:"file"`
 	Rows   int64                   `json:"rows"`
-	Bytes  int64                   `json:"bytes,omitempty"`  // of an archive
-	SHA256 string                  `json:"sha256,omitempty"` // of an archive
-	Person *backup.SubjectManifest `json:"person,omitempty"` // of --subject
+	Bytes  int64                   `json:"bytes,omitempty"`  // only for an archive
+	SHA256 string                  `json:"sha256,omitempty"` // only for an archive
+	Person *backup.SubjectManifest `json:"person,omitempty"` // only with --subject
 }
 
 func runExport(ctx context.Context, c *call) error {
@@ -84,7 +84,7 @@ func runExport(ctx context.Context, c *call) error {
 	return c.result(j, func() { c.linef("Exported %s of %s into %s.", count(j.Rows, "row"), t.Slug, j.File) })
 }
 
-// logExport comes first: what cannot be logged is not exported.
+// logExport runs before the export: an export that cannot be logged is not made.
 func (c *call) logExport(ctx context.Context, t tenancy.Tenant, personal bool) error {
 	kind := "archive"
 	if personal {
@@ -115,13 +115,13 @@ backup, and nothing here reads it.`,
 	})
 }
 
-// dumpJSON is a dump, in JSON. Its names stay.
+// dumpJSON is the result of a dump, in JSON. Its field names are stable.
 type dumpJSON struct {
 	Slug   string `json:"slug"`
 	Schema string `json:"schema"`
 	File   string `json:"file"`
-	Stored bool   `json:"stored"` // in the program's store
-	Tool   string `json:"tool"`   // pg_dump's version
+	Stored bool   `json:"stored"` // whether it is in the program's store
+	Tool   string `json:"tool"`   // the version of pg_dump
 	Bytes  int64  `json:"bytes"`
 	SHA256 string `json:"sha256"`
 }

@@ -14,9 +14,9 @@ func outFlag(f *pflag.FlagSet, usage string) {
 	f.StringP("out", "o", "", usage+"; - for the standard output")
 }
 
-// writeFile has write fill the file that --out names: one that is new, that nobody else can read,
-// and that is there as a whole or not at all. With "-" it is the standard output, and what the
-// command has to say goes elsewhere.
+// writeFile calls write with the file that --out names. The file must not exist yet, only its owner
+// can read it, and it appears only when it is complete. With "-" write gets the standard output,
+// and the command's messages go to standard error.
 func (c *call) writeFile(write func(w io.Writer) error) (err error) {
 	path := flagOf[string](c.cmd, "out")
 	if path == "-" {
@@ -30,7 +30,7 @@ func (c *call) writeFile(write func(w io.Writer) error) (err error) {
 	if _, err := os.Lstat(path); err == nil {
 		return usagef("--out %s is there already", path)
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".pgtenant-*") // mode 0600
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".pgtenant-*") // created with mode 0600
 	if err != nil {
 		return err
 	}
@@ -38,7 +38,7 @@ func (c *call) writeFile(write func(w io.Writer) error) (err error) {
 	if err := errors.Join(write(tmp), tmp.Sync(), tmp.Close()); err != nil {
 		return err
 	}
-	if err := os.Link(tmp.Name(), path); err != nil { // unlike a rename it replaces nothing
+	if err := os.Link(tmp.Name(), path); err != nil { // unlike rename, link never replaces a file
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return nil

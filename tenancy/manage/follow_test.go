@@ -12,7 +12,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/manage"
 )
 
-// watched tells when a word is written.
+// watched is a writer that signals when a word has been written.
 type watched struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -60,7 +60,7 @@ func TestTheLogIsFollowed(t *testing.T) {
 	}
 }
 
-// both writes to two.
+// both writes to two writers.
 type both [2]*watched
 
 func (b both) Write(p []byte) (int, error) {

@@ -52,7 +52,7 @@ run or was killed.`,
 	})
 }
 
-// commandWait is how long a command has to end after it was told to.
+// commandWait is how long a command may run after SIGTERM.
 const commandWait = 10 * time.Second
 
 func runForEach(ctx context.Context, c *call) error {
@@ -98,12 +98,12 @@ type each struct {
 	env     []string
 	connect bool
 	timeout time.Duration
-	mu      sync.Mutex // of the output
+	mu      sync.Mutex // guards the output
 }
 
 func (e *each) end(ctx context.Context, report tenancy.ForEachReport, err error) error {
 	switch {
-	case ctx.Err() != nil: // commands were told to end, or not begun: whatever came of them
+	case ctx.Err() != nil: // commands were signalled or not started, whatever their results
 		return &codeError{CodeInterrupted, err}
 	case report.Err() != nil:
 		return &codeError{CodeFailed, err}
@@ -113,9 +113,9 @@ func (e *each) end(ctx context.Context, report tenancy.ForEachReport, err error)
 	return err
 }
 
-// exitJSON is how a command has ended, in JSON. Its names stay.
+// exitJSON is the end of a command, in JSON. Its field names are stable.
 type exitJSON struct {
-	Event    string  `json:"event"` // "exit"
+	Event    string  `json:"event"` // always "exit"
 	Slug     string  `json:"slug"`
 	ID       int64   `json:"id"`
 	Schema   string  `json:"schema"`
@@ -124,11 +124,11 @@ type exitJSON struct {
 	Error    string  `json:"error,omitempty"`
 }
 
-// outputJSON is a line that a command has written, in JSON. Its names stay.
+// outputJSON is a line of a command's output, in JSON. Its field names are stable.
 type outputJSON struct {
-	Event  string `json:"event"` // "output"
+	Event  string `json:"event"` // always "output"
 	Slug   string `json:"slug"`
-	Stream string `json:"stream"` // stdout, stderr
+	Stream string `json:"stream"` // stdout or stderr
 	Line   string `json:"line"`
 }
 
@@ -174,7 +174,7 @@ func (e *each) exec(ctx context.Context, t *tenancy.Tenant) error {
 	cmd.WaitDelay = commandWait
 	cmd.Cancel = func() error {
 		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-			return cmd.Process.Kill() // where there are no signals
+			return cmd.Process.Kill() // on systems without signals
 		}
 		return nil
 	}

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// maxLine is where a line of a command's output is cut into two.
+// maxLine is the maximum length of an output line in bytes. Longer lines are split.
 const maxLine = 64 << 10
 
-// lineWriter writes whole lines, so that those of several tenants do not mix.
+// lineWriter writes whole lines, so that the output of several tenants does not mix within a line.
 type lineWriter struct {
 	e            *each
 	slug, stream string
@@ -35,7 +35,7 @@ func (w *lineWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// flush writes what had no end of a line.
+// flush writes the rest of the output, if the last line has no newline.
 func (w *lineWriter) flush() error {
 	if len(w.rest) == 0 {
 		return nil

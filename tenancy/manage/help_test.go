@@ -16,7 +16,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/manage"
 )
 
-// closed is a program that must not be opened.
+// closed configures a program whose database must not be opened.
 func closed(t *testing.T) manage.Config {
 	return manage.Config{Name: "school", Open: func(context.Context) (*manage.App, error) {
 		t.Error("it was opened")
@@ -24,7 +24,7 @@ func closed(t *testing.T) manage.Config {
 	}}
 }
 
-// walk calls fn for each command of ours.
+// walk calls fn for a command and all commands below it.
 func walk(cmd *cobra.Command, fn func(cmd *cobra.Command)) {
 	fn(cmd)
 	for _, c := range cmd.Commands() {
@@ -129,7 +129,8 @@ func TestErrorsAreOneLineWithoutSecrets(t *testing.T) {
 	}
 }
 
-// Mounted below a command of the program, help and messages name the whole path.
+// If the commands are mounted below a command of the program, help and messages show the whole
+// path.
 func TestTheCommandsCanBeMountedBelowAnother(t *testing.T) {
 	t.Parallel()
 	cfg := closed(t)

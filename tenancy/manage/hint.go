@@ -6,11 +6,12 @@ import (
 	"github.com/oryne/pgtenant/internal/hint"
 )
 
-// hint is a command for people to type, in quotation marks, with those flags of the program that
-// this one was given, such as the database's.
+// hint returns a command for the user to type, in quotation marks. It repeats the program's own
+// flags of the current run, such as that of the database.
 func (c *call) hint(words ...string) string { return c.hintWithout("", words...) }
 
-// hintForOther is a hint for another person, who is another actor.
+// hintForOther returns a hint for another person. It omits --actor, because that person is another
+// actor.
 func (c *call) hintForOther(words ...string) string { return c.hintWithout("actor", words...) }
 
 func (c *call) hintWithout(left string, words ...string) string {

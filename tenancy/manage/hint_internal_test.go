@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A hint, typed as it is, works on the same database, and holds no password.
+// A hint works on the same database when it is typed unchanged, and contains no password.
 func TestAHintRepeatsTheFlagsThatWereGiven(t *testing.T) {
 	t.Parallel()
 	var got []string

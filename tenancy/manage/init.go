@@ -42,20 +42,20 @@ Roles and hardening are done with the administrator's login that the program has
 			yesFlag(f)
 		},
 	})
-	cmd.RunE = m.runInit // the program's own logins may not be there yet
+	cmd.RunE = m.runInit // runInit needs no App first: the program's logins may not exist yet
 	return cmd
 }
 
-// initJSON is what init did, in JSON. Its names stay.
+// initJSON is the result of init, in JSON. Its field names are stable.
 type initJSON struct {
-	Roles      map[string]string `json:"roles"` // owner, runtime, public
+	Roles      map[string]string `json:"roles"` // by the keys owner, runtime and public
 	Actions    []actionJSON      `json:"actions"`
-	Migrations bool              `json:"migrations"`         // the shared ones are applied
-	Hardened   bool              `json:"hardened"`           // all that Harden closes is closed
-	Identity   string            `json:"identity,omitempty"` // the new one, with --new-identity
+	Migrations bool              `json:"migrations"`         // whether the shared migrations are applied
+	Hardened   bool              `json:"hardened"`           // whether Harden has revoked all that it should
+	Identity   string            `json:"identity,omitempty"` // the new identity, with --new-identity
 }
 
-// actionJSON is one thing that is as it should be.
+// actionJSON is the outcome of one action of init.
 type actionJSON struct {
 	What    string `json:"what"`
 	Outcome string `json:"outcome"`
@@ -84,8 +84,8 @@ func (m *mount) runInit(cmd *cobra.Command, args []string) error {
 		if incomplete == nil {
 			return err
 		}
-		// A privilege that the administrator lacks is the likely reason: report it, too, with what
-		// was done.
+		// The likely reason is a privilege that the administrator lacks. So report that too, together
+		// with what was done.
 		incomplete = &codeError{
 			CodeIncomplete,
 			errors.Join(incomplete, fmt.Errorf("the shared tables are not there: %w", err)),
@@ -97,8 +97,8 @@ func (m *mount) runInit(cmd *cobra.Command, args []string) error {
 	return incomplete
 }
 
-// initRoles does what takes the administrator. incomplete says what could not be done; everything
-// else was.
+// initRoles does what needs the administrator's login. incomplete is the error of the actions that
+// failed; all others are done.
 func (m *mount) initRoles(ctx context.Context, c *call, done *initJSON) (incomplete, err error) {
 	if m.cfg.Admin == nil {
 		return nil, notConfigured("an administrator's login, which init needs")
@@ -146,7 +146,7 @@ func (m *mount) initRoles(ctx context.Context, c *call, done *initJSON) (incompl
 	return incomplete, nil
 }
 
-// extensionAction is what became of an extension, in JSON.
+// extensionAction returns the outcome of an extension, in JSON.
 func extensionAction(a admin.ExtensionAction) actionJSON {
 	what := fmt.Sprintf("extension %q", a.Name)
 	if a.Schema != "" {
@@ -159,7 +159,7 @@ func extensionAction(a admin.ExtensionAction) actionJSON {
 	return done
 }
 
-// initTables does what takes the owner.
+// initTables does what needs the owner's login.
 func (m *mount) initTables(ctx context.Context, c *call, done *initJSON) (err error) {
 	app, err := m.open(ctx)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 
 var update = flag.Bool("update", false, "write JSON.md")
 
-// shapes are what commands write with --json, each in the order of JSON.md.
+// shapes are the values that the commands write with --json, in the order of JSON.md.
 var shapes = []struct {
 	commands string
 	what     string
@@ -72,7 +72,7 @@ Those of other packages are documented there: "migrate" writes migrate.Report, w
 |---|---|---|
 `
 
-// JSON.md names what the structs have, so that a name is not changed by accident.
+// JSON.md lists the field names of the structs, so that no name changes by accident.
 func TestJSONIsDocumented(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder

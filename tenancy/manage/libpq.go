@@ -15,17 +15,17 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// tenantLogin is how a program of libpq, such as psql, gets into the scope of a tenant.
+// tenantLogin is how a libpq program, such as psql, connects in the scope of a tenant.
 type tenantLogin struct {
-	env      []string // without the password
+	env      []string // environment variables, without the password
 	password string
-	role     string // that statements run as
-	locked   bool   // the session is the role's own, and can become no other
+	role     string // the role that statements run as
+	locked   bool   // the session is logged in as the tenant's role and can take no other
 }
 
-// login returns how to log in for a tenant: as the tenant's role where the program has such logins,
-// else as the login that serves, with the tenant's role and search path from the start. It refuses
-// a login that could read more by itself.
+// login returns how to connect for a tenant. If the program has such logins, it is the login of the
+// tenant's role. Otherwise it is the runtime login, which sets the tenant's role and search path at
+// the start. login refuses a runtime login that has more rights than it needs.
 func (c *call) login(ctx context.Context, schema string) (*tenantLogin, error) {
 	if err := schemactx.ValidateName(schema); err != nil {
 		return nil, err
@@ -35,7 +35,7 @@ func (c *call) login(ctx context.Context, schema string) (*tenantLogin, error) {
 		return nil, err
 	}
 	conn := c.Runtime.Config().ConnConfig
-	if before := c.Runtime.Config().BeforeConnect; before != nil { // it may be the one who knows the password
+	if before := c.Runtime.Config().BeforeConnect; before != nil { // this function may set the password
 		if err := before(ctx, conn); err != nil {
 			return nil, err
 		}
@@ -57,8 +57,8 @@ func (c *call) login(ctx context.Context, schema string) (*tenantLogin, error) {
 	return l, nil
 }
 
-// checkLogin refuses to give out a login that is more than the one that serves, and a schema that
-// is not there.
+// checkLogin returns an error for a login that has the rights of the owner role or of a superuser,
+// and for a schema that does not exist.
 func (c *call) checkLogin(ctx context.Context, schema string) error {
 	var super, exists, member bool
 	err := c.Runtime.QueryRow(ctx, `select
@@ -83,7 +83,7 @@ func (c *call) checkLogin(ctx context.Context, schema string) error {
 	return nil
 }
 
-// libpqEnv has libpq connect as pgx does.
+// libpqEnv returns the environment variables with which libpq connects as pgx does.
 func libpqEnv(conn *pgx.ConnConfig) []string {
 	hosts, ports := []string{conn.Host}, []string{strconv.Itoa(int(conn.Port))}
 	for _, f := range conn.Fallbacks {
@@ -107,7 +107,7 @@ func libpqEnv(conn *pgx.ConnConfig) []string {
 	return env
 }
 
-// sslMode is libpq's word for what pgx was told.
+// sslMode returns the libpq sslmode that matches the TLS configuration of pgx.
 func sslMode(conn *pgx.ConnConfig) string {
 	plain := conn.TLSConfig == nil
 	for _, f := range conn.Fallbacks {
@@ -130,8 +130,8 @@ func checksPeer(c *tls.Config) bool {
 	return c.VerifyPeerCertificate != nil || c.VerifyConnection != nil
 }
 
-// startupOptions joins options as the server splits them: a space ends one unless a backslash is in
-// front.
+// startupOptions joins options in the server's syntax: a space separates them unless a backslash
+// precedes it.
 func startupOptions(options []string) string {
 	escape := strings.NewReplacer(`\`, `\\`, " ", `\ `)
 	escaped := make([]string, len(options))
@@ -141,8 +141,8 @@ func startupOptions(options []string) string {
 	return strings.Join(escaped, " ")
 }
 
-// plainEnv is what programs get of our environment: what makes them find files and show text, and
-// none of the settings of a service, which often have its secrets.
+// plainEnv returns the part of the process's environment that other programs get. They need it to
+// find files and to show text. It omits the settings of the service, which often hold secrets.
 func plainEnv() (env []string) {
 	for _, name := range []string{
 		"PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "COLORTERM", "NO_COLOR", "LANG", "LANGUAGE", "TZ", "TMPDIR", "PAGER", "LESS",
@@ -160,9 +160,10 @@ func plainEnv() (env []string) {
 	return env
 }
 
-// passfile writes a password where libpq finds it, and nobody else: not into arguments, which
-// everybody on the machine can read, nor into the environment, which programs pass on to all that
-// they start.
+// passfile writes a password to a file that only libpq of the same user can read. All users of the
+// machine can read arguments, and programs pass their environment on to every program that they
+// start. It returns the environment variable that names the file, and a function that removes the
+// file.
 func passfile(user, password string) (env string, remove func() error, err error) {
 	file, err := os.CreateTemp("", ".pgtenant-pass-*") // mode 0600
 	if err != nil {
@@ -172,13 +173,13 @@ func passfile(user, password string) (env string, remove func() error, err error
 	escape := strings.NewReplacer(`\`, `\\`, ":", `\:`)
 	_, err = fmt.Fprintf(file, "*:*:*:%s:%s\n", escape.Replace(user), escape.Replace(password))
 	if err := cmp.Or(err, file.Close()); err != nil {
-		_ = remove() // err says more
+		_ = remove() // err is more useful
 		return "", nil, err
 	}
 	return "PGPASSFILE=" + file.Name(), remove, nil
 }
 
-// user is the login's name.
+// user returns the login's name.
 func (l *tenantLogin) user() string {
 	for _, e := range l.env {
 		if name, ok := strings.CutPrefix(e, "PGUSER="); ok {

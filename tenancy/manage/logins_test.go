@@ -14,8 +14,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/manage"
 )
 
-// With a login for each tenant the session is the tenant's own, and there is nothing to leave it
-// for.
+// With a login for each tenant, the session is logged in as the tenant's role and can take no
+// other.
 func TestAShellWithLoginsCannotTakeAnotherRole(t *testing.T) {
 	t.Parallel()
 	needPsql(t)
@@ -45,8 +45,8 @@ func TestAShellWithLoginsCannotTakeAnotherRole(t *testing.T) {
 	}
 }
 
-// Without such logins a user of psql can take another tenant's role: help says so, and this shows
-// that it is true.
+// Without such logins, a user of psql can take another tenant's role. The help says so, and this
+// test shows that it is true.
 func TestWhatHelpSaysOfLeavingAShellIsTrue(t *testing.T) {
 	t.Parallel()
 	needPsql(t)

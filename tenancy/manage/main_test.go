@@ -11,19 +11,19 @@ import (
 	"github.com/oryne/pgtenant/tenancy/manage"
 )
 
-// suite runs the tests with a server; the scripts run the commands as programs of their own.
+// suite runs the tests with a server. The scripts start the test binary as the program.
 type suite struct{ m *testing.M }
 
 func (s suite) Run() int { return pgtest.Main(s.m) }
 
 func TestMain(m *testing.M) {
-	if os.Getenv("SCHOOL_TERMINAL") != "" { // a test has started this as the program itself
+	if os.Getenv("SCHOOL_TERMINAL") != "" { // a test has started this process as the program
 		school()
 	}
 	testscript.Main(suite{m}, map[string]func(){"school": school})
 }
 
-// school is the program: its commands.
+// school is the main function of the program under test.
 func school() {
 	os.Exit(manage.Run(context.Background(), manage.Command(programOf(os.Getenv).config())))
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// man writes the pages of all commands of the program, those that it has added itself too. It is
-// hidden: packagers call it.
+// man returns the command that writes the man pages of all commands, including those that the
+// program has added. It is hidden, because only packagers use it.
 func (m *mount) man(root *cobra.Command) *cobra.Command {
 	cmd := m.verb(verb{
 		use: "man DIR", short: "Write a man page for each command",
@@ -17,11 +17,11 @@ func (m *mount) man(root *cobra.Command) *cobra.Command {
 		example: "  $0 man /usr/local/share/man/man1", hidden: true,
 		flags: func(f *pflag.FlagSet) { f.String("section", "1", "of the manual") },
 	})
-	cmd.RunE = func(cmd *cobra.Command, args []string) error { // without opening anything
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { // does not open an App
 		if err := os.MkdirAll(args[0], 0o755); err != nil {
 			return err
 		}
-		root.Root().DisableAutoGenTag = true // the same input gives the same pages
+		root.Root().DisableAutoGenTag = true // equal input gives equal pages
 		return doc.GenManTree(
 			root.Root(),
 			&doc.GenManHeader{Section: flagOf[string](cmd, "section"), Source: m.cfg.Name},

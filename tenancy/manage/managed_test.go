@@ -19,15 +19,15 @@ import (
 	"github.com/oryne/pgtenant/tenancy/manage"
 )
 
-// managedServices are the sections of MANAGED.md that have commands, with what the service's
-// administrator is.
+// managedServices are the sections of MANAGED.md that have commands, with the properties of the
+// service's administrator.
 var managedServices = map[string]struct {
 	attributes string
-	group      string // the administrator's role of the service
-	makes      bool   // the database is there
+	group      string // the service's role that the administrator is a member of
+	makes      bool   // whether the administrator creates the database; else it exists already
 	selfGrant  bool   // createrole_self_grant is set
 	plain      bool   // Setup gets no passwords
-	whole      bool   // also migrate, verify, clone and confirm a restore
+	whole      bool   // whether to also migrate, verify, clone and confirm a restore
 }{
 	"Amazon RDS and Aurora": {
 		attributes: "createrole createdb",
@@ -52,7 +52,7 @@ var (
 	managedBlock   = regexp.MustCompile("(?s)```(sql|sh)\n(.*?)```")
 )
 
-// managedCommands returns the blocks of each section of MANAGED.md: kind and text.
+// managedCommands returns the code blocks of each section of MANAGED.md: kind and text.
 func managedCommands(t *testing.T) map[string][][2]string {
 	t.Helper()
 	page, err := os.ReadFile("../../schemactx/admin/MANAGED.md")
@@ -72,8 +72,8 @@ func managedCommands(t *testing.T) map[string][][2]string {
 	return commands
 }
 
-// The commands of the page work as it says, on a server where the administrator has no more than
-// the service gives.
+// The commands of MANAGED.md work as described, on a server where the administrator has only the
+// rights that the service gives.
 func TestManagedServices(t *testing.T) {
 	t.Parallel()
 	commands := managedCommands(t)
@@ -83,7 +83,7 @@ func TestManagedServices(t *testing.T) {
 			t.Parallel()
 			require.NotEmpty(t, commands[name])
 			p, pg := newProgram(t)
-			db := pg.RolePrefix // the page's school
+			db := pg.RolePrefix // the name that the page uses is "school"
 			dba := pg.RolePrefix + "_dba"
 			superuser(t, pg, "create role "+dba+" login password 'dba' "+service.attributes)
 			if service.group != "" {
@@ -140,7 +140,7 @@ func TestManagedServices(t *testing.T) {
 	}
 }
 
-// lifeOfASchool is what the owner does day by day. whole: also what is rarer.
+// lifeOfASchool runs the daily commands of an owner. With whole it also runs rare ones.
 func (p program) lifeOfASchool(t *testing.T, whole bool) {
 	t.Helper()
 	p.ok(t, "check")
@@ -193,7 +193,7 @@ func (p program) lifeOfASchool(t *testing.T, whole bool) {
 	assert.Zero(t, left)
 }
 
-// confirm drops what the command's request names: a tenant, or the schema that a restore retained.
+// confirm drops what the command has requested: a tenant, or the schema that a restore retained.
 func (p program) confirm(t *testing.T, command []string, slug string) {
 	t.Helper()
 	var request struct{ Token string }
@@ -208,7 +208,8 @@ func superuser(t *testing.T, pg *pgtest.DB, sql string) {
 	require.NoError(t, err)
 }
 
-// execEach runs statements one by one, as psql does: CREATE DATABASE cannot run with others.
+// execEach runs the statements one by one, as psql does, because CREATE DATABASE cannot run
+// together with others.
 func execEach(t *testing.T, url, script string) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
@@ -220,7 +221,7 @@ func execEach(t *testing.T, url, script string) {
 	}
 }
 
-// inDatabase is the URL with another database.
+// inDatabase returns the URL with another database.
 func inDatabase(t *testing.T, raw, database string) string {
 	t.Helper()
 	u, err := url.Parse(raw)
@@ -229,13 +230,13 @@ func inDatabase(t *testing.T, raw, database string) string {
 	return u.String()
 }
 
-// Where the administrator lacks a privilege, init does the rest, says what is missing and who can
-// give it, and exits as incomplete. With the privilege it is complete.
+// If the administrator lacks a privilege, init does the rest, says what is missing and who can
+// grant it, and exits with CodeIncomplete. With the privilege it exits with CodeOK.
 func TestInitSaysWhichPrivilegeIsMissing(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name, attributes, before, stderr, done, after string
-		open                                          bool // the owner may make the shared tables all the same
+		open                                          bool // the owner can create the shared tables nevertheless
 	}{
 		{
 			name: "the database is another role's", attributes: "createrole",

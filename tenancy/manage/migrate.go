@@ -86,12 +86,12 @@ func (c *call) fleetOptions() migrate.UpAllOptions {
 		Drain:          flagOf[time.Duration](c.cmd, "drain"),
 	}
 	if o.Drain == 0 {
-		o.Drain = -1 // who says 0 means it
+		o.Drain = -1 // --drain 0 means no drain; the field's 0 means the default
 	}
 	return o
 }
 
-// named is the schema that the slug, --shared or --schema names, "" for none.
+// named returns the schema that the slug, --shared or --schema names, or "" without any.
 func (c *call) named(ctx context.Context) (string, error) {
 	shared, schema := flagOf[bool](c.cmd, "shared"), flagOf[string](c.cmd, "schema")
 	switch {
@@ -107,7 +107,7 @@ func (c *call) named(ctx context.Context) (string, error) {
 	return c.schemaOf(ctx, c.args[0])
 }
 
-// schemaOf is the schema of a tenant.
+// schemaOf returns the schema of a tenant.
 func (c *call) schemaOf(ctx context.Context, slug string) (string, error) {
 	if err := needTenants(c.App); err != nil {
 		return "", err
@@ -119,7 +119,8 @@ func (c *call) schemaOf(ctx context.Context, slug string) (string, error) {
 	return t.Schema, err
 }
 
-// oneSchema is what named returns, for commands that otherwise take all schemas.
+// oneSchema is named, for commands that by default work on all schemas. It returns an error for
+// --to without a named schema, and for flags of all schemas together with a named one.
 func (c *call) oneSchema(ctx context.Context) (string, error) {
 	schema, err := c.named(ctx)
 	if err == nil && schema == "" && flagOf[int64](c.cmd, "to") != 0 {
@@ -166,7 +167,7 @@ func (c *call) migrateAll(ctx context.Context) error {
 	bar.end()
 	var option *migrate.OptionError
 	if errors.As(err, &option) {
-		return err // there is nothing to report
+		return err // no schema was touched, so there is nothing to report
 	}
 	if written := c.report(report); written != nil {
 		return written
@@ -188,7 +189,7 @@ func (c *call) report(r migrate.Report) error {
 	return c.text(r.WriteTable)
 }
 
-// text writes what a function writes, line by line.
+// text writes the output of write, line by line.
 func (c *call) text(write func(w io.Writer) error) error {
 	var b strings.Builder
 	if err := write(&b); err != nil {
@@ -211,7 +212,7 @@ func (c *call) migrateOne(ctx context.Context, schema string) error {
 	return c.migrated(ctx, result, err)
 }
 
-// plan writes what would be sent. It is SQL, and no JSON is made of it.
+// plan writes the SQL that would be sent. A plan has no JSON form.
 func (c *call) plan(plan migrate.Plan, err error) error {
 	if err != nil {
 		return err
@@ -223,7 +224,7 @@ func (c *call) plan(plan migrate.Plan, err error) error {
 	return err
 }
 
-// migrated logs and says what was done to one schema.
+// migrated logs and prints the result of one schema.
 func (c *call) migrated(ctx context.Context, r migrate.Result, err error) error {
 	if len(r.Applied)+len(r.Undone) > 0 || err != nil {
 		err = errors.Join(err, c.logMigration(context.WithoutCancel(ctx), r, err))
@@ -249,7 +250,7 @@ func (c *call) logMigration(ctx context.Context, r migrate.Result, failure error
 	if c.Log == nil {
 		return nil
 	}
-	var t tenancy.Tenant // of the shared schema nobody's
+	var t tenancy.Tenant // zero for the shared schema, which has no tenant
 	if r.Schema != c.Migrations.SharedSchema() {
 		var err error
 		if t, err = c.bySchema(ctx, r.Schema); err != nil {
@@ -265,8 +266,8 @@ func (c *call) logMigration(ctx context.Context, r migrate.Result, failure error
 	return c.log(ctx, e)
 }
 
-// outcomeOf is what the log has of a run over the fleet, for a run over one schema, whose result
-// need not say it.
+// outcomeOf returns the outcome for the access log. The result of a run over one schema may lack
+// it.
 func outcomeOf(r migrate.Result, failure error) migrate.Outcome {
 	switch {
 	case failure != nil:

@@ -46,7 +46,7 @@ In JSON there is an object for each schema with edited files: schema, versions, 
 	})
 }
 
-// acceptedJSON is what came of one schema, in JSON. Its names stay.
+// acceptedJSON is the result for one schema, in JSON. Its field names are stable.
 type acceptedJSON struct {
 	Schema      string   `json:"schema"`
 	Versions    []int64  `json:"versions"`
@@ -58,7 +58,7 @@ type acceptedJSON struct {
 // accepting is one run of the command.
 type accepting struct {
 	c          *call
-	references map[string]drift.Structure // by the versions that are applied
+	references map[string]drift.Structure // keyed by the applied versions
 	different  int
 	failed     error
 }
@@ -88,8 +88,8 @@ func runAccept(ctx context.Context, c *call) error {
 	return nil
 }
 
-// editedSchemas are those with edited files: the one that was named, or of all tenants and the
-// shared one.
+// editedSchemas returns the schemas to check: the named schema, or else those of all tenants and
+// the shared one that have edited files.
 func (c *call) editedSchemas(ctx context.Context) (schemas []string, err error) {
 	schema, err := c.oneSchema(ctx)
 	if err != nil || schema != "" {
@@ -107,7 +107,8 @@ func (c *call) editedSchemas(ctx context.Context) (schemas []string, err error) 
 	return schemas, err
 }
 
-// one accepts what was edited in a schema, and says so. What is wrong with it is noted.
+// one accepts the edited files of a schema and prints the result. A failed comparison or acceptance
+// is added to a.failed. The error is that of reading the status or of printing.
 func (a *accepting) one(ctx context.Context, schema string) error {
 	status, err := a.c.Migrations.Status(ctx, schema)
 	if err != nil {
@@ -142,7 +143,7 @@ func (a *accepting) write(ctx context.Context, j *acceptedJSON) error {
 	return a.c.logAccepted(ctx, done)
 }
 
-// differences compares a schema with what the files as they are make at its versions.
+// differences compares a schema with what the current files create at its versions.
 func (a *accepting) differences(ctx context.Context, s migrate.Status) ([]string, error) {
 	applied := slices.Sorted(slices.Values(s.Versions(migrate.Applied, migrate.Changed, migrate.Unknown)))
 	only, err := a.c.Migrations.Subset(applied)

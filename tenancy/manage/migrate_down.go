@@ -14,13 +14,13 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 )
 
-// schemaFlags are those of a command that works on one schema.
+// schemaFlags adds the flags of a command that works on one schema.
 func schemaFlags(f *pflag.FlagSet) {
 	f.String("schema", "", "the schema, where no tenant's slug names it")
 	f.Bool("shared", false, "the shared schema")
 }
 
-// theSchema is the one that must have been named.
+// theSchema returns the named schema, which is required.
 func (c *call) theSchema(ctx context.Context) (string, error) {
 	schema, err := c.named(ctx)
 	if err == nil && schema == "" {
@@ -90,8 +90,8 @@ func runDown(ctx context.Context, c *call) error {
 	return c.migrated(ctx, r, err)
 }
 
-// doomed names the migrations that would be undone, the last one first, and the version to go down
-// to. Where none is given that is the migration that was applied last.
+// doomed returns the migrations that would be undone, the newest first, and the version to go down
+// to. If to is negative, it selects the migration that was applied last.
 func (c *call) doomed(ctx context.Context, schema string, to int64) (files []string, version int64, err error) {
 	s, err := c.Migrations.Status(ctx, schema)
 	if err != nil {
@@ -105,7 +105,7 @@ func (c *call) doomed(ctx context.Context, schema string, to int64) (files []str
 		last := slices.MaxFunc(applied, func(a, b migrate.MigrationStatus) int {
 			return cmp.Or(a.AppliedAt.Compare(b.AppliedAt), cmp.Compare(a.Version, b.Version))
 		})
-		if last.Version != applied[len(applied)-1].Version { // sources have taken turns: it alone is undone, from the middle
+		if last.Version != applied[len(applied)-1].Version { // several sources took turns: undo only this one
 			return []string{fileOf(last)}, noPlan, nil
 		}
 		to = 0
@@ -121,7 +121,8 @@ func (c *call) doomed(ctx context.Context, schema string, to int64) (files []str
 	return files, to, nil
 }
 
-// noPlan is the version to go down to where what is undone is not all that is newer than one.
+// noPlan is the version that doomed returns if the migration to undo is not the newest applied
+// version. Then --dry-run cannot show a plan.
 const noPlan = -1
 
 func fileOf(mig migrate.MigrationStatus) string {

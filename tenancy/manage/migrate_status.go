@@ -52,20 +52,20 @@ version, name, file, kind, transaction, checksum, state (pending, applied, chang
 	})
 }
 
-// stateJSON is where one schema stands, in JSON. Its names stay.
+// stateJSON is the state of one schema, in JSON. Its field names are stable.
 type stateJSON struct {
 	Schema  string          `json:"schema"`
 	Outcome migrate.Outcome `json:"outcome"`
 	Version int64           `json:"version"`
 	Pending []int64         `json:"pending"`
-	Edited  []int64         `json:"edited,omitempty"` // versions that are applied and whose files are others now
+	Edited  []int64         `json:"edited,omitempty"` // applied versions whose files have changed since
 	Error   string          `json:"error,omitempty"`
 }
 
-// listed reports whether there is something to say of a schema.
+// listed reports whether a schema has to be listed.
 func listed(o migrate.Outcome, edited []int64) bool { return o != migrate.Current || len(edited) > 0 }
 
-// why says what is the matter with the schema.
+// why returns what is wrong with the schema, or "".
 func (s stateJSON) why() string {
 	if s.Error != "" || len(s.Edited) == 0 {
 		return s.Error
@@ -73,7 +73,7 @@ func (s stateJSON) why() string {
 	return "files were edited since they were applied: " + versions(s.Edited)
 }
 
-// fleetCount counts schemas.
+// fleetCount counts schemas by their state.
 type fleetCount struct{ behind, strays, edited, newer int }
 
 func (n *fleetCount) add(s stateJSON) {
@@ -102,8 +102,8 @@ func (n fleetCount) String() string {
 	return text
 }
 
-// fleetStatus lists what is not current of the schemas that the options name. With check it is an
-// error if there is any.
+// fleetStatus lists the schemas that are not current, among those that the options select. With
+// check it returns an error if there are any.
 func (c *call) fleetStatus(ctx context.Context, o migrate.UpAllOptions, check bool) error {
 	rows := [][]string{{"SCHEMA", "STATE", "VERSION", "PENDING", "WHY"}}
 	var n fleetCount
@@ -131,7 +131,7 @@ func (c *call) fleetStatus(ctx context.Context, o migrate.UpAllOptions, check bo
 	return nil
 }
 
-// fleet gives what is not current, or has edited files, to add: the shared schema first.
+// fleet calls add for each schema that is not current or has edited files, the shared schema first.
 func (c *call) fleet(ctx context.Context, o migrate.UpAllOptions, add func(stateJSON) error) error {
 	if !o.SkipShared {
 		s, err := c.Migrations.Status(ctx, c.Migrations.SharedSchema())
@@ -172,8 +172,8 @@ func (c *call) fleet(ctx context.Context, o migrate.UpAllOptions, add func(state
 	return nil
 }
 
-// listed returns an error for a name in Only that no tenant has: a typing error must not look like
-// "current".
+// listed returns an error for a name in Only that no tenant has. Otherwise a typing error would
+// look like "current".
 func (c *call) listed(ctx context.Context, o migrate.UpAllOptions) error {
 	if len(o.Only) == 0 {
 		return nil
@@ -207,7 +207,7 @@ func sharedState(s migrate.Status) stateJSON {
 	return j
 }
 
-// migrationJSON is one migration in one schema, in JSON. Its names stay.
+// migrationJSON is one migration in one schema, in JSON. Its field names are stable.
 type migrationJSON struct {
 	migrate.Migration
 	State     migrate.State `json:"state"`

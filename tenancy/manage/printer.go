@@ -13,16 +13,16 @@ import (
 	"golang.org/x/term"
 )
 
-// printer writes what a command has to say to its standard output: text for people, or JSON.
+// printer writes the output of a command to standard output: text for people, or JSON.
 type printer struct {
 	w      io.Writer
 	json   bool
 	colour bool
-	failed error // to write text, at first
+	failed error // the first error of writing text
 }
 
-// result writes one value: as one line of JSON, or by text. What cannot be written is an error, so
-// that nobody takes a file on a full disk for the whole.
+// result writes one value: as one line of JSON, or by text. A write error is returned, so that a
+// truncated file on a full disk is not taken for the complete output.
 func (p *printer) result(value any, text func()) error {
 	if !p.json {
 		text()
@@ -31,8 +31,8 @@ func (p *printer) result(value any, text func()) error {
 	return p.value(value)
 }
 
-// written is fn, which has failed where a line could not be written: also one of a list, of which
-// no line is a result.
+// written returns fn with an additional check: it fails if a line of text could not be written.
+// This covers lists, whose lines are not written by result.
 func written(fn action) action {
 	return func(ctx context.Context, c *call) error {
 		if err := fn(ctx, c); err != nil {
@@ -42,33 +42,33 @@ func written(fn action) action {
 	}
 }
 
-// print writes a line that is clean.
+// print writes a line that is already clean.
 func (p *printer) print(line string) {
 	if _, err := fmt.Fprintln(p.w, line); err != nil && p.failed == nil {
 		p.failed = err
 	}
 }
 
-// value writes one line of JSON.
+// value writes a value as one line of JSON.
 func (p *printer) value(v any) error {
 	enc := json.NewEncoder(p.w)
 	enc.SetEscapeHTML(false)
 	return enc.Encode(v)
 }
 
-// linef writes a line of text, of which nothing gets at the terminal.
+// linef writes a line of text, escaped for the terminal.
 func (p *printer) linef(format string, args ...any) {
 	p.print(clean(fmt.Sprintf(format, args...)))
 }
 
-// lines writes text that has lines of its own.
+// lines writes text of several lines.
 func (p *printer) lines(text string) {
 	for line := range strings.Lines(text) {
 		p.linef("%s", strings.TrimRight(line, "\n"))
 	}
 }
 
-// fields writes names and values, aligned. Those without a value are left out.
+// fields writes pairs of a name and a value, aligned. Pairs with an empty value are left out.
 func (p *printer) fields(pairs ...string) {
 	width := 0
 	for i := 0; i < len(pairs); i += 2 {
@@ -81,7 +81,7 @@ func (p *printer) fields(pairs ...string) {
 	}
 }
 
-// table writes rows, the first of which are the names of the columns.
+// table writes rows in aligned columns. The first row has the names of the columns.
 func (p *printer) table(rows [][]string) {
 	var widths []int
 	for _, row := range rows {
@@ -105,7 +105,7 @@ func (p *printer) table(rows [][]string) {
 	}
 }
 
-// colours are those of words that say how something stands, as SGR parameters.
+// colours are the colours of words that describe a state, as SGR parameters.
 var colours = map[string]string{
 	"active":       "32",
 	"applied":      "32",
@@ -130,7 +130,7 @@ var colours = map[string]string{
 	"missing":      "31",
 }
 
-// paint colours a word, where there are colours.
+// paint colours a word, if the output has colours.
 func (p *printer) paint(word string) string {
 	if code, ok := colours[word]; ok && p.colour {
 		return "\x1b[" + code + "m" + word + "\x1b[0m"
@@ -138,19 +138,18 @@ func (p *printer) paint(word string) string {
 	return word
 }
 
-// colourful reports whether w is a terminal whose user has not said that they want no colours
-// (no-color.org).
+// colourful reports whether w is a terminal and its user has not disabled colours (no-color.org).
 func colourful(w io.Writer) bool {
 	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && isTerminal(w)
 }
 
-// isTerminal reports whether a stream that a command was given is a terminal.
+// isTerminal reports whether a stream of a command is a terminal.
 func isTerminal(stream any) bool {
 	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// moment is a time for people.
+// moment formats a time for people, in UTC. The zero time is "".
 func moment(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -158,7 +157,7 @@ func moment(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05Z")
 }
 
-// age is how long ago something was, for people.
+// age formats the time since t for people.
 func age(t, now time.Time) string {
 	d := now.Sub(t)
 	switch {
@@ -172,7 +171,7 @@ func age(t, now time.Time) string {
 	return fmt.Sprintf("%d days ago", int(d.Hours()/24))
 }
 
-// size is a number of bytes for people.
+// size formats a number of bytes for people.
 func size(n int64) string {
 	const unit = 1024
 	if n < unit {
@@ -185,7 +184,7 @@ func size(n int64) string {
 	return fmt.Sprintf("%.1f %ciB", value, units[0])
 }
 
-// count is a number with its noun: "1 tenant", "2 tenants".
+// count formats a number with its noun: "1 tenant", "2 tenants".
 func count[N int | int64](n N, noun string) string {
 	if n == 1 {
 		return "1 " + noun

@@ -10,7 +10,7 @@ import (
 
 var errFull = errors.New("no space left on device")
 
-// fullDisk takes so many writes.
+// fullDisk is a writer that accepts left writes and then fails.
 type fullDisk struct{ left int }
 
 func (d *fullDisk) Write(p []byte) (int, error) {

@@ -24,24 +24,25 @@ import (
 	"github.com/oryne/pgtenant/tenancy/manage"
 )
 
-// program is the host of the commands: a registry, an access log, backups in a directory.
+// program describes the program that runs the commands: a registry, an access log, backups in a
+// directory.
 type program struct {
 	admin, owner, runtime string // URLs
-	prefix                string // of the roles
-	store                 string // directory of the backups; "": there are none
-	migrations            string // directory of further migrations of tenants; "": there are none
-	actor                 string // default: the user
+	prefix                string // prefix of the role names
+	store                 string // directory of the backups; "" for no backups
+	migrations            string // directory of further tenant migrations; "" for none
+	actor                 string // default: the operating system's user
 	fourEyes              bool
-	secret                string   // of the tenants' logins; "": there are none
-	all                   bool     // also has what not every program has
-	strict                bool     // refuses migrations that were edited since they were applied
-	plans                 []string // that there are; none: any
-	noPasswords           bool     // of the two logins for init
+	secret                string   // from which the tenants' logins get passwords; "" for no logins
+	all                   bool     // also configures what is optional
+	strict                bool     // refuses migrations whose files were edited after they were applied
+	plans                 []string // the configured plans; none means any
+	noPasswords           bool     // gives init no passwords for the two logins
 	killed                bool     // gets a SIGINT when its canaries are migrated
 	extensions, path      []string // names of extensions for init, and the extra search path
 }
 
-// programOf is the program that an environment describes.
+// programOf returns the program that the environment describes.
 func programOf(env func(string) string) program {
 	return program{
 		admin: env("SCHOOL_ADMIN"), owner: env("SCHOOL_OWNER"), runtime: env("SCHOOL_RUNTIME"), prefix: env("SCHOOL_PREFIX"),
@@ -53,7 +54,7 @@ func programOf(env func(string) string) program {
 	}
 }
 
-// env is the environment that describes the program.
+// env returns the environment that describes the program.
 func (p program) env() map[string]string {
 	return map[string]string{
 		"SCHOOL_ADMIN":   p.admin,
@@ -93,7 +94,7 @@ func (p program) openAdmin(ctx context.Context) (*manage.Admin, error) {
 	return &manage.Admin{DB: conn, Close: conn.Close, Setup: cfg}, nil
 }
 
-// students are what every school has.
+// students are the migrations of every school.
 var students = migrate.Source{Name: "school", FS: fstest.MapFS{
 	"00001_students.sql": {
 		Data: []byte(
@@ -185,7 +186,7 @@ func (p program) open(ctx context.Context) (_ *manage.App, err error) {
 	return a, p.openMore(a, db, &closers)
 }
 
-// openMore adds what not every program has.
+// openMore configures the optional parts.
 func (p program) openMore(a *manage.App, db *schemactx.DB, closers *[]func(context.Context) error) error {
 	if p.secret != "" {
 		a.Logins = &schemactx.LoginsConfig{Password: func(_ context.Context, schema string) (string, error) {
@@ -235,7 +236,7 @@ func (p program) openMore(a *manage.App, db *schemactx.DB, closers *[]func(conte
 	return err
 }
 
-// openSubjects says what is personal.
+// openSubjects configures which columns are personal data.
 func (p program) openSubjects(a *manage.App, db *schemactx.DB) (err error) {
 	a.Anonymize = map[backup.Column]backup.Anonymizer{
 		{Table: "students", Name: "name"}: backup.AnonymizerFunc(
@@ -251,7 +252,7 @@ func (p program) openSubjects(a *manage.App, db *schemactx.DB) (err error) {
 	return err
 }
 
-// newProgram is a program with a database of its own, in which there is nothing yet.
+// newProgram returns a program with an empty database of its own.
 func newProgram(t testing.TB) (program, *pgtest.DB) {
 	t.Helper()
 	pg := pgtest.New(t)
@@ -263,7 +264,7 @@ func newProgram(t testing.TB) (program, *pgtest.DB) {
 	}, pg
 }
 
-// setup is newProgram whose database is set up.
+// setup is newProgram after init.
 func setup(t testing.TB) (program, *pgtest.DB) {
 	t.Helper()
 	p, pg := newProgram(t)
@@ -271,7 +272,7 @@ func setup(t testing.TB) (program, *pgtest.DB) {
 	return p, pg
 }
 
-// outcome is what a command has left.
+// outcome is the result of a command.
 type outcome struct {
 	code           int
 	stdout, stderr string
@@ -294,7 +295,7 @@ func runWith(ctx context.Context, cfg manage.Config, stdin string, args ...strin
 	return outcome{code, stdout.String(), stderr.String()}
 }
 
-// ok runs a command that has to succeed, and returns its output.
+// ok runs a command that must succeed, and returns its output.
 func (p program) ok(t testing.TB, args ...string) string {
 	t.Helper()
 	got := p.run(t, "", args...)
@@ -302,7 +303,7 @@ func (p program) ok(t testing.TB, args ...string) string {
 	return got.stdout
 }
 
-// fails runs a command that has to exit with a code, and returns what it says about it.
+// fails runs a command that must exit with code, and returns its standard error.
 func (p program) fails(t testing.TB, code int, args ...string) string {
 	t.Helper()
 	got := p.run(t, "", args...)

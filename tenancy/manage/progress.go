@@ -10,8 +10,8 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 )
 
-// progress shows how far work has come: as a bar on a terminal, else as lines, few enough for the
-// log of a job.
+// progress shows the progress of an operation: a bar on a terminal, else a few lines, so that the
+// log of a job stays short.
 type progress struct {
 	w     io.Writer
 	tty   bool
@@ -24,23 +24,24 @@ type progress struct {
 	ended bool
 }
 
-// lineEvery is how often there is a line.
+// lineEvery is the minimum time between two lines.
 const lineEvery = 10 * time.Second
 
-// barWidth is that of the bar alone, in columns: with the numbers beside it it fits into 80.
+// barWidth is the width of the bar in columns. Together with the numbers beside it, it fits into 80
+// columns.
 const barWidth = 16
 
 func (c *call) progress(what, noun string) *progress {
 	return &progress{w: c.stderr(), tty: isTerminal(c.stderr()), what: what, noun: noun, begun: time.Now()}
 }
 
-// draw makes the bar, when it is known how long it is.
+// draw creates the bar, as soon as its total is known.
 func (p *progress) draw(total int) {
 	p.bar = progressbar.NewOptions(
 		total,
 		progressbar.OptionSetWriter(p.w),
 		progressbar.OptionSetWidth(barWidth),
-		progressbar.OptionSetPredictTime(false), // the run knows its own rate
+		progressbar.OptionSetPredictTime(false), // text shows the rate of the run itself
 		progressbar.OptionSetElapsedTime(false),
 		progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionUseANSICodes(true),
@@ -50,7 +51,7 @@ func (p *progress) draw(total int) {
 	)
 }
 
-// event follows a run over a fleet.
+// event shows an event of a run over all schemas.
 func (p *progress) event(e migrate.Event) {
 	if e.Kind == migrate.EventFinished && e.Result.Err != nil && e.Result.Outcome != migrate.NotStarted {
 		p.linef("%s: %s", e.Result.Schema, sentence(e.Result.Err))
@@ -58,7 +59,7 @@ func (p *progress) event(e migrate.Event) {
 	p.update(e.Progress)
 }
 
-// of counts what has been done, where nobody else does.
+// of shows a count, for work that reports no [migrate.Progress].
 func (p *progress) of(done, total, failed int) {
 	p.update(migrate.Progress{Done: done, Total: total, Failed: failed, Elapsed: time.Since(p.begun)})
 }
@@ -75,7 +76,7 @@ func (p *progress) update(state migrate.Progress) {
 	if p.bar != nil {
 		p.bar.Describe(p.text())
 		p.bar.ChangeMax(state.Total)
-		_ = p.bar.Set(min(state.Done, state.Total)) // a bar that cannot be drawn must not stop the work
+		_ = p.bar.Set(min(state.Done, state.Total)) // an error of the bar must not stop the work
 		return
 	}
 	if now := time.Now(); first || now.Sub(p.last) >= lineEvery {
@@ -84,7 +85,7 @@ func (p *progress) update(state migrate.Progress) {
 	}
 }
 
-// text is the state in words, with rate and time left.
+// text returns the state in words, with the rate and the remaining time.
 func (p *progress) text() string {
 	s := p.state
 	text := fmt.Sprintf("%s %d of %s", p.what, s.Done, count(s.Total, p.noun))
@@ -100,12 +101,12 @@ func (p *progress) text() string {
 	return text
 }
 
-// linef writes a line of its own, above the bar where there is one.
+// linef writes a line above the bar, if there is a bar.
 func (p *progress) linef(format string, args ...any) {
 	p.above(func() { fmt.Fprintln(p.w, clean(fmt.Sprintf(format, args...))) })
 }
 
-// above writes above the bar, on whatever stream.
+// above removes the bar, calls write, and draws the bar again. write may write to any stream.
 func (p *progress) above(write func()) {
 	if p.bar == nil || p.ended {
 		write()
@@ -116,7 +117,7 @@ func (p *progress) above(write func()) {
 	_ = p.bar.RenderBlank()
 }
 
-// end takes the bar away.
+// end removes the bar.
 func (p *progress) end() {
 	if p.ended {
 		return

@@ -50,7 +50,7 @@ With --file the archive is a file, as 'export' writes it, instead of one of the 
 	return cmd
 }
 
-// policyFlags are what may be otherwise than it should be.
+// policyFlags adds the flags that allow differences.
 func policyFlags(f *pflag.FlagSet) {
 	f.Bool("allow-edited", false, "also where migrations were edited since")
 	f.Bool("allow-drift", false, "also where the backup lacks some of what its migrations make")
@@ -98,8 +98,8 @@ func runRestore(ctx context.Context, c *call) error {
 	})
 }
 
-// restoreOptions are to replace the tenant of the slug, or to make a new one where that is gone, or
-// --as says so.
+// restoreOptions returns options that replace the tenant with the slug. If that tenant does not
+// exist, or with --as, they make a new tenant.
 func (c *call) restoreOptions(ctx context.Context) (backup.RestoreOptions, error) {
 	o := c.policies()
 	as, name, domain := flagOf[string](c.cmd, "as"), flagOf[string](c.cmd, "name"), flagOf[string](c.cmd, "domain")
@@ -124,10 +124,10 @@ func (c *call) restoreOptions(ctx context.Context) (backup.RestoreOptions, error
 	return o, nil
 }
 
-// restoredJSON is what came of a restore or a clone, in JSON. Its names stay.
+// restoredJSON is the result of a restore or a clone, in JSON. Its field names are stable.
 type restoredJSON struct {
 	Tenant  tenantJSON `json:"tenant"`
-	From    string     `json:"from"`            // the backup or file, or the slug of who was cloned
+	From    string     `json:"from"`            // the backup or file, or the slug of the cloned tenant
 	Aside   string     `json:"aside,omitempty"` // the schema that was replaced
 	TakenAt time.Time  `json:"taken_at"`
 	Tables  int        `json:"tables"`
@@ -150,14 +150,14 @@ func toRestoredJSON(r backup.RestoreResult, from string) restoredJSON {
 	}
 }
 
-// warnings prints what could not be made as it was.
+// warnings prints what the restore could not recreate as it was.
 func (c *call) warnings(all []backup.Warning) {
 	for _, w := range all {
 		c.linef("Warning: %s.", w)
 	}
 }
 
-// withWarnings adds the warnings, if there are some, to the details of an entry of the access log.
+// withWarnings adds the warnings, if there are any, to the details of an entry of the access log.
 func withWarnings(details map[string]any, warnings []backup.Warning) map[string]any {
 	if len(warnings) > 0 {
 		details["warnings"] = warnings

@@ -10,18 +10,18 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Run runs a tree of commands that has those of [Command] in it, with the arguments of the process
-// or those that SetArgs has given it, says on its standard error output what went wrong, and
-// returns what the process is to exit with.
+// Run runs a tree of commands that contains those of [Command]. It uses the arguments of the
+// process, or those that SetArgs has set. It prints an error to the tree's standard error, and
+// returns the exit code of the process.
 //
-// SIGINT and SIGTERM end the context of the commands. The second one ends the process, as if nobody
-// had caught it.
+// The first SIGINT or SIGTERM ends the context of the commands. The second one ends the process by
+// the signal's default action.
 func Run(ctx context.Context, root *cobra.Command) (code int) {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, stop) // the next signal is nobody's
+	context.AfterFunc(ctx, stop) // the next signal has its default action
 	defer func() {
-		if p := recover(); p != nil { // a user has no use for a stack
+		if p := recover(); p != nil { // the user gets no stack trace
 			fmt.Fprintf(root.ErrOrStderr(), "%s: internal error: %s\n", root.Name(), sentence(fmt.Errorf("%v", p)))
 			code = CodeFailed
 		}
@@ -32,7 +32,7 @@ func Run(ctx context.Context, root *cobra.Command) (code int) {
 	return ExitCode(err)
 }
 
-// report says what went wrong, where there is more to say than the exit code does.
+// report prints the error, unless the exit code says all.
 func report(root, ran *cobra.Command, err error) {
 	var coded *codeError
 	if err == nil || errors.As(err, &coded) && coded.err == nil {

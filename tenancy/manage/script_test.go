@@ -8,8 +8,8 @@ import (
 	"github.com/oryne/pgtenant/internal/pgtest"
 )
 
-// The scripts run the commands as people do, each on a database of its own, which is set up where
-// the script does not do it itself.
+// The scripts run the commands as a user does. Each has a database of its own, which is set up
+// unless the script does that itself.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	serverVersion = pgtest.Version(t)

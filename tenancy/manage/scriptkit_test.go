@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// expectCode runs a program that has to exit with a code: code 2 school tenant show.
+// expectCode runs a program that must exit with a code: code 2 school tenant show.
 func expectCode(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: code NUMBER PROGRAM ARG...")
@@ -36,8 +36,8 @@ func expectCode(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// condition is whether one of PostgreSQL's programs is there, which where CI is set it has to be
-// ([tool:psql]), and whether pg_dump knows the server ([dump]).
+// condition reports whether a PostgreSQL program is installed ([tool:psql]), and whether pg_dump
+// supports the server's version ([dump]). Where CI is set, a missing program is an error.
 func condition(cond string) (bool, error) {
 	if cond == "dump" {
 		return dumps()
@@ -55,7 +55,7 @@ func condition(cond string) (bool, error) {
 
 var dumpVersion = regexp.MustCompile(`\(PostgreSQL\) (\d+)`)
 
-// serverVersion is the server's, for the condition: there is no test in it.
+// serverVersion is the version of the server. It is a variable because a condition gets no test.
 var serverVersion int
 
 func dumps() (bool, error) {
@@ -73,7 +73,7 @@ func dumps() (bool, error) {
 
 func scriptContext(*testscript.TestScript) context.Context { return context.Background() }
 
-// needPsql skips a test where there is no psql, or fails it where CI is set.
+// needPsql skips a test if psql is not installed. Where CI is set, the test fails instead.
 func needPsql(t *testing.T) {
 	t.Helper()
 	there, err := condition("tool:psql")

@@ -98,13 +98,14 @@ func runShell(ctx context.Context, c *call) error {
 	err = runAlong(psql)
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.ExitCode() > 0 {
-		return &codeError{code: exit.ExitCode()} // psql has said why
+		return &codeError{code: exit.ExitCode()} // psql has printed the reason
 	}
 	return err
 }
 
-// runAlong runs a program that has the terminal: Ctrl-C is its own, which ends a statement of psql
-// and not us, however often it is pressed, and what ends us ends the program first.
+// runAlong runs a program that uses the terminal. The program handles Ctrl-C itself: in psql it
+// ends a statement. The current process ignores Ctrl-C, and forwards SIGTERM and SIGHUP to the
+// program.
 func runAlong(cmd *exec.Cmd) error {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP)
@@ -116,7 +117,7 @@ func runAlong(cmd *exec.Cmd) error {
 	go func() {
 		for s := range signals {
 			if s == syscall.SIGTERM || s == syscall.SIGHUP {
-				_ = cmd.Process.Signal(s) // it may have ended
+				_ = cmd.Process.Signal(s) // the program may have ended
 			}
 		}
 	}()
@@ -130,8 +131,8 @@ func (c *call) shellNote(schema string, l *tenantLogin) {
 	}
 }
 
-// shellTarget is the tenant, and the arguments of psql. Of a schema that the registry does not have
-// the tenant is the schema alone.
+// shellTarget returns the tenant and the arguments of psql. For a schema that is not in the
+// registry, the tenant has only the schema.
 func (c *call) shellTarget(ctx context.Context) (t tenancy.Tenant, args []string, err error) {
 	dash := c.cmd.ArgsLenAtDash()
 	own, args := c.args, []string(nil)
@@ -159,8 +160,8 @@ func (c *call) shellTarget(ctx context.Context) (t tenancy.Tenant, args []string
 	return t, args, err
 }
 
-// bySchema returns the tenant that has the schema, or, where nobody has it, one that is its schema
-// alone.
+// bySchema returns the tenant that has the schema. If no tenant has it, the result has only the
+// schema.
 func (c *call) bySchema(ctx context.Context, schema string) (tenancy.Tenant, error) {
 	none := tenancy.Tenant{Schema: schema}
 	if c.Tenants == nil {
@@ -177,7 +178,7 @@ func (c *call) bySchema(ctx context.Context, schema string) (tenancy.Tenant, err
 	return none, nil
 }
 
-// addOption adds a setting to the options that a session begins with.
+// addOption adds a setting to the startup options of a session.
 func addOption(env []string, setting string) []string {
 	env = slices.Clone(env)
 	for i, e := range env {

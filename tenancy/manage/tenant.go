@@ -66,7 +66,7 @@ func createTenant(ctx context.Context, c *call) error {
 	}
 	plan := flagOf[string](c.cmd, "plan")
 	if err := c.Tenants.CheckPlan(plan); err != nil {
-		return err // before anything is made
+		return err // checked before anything is created
 	}
 	create := c.Tenants.Create
 	if flagOf[bool](c.cmd, "stock") {
@@ -111,7 +111,7 @@ there is nothing to go on with, that is an error.`,
 	})
 }
 
-// goesOn says how to go on with what has stopped at a step.
+// goesOn prints how to continue an operation that failed at a step.
 func (c *call) goesOn(err error) {
 	var step *tenancy.StepError
 	if errors.As(err, &step) && step.Op != tenancy.OpUpdate {
@@ -119,7 +119,7 @@ func (c *call) goesOn(err error) {
 	}
 }
 
-// tenantIs says how a tenant is after it was changed.
+// tenantIs prints the state of a tenant after a change.
 func (c *call) tenantIs(t tenancy.Tenant, err error) error {
 	if err != nil {
 		return err
@@ -127,7 +127,7 @@ func (c *call) tenantIs(t tenancy.Tenant, err error) error {
 	return c.result(toTenantJSON(t), func() { c.linef("%s is %s.", t.Slug, describe(t)) })
 }
 
-// describe is a tenant's status with its reason.
+// describe returns a tenant's status with its reason.
 func describe(t tenancy.Tenant) string {
 	text := string(t.Status)
 	switch t.Status {

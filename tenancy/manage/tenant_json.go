@@ -7,7 +7,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// tenantJSON is a tenant in JSON. Its names stay.
+// tenantJSON is a tenant in JSON. Its field names are stable.
 type tenantJSON struct {
 	ID         int64            `json:"id"`
 	Slug       string           `json:"slug"`
@@ -20,13 +20,13 @@ type tenantJSON struct {
 	Reason     string           `json:"reason,omitempty"`      // of a suspension or a maintenance
 	Until      time.Time        `json:"until,omitzero"`        // of a maintenance
 	Failure    string           `json:"failure,omitempty"`     // of the operation
-	NextSchema string           `json:"next_schema,omitempty"` // of a rename that has not ended
+	NextSchema string           `json:"next_schema,omitempty"` // of an unfinished rename
 	Operation  tenancy.Op       `json:"operation,omitempty"`   // that has not ended
 	Step       string           `json:"step,omitempty"`        // the next one of the operation
 	CreatedAt  time.Time        `json:"created_at"`
 	UpdatedAt  time.Time        `json:"updated_at"`
 	Version    int64            `json:"version"`
-	Domains    []domainJSON     `json:"domains,omitempty"` // of show and create
+	Domains    []domainJSON     `json:"domains,omitempty"` // only in show and create
 }
 
 func toTenantJSON(t tenancy.Tenant, domains ...tenancy.Domain) tenantJSON {
@@ -49,7 +49,7 @@ func toTenantJSON(t tenancy.Tenant, domains ...tenancy.Domain) tenantJSON {
 	return j
 }
 
-// domainJSON is a domain in JSON. Its names stay.
+// domainJSON is a domain in JSON. Its field names are stable.
 type domainJSON struct {
 	Host       string    `json:"host"`
 	Primary    bool      `json:"primary"`
@@ -57,8 +57,8 @@ type domainJSON struct {
 	VerifiedAt time.Time `json:"verified_at,omitzero"`
 	CreatedAt  time.Time `json:"created_at"`
 
-	// Record and Token are what the owner of a claimed domain publishes: the name of a TXT record, and
-	// its text.
+	// Record and Token are what the holder of a claimed domain publishes: the name of a TXT record,
+	// and its text.
 	Record string `json:"record,omitempty"`
 	Token  string `json:"token,omitempty"`
 }

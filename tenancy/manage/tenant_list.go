@@ -12,13 +12,13 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// statuses are those that a filter can name.
+// statuses are the values of --status.
 var statuses = []string{
 	string(tenancy.Active), string(tenancy.Suspended), string(tenancy.Maintenance), string(tenancy.Provisioning),
 	string(tenancy.Dropping), string(tenancy.Stocked),
 }
 
-// filterFlags are those of a command that works on several tenants.
+// filterFlags adds the flags of a command that works on several tenants.
 func filterFlags(f *pflag.FlagSet, defaultStatus string) {
 	f.StringSlice("status", nil, "only these: "+strings.Join(statuses, ", ")+" (default: "+defaultStatus+")")
 	f.String("search", "", "only those with this in their slug, name or a domain")

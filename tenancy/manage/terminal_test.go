@@ -21,12 +21,13 @@ import (
 	"github.com/oryne/pgtenant/tenancy/manage"
 )
 
-// talk is what is typed, each when the program has written what comes before it.
+// talk is the input of a session. Each text is typed when the program has written the text before
+// it.
 type talk []struct{ when, typed string }
 
 func answer(question, typed string) talk { return talk{{question, typed + "\n"}} }
 
-// terminal runs a command with a terminal in front of it.
+// terminal runs a command on a terminal.
 func (p program) terminal(t *testing.T, talk talk, env []string, args ...string) (screen string, code int) {
 	t.Helper()
 	self, err := os.Executable()
@@ -92,7 +93,7 @@ func TestADropNamesWhatIsLostAndWantsTheSlug(t *testing.T) {
 	p.fails(t, manage.CodeMissing, "tenant", "show", "north")
 }
 
-// Where somebody else has to approve, the drop that was typed tells how it goes on.
+// If another person has to approve, a drop at the terminal says how it continues.
 func TestADropThatNeedsApprovalSaysHowItGoesOn(t *testing.T) {
 	t.Parallel()
 	p, _ := setup(t)
@@ -144,7 +145,7 @@ func TestATerminalGetsABarAndColours(t *testing.T) {
 	assert.NotContains(t, got.stdout+got.stderr, "\x1b", "without a terminal: %q %q", got.stdout, got.stderr)
 }
 
-// Ctrl-C belongs to psql, however often it is pressed.
+// psql handles Ctrl-C, however often it is pressed.
 func TestAShellSurvivesCtrlC(t *testing.T) {
 	t.Parallel()
 	needPsql(t)

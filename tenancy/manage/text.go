@@ -9,9 +9,9 @@ import (
 	"unicode/utf8"
 )
 
-// clean makes text safe to show on a terminal: names, paths and messages come from tenants and from
-// servers, and must not move the cursor, change colours or turn the line around. What cannot be
-// printed is shown as an escape.
+// clean makes text safe to print on a terminal. Names, paths and messages come from tenants and
+// servers. They must not move the cursor, change colours or reverse the direction of writing.
+// Characters that cannot be printed become escapes.
 func clean(s string) string {
 	if !strings.ContainsFunc(s, unsafeRune) && utf8.ValidString(s) {
 		return s
@@ -30,7 +30,7 @@ func clean(s string) string {
 	return b.String()
 }
 
-// unsafeRune finds control characters and those that format, such as marks of the direction of
+// unsafeRune reports whether r is a control or format character, such as a mark of the direction of
 // writing.
 func unsafeRune(r rune) bool {
 	return r == utf8.RuneError || r != ' ' && !unicode.IsPrint(r)
@@ -41,13 +41,13 @@ var (
 	keywordPassword = regexp.MustCompile(`(?i)\b((?:pg)?password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&;,]+)`)
 )
 
-// redact takes passwords out of what may hold the URL of a database, or its settings.
+// redact removes passwords from text that may hold a database URL or connection settings.
 func redact(s string) string {
 	s = urlPassword.ReplaceAllString(s, "$1:xxxxx@")
 	return keywordPassword.ReplaceAllString(s, "${1}xxxxx")
 }
 
-// sentence is an error as people get to see it: one line, without passwords.
+// sentence returns an error as one line for people, without passwords.
 func sentence(err error) string {
 	var lines []string
 	for line := range strings.Lines(err.Error()) {
@@ -58,7 +58,7 @@ func sentence(err error) string {
 	return clean(redact(strings.Join(lines, "; ")))
 }
 
-// sentences returns one line for each error that err joins, or the one line of err.
+// sentences returns one line for each error that err joins, or one line for err.
 func sentences(err error) []string {
 	//nolint:errorlint // only the outermost error: a wrapped one has text around it
 	if coded, ok := err.(*codeError); ok && coded.err != nil {
@@ -75,10 +75,10 @@ func sentences(err error) []string {
 	return lines
 }
 
-// helpWidth is that of help, in columns.
+// helpWidth is the width of help texts, in columns.
 const helpWidth = 78
 
-// fill breaks the lines of each paragraph anew.
+// fill wraps each paragraph of text at width.
 func fill(text string, width int) string {
 	paragraphs := strings.Split(text, "\n\n")
 	for i, paragraph := range paragraphs {

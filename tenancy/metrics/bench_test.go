@@ -22,7 +22,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// busy returns metrics that know what n tenants did, all of it different, and their names.
+// busy returns metrics with different counts for n tenants, and the names of the tenants.
 func busy(b *testing.B, n int) (*metrics.Metrics, []string) {
 	b.Helper()
 	m := newMetrics(b, metrics.Config{})
@@ -44,15 +44,15 @@ func busy(b *testing.B, n int) (*metrics.Metrics, []string) {
 	return m, names
 }
 
-// unit is what a statement of its own tells.
+// unit calls the hooks of a statement without a transaction.
 func unit(ctx context.Context, hooks schemactx.Hooks, schema string) {
 	hooks.ScopeStart(ctx, schemactx.ScopeStart{Schema: schema, PID: 1, Waited: 1000})
 	hooks.StatementEnd(ctx, schemactx.StatementEnd{Schema: schema, Statements: 1})
 	hooks.ScopeEnd(ctx, schemactx.ScopeEnd{Schema: schema, PID: 1})
 }
 
-// shuffled returns copies of the names in another order, which are read one after the other: a
-// program has the name of its tenant at hand, and what is measured is to find what belongs to it.
+// shuffled returns copies of the names in random order, stored one after the other. A program has
+// the name of its tenant in memory; the benchmark measures the lookup of its counters.
 func shuffled(names []string) []string {
 	mixed := make([]string, len(names))
 	for i, j := range rand.New(rand.NewPCG(1, 2)).Perm(len(names)) {
@@ -61,7 +61,7 @@ func shuffled(names []string) []string {
 	return mixed
 }
 
-// All hooks of one statement, by all processors, for each of the tenants in turn.
+// BenchmarkHooks calls all hooks of one statement on all processors, for each tenant in turn.
 func BenchmarkHooks(b *testing.B) {
 	for _, n := range []int{10, 10_000} {
 		b.Run(fmt.Sprintf("tenants=%d", n), func(b *testing.B) {
@@ -93,7 +93,7 @@ func BenchmarkFailedHook(b *testing.B) {
 	})
 }
 
-// What a request costs beside its handler.
+// BenchmarkHandler measures the cost of the middleware in a request.
 func BenchmarkHandler(b *testing.B) {
 	m, names := busy(b, 10_000)
 	plain := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
@@ -118,14 +118,15 @@ func BenchmarkHandler(b *testing.B) {
 	}
 }
 
-// discard is a client that throws all away.
+// discard is a ResponseWriter that discards the response.
 type discard struct{}
 
 func (discard) Header() http.Header         { return nil }
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
 func (discard) WriteHeader(int)             {}
 
-// A whole scrape, down to the text, while each tenant has done something since the one before.
+// BenchmarkScrape measures a whole scrape up to its text. Every tenant has been active since the
+// previous scrape.
 func BenchmarkScrape(b *testing.B) {
 	for _, n := range []int{100, 10_000} {
 		b.Run(fmt.Sprintf("tenants=%d", n), func(b *testing.B) {
@@ -153,7 +154,7 @@ func BenchmarkScrape(b *testing.B) {
 	}
 }
 
-// What a refusal costs to be told from another.
+// BenchmarkReason measures how long it takes to find the reason of a refusal.
 func BenchmarkReason(b *testing.B) {
 	m := newMetrics(b, metrics.Config{})
 	routes := m.Routes(tenanthttp.Routes{Refuse: func(http.ResponseWriter, *http.Request, tenanthttp.Refusal) {}})

@@ -11,7 +11,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// Requests are counted for their tenants, and those that reach nobody by the reason.
+// Requests are counted by tenant. Requests without a tenant are counted by the reason of their
+// refusal.
 func ExampleMetrics_Routes() {
 	m, err := metrics.New(metrics.Config{})
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/metrics"
 )
 
-// newSchool returns a handle on a database with the tenant school_a, whose hooks tell m.
+// newSchool returns a handle on a database with the tenant school_a. Its hooks are those of m.
 func newSchool(m *metrics.Metrics) (db *schemactx.DB, done func()) {
 	ctx := context.Background()
 	pg, closeDB, err := pgtest.Open(ctx)
@@ -58,7 +58,7 @@ func show(reg *prometheus.Registry, names ...string) {
 	}
 }
 
-// The hooks of a handle tell what its tenants do; a registry shows it.
+// The hooks of a handle count what its tenants do, and a registry exports the counters.
 func ExampleMetrics_Hooks() {
 	m, err := metrics.New(metrics.Config{})
 	if err != nil {
@@ -70,7 +70,7 @@ func ExampleMetrics_Hooks() {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(m)
 
-	ctx := schemactx.NewContext(context.Background(), "school_a") // from the request
+	ctx := schemactx.NewContext(context.Background(), "school_a") // set by the middleware in a request
 	for _, sql := range []string{"select 1", "select 2", "select * from pg_authid"} {
 		if _, err := db.Exec(ctx, sql); err != nil {
 			fmt.Println("refused")

@@ -10,7 +10,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/metrics"
 )
 
-// The most active tenants have a name, the rest have one together.
+// The most active tenants have series of their own, and the others share one.
 func ExampleConfig_topTenants() {
 	m, err := metrics.New(metrics.Config{TopTenants: 1})
 	if err != nil {

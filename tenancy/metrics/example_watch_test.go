@@ -11,8 +11,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/metrics"
 )
 
-// What only the database and the backups know is asked for in the background: a program runs Run
-// for that. Refresh asks once.
+// Sources that only the database and the backups have are queried in the background by Run. Refresh
+// queries them once.
 func ExampleMetrics_Watch() {
 	m, err := metrics.New(metrics.Config{})
 	if err != nil {
@@ -23,7 +23,7 @@ func ExampleMetrics_Watch() {
 	defer done()
 	err = m.Watch(metrics.Sources{
 		DBs:     []metrics.DB{db},
-		Tenants: madeUp{"school_a", "school_b"}, // a program's is its tenancy.Manager or tenancy.Registry
+		Tenants: madeUp{"school_a", "school_b"}, // a program uses its tenancy.Manager or tenancy.Registry
 		Backups: metrics.BackupsFunc(func(context.Context) (map[string]time.Time, error) {
 			return map[string]time.Time{"school_a": time.Unix(1_800_000_000, 0)}, nil
 		}),

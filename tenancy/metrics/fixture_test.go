@@ -29,7 +29,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
-// fixture is a platform whose every part tells its metrics.
+// fixture is a platform in which every part reports to the metrics.
 type fixture struct {
 	m       *metrics.Metrics
 	reg     *prometheus.Registry
@@ -99,7 +99,7 @@ func newMetrics(t testing.TB, cfg metrics.Config) *metrics.Metrics {
 	return m
 }
 
-// openPool opens a pool that fails the test if a statement comes at the wrong time.
+// openPool opens a pool that is closed after the test.
 func openPool(t testing.TB, url string) *pgxpool.Pool {
 	t.Helper()
 	pool, err := pgxpool.New(context.Background(), url)
@@ -108,8 +108,8 @@ func openPool(t testing.TB, url string) *pgxpool.Pool {
 	return pool
 }
 
-// scrape returns all that is shown, by the series as Prometheus writes them; of a histogram _count
-// and _sum.
+// scrape returns the values of a scrape by series, in the notation of Prometheus. A histogram has
+// the series _count and _sum.
 func scrape(t testing.TB, reg prometheus.Gatherer) map[string]float64 {
 	t.Helper()
 	families, err := reg.Gather()
@@ -141,8 +141,8 @@ func scrape(t testing.TB, reg prometheus.Gatherer) map[string]float64 {
 	return all
 }
 
-// expect compares some series with what they should be. The value absent is for one that should not
-// be there.
+// expect compares series with their expected values. The value absent means that there must be no
+// such series.
 func expect(t testing.TB, got, want map[string]float64) {
 	t.Helper()
 	for _, series := range slices.Sorted(maps.Keys(want)) {
@@ -155,7 +155,7 @@ func expect(t testing.TB, got, want map[string]float64) {
 
 const absent = -1e9
 
-// madeUp is a registry of tenants of those schemas, where the database is not what is measured.
+// madeUp is a registry without a database, with tenants that have the given schemas.
 type madeUp []string
 
 func (names madeUp) All(context.Context, tenancy.Filter) iter.Seq2[tenancy.Tenant, error] {

@@ -21,7 +21,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// hosts are a resolver of three tenants, whose schemas it makes up.
+// hosts is a resolver with three tenants, whose schemas it makes up.
 type hosts map[string]tenanthttp.Target
 
 func (h hosts) Resolve(_ context.Context, host string) (tenanthttp.Target, error) {
@@ -62,7 +62,7 @@ func register(t testing.TB, m *metrics.Metrics) *prometheus.Registry {
 	return reg
 }
 
-// wrapped is a response as middlewares pass it on.
+// wrapped is a response that a middleware has wrapped.
 type wrapped struct{ http.ResponseWriter }
 
 func (w wrapped) Unwrap() http.ResponseWriter { return w.ResponseWriter }
@@ -141,8 +141,7 @@ func TestRequestsOfTenantsAndRefusals(t *testing.T) {
 	expect(t, scrape(t, reg), want)
 }
 
-// What the registry would never let in reaches a label by a resolver of the program's own, or a
-// context.
+// A resolver or a context of the program can contain a name that the registry would refuse.
 func TestNamesThatBreakALabelAreAmongTheOthers(t *testing.T) {
 	t.Parallel()
 	m := newMetrics(t, metrics.Config{})
@@ -178,8 +177,7 @@ func TestNamesThatBreakALabelAreAmongTheOthers(t *testing.T) {
 	lint(t, rec.Body.String())
 }
 
-// What a handler can do with its response it can do with the recorded one too, on a real
-// connection.
+// The recorded response has the same capabilities as the original one, on a real connection.
 func TestResponsesKeepTheirAbilities(t *testing.T) {
 	t.Parallel()
 	for _, http2 := range []bool{false, true} {

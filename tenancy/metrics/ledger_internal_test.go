@@ -20,8 +20,8 @@ func testLedger(t *testing.T, cfg Config) *ledger {
 	return newLedger(cfg)
 }
 
-// client is what Prometheus does with a counter: what it has last seen of each series, and how much
-// all grew together.
+// client does what Prometheus does with a counter: it keeps the last value of each series and the
+// total growth of all series.
 type client struct {
 	t    *testing.T
 	last map[string]uint64
@@ -43,8 +43,8 @@ func (c *client) scrape(statements []statement) (names []string) {
 	return names
 }
 
-// Whoever comes and goes among the tenants with a name, nothing shrinks, and what grew is what
-// happened.
+// While tenants gain and lose their own series, no counter decreases, and the total growth equals
+// the number of events.
 func TestCountersNeverGoBackAndLoseNothing(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(20) {
@@ -70,7 +70,7 @@ func TestCountersNeverGoBackAndLoseNothing(t *testing.T) {
 				was[name] = true
 			}
 		}
-		c.scrape(l.settle(now, nobodyGone)) // what those did who have got a name just then
+		c.scrape(l.settle(now, nobodyGone)) // for tenants that have just got a series
 		assert.Equal(t, total, c.sum, "seed %d: all series together grew by %d", seed, c.sum)
 		assert.GreaterOrEqual(t, len(was), 10,
 			"seed %d: only %d tenants ever had a name: nothing was tried", seed, len(was))
@@ -106,7 +106,7 @@ func TestCountersOfManyGoroutinesWhileTenantsComeAndGo(t *testing.T) {
 			running = false
 		default:
 		}
-		now = now.Add(13 * time.Hour) // everybody is forgotten at once
+		now = now.Add(13 * time.Hour) // all tenants are forgotten
 		c.scrape(l.settle(now, gone))
 	}
 	for range 3 {
@@ -116,7 +116,7 @@ func TestCountersOfManyGoroutinesWhileTenantsComeAndGo(t *testing.T) {
 			c.scrape([]statement{s})
 		}
 	}
-	// What a tenant did that has no name any more, and never gets it back, was shown while it had one.
+	// The events of a tenant that has lost its series for good were exported while it had one.
 	assert.Equal(t, uint64(workers*rounds), c.sum, "all series together grew by %d", c.sum)
 }
 
@@ -134,15 +134,15 @@ func TestPlacesGoToTheMostActiveAndDoNotGoToAndFro(t *testing.T) {
 	does("a", 10)
 	does("b", 5)
 	expect("a")
-	does("b", 9) // 14 or so, which is more, but not by half
+	does("b", 9) // about 14, which is more, but less than 1.5 times as much
 	expect("a")
 	does("b", 10)
 	expect("b")
 	does("a", 12)
 	expect("b")
-	expect("b") // nobody does anything
+	expect("b") // no tenant is active
 	now = now.Add(24 * time.Hour)
-	does("c", 1) // all the others are forgotten
+	does("c", 1) // all others are forgotten
 	expect("c")
 }
 

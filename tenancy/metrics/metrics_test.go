@@ -40,7 +40,7 @@ func TestStatementsOfTenants(t *testing.T) {
 		return tx.SendBatch(inB, batch).Close()
 	}))
 	for _, err := range []error{
-		run(inB, "select * from "+a.Schema+".notes"), // the attempt
+		run(inB, "select * from "+a.Schema+".notes"), // the cross-tenant attempt
 		run(inB, "select 1/0"),
 		run(inB, "set role none"),
 		run(schemactx.NewContext(t.Context(), "nobody"), "select 1"),
@@ -54,7 +54,7 @@ func TestStatementsOfTenants(t *testing.T) {
 	f.m.RateLimited(inA, metrics.Limited)
 	f.m.RateLimited(inA, metrics.Decision(42))
 
-	scrape(t, f.reg) // in which those begin who have got a name just now
+	scrape(t, f.reg) // starts the series of tenants that have just got a name
 	got := scrape(t, f.reg)
 	of := func(metric, schema string) string { return metric + `{tenant="` + schema + `"}` }
 	class := func(class, schema string) string {
@@ -149,7 +149,7 @@ func TestAScrapeSendsNoQuery(t *testing.T) {
 			`pgtenant_schema_size_bytes{tenant="other"}`: 0,
 		})
 	}
-	// The directory has a connection of its own, beside the pool, for which no scrape asks either.
+	// The directory has its own connection beside the pool, and a scrape does not use it either.
 	after := [2]int64{f.owner.Stat().AcquireCount(), f.runtime.Stat().AcquireCount()}
 	assert.Equal(t, before, after, "connections were taken %v times before and %v after the scrapes", before, after)
 }

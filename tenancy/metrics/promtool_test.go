@@ -18,7 +18,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/metrics"
 )
 
-// lint fails the test for names and texts that are not as Prometheus wants them.
+// lint fails the test for names and help texts that violate the conventions of Prometheus.
 func lint(t *testing.T, text string) {
 	t.Helper()
 	problems, err := promlint.New(strings.NewReader(text)).Lint()

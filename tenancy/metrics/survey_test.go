@@ -97,7 +97,7 @@ func TestLifecycleMigrationsSizesAndBackups(t *testing.T) {
 	})
 }
 
-// away is a source that can be away, as a database can.
+// away is a source that can fail, as a database can.
 type away struct {
 	metrics.Tenants
 	err error

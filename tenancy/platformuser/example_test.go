@@ -8,7 +8,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/platformuser"
 )
 
-// The program chooses how a password is hashed. The hash does not show itself in logs.
+// The program chooses how passwords are hashed. Formatting and logging a hash do not reveal it.
 func ExampleStore() {
 	p, done := schooltest.New()
 	defer done()

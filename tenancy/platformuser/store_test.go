@@ -53,7 +53,7 @@ func TestUsersAreFoundByTheirAddressInAnyCase(t *testing.T) {
 	_, err = users.ByID(t.Context(), 999)
 	assert.ErrorIs(t, err, platformuser.ErrNotFound)
 
-	// Written by hand, in capitals.
+	// A row that was inserted by hand, with capitals in the address.
 	_, err = f.owner.Exec(
 		t.Context(),
 		"insert into platform_users (email, name, password_hash) values ('Bob@Example.com', 'Bob', '')",
@@ -215,7 +215,7 @@ func TestPasswordHashesDoNotShow(t *testing.T) {
 	t.Parallel()
 	u := platformuser.User{Email: "a@example.com", PasswordHash: platformuser.NewPasswordHash(hash)}
 	params := platformuser.CreateParams{PasswordHash: u.PasswordHash}
-	hidden := struct{ u platformuser.User }{u} // fmt asks no methods of what is not exported
+	hidden := struct{ u platformuser.User }{u} // fmt calls no methods of unexported fields
 	var out bytes.Buffer
 	for _, v := range []any{u, &u, params, hidden, u.PasswordHash, &u.PasswordHash, []platformuser.User{u}, map[string]any{"u": u}} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x"} {
@@ -236,7 +236,7 @@ func TestPasswordHashesDoNotShow(t *testing.T) {
 	assert.Contains(t, out.String(), "[redacted]", "nothing says that there is a hash")
 }
 
-// What the server says of a row that it refuses holds the row.
+// The detail of a server error can contain the row.
 func TestErrorsOfUsersDoNotHoldTheHash(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

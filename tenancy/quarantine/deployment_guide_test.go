@@ -19,7 +19,7 @@ var (
 	guideCompatible = regexp.MustCompile("`CompatibleFrom: (\\d+)`")
 )
 
-// guideRelease is the program that has the first n migrations of migrate/DEPLOYMENT.md.
+// guideRelease returns a program with the first n migrations of migrate/DEPLOYMENT.md.
 func (f *fixture) guideRelease(t *testing.T, n int) *migrate.Runner {
 	t.Helper()
 	guide, err := os.ReadFile("../../migrate/DEPLOYMENT.md")
@@ -40,8 +40,8 @@ func (f *fixture) guideRelease(t *testing.T, n int) *migrate.Runner {
 	})
 }
 
-// At each release of the guide the program before it still serves tenants that are migrated, up to
-// the last, and the program before that one does not from the second on.
+// Each release of the guide keeps tenants that have its migrations served by the release before it.
+// The release two before it does not serve them.
 func TestTheReleasesOfTheGuideToDeployments(t *testing.T) {
 	t.Parallel()
 	f := setup(t, "school")

@@ -15,8 +15,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// A program that migrates at its start serves the tenants that could be migrated, and the others as
-// soon as they are.
+// A program that migrates at its start serves the tenants whose migration succeeds, and each other
+// tenant as soon as it is migrated.
 func Example() {
 	ctx := context.Background()
 	db, closeDB, err := pgtest.Open(ctx)
@@ -29,7 +29,7 @@ func Example() {
 			fmt.Println(err)
 		}
 	}()
-	_, err = db.Pool.Exec(ctx, "create schema acme; create schema bolt; create table bolt.notes ()") // is in the way
+	_, err = db.Pool.Exec(ctx, "create schema acme; create schema bolt; create table bolt.notes ()") // bolt fails
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -40,11 +40,11 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	schemas := migrate.Schemas("acme", "bolt") // or tenants.Schemas, of package tenancy
+	schemas := migrate.Schemas("acme", "bolt") // or tenants.Schemas of package tenancy
 
 	report, err := runner.UpAll(ctx, schemas, migrate.UpAllOptions{})
 	if report.Stopped != nil {
-		fmt.Println(err) // the run failed, and not schemas
+		fmt.Println(err) // the run itself failed, not single schemas
 		return
 	}
 	q, err := quarantine.New(ctx, quarantine.Config{Runner: runner, Schemas: schemas, Results: report.Results})
@@ -72,7 +72,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	result, err := runner.Up(ctx, "bolt") // another process may do it: then Run finds out within a second
+	result, err := runner.Up(ctx, "bolt") // if another process does this, Run finds out within a second
 	q.Migrated(ctx, result)
 	fmt.Println(result.Outcome, err)
 	ask("bolt.example.com")

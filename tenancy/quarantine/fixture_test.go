@@ -25,7 +25,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// fixture is a database with some schemas, each of a tenant of its name.
+// fixture is a database with some schemas, each of a tenant with the same name.
 type fixture struct {
 	pg      *pgtest.DB
 	mu      sync.Mutex
@@ -80,7 +80,7 @@ func (f *fixture) list(ctx context.Context) iter.Seq2[string, error] {
 	return migrate.Schemas(f.schemas...)(ctx)
 }
 
-// files are n migrations, each of which makes a table, and undoes it.
+// files returns n migrations, each of which creates a table and can be undone.
 func files(n int) fstest.MapFS {
 	all := make(fstest.MapFS)
 	for v := 1; v <= n; v++ {
@@ -91,7 +91,7 @@ func files(n int) fstest.MapFS {
 	return all
 }
 
-// release is the program with n migrations.
+// release returns the runner of a program with n migrations.
 func (f *fixture) release(t *testing.T, n int, change ...func(*migrate.Config)) *migrate.Runner {
 	t.Helper()
 	cfg := migrate.Config{
@@ -114,7 +114,7 @@ func migrated(t *testing.T, r *migrate.Runner, schemas ...string) {
 	}
 }
 
-// open makes a quarantine that looks often, and runs it until the test ends.
+// open creates a quarantine that checks often, and runs it until the test ends.
 func (f *fixture) open(t *testing.T, r *migrate.Runner, change ...func(*quarantine.Config)) *quarantine.Quarantine {
 	t.Helper()
 	cfg := quarantine.Config{
@@ -157,7 +157,7 @@ func request(q *quarantine.Quarantine, schema string) *httptest.ResponseRecorder
 	return w
 }
 
-// expectKeptOut checks the answer to a request for a tenant in quarantine.
+// expectKeptOut checks the refusal of a request for a tenant in quarantine.
 func expectKeptOut(t *testing.T, q *quarantine.Quarantine, schema, reason string) {
 	t.Helper()
 	w := request(q, schema)
@@ -188,7 +188,7 @@ func expectServed(t *testing.T, q *quarantine.Quarantine, schemas ...string) {
 	}
 }
 
-// eventually waits for what another goroutine brings about.
+// eventually waits until done returns true, for at most a minute.
 func eventually(t *testing.T, done func() bool, what string) {
 	t.Helper()
 	require.Eventually(t, done, time.Minute, 5*time.Millisecond, what)

@@ -51,7 +51,7 @@ func TestOneFailingTenantKeepsNoOtherFromBeingServed(t *testing.T) {
 
 	require.NoError(t, lock.Rollback(t.Context()))
 	f.exec(t, "drop table failing.t2; drop table odd.goose_db_version")
-	elsewhere := f.release(t, 2) // as another process
+	elsewhere := f.release(t, 2) // stands for another process
 	migrated(t, elsewhere, "failing", "locked", "odd")
 	_, err = f.release(t, 3).DownTo(t.Context(), "newer", 2)
 	require.NoError(t, err)
@@ -128,7 +128,7 @@ func TestASchemaIsLookedAtWhenItIsMetFirst(t *testing.T) {
 	expectKeptOut(t, q, "empty", quarantine.Behind)
 	expectKeptOut(t, q, "nowhere", quarantine.Missing)
 	migrated(t, program, "empty")
-	q.Migrated(t.Context(), migrate.Result{Schema: "empty", Outcome: migrate.Migrated}) // by this program: out at once
+	q.Migrated(t.Context(), migrate.Result{Schema: "empty", Outcome: migrate.Migrated}) // by this program: served at once
 	expectServed(t, q, "empty")
 }
 
@@ -156,7 +156,7 @@ func TestWithoutADatabaseNobodyNewIsServed(t *testing.T) {
 	expectKeptOut(t, q, "a", quarantine.Unknown)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	assert.Error(t, q.Admit(ctx, tenant("b"))) // who has gone need not wait
+	assert.Error(t, q.Admit(ctx, tenant("b"))) // a canceled request does not wait
 }
 
 func TestALockedVersionTableChangesNothing(t *testing.T) {
@@ -178,7 +178,7 @@ func TestALockedVersionTableChangesNothing(t *testing.T) {
 	_, err = tx.Exec(t.Context(), "lock table late.goose_db_version in access exclusive mode")
 	require.NoError(t, err)
 	require.NoError(t, q.Refresh(t.Context()))
-	expectKeptOut(t, q, "late", quarantine.Unknown) // it was never looked at
+	expectKeptOut(t, q, "late", quarantine.Unknown) // it was never checked
 	require.NoError(t, tx.Rollback(t.Context()))
 	require.NoError(t, q.Refresh(t.Context()))
 	expectServed(t, q, "late")
@@ -249,7 +249,7 @@ func TestWhatMakesNoSenseIsRefused(t *testing.T) {
 	}
 	w := request(f.open(t, good.Runner), "nowhere")
 	assert.Equal(t, http.StatusServiceUnavailable, w.Code)
-	assert.NotContains(t, w.Body.String(), "nowhere") // what is known of the schema is for the program
+	assert.NotContains(t, w.Body.String(), "nowhere") // the client does not see the name of the schema
 	var refused *tenancy.QuarantineError
 	assert.NotErrorAs(t, good.Runner.Migrate(t.Context(), "Bad"), &refused)
 }

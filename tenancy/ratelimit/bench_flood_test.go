@@ -25,25 +25,28 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// What a flood of one tenant does to another, through net/http on loopback, tenanthttp.Handler, the
-// middleware and PostgreSQL:
+// The effect of one tenant's flood on another tenant, through net/http on loopback,
+// tenanthttp.Handler, the middleware and PostgreSQL:
 //
 //	go test -run '^$' -bench Flood -benchtime 10x ./tenancy/ratelimit
 //
-// A round is a moment of each: the quiet tenant alone, beside a flood that nobody limits, and
-// beside one that is limited by its plan to 10 requests per second and to one connection of eight.
-// They follow each other in another order in each round, so that all meet the same machine. p50 and
-// p99 are those of the quiet tenant's requests in one moment, each from the time at which it was
-// due; what is reported is the median of all rounds, and of the ratios of moments of the same
-// round: a round that other work has disturbed counts for one, where among all requests together
-// its slowest would be the p99. BENCHMARKS.md says what came of it.
+// A round measures three ways for one slice each: the quiet tenant alone, beside an unlimited
+// flood, and beside a flood that is limited by its plan to 10 requests per second and to one
+// connection of eight. Each round has another order, so that all ways have the same load on the
+// machine.
+//
+// p50 and p99 are those of the quiet tenant's requests in one slice; the latency of a request is
+// measured from the time at which it was due. The result is the median over the rounds, also for
+// the ratios, whose two slices are of the same round. So a round that other work has disturbed
+// counts as one of many; in a p99 over all requests its slowest ones would decide. BENCHMARKS.md
+// has the results.
 
 const (
-	// of each, not measured: connections are made, and the flood uses up what its bucket held
+	// of each slice, not measured: connections are opened, and the flood uses up its burst
 	leadIn     = 200 * time.Millisecond
-	slice      = 2 * time.Second      // 400 requests of the quiet tenant: its p99 is not its slowest
-	quietEvery = 5 * time.Millisecond // a request of the quiet tenant
-	floodConns = 32                   // of the flooding tenant: no more requests of it are on their way at a time
+	slice      = 2 * time.Second      // 400 requests of the quiet tenant, so that the p99 is not the slowest
+	quietEvery = 5 * time.Millisecond // between two requests of the quiet tenant
+	floodConns = 32                   // the maximum number of concurrent requests of the flooding tenant
 )
 
 func BenchmarkFlood(b *testing.B) {
@@ -54,7 +57,7 @@ func BenchmarkFlood(b *testing.B) {
 		"gold": {Tenant: ratelimit.PerSecond(1000)},
 	}})
 	open := serverOf(b, p, always(ratelimit.Policy{Tenant: ratelimit.Unlimited()}), schemactx.Limits{})
-	limited := serverOf(b, p, plans, schemactx.Limits{MaxConns: 1}) // of eight
+	limited := serverOf(b, p, plans, schemactx.Limits{MaxConns: 1}) // one of eight connections
 	for _, rate := range []int{1000, 2000, 4000} {
 		b.Run(fmt.Sprintf("flood=%d", rate), func(b *testing.B) {
 			var alone, unlimited, within phase
@@ -95,7 +98,7 @@ func serverOf(b *testing.B, p *platform, limits ratelimit.Limits, conns schemact
 	return s.Listener.Addr().String()
 }
 
-// phase is what one way has shown so far.
+// phase has the measurements of one way.
 type phase struct {
 	latencies []time.Duration // of the quiet tenant's requests in this round
 	p50, p99  []float64       // of each round, in milliseconds
@@ -126,13 +129,14 @@ func (ph *phase) run(b *testing.B, addr string, rate int) {
 	ph.p50, ph.p99 = append(ph.p50, at(0.5)), append(ph.p99, at(0.99))
 }
 
-// flood sends requests on one connection, one each interval, as soon as the one before is answered.
+// flood sends requests on one connection, one per interval, each after the answer to the previous
+// one.
 func (ph *phase) flood(b *testing.B, ctx context.Context, addr string, interval time.Duration, i int) {
 	c := dial(b, addr, "schoola")
 	defer c.conn.Close()
 	for due := time.Now().Add(interval * time.Duration(i) / floodConns); ; due = due.Add(interval) {
 		if late := time.Since(due); late > interval {
-			due = due.Add(late) // what was not sent is not sent later
+			due = due.Add(late) // late requests are not made up for
 		}
 		if !sleepUntil(ctx, due) {
 			return
@@ -148,11 +152,11 @@ func (ph *phase) flood(b *testing.B, ctx context.Context, addr string, interval 
 	}
 }
 
-// quiet sends a request at each moment that it is due, whatever became of those before.
+// quiet sends each request when it is due, even if earlier ones are not answered yet.
 func (ph *phase) quiet(b *testing.B, ctx context.Context, addr string) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	free := make(chan *conn, 256) // connections are used again
+	free := make(chan *conn, 256) // reused connections
 	measured := time.Now().Add(leadIn)
 	for due := time.Now(); sleepUntil(ctx, due); due = due.Add(quietEvery) {
 		wg.Go(func() {
@@ -204,7 +208,7 @@ func median(values []float64) float64 {
 	return (sorted[(len(sorted)-1)/2] + sorted[len(sorted)/2]) / 2
 }
 
-// conn is a client that costs little: on this machine it takes from the same processors.
+// conn is a cheap client, because it shares the processors with the server.
 type conn struct {
 	conn    net.Conn
 	in      *bufio.Reader
@@ -215,7 +219,7 @@ func dial(b *testing.B, addr, slug string) *conn {
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
 		b.Error(err)
-		panic(err) // not in the benchmark's goroutine
+		panic(err) // stop this goroutine, which is not that of the benchmark
 	}
 	return &conn{
 		conn:    c,
@@ -224,8 +228,7 @@ func dial(b *testing.B, addr, slug string) *conn {
 	}
 }
 
-// get reads status and length of the answer, and no more: the client's work is not what is
-// measured.
+// get reads only the status and the length of the answer, because the client is not measured.
 func (c *conn) get(b *testing.B) (code int) {
 	_, err := c.conn.Write(c.request)
 	if !assert.NoError(b, err) {

@@ -15,22 +15,22 @@ import (
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
 )
 
-// What a decision costs, and what a bucket weighs; BENCHMARKS.md has figures:
+// The time of a decision and the memory of a bucket; BENCHMARKS.md has the results:
 //
 //	go test -run '^$' -bench 'Decide|Middleware|Memory' -benchmem ./tenancy/ratelimit
 
 const benchTenants = 10_000
 
-// benchLimiter limits by plans, as a program does, with room for all: what is allowed costs more
-// than what is refused.
+// benchLimiter limits by plans, as a program does, and allows all requests: an allowed request
+// costs more than a refused one.
 func benchLimiter(b *testing.B) *ratelimit.Limiter {
 	return newLimiter(b, ratelimit.Config{Limits: plans(b, ratelimit.PlansConfig{Plans: map[string]ratelimit.Policy{
 		"free": {Tenant: ratelimit.PerSecond(1_000_000_000), Caller: ratelimit.PerSecond(1_000_000_000)},
 	}})})
 }
 
-// queries ask for ten callers of each tenant in turn; they do not fit into a processor's cache. A
-// tenant is one value in all of them, as a resolver has it.
+// queries returns queries of ten callers per tenant, tenant by tenant. They do not fit into a
+// processor's cache. All queries of a tenant share one value, as with a resolver.
 func queries(caller bool) []ratelimit.Query {
 	all := make([]ratelimit.Query, 0, benchTenants*10)
 	each := tenants(benchTenants)
@@ -100,7 +100,7 @@ func BenchmarkDecide(b *testing.B) {
 	})
 }
 
-// discard is a ResponseWriter that costs nothing.
+// discard is a ResponseWriter that discards the response.
 type discard struct{ header http.Header }
 
 func (w discard) Header() http.Header         { return w.header }
@@ -129,7 +129,7 @@ func BenchmarkMiddleware(b *testing.B) {
 	}
 }
 
-// What is kept for a caller, and for a tenant, with all that leads there.
+// BenchmarkMemory measures the memory of a caller and of a tenant, including the maps.
 func BenchmarkMemory(b *testing.B) {
 	ctx := context.Background()
 	b.Run("tenant", func(b *testing.B) {
@@ -157,13 +157,13 @@ func BenchmarkMemory(b *testing.B) {
 	})
 }
 
-// weigh reports how much each of n things that fill makes weighs.
+// weigh reports the memory of each of n items that fill creates.
 func weigh(b *testing.B, n int, fill func()) {
 	b.Helper()
 	before := heap()
 	fill()
 	after := heap()
-	for b.Loop() { // there is nothing to repeat
+	for b.Loop() { // nothing to repeat
 	}
 	b.ReportMetric(float64(after-before)/float64(n), "B/bucket")
 	b.ReportMetric(0, "ns/op")

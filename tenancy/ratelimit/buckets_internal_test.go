@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// time.Now does not go back within a process, but two goroutines may take their buckets in another
-// order than they have looked at the clock.
+// time.Now does not go back within a process, but two goroutines can lock a bucket in another order
+// than they have read the clock.
 func TestAClockThatGoesBackFillsNoBucketTwice(t *testing.T) {
 	t.Parallel()
 	b, err := NewBuckets(BucketsConfig{})

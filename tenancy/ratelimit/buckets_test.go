@@ -40,7 +40,7 @@ func TestAFloodOfCallersGetsNobodyAFreshBucket(t *testing.T) {
 		assert.Equal(t, ratelimit.BucketStats{Tenants: 1, Callers: 10, Crowded: 990 * 10}, b.Stats(), "buckets")
 		assert.Equal(t, 3, allowed(l, caller(2, 0), 10), "a caller of another tenant")
 
-		time.Sleep(time.Minute) // all are full again: as good as new, and those that others need go
+		time.Sleep(time.Minute) // all buckets are full again and can be removed
 		for n := 5000; n < 5010; n++ {
 			assert.Equal(t, 3, allowed(l, caller(1, n), 10), "newcomer")
 		}
@@ -78,8 +78,8 @@ func TestOneTenantsCallersDoNotTakeTheRoomOfAnothers(t *testing.T) {
 		assert.Equal(t, int64(25), b.Stats().Callers, "callers at the bound")
 		assert.Equal(t, 2, allowed(l, caller(4, 1), 5)+allowed(l, caller(4, 2), 5), "beyond the bound: shared")
 
-		// The floods end, and nobody asks for those two tenants any more: their buckets go when others
-		// need room.
+		// The floods end, and the two tenants send no more requests. Their buckets are removed when
+		// others need room.
 		time.Sleep(2 * time.Minute)
 		crowded := int64(-1)
 		for range 5000 {
@@ -105,7 +105,7 @@ func TestIdleTenantsAreForgotten(t *testing.T) {
 			l.Decide(t.Context(), ratelimit.Query{Tenant: tn})
 		}
 		time.Sleep(2 * time.Minute)
-		for _, tn := range all[2000:] { // newcomers clean up after those who left
+		for _, tn := range all[2000:] { // new tenants cause the removal of idle ones
 			l.Decide(t.Context(), ratelimit.Query{Tenant: tn})
 			time.Sleep(10 * time.Millisecond)
 		}
@@ -133,7 +133,7 @@ func TestTheNumberAllowedIsExactUnderConcurrency(t *testing.T) {
 	}
 	wg.Wait()
 	for id, n := range sum {
-		// an hour brings a thousand: a second of this test one third
+		// the limit is a thousand per hour: one second of this test adds a third
 		assert.GreaterOrEqual(t, n, 1000, "tenant %d: %d were allowed, want 1000", id, n)
 		assert.LessOrEqual(t, n, 1001, "tenant %d: %d were allowed, want 1000", id, n)
 	}
@@ -141,7 +141,7 @@ func TestTheNumberAllowedIsExactUnderConcurrency(t *testing.T) {
 	assert.Equal(t, int64(3*16*400), s.Allowed+s.LimitedByTenant+s.LimitedByCaller, "decisions")
 }
 
-// Tenants come, go and are swept away while others ask: nothing is lost and nobody hangs.
+// Buckets are created and removed while others are used: no request is lost or blocked.
 func TestBucketsComeAndGoUnderConcurrency(t *testing.T) {
 	t.Parallel()
 	l, b := bounded(t, ratelimit.Policy{Tenant: ratelimit.PerSecond(1_000_000), Caller: ratelimit.PerSecond(1_000_000)},

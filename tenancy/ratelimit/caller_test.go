@@ -55,7 +55,7 @@ func TestTheFirstCallerThatIsKnownCounts(t *testing.T) {
 	r := httptest.NewRequest(http.MethodGet, "http://a.example.com/", nil)
 	r.RemoteAddr = "203.0.113.9:4711"
 	assert.Equal(t, "ip:203.0.113.9", caller(r), "address")
-	r.Header.Set("Test-Key", "203.0.113.9") // is not taken for the address
+	r.Header.Set("Test-Key", "203.0.113.9") // not taken for the address
 	assert.Equal(t, "key:203.0.113.9", caller(r), "key")
 	r.Header.Set("Test-User", "ann")
 	assert.Equal(t, "user:ann", caller(r), "user")

@@ -9,8 +9,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// Callers are told apart by their API key, if it is one, and else by their address behind the
-// platform's proxy: one who floods takes nothing from the others of his tenant.
+// Callers are identified by a known API key, or else by their address behind the platform's proxy.
+// A caller who floods does not reduce the limits of the tenant's other callers.
 func ExampleCallerFunc() {
 	p, done := newSchools()
 	defer done()
@@ -18,7 +18,7 @@ func ExampleCallerFunc() {
 		tenanthttp.ProxyConfig{Trusted: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}},
 	)
 	orPanic(err)
-	names := map[string]string{"k-7f3a": "the timetable app"} // a program looks them up where it keeps them
+	names := map[string]string{"k-7f3a": "the timetable app"} // a program looks them up in its own store
 	limiter, err := ratelimit.New(ratelimit.Config{
 		Limits: ratelimit.LimitsFunc(func(*tenancy.Tenant) (ratelimit.Policy, error) {
 			return ratelimit.Policy{Tenant: ratelimit.PerHour(100), Caller: ratelimit.PerHour(1)}, nil

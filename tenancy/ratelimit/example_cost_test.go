@@ -7,7 +7,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
 )
 
-// An export costs as much as ten pages, and a health check nothing.
+// An export costs ten times as much as a page, and a health check costs nothing.
 func ExampleMiddlewareConfig_cost() {
 	p, done := newSchools()
 	defer done()

@@ -8,8 +8,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
 )
 
-// Each decision is told to a hook, and counted for each tenant. Decide is for what is not HTTP,
-// such as jobs.
+// A hook is called for each decision, for example to count by tenant. Decide is for work other than
+// HTTP requests, such as jobs.
 func ExampleHooks() {
 	limiter, err := ratelimit.New(ratelimit.Config{
 		Limits: ratelimit.LimitsFunc(func(*tenancy.Tenant) (ratelimit.Policy, error) {

@@ -6,7 +6,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
 )
 
-// The plan of a tenant says how many requests it may send. The other tenant does not notice.
+// The plan of a tenant limits its requests. The other tenant is not affected.
 func ExampleMiddleware() {
 	p, done := newSchools()
 	defer done()

@@ -8,8 +8,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
 )
 
-// Limits change while the program runs: for a plan, and for one tenant by its own numbers in the
-// registry.
+// Limits can change while the program runs: those of a plan, and those of one tenant by its limits
+// in the registry.
 func ExamplePlans() {
 	p, done := newSchools()
 	defer done()
@@ -21,7 +21,7 @@ func ExamplePlans() {
 	orPanic(err)
 
 	show := func(what string) {
-		p.refresh() // in a program the directory of package resolver does that
+		p.refresh() // in a program the directory of package resolver does this
 		target, err := p.hosts.Resolve(context.Background(), "schoola.example.com")
 		orPanic(err)
 		d := limiter.Decide(context.Background(), ratelimit.Query{Tenant: target.Tenant()})

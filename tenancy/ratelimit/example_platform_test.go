@@ -13,8 +13,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// newSchools is what the examples begin with: a database of their own with schoola on plan "free"
-// and schoolb on plan "gold". done drops it.
+// newSchools is the fixture of the examples: a database with schoola on plan "free" and schoolb on
+// plan "gold". done drops it.
 func newSchools() (p *platform, done func()) {
 	pg, closeDB, err := pgtest.Open(context.Background())
 	orPanic(err)
@@ -25,7 +25,7 @@ func newSchools() (p *platform, done func()) {
 	}
 }
 
-// Students answers with how many students the tenant that asks has.
+// Students answers with the number of students of the request's tenant.
 func (p *platform) Students() http.Handler {
 	db := p.db(2, schemactx.Config{})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -38,14 +38,14 @@ func (p *platform) Students() http.Handler {
 	})
 }
 
-// handler serves app, limited as cfg says.
+// handler serves app behind the rate limit of cfg.
 func (p *platform) handler(cfg ratelimit.MiddlewareConfig, app http.Handler) http.Handler {
 	limit, err := ratelimit.Middleware(cfg)
 	orPanic(err)
 	return tenanthttp.Handler(p.hosts, tenanthttp.Routes{Tenant: limit(app)})
 }
 
-// ask prints what h answers to a GET, with headers in pairs.
+// ask sends a GET to h and prints the answer. headers are names, each followed by its value.
 func ask(h http.Handler, url string, headers ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodGet, url, nil)
 	for i := 0; i < len(headers); i += 2 {

@@ -10,7 +10,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// A program refuses in its own way, and leaves all other refusals as they are.
+// A program answers a limited request itself, and leaves all other refusals as they are.
 func ExampleLimitedError() {
 	p, done := newSchools()
 	defer done()

@@ -15,7 +15,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
 )
 
-// What takes longer than a Duration holds to be full does not come back from the past.
+// If the time until a bucket is full exceeds a Duration, it does not overflow to a negative value.
 func TestNoWaitIsNegative(t *testing.T) {
 	t.Parallel()
 	l := ratelimit.Limit{Requests: 1, Per: ratelimit.MaxPer, Burst: ratelimit.MaxRequests}

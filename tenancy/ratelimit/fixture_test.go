@@ -12,7 +12,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
 )
 
-// tenants are those of a registry that nobody has to ask, with ids from 1.
+// tenants returns n tenants without a registry, with ids from 1.
 func tenants(n int) []*tenancy.Tenant {
 	all := make([]*tenancy.Tenant, n)
 	for i := range all {
@@ -31,12 +31,12 @@ func tenants(n int) []*tenancy.Tenant {
 
 func tenant(id int64) *tenancy.Tenant { return tenants(int(id))[id-1] }
 
-// always is the same policy for everybody.
+// always returns the same policy for every tenant.
 func always(p ratelimit.Policy) ratelimit.Limits {
 	return ratelimit.LimitsFunc(func(*tenancy.Tenant) (ratelimit.Policy, error) { return p, nil })
 }
 
-// limiter limits in process.
+// limiter returns a limiter with buckets in the process.
 func limiter(t testing.TB, p ratelimit.Policy) *ratelimit.Limiter {
 	t.Helper()
 	return newLimiter(t, ratelimit.Config{Limits: always(p)})
@@ -56,7 +56,7 @@ func plans(t testing.TB, cfg ratelimit.PlansConfig) *ratelimit.Plans {
 	return p
 }
 
-// allowed asks n times, and returns how often the answer was yes.
+// allowed asks for n decisions and returns the number of those that allow.
 func allowed(l *ratelimit.Limiter, q ratelimit.Query, n int) (yes int) {
 	for range n {
 		if l.Decide(context.Background(), q).Verdict == ratelimit.Allowed {

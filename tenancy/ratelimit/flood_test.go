@@ -18,9 +18,9 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// A tenant floods, and its own requests are stuck in the database: a lock on its table is held. The
-// quiet tenant is served all the same, where both limits are; where there is none it is not. What
-// floods cost in time is a benchmark.
+// A tenant floods, and its requests wait in the database for a lock on its table. With both limits
+// the quiet tenant is served; without them it is not. The latency under a flood is measured by a
+// benchmark.
 func TestAFloodOfOneTenantDoesNotReachAnother(t *testing.T) {
 	t.Parallel()
 	const flood, allowedOfIt = 300, 10
@@ -66,7 +66,7 @@ func TestAFloodOfOneTenantDoesNotReachAnother(t *testing.T) {
 				"the flood is served or refused",
 				func() bool { return inside.Load() == stuck && codes[http.StatusTooManyRequests].Load() == flood-stuck },
 			)
-			waitFor(t, "the flood's connections", func() bool { // all the connections that it can get
+			waitFor(t, "the flood's connections", func() bool { // all connections that it can get
 				return int(p.pools[0].Stat().AcquiredConns()) == map[bool]int{true: 1, false: 2}[limited]
 			})
 
@@ -86,14 +86,14 @@ func TestAFloodOfOneTenantDoesNotReachAnother(t *testing.T) {
 	}
 }
 
-// serve returns the status of a request on a tenant's host.
+// serve sends a request to a tenant's host and returns the status.
 func serve(ctx context.Context, h http.Handler, slug string) int {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://"+slug+".example.com/report", nil).WithContext(ctx))
 	return w.Code
 }
 
-// waitFor waits until it is so, for a long while.
+// waitFor waits until so returns true, for at most a minute.
 func waitFor(t testing.TB, what string, so func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !so(); time.Sleep(time.Millisecond) {

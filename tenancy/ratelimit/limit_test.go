@@ -28,7 +28,7 @@ func TestLimitsThatMakeNoSenseAreRefused(t *testing.T) {
 	}
 	for _, l := range []ratelimit.Limit{
 		{Burst: 5},
-		{Per: time.Second}, // says how, but not how many
+		{Per: time.Second}, // a period without a number
 		ratelimit.PerSecond(ratelimit.MaxRequests + 1), ratelimit.PerSecond(1).WithBurst(ratelimit.MaxRequests + 1),
 		{Requests: 1, Per: ratelimit.MaxPer + 1},
 		{Requests: 1, Per: ratelimit.MinPer - 1},
@@ -79,7 +79,7 @@ func TestABucketEmptiesAndFillsAgainEvenly(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		limit ratelimit.Limit
-		one   time.Duration // until there is one more
+		one   time.Duration // the time until there is one more
 	}{
 		{ratelimit.PerSecond(10), 100 * time.Millisecond},
 		{ratelimit.PerMinute(7).WithBurst(3), 8571428572},
@@ -93,7 +93,7 @@ func TestABucketEmptiesAndFillsAgainEvenly(t *testing.T) {
 				d := l.Decide(t.Context(), q)
 				assert.Equal(t, ratelimit.Limited, d.Verdict, "verdict")
 				assert.Equal(t, ratelimit.TenantScope, d.Scope, "by")
-				// nanoseconds
+				// within a few nanoseconds
 				over := d.RetryAfter - c.one
 				assert.True(t, over >= -10 && over <= 10, "%v: try again after %v, want %v", c.limit, d.RetryAfter, c.one)
 				time.Sleep(d.RetryAfter - 20*time.Nanosecond)

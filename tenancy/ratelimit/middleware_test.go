@@ -19,7 +19,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// site is a platform of two tenants on a.example.com and b.example.com and a public site, all
+// site is a platform with two tenants on a.example.com and b.example.com and a public site, all
 // behind the middleware.
 func site(t testing.TB, cfg ratelimit.MiddlewareConfig, routes tenanthttp.Routes) http.Handler {
 	t.Helper()
@@ -83,7 +83,7 @@ func TestARequestBeyondTheLimitIsRefusedWith429(t *testing.T) {
 			w.Body.String(),
 			"body")
 
-		// Without a caller there is the tenant's bucket alone.
+		// Without a caller only the tenant's bucket counts.
 		for range 5 {
 			w = get(h, url)
 			assert.Equal(t, http.StatusNoContent, w.Code, "status")
@@ -195,7 +195,7 @@ func TestRequestsHaveACost(t *testing.T) {
 	}
 }
 
-// storeFunc is a store that does as it is told.
+// storeFunc adapts a function to a store.
 type storeFunc func(ctx context.Context, k ratelimit.AllowRequest) (ratelimit.Result, error)
 
 func (f storeFunc) Allow(ctx context.Context, k ratelimit.AllowRequest) (ratelimit.Result, error) {

@@ -30,7 +30,7 @@ func TestAChangedPlanHoldsForBucketsThatAreThere(t *testing.T) {
 		time.Sleep(time.Second)
 		assert.Equal(t, 5, allowed(l, q, 1000), "lowered")
 		set(ratelimit.Policy{Tenant: ratelimit.PerSecond(1000), Caller: ratelimit.PerSecond(1000)})
-		assert.Equal(t, 0, allowed(l, q, 1000), "raised, with what was left") // from here on it fills by the new rate
+		assert.Equal(t, 0, allowed(l, q, 1000), "raised, with what was left") // from now on it fills at the new rate
 		time.Sleep(time.Second)
 		assert.Equal(t, 1000, allowed(l, q, 2000), "raised")
 		set(ratelimit.Policy{Tenant: ratelimit.Deny()})

@@ -17,8 +17,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// platform is a database with the tenants schoola, of plan "free", and schoolb, of plan "gold",
-// each with a table of a thousand students.
+// platform is a database with the tenants schoola, on plan "free", and schoolb, on plan "gold".
+// Each has a table of a thousand students.
 type platform struct {
 	pg      *pgtest.DB
 	owner   *pgxpool.Pool
@@ -27,7 +27,7 @@ type platform struct {
 	pools   []*pgxpool.Pool
 	hosts   tenanthttp.Resolver
 
-	flooding string // schoola's schema
+	flooding string // the schema of schoola
 }
 
 const students = `-- +goose Up
@@ -35,7 +35,7 @@ create table students (id bigint primary key, name text not null);
 insert into students select i, 'student ' || i from generate_series(1, 1000) i;
 `
 
-// newPlatform panics when it fails, because examples begin with it. done closes the pools.
+// newPlatform panics on an error, because examples use it too. done closes the pools.
 func newPlatform(pg *pgtest.DB) (p *platform, done func()) {
 	ctx := context.Background()
 	p = &platform{pg: pg}
@@ -69,7 +69,7 @@ func newPlatform(pg *pgtest.DB) (p *platform, done func()) {
 	}
 }
 
-// refresh reads the tenants again, which the directory of package resolver does by itself.
+// refresh reads the tenants again, which the directory of package resolver does automatically.
 func (p *platform) refresh() {
 	byHost := map[string]*tenancy.Tenant{}
 	for t, err := range p.tenants.All(context.Background(), tenancy.Filter{}) {
@@ -87,7 +87,7 @@ func (p *platform) refresh() {
 	})
 }
 
-// db returns a handle on a pool of so many connections of its own.
+// db returns a handle on a separate pool with the given number of connections.
 func (p *platform) db(conns int32, cfg schemactx.Config) *schemactx.DB {
 	poolConfig, err := pgxpool.ParseConfig(p.pg.URLAs(p.roles.Runtime(), "r"))
 	orPanic(err)

@@ -10,8 +10,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// A request costs the scope, the site and the request with its context; what asks for the tenant
-// costs nothing.
+// A request allocates the scope, the site and the request with its context. Reading the tenant from
+// the context allocates nothing.
 func TestHandlerAllocations(t *testing.T) {
 	mux := benchMux()
 	for host, most := range map[string]float64{"a.example.com": 3, "example.com": 3} {

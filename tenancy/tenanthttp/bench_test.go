@@ -13,14 +13,14 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// What the middleware costs is the difference of Handler and BareMux, which serve the same request
-// with the same mux:
+// The cost of the middleware is the difference between Handler and BareMux, which serve the same
+// request with the same mux:
 //
 //	go test -run '^$' -bench 'BareMux|Handler' -benchmem ./tenancy/tenanthttp
 //
-// The resolver is a map, so that it is the middleware that is measured and not a directory.
+// The resolver is a map, so that the benchmark does not include a directory.
 
-// writer is a ResponseWriter that costs nothing.
+// writer is a ResponseWriter that discards the response.
 type writer struct{ header http.Header }
 
 func (w writer) Header() http.Header         { return w.header }
@@ -85,7 +85,7 @@ func BenchmarkClientIP(b *testing.B) {
 }
 
 func BenchmarkFromContext(b *testing.B) {
-	ctx, cancel := context.WithCancel(tenancy.NewContext(b.Context(), active(1, "a"))) // as below another middleware
+	ctx, cancel := context.WithCancel(tenancy.NewContext(b.Context(), active(1, "a"))) // as if below another middleware
 	defer cancel()
 	b.ReportAllocs()
 	for b.Loop() {

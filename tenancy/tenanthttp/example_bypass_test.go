@@ -9,8 +9,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
-// While a school is in maintenance, the people who work on it get in with a signed token; nobody
-// gets into a suspended one.
+// A school in maintenance is open to operators with a signed token. A suspended school is open to
+// no one.
 func ExampleRoutes_bypass() {
 	p, done := schooltest.New()
 	defer done()

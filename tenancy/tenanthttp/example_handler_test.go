@@ -8,7 +8,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// The host of a request says whose it is, and its statements run there.
+// The host of a request selects the tenant, and the statements of the request run in the tenant's
+// schema.
 func ExampleHandler() {
 	p, done := schooltest.New()
 	defer done()

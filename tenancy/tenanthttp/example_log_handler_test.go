@@ -10,7 +10,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// Every record of a request says whose it is.
+// Every log record of a request has the attributes of its tenant.
 func ExampleLogHandler() {
 	p, done := schooltest.New()
 	defer done()

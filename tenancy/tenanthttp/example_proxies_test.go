@@ -11,7 +11,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// The load balancer says which host was asked for, and by whom; nobody else does.
+// The host and the client's address are read from the load balancer's headers, but not from those
+// of any other peer.
 func ExampleProxies() {
 	p, done := schooltest.New()
 	defer done()
@@ -31,7 +32,7 @@ func ExampleProxies() {
 		r := httptest.NewRequest(http.MethodGet, "http://backend.internal/", nil)
 		r.RemoteAddr = peer
 		r.Header.Set("X-Forwarded-Host", "schoola.example.com")
-		r.Header.Set("X-Forwarded-For", "127.0.0.1, 198.51.100.4") // the first is the client's invention
+		r.Header.Set("X-Forwarded-For", "127.0.0.1, 198.51.100.4") // the client has sent the first address
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
 		fmt.Println(w.Code, w.Body)

@@ -11,7 +11,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// A suspended school shows a page of the platform's own; all other refusals stay as they are.
+// The platform's own page answers for a suspended school; all other refusals stay as they are.
 func ExampleRoutes_refuse() {
 	p, done := schooltest.New()
 	defer done()

@@ -12,7 +12,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// The load balancer numbers the requests; what the log says of one carries its number.
+// The load balancer sets the request id, which is in every log record of the request.
 func ExampleRequestIDHandler() {
 	p, done := schooltest.New()
 	defer done()

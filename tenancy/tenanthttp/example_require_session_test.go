@@ -11,7 +11,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
-// A session of one school does not open another one's doors.
+// A session of one school is refused at another school.
 func ExampleRequireSession() {
 	p, done := schooltest.New()
 	defer done()
@@ -20,7 +20,7 @@ func ExampleRequireSession() {
 
 	const cookie = "__Host-session"
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /login", func(w http.ResponseWriter, r *http.Request) { // after the password was right
+	mux.HandleFunc("GET /login", func(w http.ResponseWriter, r *http.Request) { // after the password is verified
 		token, err := signer.BindSession(r.Context(), "session 1 of Amara", 12*time.Hour)
 		if err != nil {
 			http.Error(w, "try again", http.StatusServiceUnavailable)

@@ -8,7 +8,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// One mux serves both kinds of site: what belongs to one of them is not there on the other.
+// One mux serves both kinds of site. A route of one kind answers 404 on the other.
 func ExampleRequireTenant() {
 	p, done := schooltest.New()
 	defer done()

@@ -8,7 +8,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// Error trackers, spans and metrics take names and values.
+// Tags yields names and values for error trackers, spans and metrics.
 func ExampleTags() {
 	ctx := tenancy.NewContext(context.Background(), &tenancy.Tenant{ID: 7, Slug: "schoola", Schema: "tenant_7"})
 	for name, value := range tenanthttp.Tags(ctx) {

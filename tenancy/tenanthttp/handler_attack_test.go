@@ -20,10 +20,10 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// The attacks on the host of a request, on a real server and byte by byte: what net/http makes of a
-// request before the Handler sees it is part of the answer.
+// The attacks on the host of a request use a real server and raw bytes, because net/http processes
+// a request before the Handler sees it.
 
-// attackHosts are two tenants and the public site.
+// attackHosts returns three tenants and the public site.
 func attackHosts() byHost {
 	return byHost{
 		"a.example.com": tenanthttp.TenantTarget(active(1, "a")), "b.example.com": tenanthttp.TenantTarget(active(2, "b")),
@@ -54,8 +54,7 @@ func serve(t *testing.T, proxies *tenanthttp.Proxies) (addr string) {
 	return listener.Addr().String()
 }
 
-// write sends bytes as they are, and returns what the one response to them is: its status, and its
-// body if that is 200.
+// write sends raw bytes and returns the status of the response, and its body if the status is 200.
 func write(t *testing.T, addr, request string) string {
 	t.Helper()
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", addr)
@@ -87,7 +86,7 @@ func TestHostsOnTheWire(t *testing.T) {
 		"a.example.com": servedA, "A.EXAMPLE.COM": servedA, "a.example.com:8000": servedA, "a.example.com.": servedA,
 		"a.example.com.:8000": servedA, "a.example.com:": servedA, "example.com": servedPublic,
 		"xn--bcher-kva.example": "200 tenant tenant_buch buch", "XN--BCHER-KVA.example": "200 tenant tenant_buch buch",
-		"bücher.example": "400", // not a Host: net/http wants ASCII
+		"bücher.example": "400", // not a valid Host: net/http accepts only ASCII
 		"":               "400", "..": "400", "a..example.com": "400", "*": "400", "*.example.com": "400",
 		"[::1]": "404", "[::1": "400", "[fe80::1%25lo]": "400", "127.0.0.1": "404", "2130706433": "400", "0x7f.1": "400",
 		"user@a.example.com": "400", "a.example.com@b.example.com": "400", "a.example.com/": "400", "a.example.com#": "400",
@@ -107,17 +106,17 @@ func TestRequestsThatNameTwoHosts(t *testing.T) {
 	t.Parallel()
 	addr := serve(t, nil)
 	for request, want := range map[string]string{
-		// The target wins, as RFC 9112 (3.2.2) demands; the Handler and everybody behind it see that one
-		// alone.
+		// The request target takes precedence, as RFC 9112 (3.2.2) requires. The Handler and the handlers
+		// behind it see only that host.
 		"GET http://a.example.com/ HTTP/1.1\r\nHost: b.example.com":      servedA,
 		"GET http://a.example.com/ HTTP/1.1\r\nHost: nosuch.example.com": servedA,
 		"GET http://nosuch.example.com/ HTTP/1.1\r\nHost: a.example.com": "404",
-		"GET http://b.example.com@a.example.com/ HTTP/1.1\r\nHost: b":    servedA, // what is before the @ is a user's name
-		// a target without a host has nothing to say
+		"GET http://b.example.com@a.example.com/ HTTP/1.1\r\nHost: b":    servedA, // the part before the @ is a user name
+		// a target without a host names no host
 		"GET http:///x HTTP/1.1\r\nHost: a.example.com":          servedA,
 		"GET //b.example.com/ HTTP/1.1\r\nHost: a.example.com":   servedA, // a path
 		"GET http:b.example.com HTTP/1.1\r\nHost: a.example.com": servedA, // no authority
-		// Two Host headers, none, and one that a fold or a space hides.
+		// Two Host headers, none, and one that a line fold or a space hides.
 		"GET / HTTP/1.1\r\nHost: a.example.com\r\nHost: b.example.com":                                                   "400",
 		"GET / HTTP/1.1\r\nHost: a.example.com\r\nHost: a.example.com":                                                   "400",
 		"GET / HTTP/1.1\r\nAccept: */*":                                                                                  "400",
@@ -137,7 +136,7 @@ func TestRequestsThatNameTwoHosts(t *testing.T) {
 	}
 }
 
-// Attack 40 through a proxy that is trusted, and one that is not.
+// Attack 40 through a trusted proxy and through an untrusted one.
 func TestForwardedHostsOnTheWire(t *testing.T) {
 	t.Parallel()
 	trusting := func(prefix string) *tenanthttp.Proxies {
@@ -146,7 +145,7 @@ func TestForwardedHostsOnTheWire(t *testing.T) {
 		return p
 	}
 	near, far := serve(t, trusting("127.0.0.0/8")), serve(t, trusting("10.0.0.0/8"))
-	for headers, want := range map[string][2]string{ // by the trusted proxy, by anybody
+	for headers, want := range map[string][2]string{ // by a trusted proxy, by another peer
 		"":                                    {"404", "404"},
 		"\r\nX-Forwarded-Host: a.example.com": {servedA, "404"},
 		"\r\nX-Forwarded-Host: b.example.com, a.example.com":                   {servedA, "404"},
@@ -155,7 +154,7 @@ func TestForwardedHostsOnTheWire(t *testing.T) {
 		"\r\nX-Forwarded-Host: a.example.com\r\nForwarded: host=\"b":           {"400", "404"},
 		"\r\nX-Forwarded-Host: user@a.example.com":                             {"400", "404"},
 		"\r\nX-Forwarded-Host: *":                                              {"400", "404"},
-		"\r\nForwarded: host=a.example.com":                                    {"404", "404"}, // not the header that it sets
+		"\r\nForwarded: host=a.example.com":                                    {"404", "404"}, // not the proxy's header
 	} {
 		request := "GET / HTTP/1.1\r\nHost: backend.internal" + headers + "\r\nConnection: close\r\n\r\n"
 		for i, addr := range []string{near, far} {
@@ -165,7 +164,7 @@ func TestForwardedHostsOnTheWire(t *testing.T) {
 	}
 }
 
-// What is served behind a proxy has the effective host, and the caller's request does not change.
+// A handler behind a proxy sees the effective host, and the caller's request is not changed.
 func TestTheServedRequestHasTheEffectiveHost(t *testing.T) {
 	t.Parallel()
 	var seen string
@@ -181,7 +180,7 @@ func TestTheServedRequestHasTheEffectiveHost(t *testing.T) {
 	}
 }
 
-// Attack 40, over HTTP/2: the authority is a pseudo-header, and a Host may come besides.
+// Attack 40, over HTTP/2: the authority is a pseudo-header, and a Host header may be sent too.
 func TestHTTP2Authorities(t *testing.T) {
 	t.Parallel()
 	addr := serve(t, nil)
@@ -193,7 +192,7 @@ func TestHTTP2Authorities(t *testing.T) {
 		"unknown authority":           {"nosuch.example.com", "", "404"},
 		"host alone":                  {"", "a.example.com", servedA},
 		"both, the same":              {"a.example.com", "a.example.com", servedA},
-		"both, another":               {"a.example.com", "b.example.com", servedA}, // the authority wins
+		"both, another":               {"a.example.com", "b.example.com", servedA}, // the authority takes precedence
 		"both, the authority unknown": {"nosuch.example.com", "a.example.com", "404"},
 		"userinfo":                    {"b.example.com@a.example.com", "", "PROTOCOL_ERROR"},
 		"not a host":                  {"a.example.com/b", "", "400"},
@@ -203,7 +202,7 @@ func TestHTTP2Authorities(t *testing.T) {
 	}
 }
 
-// writeHTTP2 sends one request frame by frame, and returns what the response is, as write does.
+// writeHTTP2 sends one request as frames, and returns the response as write does.
 func writeHTTP2(t *testing.T, addr, authority, host string) string {
 	t.Helper()
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", addr)

@@ -18,7 +18,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// byHost resolves from a map; what is not in it is unknown.
+// byHost resolves hosts from a map; other hosts are unknown.
 type byHost map[string]tenanthttp.Target
 
 func (m byHost) Resolve(_ context.Context, host string) (tenanthttp.Target, error) {
@@ -33,7 +33,7 @@ func (m byHost) Resolve(_ context.Context, host string) (tenanthttp.Target, erro
 	return target, nil
 }
 
-// say answers with who serves and what the context says.
+// say answers with the name of the site and the values of the context.
 func say(site string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		schema, _ := schemactx.FromContext(r.Context())
@@ -106,7 +106,7 @@ func TestHandlerForwardedHeadersDoNotCount(t *testing.T) {
 	expectProblem(t, "forwarded", w.Result(), http.StatusNotFound)
 }
 
-// byHeader resolves by a header alone, and strips it; a request with two is refused.
+// byHeader resolves by a header only, and removes it. It refuses a request with more than one.
 type byHeader struct{ byHost }
 
 func (b byHeader) ResolveRequest(r *http.Request) (tenanthttp.Target, *http.Request, error) {

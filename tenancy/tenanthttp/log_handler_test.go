@@ -16,7 +16,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// logged returns what log writes, through a LogHandler, without the time.
+// logged returns the records that log writes through a LogHandler, without the time.
 func logged(log func(*slog.Logger)) string {
 	var out bytes.Buffer
 	log(slog.New(tenanthttp.LogHandler(slog.NewTextHandler(&out, &slog.HandlerOptions{ReplaceAttr: withoutTime}))))
@@ -41,7 +41,7 @@ func TestRecordsSayWhoseTheyAre(t *testing.T) {
 		"level=INFO msg=m tenant=a tenant_id=7 schema=tenant_a g.v=1 g.h.w=2 g.h.x=3 g.h.i.y=4": func(l *slog.Logger) {
 			l.WithGroup("g").With("v", 1).WithGroup("h").With("w", 2).InfoContext(ctx, "m", "x", 3, slog.Group("i", "y", 4))
 		},
-		"level=INFO msg=m g.v=1 g.h.x=3": func(l *slog.Logger) { // no site: as if there were no LogHandler
+		"level=INFO msg=m g.v=1 g.h.x=3": func(l *slog.Logger) { // no site: as without a LogHandler
 			l.WithGroup("g").With("v", 1).WithGroup("h").InfoContext(t.Context(), "m", "x", 3)
 		},
 		"level=INFO msg=empty tenant=a tenant_id=7 schema=tenant_a": func(l *slog.Logger) {
@@ -52,7 +52,7 @@ func TestRecordsSayWhoseTheyAre(t *testing.T) {
 	}
 }
 
-// Loggers made from one logger must not write into each other's attributes.
+// Two loggers that derive from one logger do not change each other's attributes.
 func TestLoggersThatBranchKeepApart(t *testing.T) {
 	t.Parallel()
 	ctx := tenancy.NewContext(t.Context(), active(7, "a"))
@@ -71,7 +71,7 @@ func TestLoggersThatBranchKeepApart(t *testing.T) {
 	assert.Equal(t, strings.Join(want, "\n"), got)
 }
 
-// sharer hands one record to two handlers, as fan-outs do.
+// sharer passes one record to a handler twice, as a fan-out does.
 type sharer struct{ slog.Handler }
 
 func (s sharer) Handle(ctx context.Context, r slog.Record) error {
@@ -88,14 +88,14 @@ func TestASharedRecordIsNotChanged(t *testing.T) {
 	ctx := tenancy.NewContext(t.Context(), active(7, "a"))
 	var out bytes.Buffer
 	l := slog.New(sharer{tenanthttp.LogHandler(slog.NewJSONHandler(&out, nil))})
-	l.InfoContext(ctx, "m", "a", 1, "b", 2, "c", 3, "d", 4, "e", 5, "f", 6) // more than fit into a record itself
+	l.InfoContext(ctx, "m", "a", 1, "b", 2, "c", 3, "d", 4, "e", 5, "f", 6) // more attributes than a record stores inline
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	if assert.Len(t, lines, 2, out.String()) && assert.Equal(t, lines[1], lines[0], out.String()) {
 		assert.Equal(t, 1, strings.Count(lines[0], `"tenant"`), out.String())
 	}
 }
 
-// withSite gives a site to every record of slogtest, which logs without one.
+// withSite adds a site to the context of slogtest's records.
 type withSite struct {
 	slog.Handler
 	ctx context.Context

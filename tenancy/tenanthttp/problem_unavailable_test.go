@@ -20,7 +20,7 @@ func TestUnavailableProblemSaysWhetherAChangeMayHaveBeenMade(t *testing.T) {
 	for _, c := range []struct {
 		method string
 		err    error
-		want   string // "" where it is another kind of error
+		want   string // "" if ok is false
 	}{
 		{"GET", noServer, "Try again soon."},
 		{"GET", io.ErrUnexpectedEOF, "Try again soon."},

@@ -16,7 +16,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// behind returns proxies in 10.0.0.0/8 and fd00::/8 that set those headers.
+// behind returns Proxies that trust 10.0.0.0/8 and fd00::/8 for the given headers.
 func behind(t testing.TB, headers tenanthttp.ForwardHeaders) *tenanthttp.Proxies {
 	t.Helper()
 	p, err := tenanthttp.NewProxies(tenanthttp.ProxyConfig{
@@ -26,7 +26,8 @@ func behind(t testing.TB, headers tenanthttp.ForwardHeaders) *tenanthttp.Proxies
 	return p
 }
 
-// from returns a request of that peer for real.example.com, with headers in pairs.
+// from returns a request of the peer for real.example.com. headers are names, each followed by its
+// value.
 func from(peer string, headers ...string) *http.Request {
 	r := httptest.NewRequest(http.MethodGet, "http://real.example.com/", nil)
 	r.RemoteAddr = peer
@@ -168,7 +169,7 @@ func TestNewProxiesRefusesToTrustEverybody(t *testing.T) {
 		"IPv4":         {Trusted: []netip.Prefix{ten, netip.MustParsePrefix("0.0.0.0/0")}},
 		"IPv6":         {Trusted: []netip.Prefix{netip.MustParsePrefix("::/0")}},
 		"zero":         {Trusted: []netip.Prefix{{}}},
-		"IPv4 in IPv6": {Trusted: []netip.Prefix{netip.MustParsePrefix("::ffff:10.0.0.0/104")}}, // would match nothing
+		"IPv4 in IPv6": {Trusted: []netip.Prefix{netip.MustParsePrefix("::ffff:10.0.0.0/104")}}, // it would match nothing
 		"headers":      {Trusted: []netip.Prefix{ten}, Headers: 3},
 	} {
 		var field *tenancy.FieldError
@@ -177,8 +178,9 @@ func TestNewProxiesRefusesToTrustEverybody(t *testing.T) {
 	}
 }
 
-// Whatever the client sends, the line that the proxy adds decides; and where it adds to the
-// client's line, the client can make the request fail but not choose the host.
+// FuzzProxies checks that the line that the proxy adds decides, for any input of the client. If the
+// proxy appends to the client's line, the client can make the request fail but cannot choose the
+// host.
 func FuzzProxies(f *testing.F) {
 	f.Add(`for=1.2.3.4;host=evil.example.com`, "evil.example.com", "1.2.3.4")
 	f.Add(`host=evil.example.com;x="`, "a,b,,", "[::1]:80,")
@@ -204,7 +206,7 @@ func FuzzProxies(f *testing.F) {
 		assert.Equal(t, "real.example.com", host, "%q: host %q, %v", hosts, host, err)
 		assert.NoError(t, err, "%q", hosts)
 		assert.Equal(t, "203.0.113.1", behind(t, tenanthttp.XForwarded).ClientIP(r).String(), "%q: client", nodes)
-		r = from(proxy, xFor, nodes) // and alone it ends, with an address that is one
+		r = from(proxy, xFor, nodes) // without a proxy's entry it still ends, with a valid address
 		ip := behind(t, tenanthttp.XForwarded).ClientIP(r)
 		if assert.True(t, ip.IsValid(), "%q: client %v", nodes, ip) &&
 			assert.False(t, ip.Is4In6(), "%q: client %v", nodes, ip) &&

@@ -29,7 +29,7 @@ func active(id int64, slug string) *tenancy.Tenant {
 	return &tenancy.Tenant{ID: id, Schema: "tenant_" + slug, Slug: slug, Status: tenancy.Active}
 }
 
-// inStatus resolves every host to a tenant in that status.
+// inStatus resolves every host to a tenant with the status.
 func inStatus(status tenancy.Status, change ...func(*tenancy.Tenant)) tenanthttp.Resolver {
 	t := active(7, "a")
 	t.Status = status
@@ -181,7 +181,7 @@ func TestRefuseAnswersInTheProgramsOwnWay(t *testing.T) {
 	}
 }
 
-// Middlewares behind the handler refuse in the same way, wherever they stand.
+// Middlewares behind the handler refuse in the same way at every position.
 func TestRefuseIsFoundFromBehindTheHandler(t *testing.T) {
 	t.Parallel()
 	refused := func(err error) http.Handler {
@@ -216,7 +216,7 @@ func TestRefuseIsFoundFromBehindTheHandler(t *testing.T) {
 		assert.Equal(t, want, got, w.Header())
 		assert.Equal(t, "no-store", w.Header().Get("Cache-Control"), w.Header())
 	}
-	w := httptest.NewRecorder() // without a Handler the problem answers
+	w := httptest.NewRecorder() // without a Handler the answer is the problem
 	refused(
 		&tenancy.InactiveError{Slug: "a", Status: tenancy.Suspended, Reason: "why"},
 	).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
@@ -226,7 +226,7 @@ func TestRefuseIsFoundFromBehindTheHandler(t *testing.T) {
 
 func TestEveryRefusalMustNotBeCached(t *testing.T) {
 	t.Parallel()
-	eager := func(next http.Handler) http.Handler { // a middleware in front that caches what it can
+	eager := func(next http.Handler) http.Handler { // a middleware in front that allows caching
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Cache-Control", "public, max-age=3600")
 			w.Header().Set("Content-Length", "5")
@@ -288,7 +288,7 @@ func TestRequireSeparatesTheSitesInOneMux(t *testing.T) {
 	}
 }
 
-// What a context says is what the innermost constructor said.
+// A context has the values of the innermost constructor.
 func TestContextsNest(t *testing.T) {
 	t.Parallel()
 	expect := func(ctx context.Context, slug, schema string, public bool) {
@@ -319,8 +319,8 @@ func TestContextsNest(t *testing.T) {
 	}
 }
 
-// A program that has no site of a kind: its own answer is given outside of any schema, and knows
-// whose host it was.
+// Without a handler for a kind of site, Refuse answers. Its context has no schema, but it knows the
+// tenant of the host.
 func TestTheAnswerOfAMissingSiteHasNoSchema(t *testing.T) {
 	t.Parallel()
 	hosts := byHost{"example.com": tenanthttp.PublicTarget(), "a.example.com": tenanthttp.TenantTarget(active(7, "a"))}
@@ -371,7 +371,7 @@ func TestAnActiveTenantMayBeKeptOut(t *testing.T) {
 		"x: %w",
 		&tenancy.QuarantineError{Slug: "a", Schema: "tenant_a", Reason: "failed", RetryAfter: 7 * time.Second, Err: secret},
 	)
-	for _, status := range []tenancy.Status{tenancy.Active, tenancy.Maintenance} { // of the latter, who may pass
+	for _, status := range []tenancy.Status{tenancy.Active, tenancy.Maintenance} { // the latter with a bypass
 		w := get(tenanthttp.Handler(inStatus(status), routes(why)), "a.example.com")
 		p := expectProblem(t, "quarantine", w, 503)
 		if p.Type != tenanthttp.ProblemQuarantined || w.Header.Get("Retry-After") != "7" ||

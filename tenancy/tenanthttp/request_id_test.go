@@ -17,7 +17,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// requestID returns the id that the handler saw for r, and the one it sent back.
+// requestID returns the id that the handler sees for r, and the id that is sent to the client.
 func requestID(cfg tenanthttp.RequestIDConfig, r *http.Request) (seen, sent string) {
 	w := httptest.NewRecorder()
 	tenanthttp.RequestIDHandler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -79,7 +79,7 @@ func TestRequestIDsThatAreMadeDiffer(t *testing.T) {
 	}
 }
 
-// A request that is refused has an id too: that is what its client will ask about.
+// A refused request has an id too, so that its client can refer to it.
 func TestARefusedRequestHasAnID(t *testing.T) {
 	t.Parallel()
 	w := httptest.NewRecorder()
@@ -121,7 +121,7 @@ func TestTagsSayWhoseWorkItIs(t *testing.T) {
 	expect(tenancy.NewPublicContext(ctx), map[string]string{"site": "public", "schema": "public", "request_id": "r1"})
 	tenant := tenancy.NewContext(ctx, active(7, "a"))
 	expect(tenant, map[string]string{"tenant": "a", "tenant_id": "7", "schema": "tenant_a", "request_id": "r1"})
-	// the request's tenant, another's schema
+	// the request's tenant, with the schema of another tenant
 	require.NoError(t, schemactx.WithSchema(tenant, "tenant_b", func(ctx context.Context) error {
 		expect(ctx, map[string]string{"tenant": "a", "tenant_id": "7", "schema": "tenant_b", "request_id": "r1"})
 		return nil
@@ -144,8 +144,8 @@ func TestRecordsHaveTheRequestsID(t *testing.T) {
 		"level=INFO msg=m request_id=r1\nlevel=INFO msg=m tenant=a tenant_id=7 schema=tenant_a request_id=r1 g.x=1", got)
 }
 
-// An id costs its place in the header, the context and the request with it; what makes it is not
-// counted, as the race detector allocates more there.
+// An id allocates its place in the header, the context and the request. New is not counted, because
+// crypto/rand allocates more under the race detector.
 func TestRequestIDAllocations(t *testing.T) {
 	cfg := tenanthttp.RequestIDConfig{New: func() string { return "r1" }}
 	h, r, w := tenanthttp.RequestIDHandler(benchMux(), cfg), benchRequest("a.example.com"), writer{http.Header{}}

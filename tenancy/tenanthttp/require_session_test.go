@@ -23,7 +23,7 @@ func signer(t testing.TB) *tenanttoken.Signer {
 	return s
 }
 
-// Attack 44: what was given out on one host is replayed on the others, through a server.
+// Attack 44: a token of one host is replayed on the others, through a server.
 func TestASessionReplayedOnAnotherHostIsRefused(t *testing.T) {
 	t.Parallel()
 	s := signer(t)
@@ -106,7 +106,7 @@ func TestASessionReplayedOnAnotherHostIsRefused(t *testing.T) {
 		}{
 			"none": {nil, 401}, "tampered": {[]string{a[:20] + "_" + a[21:]}, 401}, "nonsense": {[]string{"x"}, 401},
 			"expired": {[]string{expired}, 401}, "a job's": {[]string{job}, 401}, "foreign after nonsense": {[]string{"x", b}, 403},
-			"tossed by another host":          {[]string{b, "x", a}, 200}, // it cannot lock the user out
+			"tossed by another host":          {[]string{b, "x", a}, 200}, // a foreign cookie does not lock the user out
 			"behind all that a browser keeps": {append(strings.Fields(strings.Repeat(b+" ", 180)), a), 200},
 			"one too many":                    {append(strings.Fields(strings.Repeat("x ", 256)), a), 401},
 		} {

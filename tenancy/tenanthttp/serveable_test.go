@@ -15,7 +15,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// Whoever does not serve net/http decides as the Handler does.
+// Serveable decides as the Handler does, for servers that do not use net/http.
 func TestServeableIsWhatTheHandlerServes(t *testing.T) {
 	t.Parallel()
 	kept := &tenancy.QuarantineError{Slug: "kept", Reason: "behind", RetryAfter: 5 * time.Second}

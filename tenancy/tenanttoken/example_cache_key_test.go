@@ -8,7 +8,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
-// Tenants share a cache, and no key.
+// Tenants share a cache, but their keys differ.
 func ExampleCacheKey() {
 	for _, t := range []*tenancy.Tenant{
 		{ID: 1, Slug: "schoola", Schema: "tenant_1", Status: tenancy.Active},

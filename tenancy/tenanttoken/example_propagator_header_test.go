@@ -11,7 +11,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
-// A service that is asked by another one of the platform gets the tenant in a signed header.
+// A service gets the tenant from another service of the platform in a signed header.
 func ExamplePropagator_InjectHeader() {
 	p, done := schooltest.New()
 	defer done()

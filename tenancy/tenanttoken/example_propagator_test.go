@@ -11,14 +11,13 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
-// reportJob is the payload of a job, as a queue keeps it.
+// reportJob is the payload of a job in a queue.
 type reportJob struct {
-	Tenant string `json:"tenant"` // by Inject
+	Tenant string `json:"tenant"` // from Inject
 	Title  string `json:"title"`
 }
 
-// A job runs for the tenant whose request has queued it, wherever it runs, and for nobody without
-// one.
+// A job runs for the tenant whose request has queued it. A job without a tenant does not run.
 func ExamplePropagator() {
 	p, done := schooltest.New()
 	defer done()

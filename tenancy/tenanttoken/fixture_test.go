@@ -15,8 +15,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// fixture is a database with roles and registry, and without tenants. A tenant has a table of
-// notes.
+// fixture is a database with roles and registry, and without tenants. Each tenant that is created
+// has a table of notes.
 type fixture struct {
 	pg       *pgtest.DB
 	tenants  *tenancy.Manager

@@ -153,7 +153,7 @@ func TestExtractRefusesForeignTokens(t *testing.T) {
 	}
 	_, err = c.Extract(tenancy.NewContext(t.Context(), &b), job)
 	assert.ErrorIs(t, err, tenanttoken.ErrForeignTenant)
-	_, err = c.Extract(ctx, job) // its own
+	_, err = c.Extract(ctx, job) // the tenant of the job itself
 	require.NoError(t, err)
 }
 
@@ -194,7 +194,7 @@ func TestNewPropagatorRefuses(t *testing.T) {
 	}
 }
 
-// lookupFunc finds tenants as a function does.
+// lookupFunc adapts a function to the lookup of tenants.
 type lookupFunc func(id int64) (tenancy.Tenant, error)
 
 func (f lookupFunc) ByID(_ context.Context, id int64) (tenancy.Tenant, error) { return f(id) }

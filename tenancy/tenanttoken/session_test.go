@@ -37,7 +37,7 @@ func TestASessionHoldsForOneSite(t *testing.T) {
 	}
 }
 
-// A schema can be given to another tenant's name and a slug can be given out again; an ID cannot.
+// A session is bound to the ID: the name, the schema and the slug can change or be reused.
 func TestASessionIsBoundToTheIDAlone(t *testing.T) {
 	t.Parallel()
 	s := signer(t)
@@ -56,7 +56,7 @@ func TestASessionNeedsASite(t *testing.T) {
 	require.NoError(t, err)
 	for name, ctx := range map[string]context.Context{
 		"no site":           t.Context(),
-		"the public schema": schemactx.NewPublicContext(t.Context()), // system work is no site
+		"the public schema": schemactx.NewPublicContext(t.Context()), // system work has no site
 		"no ID":             tenancy.NewContext(t.Context(), active(0, "a")),
 	} {
 		_, err := s.BindSession(ctx, "s", 0)

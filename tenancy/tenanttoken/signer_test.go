@@ -16,7 +16,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
-// key returns a key made of one byte.
+// key returns a key of equal bytes.
 func key(b byte) []byte { return bytes.Repeat([]byte{b}, tenanttoken.MinKeyLen) }
 
 func signer(t testing.TB, keys ...[]byte) *tenanttoken.Signer {
@@ -62,7 +62,7 @@ func TestATokenHasOneForm(t *testing.T) {
 		_, err := s.Verify("p", changed)
 		assert.ErrorIs(t, err, tenanttoken.ErrBadToken, "%q", changed)
 	}
-	for i := range token { // every character, to every other
+	for i := range token { // replace every character by every other
 		for _, c := range "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=\n\r +/." {
 			if changed := token[:i] + string(c) + token[i+1:]; changed != token {
 				expect(changed)
@@ -77,7 +77,7 @@ func TestATokenHasOneForm(t *testing.T) {
 	}
 }
 
-// Bits moved from the value into the MAC's place, or a MAC of nothing, must not do.
+// Bytes of the value in place of the MAC, or a MAC of nothing, are refused.
 func TestATokenWithoutACodeIsRefused(t *testing.T) {
 	t.Parallel()
 	s := signer(t)
@@ -127,7 +127,7 @@ func TestKeysAreChangedWithoutABreak(t *testing.T) {
 		{before, during, true},
 		{during, during, true},
 		{during, after, true},
-		{during, before, false}, // the first key signs
+		{during, before, false}, // only the first key signs
 		{before, after, false},
 	} {
 		_, err := c.opened.Verify("p", seal(c.made))
@@ -202,7 +202,7 @@ func TestASignerNeedsGoodKeysAndShowsNone(t *testing.T) {
 	}
 	token, err := s.Sign(tenanttoken.Token{Purpose: "p"})
 	require.NoError(t, err)
-	secret[0] = 'x' // the caller's slice is not the signer's
+	secret[0] = 'x' // the signer has its own copy of the key
 	_, err = s.Verify("p", token)
 	require.NoError(t, err)
 }

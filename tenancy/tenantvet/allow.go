@@ -11,15 +11,15 @@ import (
 
 const allowPrefix = "//tenantvet:allow"
 
-// allowance is a comment that silences one analyzer on some lines.
+// allowance is a comment that silences one analyzer on a range of lines.
 type allowance struct {
 	name, reason string
 	pos          token.Pos
-	from, to     int // lines
+	from, to     int // first and last line
 	used         bool
 }
 
-// parseAllowance reads a comment, which need not be an allowance.
+// parseAllowance parses a comment. It returns false if the comment is not an allowance.
 func parseAllowance(c *ast.Comment) (*allowance, bool) {
 	rest, ok := strings.CutPrefix(c.Text, allowPrefix)
 	if !ok || rest != "" && rest[0] != ' ' && rest[0] != '\t' {
@@ -29,13 +29,14 @@ func parseAllowance(c *ast.Comment) (*allowance, bool) {
 	return &allowance{name: name, reason: strings.TrimSpace(reason), pos: c.Pos()}, true
 }
 
-// allowancesOf returns the allowances of one analyzer. Those without a reason do not count.
+// allowancesOf returns the allowances of one analyzer in a file. It leaves out those without a
+// reason.
 func allowancesOf(fset *token.FileSet, file *ast.File, name string) (found []*allowance) {
 	for _, group := range file.Comments {
 		for _, c := range group.List {
 			if a, ok := parseAllowance(c); ok && a.name == name && a.reason != "" {
 				a.from = fset.Position(c.Pos()).Line
-				a.to = fset.Position(group.End()).Line + 1 // the line below the comment, of however many lines
+				a.to = fset.Position(group.End()).Line + 1 // the line below the whole comment
 				if fn := functionOf(file, group); fn != nil {
 					a.to = fset.Position(fn.End()).Line
 				}
@@ -56,7 +57,7 @@ func functionOf(file *ast.File, doc *ast.CommentGroup) *ast.FuncDecl {
 	return nil
 }
 
-// newAllowances returns the analyzer that reads the allowances themselves.
+// newAllowances returns the analyzer that checks the allowances themselves.
 func newAllowances() *analysis.Analyzer {
 	names := []string{switchesName, poolsName, sqlName, contextsName}
 	r := newRule(

@@ -8,20 +8,21 @@ import (
 	"golang.org/x/tools/go/analysis"
 )
 
-// Analyzers returns the analyzers of this package, made anew, so that the flags of each are the
-// caller's to set. They need no facts and no other analyzer, and may run at the same time.
+// Analyzers returns new copies of the analyzers of this package, so that the caller may set their
+// flags. They need no facts and no other analyzer, and may run concurrently.
 func Analyzers() []*analysis.Analyzer {
 	return []*analysis.Analyzer{newSwitches(), newPools(), newSQL(), newContexts(), newAllowances()}
 }
 
-// rule is what the analyzers have in common: their flags, and which places they leave alone.
+// rule holds the parts that all analyzers share: the flags that say which packages and files to
+// skip.
 type rule struct {
 	analyzer *analysis.Analyzer
 	allow    string // -allow: patterns of packages, comma-separated
 	tests    bool   // -tests
 }
 
-// newRule returns an analyzer that calls check for each file that it is not to leave alone.
+// newRule returns a rule whose analyzer calls check for each file that is not skipped.
 func newRule(name, doc string, check func(p *pass, file *ast.File)) *rule {
 	r := &rule{
 		analyzer: &analysis.Analyzer{Name: name, Doc: doc, URL: "https://pkg.go.dev/" + library + "/tenancy/tenantvet"},
@@ -55,7 +56,7 @@ type pass struct {
 	allowances []*allowance
 }
 
-// report reports unless the place is allowed.
+// report reports a diagnostic at a node, unless an allowance covers its line.
 func (p *pass) report(at ast.Node, format string, args ...any) {
 	line := p.Fset.Position(at.Pos()).Line
 	for _, a := range p.allowances {
@@ -75,14 +76,14 @@ func (p *pass) reportUnused() {
 	}
 }
 
-// packagePath is the import path of the package under analysis, which a test of it, inside or
-// outside, shares.
+// packagePath returns the import path of the package under analysis. Its internal and external
+// tests have the same path.
 func packagePath(p *analysis.Pass) string {
 	name, _, _ := strings.Cut(p.Pkg.Path(), " [")
 	return strings.TrimSuffix(name, "_test")
 }
 
-// matches reports whether a package is meant by one of the comma-separated patterns.
+// matches reports whether one of the comma-separated patterns matches the package pkg.
 func matches(patterns, pkg string) bool {
 	for pattern := range strings.SplitSeq(patterns, ",") {
 		pattern = strings.TrimSpace(pattern)

@@ -5,8 +5,8 @@ import (
 	"go/types"
 )
 
-// assignments returns the expressions that each variable is given in a function. Of a call with
-// several results it is the call, for the first variable alone.
+// assignments returns the expressions that are assigned to each variable in body. For a call with
+// several results, only the first variable gets an expression, which is the call.
 func assignments(info *types.Info, body ast.Node) map[types.Object][]ast.Expr {
 	found := make(map[types.Object][]ast.Expr)
 	note := func(id *ast.Ident, e ast.Expr) {

@@ -10,7 +10,8 @@ import (
 
 const contextsName = "tenantctx"
 
-// newContexts returns the analyzer of contexts that have lost their tenant.
+// newContexts returns the analyzer that finds contexts without the tenant of the function's
+// context.
 func newContexts() *analysis.Analyzer {
 	return newRule(contextsName, "report context.Background() in scoped calls of functions that have a context\n\n"+
 		"A new context knows no tenant. What is to outlive the request takes context.WithoutCancel, which keeps it.",
@@ -26,13 +27,13 @@ func checkContexts(p *pass, file *ast.File) {
 	}
 }
 
-// contexts looks at one function.
+// contexts analyzes one function declaration.
 type contexts struct {
 	*pass
 	assigned map[types.Object][]ast.Expr
 }
 
-// function looks at a function, which has a context if one that it is in has.
+// function analyzes a function. has says whether an enclosing function has a context.
 func (c *contexts) function(sig *ast.FuncType, body *ast.BlockStmt, has bool) {
 	for _, param := range sig.Params.List {
 		t := c.TypesInfo.TypeOf(param.Type)
@@ -66,7 +67,7 @@ func (c *contexts) call(call *ast.CallExpr) {
 	}
 }
 
-// scoped reports whether a call works in the schema of the context that it is given.
+// scoped reports whether a call works in the schema of the context that it gets.
 func (c *contexts) scoped(call *ast.CallExpr) bool {
 	fn := callee(c.TypesInfo, call)
 	if fn == nil || fn.Pkg() == nil {
@@ -76,7 +77,7 @@ func (c *contexts) scoped(call *ast.CallExpr) bool {
 		return !isFunc(fn, schemactx, "FromContext") && !passesOn(fn)
 	}
 	if t := receiver(c.TypesInfo, call); isScoped(t) || isNamed(t, pgx, "Tx") {
-		return fn.Name() != "Rollback" && fn.Name() != "Connect" // which need no schema
+		return fn.Name() != "Rollback" && fn.Name() != "Connect" // these need no schema
 	}
 	for _, arg := range call.Args {
 		if isNamed(c.TypesInfo.TypeOf(arg), schemactx, "DB") {
@@ -86,8 +87,8 @@ func (c *contexts) scoped(call *ast.CallExpr) bool {
 	return false
 }
 
-// derives reports whether fn makes a context of its first argument and is not reported itself when
-// that is a new one.
+// derives reports whether fn derives a context from its first argument, and is not itself reported
+// for a new context.
 func derives(fn *types.Func) bool {
 	if fn == nil || fn.Pkg() == nil || fn.Signature().Recv() != nil {
 		return false
@@ -102,21 +103,21 @@ func derives(fn *types.Func) bool {
 }
 
 // readsContext reports whether the functions of a package work for the tenant of the context that
-// they are given.
+// they get.
 func readsContext(path string) bool {
 	return slices.Contains([]string{schemactx, tenancy, tenanthttp, tenanttoken}, path)
 }
 
-// passesOn reports whether fn makes a context of another one: whose call is scoped depends on where
-// that goes.
+// passesOn reports whether fn returns a context that it derives from its argument. Whether that is
+// an error depends on the call that uses the result.
 func passesOn(fn *types.Func) bool {
 	results := fn.Signature().Results()
 	return results.Len() > 0 && isNamed(results.At(0).Type(), "context", "Context") &&
 		!slices.Contains([]string{"NewContext", "NewPublicContext"}, fn.Name())
 }
 
-// lost reports whether an expression is a context that was not derived from one of the function's.
-// seen are the variables on the way.
+// lost reports whether an expression is a context that is not derived from one of the function's.
+// seen are the variables that have been followed, to end a cycle.
 func (c *contexts) lost(e ast.Expr, seen []types.Object) bool {
 	switch e := ast.Unparen(e).(type) {
 	case *ast.CallExpr:

@@ -9,10 +9,18 @@
 //
 // # What is reported
 //
-//   - tenantswitch: an explicit choice of a schema in a package that is not allowed to make it: schemactx.WithSchema, WithPublic, NewContext, NewPublicContext and tenancy.NewContext, NewPublicContext, called or passed on.
-//   - tenantpool: SQL on a pgxpool.Pool, pgx.Conn, sql.DB or the like in a function that has a schemactx.DB as a parameter, as a variable or in its receiver. Such a statement has no scope.
-//   - tenantsql: SQL text that sets the search path, the role or the session user by SET, RESET, DISCARD ALL or set_config, or that names a tenant's schema, as in tenant_2.students. The analyzer reads constants, concatenations, formats of fmt.Sprintf, local variables and DO blocks.
-//   - tenantctx: context.Background() or TODO(), also through a variable or context.WithTimeout and the like, as the context of a scoped call in a function that has a context or a request. context.WithoutCancel keeps the tenant.
+//   - tenantswitch: an explicit choice of a schema in a package that is not allowed to make it:
+//     schemactx.WithSchema, WithPublic, NewContext, NewPublicContext and tenancy.NewContext,
+//     NewPublicContext, called or passed on.
+//   - tenantpool: SQL on a pgxpool.Pool, pgx.Conn, sql.DB or the like in a function that has a
+//     schemactx.DB as a parameter, as a variable or in its receiver. Such a statement has no scope.
+//   - tenantsql: SQL text that sets the search path, the role or the session user by SET, RESET,
+//     DISCARD ALL or set_config, or that names a tenant's schema, as in tenant_2.students. The
+//     analyzer reads constants, concatenations, formats of fmt.Sprintf, local variables and DO
+//     blocks.
+//   - tenantctx: context.Background() or TODO(), also through a variable or context.WithTimeout and
+//     the like, as the context of a scoped call in a function that has a context or a request.
+//     context.WithoutCancel keeps the tenant.
 //   - tenantallow: an allowance without a reason, or for an analyzer that does not exist.
 //
 // Files named _test.go are skipped unless -NAME.tests is set, because tests may choose tenants. The

@@ -7,7 +7,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenantvet"
 )
 
-// A program's own checker takes the analyzers with others of its own:
+// A program's own checker can combine the analyzers with others:
 // multichecker.Main(append(mine, tenantvet.Analyzers()...)...)
 func ExampleAnalyzers() {
 	for _, a := range tenantvet.Analyzers() {

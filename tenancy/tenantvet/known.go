@@ -5,7 +5,7 @@ import (
 	"go/types"
 )
 
-// The packages that the analyzers know.
+// The import paths of the packages whose identifiers the analyzers look for.
 const (
 	library     = "github.com/oryne/pgtenant"
 	schemactx   = library + "/schemactx"
@@ -17,7 +17,7 @@ const (
 	pgconn      = pgx + "/pgconn"
 )
 
-// isNamed reports whether t, or what it points to, is the type of that name.
+// isNamed reports whether t, or the type that it points to, has one of the names in pkg.
 func isNamed(t types.Type, pkg string, names ...string) bool {
 	if t == nil {
 		return false
@@ -37,17 +37,17 @@ func isNamed(t types.Type, pkg string, names ...string) bool {
 	return false
 }
 
-// isScoped reports whether t is a handle whose statements run in the schema of their context.
+// isScoped reports whether t is a handle that runs statements in the schema of their context.
 func isScoped(t types.Type) bool { return isNamed(t, schemactx, "DB", "Tx") }
 
-// isRaw reports whether t is a handle that knows no schema.
+// isRaw reports whether t is a handle that runs statements without a scope.
 func isRaw(t types.Type) bool {
 	return isNamed(t, pgxpool, "Pool", "Conn", "Tx") || isNamed(t, pgx, "Conn") || isNamed(t, pgconn, "PgConn") ||
 		isNamed(t, "database/sql", "DB", "Conn")
 }
 
-// isContext reports whether t is context.Context, or a type that is one as well, such as the
-// contexts of web frameworks.
+// isContext reports whether t is context.Context or has its methods, as the contexts of some web
+// frameworks do.
 func isContext(t types.Type) bool {
 	if isNamed(t, "context", "Context") {
 		return true
@@ -61,8 +61,8 @@ func isContext(t types.Type) bool {
 	return true
 }
 
-// hasRequest reports whether t has a request to ask for, as the contexts of other web frameworks
-// do.
+// hasRequest reports whether t has a method Request that returns an *http.Request, as the contexts
+// of other web frameworks do.
 func hasRequest(t types.Type) bool {
 	method := types.NewMethodSet(t).Lookup(nil, "Request")
 	if method == nil {
@@ -72,11 +72,11 @@ func hasRequest(t types.Type) bool {
 	return results.Len() == 1 && isNamed(results.At(0).Type(), "net/http", "Request")
 }
 
-// callee returns the function or method that is called, or nil where it is not known by name.
+// callee returns the function or method that is called, or nil if the call does not name one.
 func callee(info *types.Info, call *ast.CallExpr) *types.Func {
 	fun := ast.Unparen(call.Fun)
 	switch f := fun.(type) {
-	case *ast.IndexExpr: // of a type parameter
+	case *ast.IndexExpr: // a generic function with type arguments
 		fun = ast.Unparen(f.X)
 	case *ast.IndexListExpr:
 		fun = ast.Unparen(f.X)
@@ -94,7 +94,7 @@ func callee(info *types.Info, call *ast.CallExpr) *types.Func {
 	return fn
 }
 
-// isFunc reports whether fn is a function, and no method, of a package.
+// isFunc reports whether fn is a function, not a method, of pkg with one of the names.
 func isFunc(fn *types.Func, pkg string, names ...string) bool {
 	if fn == nil || fn.Pkg() == nil || fn.Pkg().Path() != pkg || fn.Signature().Recv() != nil {
 		return false
@@ -107,7 +107,7 @@ func isFunc(fn *types.Func, pkg string, names ...string) bool {
 	return false
 }
 
-// receiver returns the type of x in a call of x.Method, or nil for anything else.
+// receiver returns the type of x in a call of x.Method, or nil for any other call.
 func receiver(info *types.Info, call *ast.CallExpr) types.Type {
 	sel, ok := ast.Unparen(call.Fun).(*ast.SelectorExpr)
 	if !ok || info.Selections[sel] == nil {

@@ -46,7 +46,7 @@ func FuzzFindings(f *testing.F) {
 	}
 	schemas := regexp.MustCompile("^(?:" + defaultSchemas + ")$")
 	f.Fuzz(func(t *testing.T, sql string) {
-		findings(sql, schemas) // comes to an end, and does not panic
+		findings(sql, schemas) // must end, and must not panic
 		if len(findings("/* "+strings.NewReplacer("*/", "", "/*", "", "/", "", "*", "").Replace(sql)+" */", schemas)) > 0 {
 			t.Errorf("something found in a comment: %q", sql)
 		}

@@ -10,14 +10,14 @@ import (
 
 const poolsName = "tenantpool"
 
-// rawMethods run SQL, or give out something that does.
+// rawMethods are methods that run SQL or return a value that does.
 var rawMethods = []string{
 	"Exec", "Query", "QueryRow", "SendBatch", "CopyFrom", "CopyTo", "Begin", "BeginTx", "BeginFunc", "Prepare",
 	"Acquire", "AcquireFunc", "AcquireAllIdle", "ExecParams", "ExecPrepared", "ExecBatch", "Conn",
 	"ExecContext", "QueryContext", "QueryRowContext", "PrepareContext",
 }
 
-// newPools returns the analyzer of raw pools beside a scoped handle.
+// newPools returns the analyzer that finds SQL on raw pools where a scoped handle is available.
 func newPools() *analysis.Analyzer {
 	return newRule(poolsName, "report SQL on a raw pool or connection where a scoped schemactx.DB is at hand\n\n"+
 		"A statement on the pool runs outside of every scope: in no tenant's schema, with the login's rights.",
@@ -45,8 +45,8 @@ func checkPools(p *pass, file *ast.File) {
 	}
 }
 
-// rawHandle returns the type of the raw handle that call runs SQL on, or nil. pgx's helpers take
-// one as an argument.
+// rawHandle returns the type of the raw handle on which call runs SQL, or nil. The functions
+// pgx.BeginFunc and BeginTxFunc take the handle as an argument.
 func rawHandle(info *types.Info, call *ast.CallExpr) types.Type {
 	fn := callee(info, call)
 	if isFunc(fn, pgx, "BeginFunc", "BeginTxFunc") && len(call.Args) > 1 {
@@ -60,8 +60,8 @@ func rawHandle(info *types.Info, call *ast.CallExpr) types.Type {
 	return nil
 }
 
-// hasScoped reports whether a function has a schemactx.DB: in its receiver, as a parameter, or as a
-// variable that it uses.
+// hasScoped reports whether a function has a schemactx.DB or Tx: in its receiver, as a parameter,
+// or as a variable that it uses.
 func hasScoped(p *pass, fn *ast.FuncDecl) bool {
 	obj, ok := p.TypesInfo.Defs[fn.Name].(*types.Func)
 	if !ok {
@@ -86,7 +86,7 @@ func hasScoped(p *pass, fn *ast.FuncDecl) bool {
 	return false
 }
 
-// holdsScoped reports whether a receiver is a scoped handle or a struct with one among its fields.
+// holdsScoped reports whether a receiver is a scoped handle or a struct with a field that is one.
 func holdsScoped(t types.Type) bool {
 	if ptr, ok := types.Unalias(t).(*types.Pointer); ok {
 		t = ptr.Elem()

@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// findings returns what is wrong with SQL, each as the end of a sentence. schemas matches the names
-// of tenants' schemas.
+// findings returns the problems of a SQL text, each as the end of a sentence. schemas matches the
+// names of tenants' schemas.
 func findings(sql string, schemas *regexp.Regexp) (found []string) {
 	tokens := tokensOf(sql)
-	start := true // of a statement
+	start := true // the next token may begin a statement
 	for i, t := range tokens {
 		rest := tokens[i:]
 		switch {
@@ -23,7 +23,7 @@ func findings(sql string, schemas *regexp.Regexp) (found []string) {
 				found = append(found, what)
 			}
 		case t.kind == tokenBody:
-			found = append(found, findings(t.text, schemas)...) // code that runs, or text that does no harm
+			found = append(found, findings(t.text, schemas)...) // the body may be code
 		case qualifies(rest, schemas):
 			found = append(found, fmt.Sprintf("names the schema %s of a tenant", t.text))
 		case t.kind == tokenString:
@@ -40,12 +40,12 @@ func findings(sql string, schemas *regexp.Regexp) (found []string) {
 	return found
 }
 
-// starts reports whether a statement may begin behind t, in SQL or in a body of PL/pgSQL.
+// starts reports whether a statement may begin after t, in SQL or in the body of a PL/pgSQL block.
 func starts(t sqlToken) bool {
 	return t.kind == tokenOther && t.text == ";" || t.is("begin") || t.is("then") || t.is("else") || t.is("loop")
 }
 
-// setting says what a SET, RESET or DISCARD at the beginning of tokens is about, "" where that is
+// setting returns what a SET, RESET or DISCARD at the beginning of tokens changes, or "" if it is
 // harmless.
 func setting(tokens []sqlToken) string {
 	verb, words := tokens[0].text, tokens[1:]
@@ -74,8 +74,8 @@ func isSetting(name string) bool {
 	return name == "search_path" || name == "role" || name == "session_authorization"
 }
 
-// configured says which setting a call of set_config at the beginning of tokens changes, "" for a
-// harmless one.
+// configured returns which setting a call of set_config at the beginning of tokens changes, or ""
+// if it is harmless.
 func configured(tokens []sqlToken) string {
 	if len(tokens) < 3 || tokens[1].text != "(" || tokens[2].kind != tokenString ||
 		!isSetting(strings.ToLower(tokens[2].text)) {

@@ -7,7 +7,7 @@ import (
 // sqlToken is a word, a quoted name, a string, or a single other character of SQL.
 type sqlToken struct {
 	kind tokenKind
-	text string // of a word in lower case; of a name and a string without its quotes
+	text string // a word in lower case, a name or a string without its quotes
 }
 
 type tokenKind uint8
@@ -16,14 +16,14 @@ const (
 	tokenOther tokenKind = iota
 	tokenWord
 	tokenName   // "quoted"
-	tokenString // 'quoted', E'quoted' with its escapes as they are
+	tokenString // 'quoted' or E'quoted'; escapes are not decoded
 	tokenBody   // $$quoted$$
 )
 
 func (t sqlToken) is(word string) bool { return t.kind == tokenWord && t.text == word }
 
-// tokensOf splits SQL as PostgreSQL does it, without comments and white space. What does not end
-// goes to the end.
+// tokensOf splits SQL into tokens as PostgreSQL does, without comments and white space. A quoted
+// token without an end continues to the end of sql.
 func tokensOf(sql string) (tokens []sqlToken) {
 	for sql != "" {
 		var t sqlToken
@@ -35,7 +35,8 @@ func tokensOf(sql string) (tokens []sqlToken) {
 	return tokens
 }
 
-// nextToken returns the first token of sql, if it is one, and what follows.
+// nextToken returns the first token of sql and the rest. ok is false if sql begins with white space
+// or a comment, which rest leaves out.
 func nextToken(sql string) (t sqlToken, rest string, ok bool) {
 	switch c := sql[0]; {
 	case c <= ' ':
@@ -72,8 +73,8 @@ func wordByte(c byte) bool {
 	return c == '_' || c >= 0x80 || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '$'
 }
 
-// quoted returns what is between the quote that sql begins with and the next one, doubled quotes
-// being one, and the rest.
+// quoted returns the text between the quote at the beginning of sql and the closing one, and the
+// rest. A doubled quote in the text counts as one.
 func quoted(sql string, escapes bool) (text, rest string) {
 	quote := sql[0]
 	var b strings.Builder
@@ -91,7 +92,8 @@ func quoted(sql string, escapes bool) (text, rest string) {
 	return b.String(), ""
 }
 
-// dollarQuoted returns what is between $tag$ and $tag$.
+// dollarQuoted returns the text between $tag$ and $tag$, and the rest. ok is false if sql does not
+// begin with a tag.
 func dollarQuoted(sql string) (body, rest string, ok bool) {
 	end := strings.IndexByte(sql[1:], '$')
 	if end < 0 {
@@ -107,7 +109,7 @@ func dollarQuoted(sql string) (body, rest string, ok bool) {
 	return body, rest, true
 }
 
-// afterComment returns what follows the comment that sql begins with; comments nest.
+// afterComment returns the text after the comment that sql begins with. Comments nest.
 func afterComment(sql string) string {
 	depth := 0
 	for i := 0; i < len(sql); {

@@ -27,7 +27,7 @@ func newSQL() *analysis.Analyzer {
 	return r.analyzer
 }
 
-// schemasFlag is a regular expression for whole names.
+// schemasFlag is a flag with a regular expression that must match whole names.
 type schemasFlag struct {
 	re   *regexp.Regexp
 	text string
@@ -44,7 +44,7 @@ func (f *schemasFlag) Set(text string) error {
 	return nil
 }
 
-// sqlMethods take SQL as their first string.
+// sqlMethods are methods whose first string is SQL.
 var sqlMethods = []string{
 	"Exec", "Query", "QueryRow", "Queue", "Prepare", "ExecParams",
 	"ExecContext", "QueryContext", "QueryRowContext", "PrepareContext",
@@ -67,15 +67,14 @@ func checkSQL(p *pass, file *ast.File, schemas *regexp.Regexp) {
 	}
 }
 
-// sqlText reads the SQL in one declaration.
+// sqlText reads the SQL text in one declaration.
 type sqlText struct {
 	*pass
 	assigned map[types.Object][]ast.Expr
 }
 
-// argument returns the argument of a call that is SQL, or nil. A method that takes a string and any
-// number of values is taken for one that runs SQL by its name, whatever it is of: code generators
-// have interfaces of their own.
+// argument returns the argument of a call that is SQL, or nil. It goes by the name of the method
+// and a string parameter, whatever the receiver is: code generators have interfaces of their own.
 func (s *sqlText) argument(call *ast.CallExpr) ast.Expr {
 	fn := callee(s.TypesInfo, call)
 	if fn == nil || receiver(s.TypesInfo, call) == nil || !slices.Contains(sqlMethods, fn.Name()) {
@@ -85,7 +84,7 @@ func (s *sqlText) argument(call *ast.CallExpr) ast.Expr {
 	for i := range min(params.Len(), len(call.Args), 3) {
 		if basic, ok := params.At(i).Type().Underlying().(*types.Basic); ok && basic.Kind() == types.String {
 			if fn.Name() == "Prepare" && i+1 < params.Len() && i+1 < len(call.Args) && isString(params.At(i+1).Type()) {
-				return call.Args[i+1] // the first is its name
+				return call.Args[i+1] // the first is the name of the statement
 			}
 			return call.Args[i]
 		}
@@ -98,13 +97,13 @@ func isString(t types.Type) bool {
 	return ok && basic.Kind() == types.String
 }
 
-// hole is what stands for a part that is known when the program runs. It goes on with a name, as in
+// hole replaces a part of a text that is known only at run time. It continues a name, as in
 // "tenant_" + id.
 const hole = "0"
 
 var verb = regexp.MustCompile(`%[-+# 0]*[0-9]*(?:\.[0-9]+)?[a-zA-Z]`)
 
-// text returns as much of the SQL as can be read here.
+// text returns the SQL text of an expression, with hole for each part that is not known.
 func (s *sqlText) text(e ast.Expr, seen []types.Object) string {
 	e = ast.Unparen(e)
 	if v := s.TypesInfo.Types[e].Value; v != nil && v.Kind() == constant.String {
@@ -125,7 +124,7 @@ func (s *sqlText) text(e ast.Expr, seen []types.Object) string {
 	return hole
 }
 
-// variable returns all that a local variable is given, each as a statement.
+// variable returns the texts of all assignments to a local variable, each as a statement.
 func (s *sqlText) variable(obj types.Object, seen []types.Object) string {
 	if obj == nil || len(s.assigned[obj]) == 0 || slices.Contains(seen, obj) {
 		return hole

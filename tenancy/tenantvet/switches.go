@@ -9,7 +9,7 @@ import (
 
 const switchesName = "tenantswitch"
 
-// newSwitches returns the analyzer of schemas that are named by hand.
+// newSwitches returns the analyzer that finds explicit choices of a schema.
 func newSwitches() *analysis.Analyzer {
 	return newRule(switchesName, "report schemas that are named by hand outside of the packages that may\n\n"+
 		"A request has its schema from the middleware. Code that names another one crosses the border between tenants.",
@@ -22,7 +22,7 @@ func checkSwitches(p *pass, file *ast.File) {
 		if !ok {
 			continue
 		}
-		fn, _ := p.TypesInfo.Uses[id].(*types.Func) // wherever it stands: a function that is handed on is called elsewhere
+		fn, _ := p.TypesInfo.Uses[id].(*types.Func) // any use, also without a call
 		if isFunc(fn, schemactx, "WithSchema", "WithPublic", "NewContext", "NewPublicContext") ||
 			isFunc(fn, tenancy, "NewContext", "NewPublicContext") {
 			p.report(

@@ -11,11 +11,11 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenantvet"
 )
 
-// The test data is a module of its own that uses the real packages, so that the analyzers know
-// their real types.
+// The test data is a separate module that uses the real packages, so that the analyzers see their
+// real types.
 const testdata = "testdata"
 
-// TestMain gets what the test data needs: it is analysed without a network.
+// TestMain downloads the modules of the test data, because the analysis runs without a network.
 func TestMain(m *testing.M) {
 	cmd := exec.Command("go", "mod", "download")
 	cmd.Dir, cmd.Stderr = testdata, os.Stderr
@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// analyzer returns a new analyzer, with pairs of flags and values.
+// analyzer returns a new analyzer. flags are pairs of a flag and its value.
 func analyzer(t *testing.T, name string, flags ...string) *analysis.Analyzer {
 	t.Helper()
 	for _, a := range tenantvet.Analyzers() {

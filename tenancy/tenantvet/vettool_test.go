@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// The command is a vet tool of the go command, with flags, and runs by itself.
+// The command works as a vet tool of the go command, with flags, and by itself.
 func TestCommand(t *testing.T) {
 	t.Parallel()
 	tool := filepath.Join(t.TempDir(), "tenantvet")

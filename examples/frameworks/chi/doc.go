@@ -1,6 +1,7 @@
-// Chi serves two schools with github.com/go-chi/chi, in front of which [tenanthttp.Handler] stands:
+// Chi serves two schools with github.com/go-chi/chi, behind [tenanthttp.Handler]:
 //
 //	cd examples/frameworks && go run ./chi
 //
-// chi's middlewares are those of net/http, so that [tenanthttp.RequireTenant] is one.
+// Middleware of chi is middleware of net/http, so that [tenanthttp.RequireTenant] can be used as it
+// is.
 package main

@@ -14,7 +14,7 @@ import (
 
 func main() { platform.Main(routes) }
 
-// routes is one router for both sites.
+// routes returns one router for both sites.
 func routes(p *platform.Platform) http.Handler {
 	r := chi.NewRouter()
 	r.With(tenanthttp.RequirePublic).Get("/", func(w http.ResponseWriter, _ *http.Request) {
@@ -34,12 +34,12 @@ func student(p *platform.Platform) http.HandlerFunc {
 			tenanthttp.Problem{Status: http.StatusBadRequest, Detail: "The ID is not a number."}.Respond(w)
 			return
 		}
-		s, err := p.Student(r.Context(), id) // of the school whose host this is
+		s, err := p.Student(r.Context(), id) // of the school of the request's host
 		if err != nil {
 			platform.Problem(r, err).Respond(w)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(s) // the client has gone
+		_ = json.NewEncoder(w).Encode(s) // an error means that the client has disconnected
 	}
 }

@@ -1,8 +1,7 @@
-// Echo serves two schools with github.com/labstack/echo, in front of which [tenanthttp.Handler]
-// stands:
+// Echo serves two schools with github.com/labstack/echo, behind [tenanthttp.Handler]:
 //
 //	cd examples/frameworks && go run ./echo
 //
-// echo wraps middlewares of net/http, such as [tenanthttp.RequireTenant]; the request's context is
-// c.Request().Context().
+// echo can wrap middleware of net/http, such as [tenanthttp.RequireTenant]. The request's context
+// is c.Request().Context().
 package main

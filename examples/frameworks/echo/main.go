@@ -12,7 +12,7 @@ import (
 
 func main() { platform.Main(routes) }
 
-// routes is one router for both sites.
+// routes returns one router for both sites.
 func routes(p *platform.Platform) http.Handler {
 	e := echo.New()
 	e.GET("/", func(c *echo.Context) error {
@@ -29,7 +29,7 @@ func student(p *platform.Platform) echo.HandlerFunc {
 		if err != nil {
 			return echo.NewHTTPError(http.StatusBadRequest, "The ID is not a number.")
 		}
-		s, err := p.Student(c.Request().Context(), id) // of the school whose host this is
+		s, err := p.Student(c.Request().Context(), id) // of the school of the request's host
 		if err != nil {
 			platform.Problem(c.Request(), err).Respond(c.Response())
 			return nil

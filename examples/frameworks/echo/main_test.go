@@ -33,7 +33,7 @@ func TestEchoServesEachSchoolItsOwn(t *testing.T) {
 	for _, c := range []struct {
 		host, path string
 		status     int
-		body       string // what it holds
+		body       string // a part of the body
 	}{
 		{"schoola.localhost", "/students/1", 200, "Amara"},
 		{"schoolb.localhost", "/students/1", 200, "Mateo"},
@@ -52,12 +52,12 @@ func TestEchoServesEachSchoolItsOwn(t *testing.T) {
 		}
 	}
 
-	// The database refuses the login, as one that is starting does.
+	// The database refuses the login, as it does while it starts.
 	_, err = pg.Pool.Exec(t.Context(), "alter role "+roles.Runtime()+" connection limit 0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 2 { // on a connection that has ended, and without one
+	for range 2 { // first on a terminated connection, then without one
 		_, err = pg.Pool.Exec(t.Context(), "select pg_terminate_backend(pid, 10000) from pg_stat_activity where usename = $1", roles.Runtime())
 		if err != nil {
 			t.Fatal(err)

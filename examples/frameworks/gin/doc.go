@@ -1,10 +1,9 @@
-// Gin serves two schools with github.com/gin-gonic/gin, in front of which [tenanthttp.Handler]
-// stands:
+// Gin serves two schools with github.com/gin-gonic/gin, behind [tenanthttp.Handler]:
 //
 //	cd examples/frameworks && go run ./gin
 //
-// A *gin.Context is a [context.Context] too, but not the request's unless the engine says
-// ContextWithFallback: given to a statement it would have no tenant, which is an error and never
-// somebody else's data. The handlers here say c.Request.Context(). gin trusts every proxy's word on
-// the client's address until it is told otherwise.
+// A *gin.Context is a [context.Context] too, but not that of the request, unless the engine sets
+// ContextWithFallback. A statement with it would have no tenant and return an error; it would never
+// read the data of another tenant. The handlers here use c.Request.Context(). By default gin trusts
+// every proxy's header for the client's address; these programs trust none.
 package main

@@ -13,18 +13,18 @@ import (
 
 func main() { platform.Main(routes) }
 
-// routes is one engine for both sites.
+// routes returns one engine for both sites.
 func routes(p *platform.Platform) http.Handler {
 	gin.SetMode(gin.ReleaseMode)
 	r := gin.New()
-	_ = r.SetTrustedProxies(nil) // it parses what it is given, which is nothing
+	_ = r.SetTrustedProxies(nil) // returns an error only for an invalid address
 	r.GET("/", requirePublic, func(c *gin.Context) { c.String(http.StatusOK, "Welcome to the platform.\n") })
 	students := r.Group("/students", requireTenant)
 	students.GET("/:id", student(p))
 	return r
 }
 
-// requireTenant is [tenanthttp.RequireTenant] as gin writes middlewares.
+// requireTenant is [tenanthttp.RequireTenant] as a middleware of gin.
 func requireTenant(c *gin.Context) {
 	if _, ok := tenancy.FromContext(c.Request.Context()); !ok {
 		refuse(c)
@@ -49,7 +49,7 @@ func student(p *platform.Platform) gin.HandlerFunc {
 			tenanthttp.Problem{Status: http.StatusBadRequest, Detail: "The ID is not a number."}.Respond(c.Writer)
 			return
 		}
-		s, err := p.Student(c.Request.Context(), id) // of the school whose host this is
+		s, err := p.Student(c.Request.Context(), id) // of the school of the request's host
 		if err != nil {
 			platform.Problem(c.Request, err).Respond(c.Writer)
 			return

@@ -1,6 +1,7 @@
-// Package platform is what the programs beside it have in common: two schools on one PostgreSQL,
-// each in a schema of its own, and the question that is asked of them. None of it knows a web
+// Package platform is the common part of the example programs: two schools in one PostgreSQL
+// database, each in its own schema, and a query for a student. It does not depend on a web
 // framework.
 //
-// The programs are a module of their own, so that the frameworks reach nobody who imports pgtenant.
+// The programs are a separate module, so that programs that import pgtenant do not depend on the
+// frameworks.
 package platform

@@ -15,8 +15,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// Main is the main function of the programs: it starts a throw-away PostgreSQL with two schools,
-// and serves what routes returns on 127.0.0.1:8000 until Ctrl-C.
+// Main is the main function of the programs. It starts a temporary PostgreSQL with two schools, and
+// serves the handler that routes returns on 127.0.0.1:8000 until Ctrl-C.
 func Main(routes func(*Platform) http.Handler) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -36,7 +36,7 @@ func run(ctx context.Context, routes func(*Platform) http.Handler) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = server.Stop(context.WithoutCancel(ctx)) }() // a throw-away
+	defer func() { _ = server.Stop(context.WithoutCancel(ctx)) }() // its data is temporary
 	p, err := Open(ctx, server.TCPURL("postgres"), schemactx.RoleNames{})
 	if err != nil {
 		return err
@@ -46,7 +46,7 @@ func run(ctx context.Context, routes func(*Platform) http.Handler) error {
 	return serve(ctx, listener, p.Handler(routes(p)))
 }
 
-// serve serves until ctx ends, and lets running requests finish.
+// serve serves until ctx ends, and then lets running requests finish.
 func serve(ctx context.Context, listener net.Listener, h http.Handler) error {
 	server := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second}
 	failed := make(chan error, 1)

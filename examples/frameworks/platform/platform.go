@@ -20,7 +20,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// Platform is two schools: schoola.localhost and schoolb.localhost. The public site is localhost.
+// Platform has two schools: schoola.localhost and schoolb.localhost. The public site is localhost.
 type Platform struct {
 	roles          schemactx.RoleNames
 	hosts          *resolver.Directory
@@ -28,8 +28,8 @@ type Platform struct {
 	owner, runtime *pgxpool.Pool
 }
 
-// Open makes the schools in an empty database, of which it is given the administrator's URL. The
-// zero roles are those that take their names from the database's.
+// Open creates the schools in an empty database. adminURL is the URL of its administrator. The zero
+// roles take their names from the name of the database.
 func Open(ctx context.Context, adminURL string, roles schemactx.RoleNames) (_ *Platform, err error) {
 	p := &Platform{roles: roles}
 	defer func() {
@@ -59,7 +59,8 @@ func (p *Platform) Close() {
 	}
 }
 
-// Handler puts the tenants in front of router, whichever framework has made it, as both sites.
+// Handler adds the resolution of the tenant in front of the router of any framework. The router
+// serves both sites.
 func (p *Platform) Handler(router http.Handler) http.Handler {
 	return tenanthttp.Handler(p.hosts, tenanthttp.Routes{Public: router, Tenant: router})
 }
@@ -70,8 +71,8 @@ type Student struct {
 	Name string `json:"name"`
 }
 
-// Student returns the student of that ID of the school that ctx belongs to, or [pgx.ErrNoRows].
-// There is no other way to say which school: a framework has to pass the request's context on.
+// Student returns the student with the id in the school of ctx, or [pgx.ErrNoRows]. It takes the
+// school only from ctx, so the framework must pass on the request's context.
 func (p *Platform) Student(ctx context.Context, id int64) (Student, error) {
 	rows, err := p.db.Query(ctx, "select id, name from students where id = $1", id)
 	if err != nil {
@@ -80,8 +81,8 @@ func (p *Platform) Student(ctx context.Context, id int64) (Student, error) {
 	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Student])
 }
 
-// Problem is the answer to r for an error of Student: 404, 503 with Retry-After while the database
-// is away, or else 500.
+// Problem returns the answer to r for an error of Student: 404, 503 with Retry-After if the
+// database is unavailable, or else 500.
 func Problem(r *http.Request, err error) tenanthttp.Problem {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return tenanthttp.Problem{Status: http.StatusNotFound, Detail: "There is no such student."}
@@ -90,7 +91,7 @@ func Problem(r *http.Request, err error) tenanthttp.Problem {
 	return problem
 }
 
-// connect makes the two logins and connects as each.
+// connect creates the two logins and opens a pool for each.
 func (p *Platform) connect(ctx context.Context, adminURL string) error {
 	conn, err := pgx.Connect(ctx, adminURL)
 	if err != nil {
@@ -125,7 +126,7 @@ func openAs(ctx context.Context, databaseURL, user, password string) (*pgxpool.P
 //go:embed migrations/*.sql
 var files embed.FS
 
-// createSchools makes both schools with a student each. Both students have the ID 1.
+// createSchools creates both schools with one student each. Both students have the ID 1.
 func (p *Platform) createSchools(ctx context.Context) error {
 	migrations, err := fs.Sub(files, "migrations")
 	if err != nil {

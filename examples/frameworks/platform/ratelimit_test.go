@@ -20,8 +20,8 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
-// limited are the ways in which package ratelimit stands in a framework: as its own middleware
-// where it takes those of net/http, and around its engine everywhere.
+// limited holds the ways to use package ratelimit with each framework: as its middleware, if it
+// accepts that of net/http, and around its engine.
 var limited = map[string]func(limit func(http.Handler) http.Handler, page http.HandlerFunc) http.Handler{
 	"chi": func(limit func(http.Handler) http.Handler, page http.HandlerFunc) http.Handler {
 		r := chi.NewRouter()
@@ -66,7 +66,7 @@ func TestFrameworksStandBelowTheRateLimit(t *testing.T) {
 				http.Error(w, err.Error(), http.StatusInternalServerError)
 				return
 			}
-			_, _ = io.WriteString(w, s.Name) // the client has gone
+			_, _ = io.WriteString(w, s.Name) // an error means that the client has disconnected
 		})))
 		for _, c := range []struct {
 			host, want, left string

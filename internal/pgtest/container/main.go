@@ -19,10 +19,10 @@ import (
 const (
 	defaultImage = "postgres:18"
 
-	// startTimeout bounds the pull of the image together with the start of the server.
+	// startTimeout limits the pull of the image and the start of the server together.
 	startTimeout = 5 * time.Minute
 
-	// removeTimeout bounds the removal of the container.
+	// removeTimeout limits the removal of the container.
 	removeTimeout = 30 * time.Second
 )
 
@@ -38,18 +38,19 @@ func main() {
 	}
 }
 
-// run starts a server from image, writes its address to out and removes it when ctx ends or in is exhausted.
-// To be asked to stop is no failure once the address is out; before that it is, as the caller never got one.
+// run starts a server from image and writes its address to out. It removes the server when ctx ends
+// or in reaches its end. If that happens before the address is written, it is an error; afterwards
+// it is not.
 func run(ctx context.Context, image string, in io.Reader, out io.Writer) (err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() {
-		_, _ = io.Copy(io.Discard, in) // an input that cannot be read is an input that has ended
+		_, _ = io.Copy(io.Discard, in) // a read error ends the input
 		cancel(errInputClosed)
 	}()
 
 	server, err := start(ctx, image)
-	// A start that failed may still have left a container: it is removed in either case.
+	// A start that failed may have left a container, so it is removed in either case.
 	defer func() { err = errors.Join(err, remove(server)) }()
 	if err != nil {
 		return fmt.Errorf("start %q: %w", image, err)
@@ -65,7 +66,8 @@ func run(ctx context.Context, image string, in io.Reader, out io.Writer) (err er
 	return nil
 }
 
-// remove kills server, which has nothing to save, and deletes it. It has a context of its own: the caller's is over.
+// remove kills server, which has no data to save, and removes its container. It uses a context of
+// its own, because the caller's has ended.
 func remove(server *postgres.PostgresContainer) error {
 	ctx, cancel := context.WithTimeout(context.Background(), removeTimeout)
 	defer cancel()

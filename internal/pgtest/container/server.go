@@ -7,17 +7,18 @@ import (
 	"net"
 	"net/url"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // registers "pgx", the driver that asks whether the server answers
+	_ "github.com/jackc/pgx/v5/stdlib" // registers the driver "pgx" for wait.ForSQL
 	"github.com/moby/moby/api/types/network"
 	"github.com/testcontainers/testcontainers-go"
 	"github.com/testcontainers/testcontainers-go/modules/postgres"
 	"github.com/testcontainers/testcontainers-go/wait"
 )
 
-// The superuser and the database that the URL leads to.
+// superuser and database are the user and the database of the URL.
 const superuser, database = "postgres", "postgres"
 
-// settings make a server fast and able to serve a whole test binary; it never has to survive a crash.
+// settings make a server fast and give it enough connections for a test binary. It need not survive
+// a crash.
 var settings = []string{
 	"-c", "fsync=off",
 	"-c", "synchronous_commit=off",
@@ -25,13 +26,15 @@ var settings = []string{
 	"-c", "max_connections=200",
 }
 
-// start returns a server that has answered a query. After an error the server may still be there to be removed.
+// start returns a server that has answered a query. After an error it may return a server that must
+// be removed.
 func start(ctx context.Context, image string) (*postgres.PostgresContainer, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("no answer within %v", startTimeout))
 	defer cancel()
 
 	password := rand.Text()
-	// A query over TCP, not a line of the log: while it initialises, the image's server listens on its socket only.
+	// The check is a query over TCP and not a line of the log: during initialisation the server of the
+	// image listens on its socket only.
 	answers := wait.ForSQL("5432/tcp", "pgx", func(host string, port network.Port) string {
 		address := url.URL{
 			Scheme:   "postgres",
@@ -51,7 +54,7 @@ func start(ctx context.Context, image string) (*postgres.PostgresContainer, erro
 		testcontainers.WithWaitStrategyAndDeadline(startTimeout, answers),
 	)
 	if err != nil && ctx.Err() != nil {
-		err = context.Cause(ctx) // "context canceled" in many wrappings says less than why it was
+		err = context.Cause(ctx) // says more than a wrapped "context canceled"
 	}
 	return server, err
 }

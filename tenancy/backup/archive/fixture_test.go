@@ -15,7 +15,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// students is the header of most tests: a table of rows, and one that is empty.
+// students returns the header of most tests: one table with rows, and one without.
 func students() archive.Header {
 	return archive.Header{
 		Tenant: archive.Tenant{ID: 7, Slug: "north", Name: "North", Status: "active"}, Schema: "tenant_7",
@@ -33,10 +33,10 @@ func students() archive.Header {
 	}
 }
 
-// content is what the tables of a header hold.
+// content is the content of the header's tables.
 var content = map[string]string{"students": "id,name\n1,Amara\n2,\"Br\"\"uno\"\n", "Odd / name": "x\n"}
 
-// pack returns an archive.
+// pack returns an archive with this header and content.
 func pack(t testing.TB, header archive.Header, content map[string]string, opts archive.WriterOptions) []byte {
 	t.Helper()
 	var buf bytes.Buffer
@@ -79,7 +79,7 @@ func unpack(src io.Reader, opts archive.ReaderOptions) (r *archive.Reader, conte
 	}
 }
 
-// expectFormat wants a FormatError of an entry, with a reason that has these words.
+// expectFormat expects a FormatError of an entry, whose text contains reason.
 func expectFormat(t testing.TB, err error, entry, reason string) {
 	t.Helper()
 	var format *archive.FormatError
@@ -89,7 +89,7 @@ func expectFormat(t testing.TB, err error, entry, reason string) {
 	}
 }
 
-// rows makes so many lines of CSV.
+// rows returns n lines of CSV after a header line.
 func rows(n int) string {
 	var b strings.Builder
 	b.WriteString("id,name\n")

@@ -10,8 +10,9 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// FuzzReader looks for an input that the reader takes for an archive although it does not say again
-// what it said, that makes it panic, or go over its limits.
+// FuzzReader looks for an input that makes the reader panic or exceed its limits. It also looks for
+// one that the reader accepts although its content differs from its manifest, or its header cannot
+// be written again.
 func FuzzReader(f *testing.F) {
 	_, key := newKey(f)
 	f.Add(pack(f, students(), content, archive.WriterOptions{}))
@@ -34,7 +35,7 @@ func FuzzReader(f *testing.F) {
 			assert.Len(t, m.Tables, len(h.Tables), "%d tables of %d bytes, manifest %+v", len(got), total, m) {
 			assert.Equal(t, int64(total), m.Bytes(), "%d tables of %d bytes, manifest %+v", len(got), total, m)
 		}
-		var again bytes.Buffer // what was accepted can be written
+		var again bytes.Buffer // an accepted header can be written again
 		w, err := archive.NewWriter(&again, h, archive.WriterOptions{PartSize: h.PartSize})
 		require.NoError(t, err)
 		w.Abort()

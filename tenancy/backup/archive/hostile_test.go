@@ -17,13 +17,13 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// entry is one of a tar stream.
+// entry is an entry of a tar stream.
 type entry struct {
 	head tar.Header
 	body string
 }
 
-// entries takes an archive apart.
+// entries returns the entries of an archive.
 func entries(t testing.TB, packed []byte) []entry {
 	t.Helper()
 	var all []entry
@@ -41,7 +41,7 @@ func entries(t testing.TB, packed []byte) []entry {
 	}
 }
 
-// repack puts entries together, whatever they are.
+// repack writes entries to a tar stream without checks.
 func repack(t testing.TB, all []entry) []byte {
 	t.Helper()
 	var buf bytes.Buffer
@@ -59,7 +59,7 @@ func repack(t testing.TB, all []entry) []byte {
 	return buf.Bytes()
 }
 
-// frame compresses as a part is.
+// frame compresses content as a part of an archive.
 func frame(t testing.TB, content string) string {
 	t.Helper()
 	encoder, err := zstd.NewWriter(nil, zstd.WithSingleSegment(true))
@@ -67,7 +67,7 @@ func frame(t testing.TB, content string) string {
 	return string(encoder.EncodeAll([]byte(content), nil))
 }
 
-// file is an entry of a regular file.
+// file returns an entry of a regular file.
 func file(name, body string) entry {
 	return entry{tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o600, Format: tar.FormatPAX}, body}
 }
@@ -77,7 +77,7 @@ const (
 	secondPart = "tables/%4Fdd%20%2F%20name/000001.csv.zst"
 )
 
-// The entries of the archive that the tests alter.
+// The indexes of the entries that the tests alter.
 const (
 	atHeader = iota
 	atFirst
@@ -218,7 +218,7 @@ func TestAnEndThatIsNotOneIsRefused(t *testing.T) {
 	t.Parallel()
 	packed := pack(t, students(), content, archive.WriterOptions{})
 	_, _, err := unpack(bytes.NewReader(append(bytes.Clone(packed), make([]byte, 10<<10)...)), archive.ReaderOptions{})
-	require.NoError(t, err) // as other programs fill up
+	require.NoError(t, err) // other programs pad archives like this
 	for _, more := range []string{
 		"x", strings.Repeat("\x00", 1024) + "x", strings.Repeat("\x00", 65<<10),
 		string(packed),
@@ -231,7 +231,7 @@ func TestAnEndThatIsNotOneIsRefused(t *testing.T) {
 	assert.ErrorIs(t, err, archive.ErrTruncated)
 }
 
-// header returns the text of a header with a part replaced.
+// alteredHeader returns an archive whose header has a part of its text replaced.
 func alteredHeader(t testing.TB, old, replacement string) []byte {
 	t.Helper()
 	all := entries(t, pack(t, students(), content, archive.WriterOptions{}))
@@ -321,7 +321,8 @@ func TestWhatIsOverALimitIsRefused(t *testing.T) {
 	assert.ErrorContains(t, err, "negative")
 }
 
-// An entry that claims much must not make the reader take memory for it before the bytes are there.
+// For an entry that claims a large size, the reader must not allocate memory before the bytes
+// arrive.
 func TestASizeThatIsALieTakesNoMemory(t *testing.T) {
 	var buf bytes.Buffer
 	require.NoError(t,

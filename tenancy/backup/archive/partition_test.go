@@ -12,7 +12,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// partitioned is a header with partitions of every strategy.
+// partitioned returns a header with partitions of every strategy.
 func partitioned() archive.Header {
 	h := students()
 	h.Tables[0].Partitioned = true

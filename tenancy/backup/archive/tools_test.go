@@ -15,7 +15,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// TestAnArchiveIsReadWithTarAndZstd does what FORMAT.md tells people to do.
+// TestAnArchiveIsReadWithTarAndZstd runs the commands that FORMAT.md recommends.
 func TestAnArchiveIsReadWithTarAndZstd(t *testing.T) {
 	t.Parallel()
 	tarTool, err := exec.LookPath("tar")

@@ -14,7 +14,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// newIdentity makes a recipient, and what opens its archives.
+// newIdentity returns an identity, which is also a recipient.
 func newIdentity(t testing.TB) *age.X25519Identity {
 	t.Helper()
 	identity, err := age.GenerateX25519Identity()
@@ -48,7 +48,7 @@ func TestAnEncryptedArchiveThatEndsAnywhereIsRefused(t *testing.T) {
 	require.NoError(t, err)
 	for n := 0; n < len(packed); n += 7 {
 		_, _, err := unpack(bytes.NewReader(packed[:n]), opts)
-		var format *archive.FormatError // age cannot tell what was cut off from what was altered
+		var format *archive.FormatError // age cannot distinguish a truncated file from an altered one
 		require.True(t, errors.Is(err, archive.ErrTruncated) || errors.As(err, &format),
 			"after %d of %d bytes: %v", n, len(packed), err)
 	}
@@ -65,14 +65,14 @@ func TestAChangeOfABitIsFound(t *testing.T) {
 		altered := bytes.Clone(packed)
 		altered[i] ^= 1 << (i % 8)
 		_, got, err := unpack(bytes.NewReader(altered), opts)
-		// owner and time of a tar entry are not compared
+		// The owner and the time of a tar entry are not compared.
 		if err == nil {
 			require.Equal(t, want["students"], got["students"], "byte %d: read %q", i, got)
 		}
 	}
 }
 
-// broken fails after some bytes.
+// broken returns err at the end of r.
 type broken struct {
 	r   io.Reader
 	err error
@@ -86,7 +86,7 @@ func (b broken) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A storage may say of a broken connection that it met an end. That is not the end of an archive.
+// A store may wrap io.EOF in the error of a broken connection. That is not the end of an archive.
 func TestAnEndInAnErrorIsNotTheEndOfTheArchive(t *testing.T) {
 	t.Parallel()
 	hangup := fmt.Errorf("connection closed: %w", io.EOF)

@@ -45,7 +45,7 @@ func TestOnlyATrustedSignatureIsAccepted(t *testing.T) {
 	r, _, err := unpack(bytes.NewReader(signed), trusted)
 	require.NoError(t, err)
 	assert.True(t, r.SignedBy().Equal(public), "signed by %x", r.SignedBy())
-	_, _, err = unpack(bytes.NewReader(signed), archive.ReaderOptions{}) // without keys, any is good
+	_, _, err = unpack(bytes.NewReader(signed), archive.ReaderOptions{}) // without keys, any signature is accepted
 	require.NoError(t, err)
 
 	trusted.TrustedKeys = trusted.TrustedKeys[:1]
@@ -54,7 +54,7 @@ func TestOnlyATrustedSignatureIsAccepted(t *testing.T) {
 	_, _, err = unpack(bytes.NewReader(pack(t, students(), content, archive.WriterOptions{})), trusted)
 	assert.ErrorIs(t, err, archive.ErrSignature)
 
-	// The signature of one archive under the manifest of another.
+	// The archive has the signature of another archive's manifest.
 	h := students()
 	h.Tenant.ID = 8
 	stolen := entries(t, pack(t, h, content, archive.WriterOptions{SigningKey: otherKey}))

@@ -79,7 +79,7 @@ func TestWhatAReaderRefusesIsNotWritten(t *testing.T) {
 	}
 }
 
-// full takes so many bytes.
+// full is a writer that accepts left bytes and then fails.
 type full struct {
 	left int
 	err  error

@@ -88,7 +88,7 @@ func TestAStoreThatIsAwayHasNoBackups(t *testing.T) {
 
 var errAway = errors.New("storage is away")
 
-// away is a store that goes away in the middle of an upload.
+// away is a store that becomes unavailable in the middle of an upload.
 type away struct{ backup.Store }
 
 func (a *away) Create(ctx context.Context, name string) (backup.Upload, error) {

@@ -10,7 +10,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/blobstore"
 )
 
-// The bucket is named by a URL, such as "s3://backups?region=eu-central-1"; this one is in memory.
+// A URL names the bucket, such as "s3://backups?region=eu-central-1"; this one is in memory.
 func ExampleNew() {
 	ctx := context.Background()
 	bucket, err := blob.OpenBucket(ctx, "mem://")

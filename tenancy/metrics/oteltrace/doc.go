@@ -1,26 +1,26 @@
-// Package oteltrace makes an OpenTelemetry span of each statement of a tenant, named by what it
-// does and with the tenant it does it for. It is a tracer of pgx's, so that it sees scoped
-// statements of a schemactx.DB and plain ones alike:
+// Package oteltrace makes an OpenTelemetry span for each statement of a tenant. The span is named
+// after the operation and has the tenant as an attribute. It is a pgx tracer, so it sees scoped
+// statements of a schemactx.DB and also plain ones:
 //
 //	cfg, err := pgxpool.ParseConfig(url)
 //	cfg.ConnConfig.Tracer = oteltrace.New(oteltrace.Config{})
 //	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 //	db, err := schemactx.New(pool, schemactx.Config{})
 //
-// A span is made below a span that is being recorded, such as a request's, and nowhere else: what a
-// program does by itself, as listening to changes, would fill the traces.
+// A span is made only as the child of a span that is being recorded, such as that of a request.
+// Otherwise the statements that a program runs by itself, such as LISTEN, would fill the traces.
 //
 // # What leaves the process
 //
-// Attributes follow OpenTelemetry's semantic conventions for PostgreSQL, and pgtenant.tenant (the
-// slug) and pgtenant.schema are there from the start, so that a sampler can go by them. Arguments
-// are never part of a span. Nor is the text of an error, in which PostgreSQL quotes values: the
-// SQLSTATE is. The text of statements, which may have values of tenants in its literals, is left
-// out unless [Config].StatementText asks for it.
+// Attributes follow OpenTelemetry's semantic conventions for PostgreSQL. The attributes
+// pgtenant.tenant (the slug) and pgtenant.schema are set when the span starts, so that a sampler
+// can use them. Arguments are never part of a span. The text of an error is not part of it either,
+// because PostgreSQL quotes values in it; the SQLSTATE is. The text of a statement may have values
+// of tenants in its literals. It is left out unless [Config].StatementText is set.
 //
-// That is why this is not a front of github.com/exaring/otelpgx, which is good where there is one
-// tenant: it has no option to leave out the texts of errors, and no attributes that depend on the
-// context.
+// For these reasons the package does not use github.com/exaring/otelpgx, which suits programs with
+// one tenant: it has no option to leave out the texts of errors, and no attributes that depend on
+// the context.
 //
-// It is a module of its own, so that OpenTelemetry reaches only those who want it.
+// The package is a separate module, so that only programs that use it depend on OpenTelemetry.
 package oteltrace

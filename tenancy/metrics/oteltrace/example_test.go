@@ -13,8 +13,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/metrics/oteltrace"
 )
 
-// A statement of a tenant's request is a span below the request's, and says whose it is. A pool
-// takes the tracer the same way, in its ConnConfig.
+// A statement of a tenant's request becomes a child of the request's span and names the tenant. A
+// pool takes the tracer in its ConnConfig too.
 func ExampleNew() {
 	ctx := context.Background()
 	pg, done, err := pgtest.Open(ctx)
@@ -27,7 +27,7 @@ func ExampleNew() {
 			fmt.Println(err)
 		}
 	}()
-	spans := tracetest.NewInMemoryExporter() // here a program has its collector's
+	spans := tracetest.NewInMemoryExporter() // a program uses its collector's exporter
 	provider := trace.NewTracerProvider(trace.WithSyncer(spans))
 	cfg, err := pgx.ParseConfig(pg.URL)
 	if err != nil {
@@ -42,7 +42,7 @@ func ExampleNew() {
 	}
 	defer conn.Close(ctx)
 
-	ctx = tenancy.NewContext(ctx, &tenancy.Tenant{ID: 42, Schema: "tenant_42", Slug: "acme"}) // the middleware does this
+	ctx = tenancy.NewContext(ctx, &tenancy.Tenant{ID: 42, Schema: "tenant_42", Slug: "acme"}) // as the middleware does
 	ctx, request := provider.Tracer("app").Start(ctx, "GET /students")
 	if _, err := conn.Exec(ctx, "select 'the tenant''s data'"); err != nil {
 		fmt.Println(err)

@@ -31,8 +31,9 @@ func (t *Tracer) TraceBatchStart(ctx context.Context, conn *pgx.Conn, data pgx.T
 	)
 }
 
-// TraceBatchQuery implements [pgx.BatchTracer]. A statement of a batch is a span below the batch's,
-// from when its result began to be read: it is not known when the server began with it.
+// TraceBatchQuery implements [pgx.BatchTracer]. A statement of a batch is a child span of the
+// batch's. It starts when pgx begins to read its result, because the start on the server is not
+// known.
 func (t *Tracer) TraceBatchQuery(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchQueryData) {
 	if _, ok := ctx.Value(contextKey{}).(trace.Span); !ok {
 		return

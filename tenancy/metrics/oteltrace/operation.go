@@ -2,8 +2,8 @@ package oteltrace
 
 import "strings"
 
-// operations are the words that a span is named with. Others could be anything, a value of a
-// tenant's among them.
+// operations are the words that may name a span. Any other word is replaced by unknown, as it could
+// be a value of a tenant.
 var operations = map[string]bool{
 	"SELECT":     true,
 	"INSERT":     true,
@@ -50,10 +50,11 @@ var operations = map[string]bool{
 	"DISCARD":    true,
 }
 
-// unknown is the operation of SQL that begins with none of them.
+// unknown is the operation of SQL that begins with any other word.
 const unknown = "QUERY"
 
-// operation returns the first word of a statement, behind comments and brackets.
+// operation returns the first word of a statement, after comments, semicolons and opening brackets,
+// or unknown.
 func operation(sql string) string {
 	for {
 		sql = strings.TrimLeft(sql, " \t\r\n\f(;")
@@ -75,7 +76,7 @@ func operation(sql string) string {
 	}
 }
 
-// behindComment returns what follows the comment that sql begins with. Comments nest.
+// behindComment returns the text after the comment that sql begins with. Comments nest.
 func behindComment(sql string) string {
 	depth := 0
 	for i := 0; i+1 < len(sql); i++ {

@@ -17,23 +17,23 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// The attributes that are not OpenTelemetry's.
+// The attributes that OpenTelemetry does not define.
 const (
-	TenantKey = attribute.Key("pgtenant.tenant") // the slug; not there outside of a tenant's request
-	SchemaKey = attribute.Key("pgtenant.schema") // of the scope, also "public"; not there outside of a scope
+	TenantKey = attribute.Key("pgtenant.tenant") // the slug; missing outside of a tenant's request
+	SchemaKey = attribute.Key("pgtenant.schema") // "public" or a tenant's; missing without a scope
 )
 
-// Config says what spans have. The zero value is ready.
+// Config says what spans contain. The zero value is valid.
 type Config struct {
-	// TracerProvider makes the spans. Default: the global one, when New is called.
+	// TracerProvider makes the spans. Default: the global provider at the time of the call of New.
 	TracerProvider trace.TracerProvider
 
 	// StatementText adds db.query.text, the statement as the program wrote it, without its arguments.
-	// It holds tenants' data where a program writes values into its SQL. Default: false.
+	// It contains tenants' data if a program writes values into its SQL. Default: false.
 	StatementText bool
 }
 
-// Tracer is a tracer of pgx's. It is safe for concurrent use.
+// Tracer is a pgx tracer for queries, batches, copies and PREPARE. It is safe for concurrent use.
 type Tracer struct {
 	tracer trace.Tracer
 	text   bool
@@ -46,7 +46,7 @@ var (
 	_ pgx.PrepareTracer  = (*Tracer)(nil)
 )
 
-// New returns a tracer.
+// New returns a tracer with the configuration.
 func New(cfg Config) *Tracer {
 	if cfg.TracerProvider == nil {
 		cfg.TracerProvider = otel.GetTracerProvider()
@@ -62,7 +62,8 @@ func New(cfg Config) *Tracer {
 
 type contextKey struct{}
 
-// start begins a span below that of ctx, if that is being recorded.
+// start starts a child of the span in ctx, if that span is being recorded, and returns ctx with the
+// child.
 func (t *Tracer) start(
 	ctx context.Context,
 	conn *pgx.Conn,
@@ -91,7 +92,7 @@ func (t *Tracer) attributes(ctx context.Context, conn *pgx.Conn, sql string) []a
 		cfg := conn.Config()
 		namespace := cfg.Database
 		if scoped {
-			namespace += "|" + schema // as the conventions for PostgreSQL have it
+			namespace += "|" + schema // database|schema, by the conventions for PostgreSQL
 		}
 		attrs = append(
 			attrs,
@@ -106,7 +107,7 @@ func (t *Tracer) attributes(ctx context.Context, conn *pgx.Conn, sql string) []a
 	return attrs
 }
 
-// end ends the span that start has put into ctx, if it did.
+// end ends the span that start has put into ctx, if there is one.
 func (t *Tracer) end(ctx context.Context, err error) {
 	if span, ok := ctx.Value(contextKey{}).(trace.Span); ok {
 		fail(span, err)
@@ -114,7 +115,7 @@ func (t *Tracer) end(ctx context.Context, err error) {
 	}
 }
 
-// fail says of a span that it failed, and how, without the text of the error.
+// fail sets the status of a span to an error, without the text of the error.
 func fail(span trace.Span, err error) {
 	if err == nil {
 		return

@@ -26,13 +26,13 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
-// fixture is a tenant's handle whose statements are traced.
+// fixture is a handle of a tenant whose statements are traced.
 type fixture struct {
 	db       *schemactx.DB
 	pool     *pgxpool.Pool
 	provider *sdktrace.TracerProvider
 	spans    *tracetest.InMemoryExporter
-	ctx      context.Context // of the tenant
+	ctx      context.Context // names the tenant
 }
 
 func setup(t *testing.T, cfg oteltrace.Config) *fixture {
@@ -68,8 +68,8 @@ func setup(t *testing.T, cfg oteltrace.Config) *fixture {
 	return f
 }
 
-// trace runs fn below a request's span and returns the spans that came of it, as "name{attributes}
-// status".
+// trace runs fn within the span of a request and returns the spans that were made, as
+// "name{attributes} status".
 func (f *fixture) trace(fn func(ctx context.Context)) []string {
 	f.spans.Reset()
 	ctx, request := f.provider.Tracer("test").Start(f.ctx, "request")
@@ -159,7 +159,7 @@ func TestSpansOfATenantsStatements(t *testing.T) {
 		"SHOW{db.operation.name=SHOW "+common+" "+tenant+"}")
 }
 
-// Whatever is traced, and whatever goes wrong: values of the tenant's are in no span.
+// No span contains a value of the tenant, for all kinds of statements and errors.
 func TestNoValueOfATenantIsInASpan(t *testing.T) {
 	t.Parallel()
 	f := setup(t, oteltrace.Config{})

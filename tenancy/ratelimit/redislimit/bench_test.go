@@ -10,7 +10,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/ratelimit/redislimit"
 )
 
-// What a decision costs with Redis on the same machine, and without it while the circuit is open:
+// BenchmarkDecide measures a decision with Redis on the same machine, and without Redis while the
+// circuit is open:
 //
 //	cd tenancy/ratelimit/redislimit && go test -run '^$' -bench . -benchmem
 func BenchmarkDecide(b *testing.B) {

@@ -16,8 +16,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/ratelimit/redislimit"
 )
 
-// Two processes share the limits of a plan. When Redis has gone, each limits by itself, and says
-// so.
+// Two processes share the limits of a plan. If Redis is unavailable, each process limits by itself,
+// and the decision has the error.
 func Example() {
 	addr, stop := startForExample()
 	defer stop()
@@ -56,7 +56,7 @@ func Example() {
 	// allowed true
 }
 
-// startForExample stands for a Redis that is there. stop can be called again.
+// startForExample starts a Redis, which a program already has. stop can be called again.
 func startForExample() (socket string, stop func()) {
 	dir, err := os.MkdirTemp("", "pgtenant-redis-*")
 	orPanic(err)
@@ -71,7 +71,7 @@ func startForExample() (socket string, stop func()) {
 		}
 	}
 	return socket, func() {
-		_ = cmd.Process.Kill() // may have ended
+		_ = cmd.Process.Kill() // an error means that it has ended
 		_ = cmd.Wait()
 		orPanic(os.RemoveAll(dir))
 	}

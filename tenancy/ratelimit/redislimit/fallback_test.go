@@ -19,15 +19,15 @@ import (
 
 var hourly = ratelimit.Policy{Tenant: ratelimit.PerHour(5), Caller: ratelimit.PerHour(3)}
 
-// short is a configuration for tests of what is decided without Redis. Its circuit closes soon, and
-// patience is for Redis to answer on a machine that is slow, so that it is away for no other
-// reason.
+// short returns a configuration for tests without Redis. Its circuit closes soon. Its timeout is
+// long enough for Redis on a slow machine, so that Redis counts as unavailable only when a test
+// makes it so.
 func short(away redislimit.Fallback) redislimit.Config {
 	return redislimit.Config{Fallback: away, Timeout: 2 * time.Second, Pause: 20 * time.Millisecond}
 }
 
-// expectAway checks that the policy for Redis being away is what decides: of 20 requests of a
-// caller, so many are allowed.
+// expectAway expects the fallback to decide: of 20 requests of a caller it allows as many as the
+// fallback defines.
 func expectAway(t *testing.T, away redislimit.Fallback, l *ratelimit.Limiter) {
 	t.Helper()
 	count := map[ratelimit.Verdict]int{}
@@ -46,7 +46,7 @@ func expectAway(t *testing.T, away redislimit.Fallback, l *ratelimit.Limiter) {
 	}
 }
 
-// expectBack waits until Redis decides again, by what it remembers or does not.
+// expectBack waits until Redis decides again.
 func expectBack(t *testing.T, l *ratelimit.Limiter, id int64) {
 	t.Helper()
 	until(t, "Redis decides", func() bool {
@@ -101,8 +101,8 @@ func TestRedisThatHangsHoldsUpFewRequests(t *testing.T) {
 		start := time.Now()
 		expectAway(t, away, l)
 		took := time.Since(start)
-		// Three requests have waited for 300 ms each, and the others not at all. The client would have
-		// waited 3 s, four times, each.
+		// Three requests have waited for 300 ms each, and the others not at all. The client of Redis
+		// would have waited for four times 3 s in each request.
 		assert.LessOrEqual(t, took, 20*time.Second, "20 decisions took %v", took)
 		got := store.Stats()
 		assert.Equal(t, int64(3), got.Failed-asked.Failed, "asked in vain")
@@ -127,8 +127,7 @@ func TestRedisThatGoesOnIsAskedAgain(t *testing.T) {
 	expectBack(t, l, 3)
 }
 
-// A flood at the moment when Redis begins to hang: all that were on their way wait once, at the
-// same time.
+// Redis hangs during a flood: the requests in flight each wait once, at the same time.
 func TestRequestsOnTheirWayWaitOnce(t *testing.T) {
 	t.Parallel()
 	s := startRedis(t)
@@ -203,8 +202,8 @@ func TestARedisThatHasForgottenItsScriptsIsTold(t *testing.T) {
 	assert.Equal(t, 3, allowed(t, l, q, 10), "after")
 }
 
-// Who hangs up has asked nevertheless, and it is no failure of Redis: else a client could open the
-// circuit.
+// A request whose client disconnects counts against its limit. It is no failure of Redis; otherwise
+// a client could open the circuit.
 func TestAClientThatHangsUpIsCounted(t *testing.T) {
 	t.Parallel()
 	store := newStore(t, startRedis(t), patient)

@@ -15,8 +15,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/ratelimit/redislimit"
 )
 
-// patient is a configuration for tests of what Redis says: no decision may fail because this
-// machine is slow.
+// patient is a configuration for tests of Redis's decisions: no decision may time out on a slow
+// machine.
 var patient = redislimit.Config{Timeout: 20 * time.Second}
 
 func newStore(t testing.TB, s *server, cfg redislimit.Config) *redislimit.Store {
@@ -26,7 +26,7 @@ func newStore(t testing.TB, s *server, cfg redislimit.Config) *redislimit.Store 
 	return store
 }
 
-// newLimiter is a process that limits by that store.
+// newLimiter returns the limiter of one process with the store.
 func newLimiter(t testing.TB, store ratelimit.Store, limits ratelimit.LimitsFunc) *ratelimit.Limiter {
 	t.Helper()
 	l, err := ratelimit.New(ratelimit.Config{Limits: limits, Store: store})
@@ -42,7 +42,7 @@ func tenant(id int64) *tenancy.Tenant {
 	return &tenancy.Tenant{ID: id, Slug: "t" + strconv.FormatInt(id, 10), Status: tenancy.Active}
 }
 
-// allowed asks n times, and returns how often the answer was yes.
+// allowed asks for n decisions and returns the number of those that allow.
 func allowed(t testing.TB, l *ratelimit.Limiter, q ratelimit.Query, n int) (yes int) {
 	t.Helper()
 	for range n {

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestMain leaves the examples out where there is no redis-server and none is required: they cannot
-// skip themselves.
+// TestMain skips the examples if there is no redis-server, unless CI is set: examples cannot skip
+// themselves.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	skip := flag.Lookup("test.skip").Value

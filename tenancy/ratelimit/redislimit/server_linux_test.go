@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// unprivileged returns what lets a process run as a user without rights, and gives dir to that
-// user. The process ends with the thread that starts it.
+// unprivileged returns the attributes to run a process as an unprivileged user, and makes that user
+// the owner of dir. The process ends with the thread that starts it.
 func unprivileged(t testing.TB, dir string) *syscall.SysProcAttr {
 	t.Helper()
 	attr := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -16,14 +16,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// server is a Redis of a test's own, on a socket in a directory that nobody else enters.
+// server is a Redis for one test, on a socket in a private directory.
 type server struct {
 	binary, dir string
 	process     *os.Process
 	stopped     <-chan struct{}
 }
 
-// binary returns the path of redis-server, or skips t. It fails it where CI is set.
+// binary returns the path of redis-server. Without it, it skips the test, or fails it if CI is set.
 func binary(t testing.TB) string {
 	t.Helper()
 	path, err := exec.LookPath("redis-server")
@@ -41,7 +41,7 @@ func startRedis(t testing.TB) *server {
 	t.Helper()
 	s := &server{binary: binary(t)}
 	var err error
-	s.dir, err = os.MkdirTemp("", "pgtenant-redis-*") // t.TempDir's path may be too long for a socket
+	s.dir, err = os.MkdirTemp("", "pgtenant-redis-*") // the path of t.TempDir may be too long for a socket
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(s.dir)) })
 	s.start(t)
@@ -59,15 +59,15 @@ func (s *server) start(t testing.TB) {
 	cmd.Dir = s.dir
 	cmd.SysProcAttr = unprivileged(t, s.dir)
 	started, stopped := make(chan error), make(chan struct{})
-	// on a thread that lives as long as the process does: the kernel ends a child with the thread that
-	// started it
+	// Keep the thread until the process has ended: the kernel ends a child with the thread that
+	// started it.
 	go func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := cmd.Start()
 		started <- err
 		if err == nil {
-			_ = cmd.Wait() // how it ended is in its log
+			_ = cmd.Wait() // its log has the reason
 		}
 		close(stopped)
 	}()
@@ -77,7 +77,7 @@ func (s *server) start(t testing.TB) {
 	until(t, "Redis answers", func() bool { return admin.Ping(context.Background()).Err() == nil })
 }
 
-// kill ends the process as a crash does, stopped or not.
+// kill ends the process as a crash does, also while it is stopped.
 func (s *server) kill() {
 	_ = s.process.Kill() // it may have ended already
 	<-s.stopped
@@ -88,7 +88,7 @@ func (s *server) signal(t testing.TB, sig syscall.Signal) {
 	require.NoError(t, s.process.Signal(sig))
 }
 
-// client returns a client that heeds contexts, closed after the test.
+// client returns a client that respects contexts and is closed after the test.
 func (s *server) client(t testing.TB, o *redis.Options) *redis.Client {
 	t.Helper()
 	o.Network, o.Addr, o.ContextTimeoutEnabled = "unix", s.socket(), true
@@ -108,7 +108,7 @@ func (s *server) do(t testing.TB, command string) {
 	require.NoError(t, s.client(t, &redis.Options{}).Do(t.Context(), args...).Err())
 }
 
-// until waits until what is so, for a long while.
+// until waits until so returns true, for at most a minute.
 func until(t testing.TB, what string, so func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !so(); time.Sleep(5 * time.Millisecond) {

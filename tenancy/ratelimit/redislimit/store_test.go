@@ -42,7 +42,7 @@ func TestProcessesShareTheirLimits(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	// An hour brings a hundred: this test may see one more, if it takes half a minute.
+	// The limit is a hundred per hour: if this test takes half a minute, it may see one more.
 	n := yes.Load()
 	assert.GreaterOrEqual(t, n, int64(100), "%d requests of the tenant were allowed, want 100", n)
 	assert.LessOrEqual(t, n, int64(101), "%d requests of the tenant were allowed, want 100", n)
@@ -78,7 +78,7 @@ func TestLevelsAreThoseOfATokenBucket(t *testing.T) {
 	assert.Equal(t, ratelimit.Limited, d.Verdict, "verdict")
 }
 
-// near allows for the time that the test takes.
+// near allows for the duration of the test.
 func near(t *testing.T, what string, got, want time.Duration) {
 	t.Helper()
 	assert.LessOrEqual(t, got, want+time.Second, "%s: got %v, want %v", what, got, want)
@@ -129,7 +129,7 @@ func TestAChangedLimitHoldsAtOnce(t *testing.T) {
 	})
 	q := ratelimit.Query{Tenant: tenant(1)}
 	assert.Equal(t, 3, allowed(t, l, q, 10), "before")
-	limit = ratelimit.PerHour(5) // GCRA's time of an empty bucket of the old limit would be an hour
+	limit = ratelimit.PerHour(5) // with GCRA, the empty bucket of the old limit would be full in an hour
 	assert.Equal(t, 5, allowed(t, l, q, 10), "raised")
 	limit = ratelimit.PerHour(2)
 	assert.Equal(t, 2, allowed(t, l, q, 10), "lowered")

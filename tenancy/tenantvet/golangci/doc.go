@@ -1,5 +1,6 @@
-// Package golangci makes the analyzers of tenantvet a plugin of golangci-lint, by its module plugin
-// system. A golangci-lint that has them is built from .custom-gcl.yml:
+// Package golangci makes the analyzers of tenantvet a plugin of golangci-lint, in its module plugin
+// system. Run "golangci-lint custom" to build a golangci-lint with the plugin from this
+// .custom-gcl.yml:
 //
 //	version: v2.15.0
 //	plugins:
@@ -7,7 +8,7 @@
 //	    import: github.com/oryne/pgtenant/tenancy/tenantvet/golangci
 //	    version: latest
 //
-// with "golangci-lint custom", and .golangci.yml enables it; all settings may be left out:
+// Enable it in .golangci.yml. All settings are optional:
 //
 //	linters:
 //	  enable: [tenantvet]
@@ -20,6 +21,6 @@
 //	          schemas: "tenant_[0-9]+"
 //	          tests: false
 //
-// Allowances in comments are those of package tenantvet; //nolint:tenantvet works as well and asks
-// for no reason.
+// Allowances in comments work as in package tenantvet. //nolint:tenantvet works too and needs no
+// reason.
 package golangci

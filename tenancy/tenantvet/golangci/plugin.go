@@ -11,19 +11,19 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenantvet"
 )
 
-// golangci-lint finds plugins by what they register when they are linked in.
+// golangci-lint finds a plugin that registers itself when it is linked in.
 func init() { register.Plugin("tenantvet", New) }
 
-// Settings are what .golangci.yml says about the plugin. The zero value is that of tenantvet
-// without flags.
+// Settings are the settings of the plugin in .golangci.yml. The zero value is the behaviour of
+// tenantvet without flags.
 type Settings struct {
-	Allow   []string `json:"allow"`   // packages that may name schemas by hand: -tenantswitch.allow
-	Schemas string   `json:"schemas"` // the expression for tenants' schemas: -tenantsql.schemas; default: that flag's
-	Tests   bool     `json:"tests"`   // look at _test.go files too: -NAME.tests of all analyzers
+	Allow   []string `json:"allow"`   // packages that may choose schemas: -tenantswitch.allow
+	Schemas string   `json:"schemas"` // expression for tenants' schemas: -tenantsql.schemas; default: the flag's
+	Tests   bool     `json:"tests"`   // also analyze _test.go files: -NAME.tests of all analyzers
 }
 
-// New returns the plugin with its settings, as golangci-lint calls it. Settings that do not exist
-// are an error.
+// New returns the plugin with its settings. golangci-lint calls it. It returns an error for unknown
+// settings.
 func New(settings any) (register.LinterPlugin, error) {
 	s, err := register.DecodeSettings[Settings](settings)
 	if err != nil {
@@ -56,5 +56,5 @@ func (p *plugin) BuildAnalyzers() ([]*analysis.Analyzer, error) {
 	return analyzers, nil
 }
 
-// GetLoadMode implements [register.LinterPlugin]: the analyzers need types.
+// GetLoadMode implements [register.LinterPlugin]. The analyzers need types.
 func (p *plugin) GetLoadMode() string { return register.LoadModeTypesInfo }

@@ -10,16 +10,16 @@ import (
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
-// entries is a page of the access log, the newest first.
+// entries is a page of the access log, newest first.
 type entries struct {
 	Tenant, Action, Actor, Since, Until, Request string
 	Actions                                      []audit.Action
 	Records                                      []audit.Record
-	Next                                         string // the address of the page behind it
+	Next                                         string // the address of the next page
 	Wrong                                        string
 }
 
-// actions are those that one looks for.
+// actions are the actions that the form offers.
 var actions = []audit.Action{
 	audit.SchemaAccess,
 	audit.Login,
@@ -43,7 +43,7 @@ var actions = []audit.Action{
 	audit.DropDone,
 }
 
-// day is how a date is typed.
+// day is the layout of a date in the form.
 const day = "2006-01-02"
 
 func (c *console) accessLog(w http.ResponseWriter, r *http.Request) {
@@ -81,8 +81,8 @@ func (c *console) accessLog(w http.ResponseWriter, r *http.Request) {
 	c.Render(w, r, status, "log", c.page(r, "Access log", e))
 }
 
-// filter reads the form. Where it bounds no time it is a week: an answer over all months takes
-// long.
+// filter reads the form. Without a first day it covers the last week, because a query over all
+// months takes long.
 func (c *console) filter(r *http.Request, e *entries) (audit.Filter, error) {
 	f := audit.Filter{Actor: e.Actor, RequestID: e.Request, Order: audit.Newest, Limit: pageSize}
 	if e.Action != "" {
@@ -95,7 +95,7 @@ func (c *console) filter(r *http.Request, e *entries) (audit.Filter, error) {
 	f.Since, since = time.Parse(day, e.Since)
 	if e.Until != "" {
 		f.Until, until = time.Parse(day, e.Until)
-		f.Until = f.Until.AddDate(0, 0, 1) // that day as well
+		f.Until = f.Until.AddDate(0, 0, 1) // include the last day
 	}
 	if since != nil || until != nil {
 		e.Wrong = "Enter a day as 2026-01-31."
@@ -103,7 +103,7 @@ func (c *console) filter(r *http.Request, e *entries) (audit.Filter, error) {
 	if e.Tenant == "" {
 		return f, nil
 	}
-	// A school that is gone is known by its id alone.
+	// A deleted school can only be found by its id.
 	if id, err := strconv.ParseInt(e.Tenant, 10, 64); err == nil {
 		f.Tenants = []int64{id}
 		return f, nil

@@ -24,8 +24,8 @@ func (c *console) backUp(w http.ResponseWriter, r *http.Request, slug string, _ 
 	})
 }
 
-// restore replaces the data of the school by a backup, or makes a new school from it if the form
-// names one.
+// restore replaces the data of the school with a backup. If the form has a short name, it creates a
+// new school from the backup instead.
 func (c *console) restore(w http.ResponseWriter, r *http.Request, slug string, form web.Form) (string, error) {
 	ctx, cancel := patient(w, r)
 	defer cancel()
@@ -88,8 +88,9 @@ func (c *console) isBackup(ctx context.Context, school int64, name string) error
 	return backup.ErrNotFound
 }
 
-// The forms of revert and confirm name the schema that the page has shown, so that no other schema
-// is deleted than the one that was checked.
+// revert switches the school back to the schema that a restore has retained. Its form and that of
+// confirm contain the schema that the page has shown, so that only the schema that was checked can
+// be deleted.
 func (c *console) revert(w http.ResponseWriter, r *http.Request, slug string, form web.Form) (string, error) {
 	ctx, cancel := patient(w, r)
 	defer cancel()

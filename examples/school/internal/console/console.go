@@ -25,7 +25,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
-// Config says what the console works with. All of it is required.
+// Config configures the console. All fields are required.
 type Config struct {
 	Tenants    *tenancy.Manager
 	Schools    *schools.Maker
@@ -37,7 +37,7 @@ type Config struct {
 	Metrics    prometheus.Gatherer
 	Staff      *staff.Staff
 	Signer     *tenanttoken.Signer
-	Port       string // that schools' addresses have
+	Port       string // the port in the addresses of schools
 	Logger     *slog.Logger
 }
 
@@ -50,7 +50,7 @@ type console struct {
 //go:embed pages
 var pages embed.FS
 
-// New returns what serves /admin/ on the platform's hosts.
+// New returns the handler of /admin/ on the platform's hosts.
 func New(cfg Config) (http.Handler, error) {
 	files, err := fs.Sub(pages, "pages")
 	if err != nil {
@@ -109,7 +109,7 @@ func (c *console) routes() http.Handler {
 	return outside
 }
 
-// page is a page of the console with its data.
+// page returns a page of the console with its data.
 func (c *console) page(r *http.Request, title string, data any) web.Page {
 	p := web.Page{Title: title, Site: "Platform console", Where: r.Host, Accent: "accent-platform", Data: data}
 	if user, ok := staff.FromContext(r.Context()); ok {
@@ -129,7 +129,7 @@ func (c *console) missing(w http.ResponseWriter, r *http.Request, why string) {
 	c.Render(w, r, http.StatusNotFound, "missing", c.page(r, "Not found", why))
 }
 
-// address is where a school is, for a link.
+// address returns the URL of a school.
 func (c *console) address(host string) string {
 	if c.Port != "" && c.Port != "80" {
 		host = net.JoinHostPort(host, c.Port)
@@ -137,16 +137,16 @@ func (c *console) address(host string) string {
 	return "http://" + host + "/"
 }
 
-// patience is for what takes longer than a page may: a copy of a large school. It goes on to its
-// end when the browser does not wait.
+// patience bounds an operation that takes longer than a page may, such as the copy of a large
+// school. The operation continues if the browser disconnects.
 const patience = 10 * time.Minute
 
 func patient(w http.ResponseWriter, r *http.Request) (context.Context, context.CancelFunc) {
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(patience + time.Minute)) // what cannot be set stays
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(patience + time.Minute)) // the old one stays on error
 	return context.WithTimeout(context.WithoutCancel(r.Context()), patience)
 }
 
-// action changes a school as a form says. It returns the message for the next page.
+// action changes a school with the values of a form. It returns the message for the next page.
 type action func(w http.ResponseWriter, r *http.Request, slug string, form web.Form) (string, error)
 
 // onTenant runs an action and returns to the page of the school.

@@ -9,7 +9,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// creation is the form of a new school, with what was wrong with it.
+// creation is the form for a new school, with the errors of its fields.
 type creation struct {
 	schools.New
 	Plans []string

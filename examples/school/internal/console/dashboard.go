@@ -11,7 +11,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/quarantine"
 )
 
-// overview is the first page: what one would want to know before anybody calls.
+// overview is the first page of the console.
 type overview struct {
 	Statuses                         []statusCount
 	Requests, Errors, Refused        int64
@@ -25,16 +25,17 @@ type overview struct {
 	Recent                           []audit.Record
 }
 
-// counted is when each kind of figure was counted. Zero: not yet, and the page shows no figure.
+// counted holds the time at which each kind of figure was counted. The zero time means not yet; the
+// page then shows no figure.
 type counted struct{ Schools, Backups, Migrations time.Time }
 
-// kept is a school in quarantine, or a schema of none.
+// kept is a school in quarantine, or a quarantined schema that belongs to no school.
 type kept struct {
 	*quarantine.Entry
-	Name, Slug string // empty: of no school
+	Name, Slug string // empty if it belongs to no school
 }
 
-// quarantined are the schools that are not served.
+// quarantined returns the schools that are not served, at most [maxNamed].
 func (c *console) quarantined(ctx context.Context) ([]kept, error) {
 	entries := c.Quarantine.List()
 	if len(entries) == 0 {
@@ -112,8 +113,8 @@ func (g metricValues) surveyed(name string) time.Time {
 	return g.moment("pgtenant_survey_last_success_timestamp_seconds", "survey", name)
 }
 
-// openDrops are the requests that can still be approved or carried out. The access log knows of all
-// that were made lately, and each is then asked what has become of it.
+// openDrops returns the drop requests that can still be approved or carried out. It finds recent
+// requests in the access log, and then reads the current state of each.
 func (c *console) openDrops(ctx context.Context) (open []tenancy.DropRequest, err error) {
 	page, err := c.reader.List(ctx, audit.Filter{
 		Actions: []audit.Action{
@@ -130,7 +131,7 @@ func (c *console) openDrops(ctx context.Context) (open []tenancy.DropRequest, er
 		number, _ := record.Details["drop_request"].(json.Number)
 		id, err := number.Int64()
 		if err != nil {
-			continue // of a request that was refused
+			continue // a refused request has no id
 		}
 		request, err := c.Tenants.DropRequest(ctx, id)
 		if err == nil && time.Now().Before(request.ExpiresAt) {

@@ -1,7 +1,7 @@
-// Package console is /admin/, where the platform's staff look after schools: from their making to
-// their end, with their domains, backups, migrations and access log.
+// Package console is /admin/: the pages on which the platform's staff create, manage and delete
+// schools, with their domains, backups, migrations and access log.
 //
-// It is a front of the library and decides nothing by itself: what a status allows, what a drop
-// demands and what a restore refuses are the library's answers, which a page puts into words.
-// Whatever is done is in the access log, with the member of the staff who did it.
+// The console has no rules of its own. The library decides what a status allows, what a drop
+// requires and what a restore refuses; the pages show the result. Every action is in the access
+// log, with the staff member as its actor.
 package console

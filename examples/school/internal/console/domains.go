@@ -7,7 +7,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// addDomain adds a domain by the platform's word, or has the school prove that it is its own.
+// addDomain adds a domain without proof, or claims it and shows the DNS record with which the
+// school proves that it owns it.
 func (c *console) addDomain(_ http.ResponseWriter, r *http.Request, slug string, form web.Form) (string, error) {
 	host := form.Text("host")
 	if form.Text("proof") == "" {

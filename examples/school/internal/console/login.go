@@ -13,7 +13,7 @@ import (
 
 func tokens(r *http.Request) []string { return web.Cookies(r, staff.Cookie) }
 
-// login is the page of who is not logged in.
+// login is the page for a visitor who is not logged in.
 type login struct {
 	Email, Next, Wrong string
 }
@@ -22,7 +22,7 @@ func (c *console) askLogin(w http.ResponseWriter, r *http.Request) {
 	c.Render(w, r, http.StatusOK, "login", c.page(r, "Log in", login{Next: r.URL.Query().Get("next")}))
 }
 
-// goLogIn sends there who is not logged in, and from there back.
+// goLogIn redirects to the login page. After the login the browser returns to the requested page.
 func (c *console) goLogIn(w http.ResponseWriter, r *http.Request) {
 	to := "/admin/login"
 	if r.Method == http.MethodGet && r.URL.Path != "/admin/" {
@@ -56,15 +56,15 @@ func (c *console) logIn(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// inside returns a path of the console, whatever was asked for: who logs in is not sent to another
-// site.
+// inside returns next if it is a path of the console, and otherwise /admin/, so that a login cannot
+// redirect to another site.
 func inside(next string) string {
 	u, err := url.Parse(next)
 	if err != nil || u.Host != "" || u.Scheme != "" || !strings.HasPrefix(u.Path, "/admin/") ||
 		strings.Contains(u.Path, "\\") {
 		return "/admin/"
 	}
-	if !strings.HasPrefix(path.Clean(u.Path)+"/", "/admin/") { // by dots, which a redirect resolves
+	if !strings.HasPrefix(path.Clean(u.Path)+"/", "/admin/") { // a redirect resolves ".." segments
 		return "/admin/"
 	}
 	return u.EscapedPath()

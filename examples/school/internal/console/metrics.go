@@ -22,8 +22,8 @@ func look(g prometheus.Gatherer) (metricValues, error) {
 	return all, nil
 }
 
-// sum adds up the series that have all of the labels, given as name and value. ok is false where
-// there is none.
+// sum returns the sum of the series that have all of the labels, which are given as name and value.
+// ok is false if there is no such series.
 func (g metricValues) sum(name string, labels ...string) (total float64, ok bool) {
 	for _, m := range g[name] {
 		if !has(m, labels) {
@@ -48,13 +48,13 @@ func has(m *dto.Metric, labels []string) bool {
 	return true
 }
 
-// count is sum as a whole number, 0 if there is none.
+// count returns sum as an integer, or 0 if there is no such series.
 func (g metricValues) count(name string, labels ...string) int64 {
 	n, _ := g.sum(name, labels...)
 	return int64(n)
 }
 
-// moment is a gauge of seconds since 1970; the zero time if it is 0.
+// moment returns the time of a gauge in Unix seconds, or the zero time if the gauge is 0.
 func (g metricValues) moment(name string, labels ...string) time.Time {
 	if n := g.count(name, labels...); n > 0 {
 		return time.Unix(n, 0)

@@ -9,17 +9,17 @@ import (
 	"github.com/oryne/pgtenant/migrate/drift"
 )
 
-// fleet is where the schemas of all schools stand.
+// fleet is the migration status of all schools' schemas.
 type fleet struct {
-	Known  []migrate.Migration // those of a school's schema
+	Known  []migrate.Migration // the migrations of a school's schema
 	Counts map[migrate.Outcome]int
-	Named  []migrate.SchemaState // that need somebody
+	Named  []migrate.SchemaState // the schemas that need attention
 	More   int
-	Drift  *drift.Report // where it was asked for
+	Drift  *drift.Report // nil unless requested
 	Took   time.Duration
 }
 
-// maxNamed is how many schemas in trouble the page names.
+// maxNamed is the maximum number of schemas with problems that the page names.
 const maxNamed = 50
 
 func (c *console) migrations(w http.ResponseWriter, r *http.Request) {
@@ -58,7 +58,7 @@ func (c *console) migrations(w http.ResponseWriter, r *http.Request) {
 	c.Render(w, r, http.StatusOK, "migrations", c.page(r, "Migrations", f))
 }
 
-// migrate brings one school up to date: the way out for one that a failure has left behind.
+// migrate migrates one school, for example after a migration of it has failed.
 func (c *console) migrate(w http.ResponseWriter, r *http.Request, slug string, _ web.Form) (string, error) {
 	ctx, cancel := patient(w, r)
 	defer cancel()

@@ -36,8 +36,8 @@ func (c *console) setStatus(w http.ResponseWriter, r *http.Request, slug string,
 	return "", &tenancy.FieldError{Field: "status", Value: form.Text("to"), Rule: "cannot be set here"}
 }
 
-// until returns the end of a maintenance of so many minutes, or the zero time (unknown) if minutes
-// is not a positive number.
+// until returns the end of a maintenance that lasts the given number of minutes. It returns the
+// zero time (unknown) if minutes is not a positive number.
 func until(minutes string) time.Time {
 	d, err := time.ParseDuration(minutes + "m")
 	if err != nil || d <= 0 {

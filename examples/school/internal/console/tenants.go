@@ -16,7 +16,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/quarantine"
 )
 
-// pageSize is how many schools, or entries of the log, are on a page.
+// pageSize is the number of schools, or entries of the log, on a page.
 const pageSize = 25
 
 // catalogue is a page of the list of schools.
@@ -24,8 +24,8 @@ type catalogue struct {
 	Search, Status, Plan string
 	Statuses             []tenancy.Status
 	Tenants              []tenancy.Tenant
-	Kept                 map[string]string // reasons of those in quarantine, by schema
-	Next                 string            // the address of the page behind it
+	Kept                 map[string]string // why a school is in quarantine, by schema
+	Next                 string            // the address of the next page
 }
 
 var statuses = []tenancy.Status{
@@ -43,7 +43,7 @@ func (c *console) list(w http.ResponseWriter, r *http.Request) {
 	if l.Status != "" {
 		f.Statuses = []tenancy.Status{tenancy.Status(l.Status)}
 	}
-	f.After, _ = strconv.ParseInt(q.Get("after"), 10, 64) // what is no number is the first page
+	f.After, _ = strconv.ParseInt(q.Get("after"), 10, 64) // an invalid number selects the first page
 	page, err := c.Tenants.List(r.Context(), f)
 	if err != nil {
 		c.failed(w, r, err)
@@ -60,22 +60,22 @@ func (c *console) list(w http.ResponseWriter, r *http.Request) {
 	c.Render(w, r, http.StatusOK, "tenants", c.page(r, "Schools", l))
 }
 
-// school is the page of one.
+// school is the page of one school.
 type school struct {
 	tenancy.Details
 	Address    string
 	Plans      []string
-	Operations map[string]bool // what the status allows
-	Aside      string          // the schema that a restore has put aside
-	Backups    []backup.Info   // the newest first
+	Operations map[string]bool // the operations that the status allows
+	Aside      string          // the schema that a restore has retained
+	Backups    []backup.Info   // newest first
 	Migrations migrate.Status
 	Pending    int
-	Edited     int               // files that are others now than when they were applied
-	Quarantine *quarantine.Entry // why it is not served, or nil
+	Edited     int               // migrations whose files have changed since they were applied
+	Quarantine *quarantine.Entry // why the school is not served, or nil
 	Log        []audit.Record
 	Requests   []codeCount
 	Size       int64
-	Counted    bool // the metrics have the school by name
+	Counted    bool // the metrics have series of this school
 }
 
 type codeCount struct {
@@ -83,7 +83,7 @@ type codeCount struct {
 	Count int64
 }
 
-// maxBackups is how many backups the page names.
+// maxBackups is the maximum number of backups that the page lists.
 const maxBackups = 8
 
 func (c *console) show(w http.ResponseWriter, r *http.Request) {
@@ -101,7 +101,7 @@ func (c *console) school(r *http.Request) (s school, err error) {
 		return s, err
 	}
 	t := &s.Tenant
-	if t.Status == tenancy.Stocked { // nobody's yet
+	if t.Status == tenancy.Stocked { // not assigned to a customer yet
 		return s, tenancy.ErrNotFound
 	}
 	s.Plans = c.Schools.Plans()
@@ -150,7 +150,7 @@ func (c *console) backupsOf(r *http.Request, t *tenancy.Tenant) (all []backup.In
 	return all[:min(len(all), maxBackups)], nil
 }
 
-// measure adds what the metrics say of the school.
+// measure adds the metrics of the school.
 func (c *console) measure(s *school) error {
 	g, err := look(c.Metrics)
 	if err != nil {
@@ -165,9 +165,9 @@ func (c *console) measure(s *school) error {
 	return nil
 }
 
-// drifted is a comparison of schemas with what their migrations make.
+// drifted is the comparison of schemas with the result of their migrations.
 type drifted struct {
-	Slug   string // empty: of all schools
+	Slug   string // empty for all schools
 	Report drift.Report
 	Took   time.Duration
 }
@@ -194,7 +194,7 @@ func (c *console) driftOf(w http.ResponseWriter, r *http.Request) {
 	)
 }
 
-// verified is what became of the chains of a school's log.
+// verified is the result of verifying the hash chains of a school's audit entries.
 type verified struct {
 	Slug   string
 	Report audit.Report

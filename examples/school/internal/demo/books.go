@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A school has two sections of each of six years.
+// A school has six years with two sections each.
 const (
 	firstYear  = 7
 	years      = 6
@@ -16,8 +16,8 @@ const (
 	teachers   = classes + 4
 )
 
-// books are the rows of a school by table, in the order in which they can be copied. Their ids are
-// given: what refers to them is known before anything is written.
+// books holds the rows of a school by table, in the order in which they are copied. The ids are
+// part of the rows, so that references are known before anything is written.
 type books []table
 
 type table struct {
@@ -31,8 +31,8 @@ func (b *books) add(name string, columns ...string) *table {
 	return &(*b)[len(*b)-1]
 }
 
-// names are those of the first of each kind, who can log in. The administration is nobody's in the
-// books.
+// names returns the names of the users who can log in: the first row of each kind. The
+// administrator has no row in the books.
 func (b books) names() map[Role]string {
 	names := map[Role]string{Admin: "School Office"}
 	for _, t := range b {
@@ -50,14 +50,14 @@ func (b books) names() map[Role]string {
 
 func (t *table) row(values ...any) { t.rows = append(t.rows, values) }
 
-// writer makes up one school. The same seed makes the same school.
+// writer generates one school. The same seed generates the same school.
 type writer struct {
 	school School
 	random *rand.Rand
 	books  books
 }
 
-// write makes up a school. Of those who can log in, users are the ids: of an administrator, and of
+// write generates a school. users has the ids of the users who can log in: the administrator, and
 // the first teacher, parent and student.
 func write(s School, users map[Role]int64) books {
 	w := &writer{school: s, random: rand.New(rand.NewPCG(s.Seed, 2026))}
@@ -81,7 +81,7 @@ func (w *writer) teachers(user int64) {
 	for i := range teachers {
 		t.row(int64(i+1), w.pick(firstNames)+" "+w.pick(lastNames), only(i == 0, user))
 	}
-	// Each class has its own teacher, and one who comes from another.
+	// Each class has a teacher of its own and a second one.
 	t = w.books.add("class_teachers", "class_id", "teacher_id")
 	for i := range classes {
 		t.row(int64(i+1), int64(i+1))
@@ -89,14 +89,14 @@ func (w *writer) teachers(user int64) {
 	}
 }
 
-// family is children of one name, and who is called when they are ill.
+// family is a group of siblings with the same last name. They have the same parents.
 type family struct {
 	name     string
 	children []int64
 }
 
-// students returns the families that they are of: three in ten have an elder sister or brother
-// here.
+// students adds the students and returns their families. Three in ten have an elder sibling at the
+// school.
 func (w *writer) students(user int64) (families []family) {
 	t := w.books.add(
 		"students",
@@ -135,7 +135,7 @@ func (w *writer) parents(families []family, user int64) {
 	for _, f := range families {
 		for _, relation := range []string{"mother", "father"}[w.random.IntN(2):] {
 			id := int64(len(parents.rows) + 1)
-			phone := fmt.Sprintf("+44 20 7946 %04d", w.random.IntN(1000)) // which are nobody's
+			phone := fmt.Sprintf("+44 20 7946 %04d", w.random.IntN(1000)) // from a range reserved for fiction
 			parents.row(id, w.pick(firstNames)+" "+f.name, phone, only(id == 1, user))
 			for _, child := range f.children {
 				links.row(child, id, relation)
@@ -147,7 +147,7 @@ func (w *writer) parents(families []family, user int64) {
 
 func (w *writer) pick(names []string) string { return names[w.random.IntN(len(names))] }
 
-// only returns the value, or NULL.
+// only returns value, or NULL if is is false or value is 0.
 func only(is bool, value int64) any {
 	if !is || value == 0 {
 		return nil

@@ -1,5 +1,5 @@
-// Package demo makes up three schools with some hundred students each, the same ones at every
-// start: classes, teachers, parents, and who can log in.
+// Package demo generates three schools with some hundred students each: classes, teachers, parents,
+// fees, and users who can log in. Every start generates the same data.
 //
-// Rows are copied, not inserted one by one: a school takes a few milliseconds.
+// The rows are copied, not inserted one by one: a school takes a few milliseconds.
 package demo

@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// terms are those of the year for which students have been charged.
+// terms are the terms of the school year for which students are charged.
 var terms = []struct {
 	name string
 	due  time.Time
-	paid int // of ten families so many have paid, in full
+	paid int // the number of students in ten who have paid in full
 }{
 	{"Autumn 2026", time.Date(2026, 9, 15, 0, 0, 0, 0, time.UTC), 8},
 	{"Spring 2027", time.Date(2027, 1, 15, 0, 0, 0, 0, time.UTC), 3},
 }
 
-// fees charges each student their class's tuition for each term. Most have paid, one in ten a part
-// of it.
+// fees charges each student the tuition of the class for each term. Of ten students, term.paid have
+// paid in full, and one has paid half.
 func (w *writer) fees() {
 	structures := table{
 		name:    "fee_structures",
@@ -56,7 +56,7 @@ func (w *writer) fees() {
 			if paid > 0 {
 				n := int64(len(payments.rows) + 1)
 				method := []string{"bank_transfer", "card", "direct_debit"}[w.random.IntN(3)]
-				on := term.due.AddDate(0, 0, -120+w.random.IntN(30)) // early enough to be in the past
+				on := term.due.AddDate(0, 0, -120+w.random.IntN(30)) // so that it is in the past
 				payments.row(
 					n,
 					id,
@@ -74,5 +74,5 @@ func (w *writer) fees() {
 	w.books = append(w.books, structures, fees, payments)
 }
 
-// tuition is what a class is charged in a term: older students a little more.
+// tuition returns the tuition of a class for one term. It is higher for older students.
 func (w *writer) tuition(class int) int64 { return w.school.Tuition + int64(class/sections)*7500 }

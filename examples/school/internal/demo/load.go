@@ -9,10 +9,10 @@ import (
 	"github.com/oryne/pgtenant/erp"
 )
 
-// Role is what somebody of a school does.
+// Role is the role of a user of a school.
 type Role = erp.Role
 
-// One of each can log in.
+// One user of each role can log in.
 const (
 	Admin   = erp.RoleAdmin
 	Teacher = erp.RoleTeacher
@@ -20,17 +20,19 @@ const (
 	Student = erp.RoleStudent
 )
 
-// Roles are those of who can log in, in the order in which they are shown.
+// Roles lists the roles of the users who can log in, in the order in which they are shown.
 var Roles = []Role{Admin, Teacher, Parent, Student}
 
-// Address is that of who can log in at a school in a role.
+// Address returns the e-mail address of the user with the role at the school.
 func Address(slug string, role Role) string { return string(role) + "@" + slug + ".example" }
 
-// Load fills an empty school, all or nothing, and leaves one alone that has students. tx is a
-// transaction in the school's schema; password returns that of an address.
+// Load fills a school with its data. It does nothing if the school already has students. tx is a
+// transaction in the school's schema; the data is complete or absent when it ends. password returns
+// the password of an address.
 func Load(ctx context.Context, tx pgx.Tx, s School, password func(address string) string) error {
 	var any bool
-	// Of two programs that start at once one is to find what the other has loaded.
+	// Lock the table, so that of two programs that start at the same time the second finds the rows of
+	// the first.
 	if _, err := tx.Exec(ctx, "lock table students in share row exclusive mode"); err != nil {
 		return err
 	}
@@ -53,15 +55,16 @@ func Load(ctx context.Context, tx pgx.Tx, s School, password func(address string
 	return copyBooks(ctx, tx, write(s, users))
 }
 
-// refers has the tables whose rows columns name.
+// refers maps a column to the table that it references.
 var refers = map[string]string{
 	"class_id": "classes", "teacher_id": "teachers", "student_id": "students", "parent_id": "parents",
 	"fee_structure_id": "fee_structures", "fee_id": "fees",
 }
 
-// copyBooks copies them under numbers that the database gives out: those in the books begin at 1.
+// copyBooks copies the rows. It replaces their ids, which begin at 1, by ids from the database's
+// sequences.
 func copyBooks(ctx context.Context, tx pgx.Tx, all books) error {
-	before := make(map[string]int64) // the number in front of a table's first
+	before := make(map[string]int64) // by table: the last id before the reserved ones
 	for _, t := range all {
 		if t.columns[0] == "id" {
 			n, err := reserve(ctx, tx, t)
@@ -88,8 +91,8 @@ func copyBooks(ctx context.Context, tx pgx.Tx, all books) error {
 	return nil
 }
 
-// reserve takes as many numbers as a table has rows. They follow each other, as nobody else is here
-// yet.
+// reserve takes one id per row from the table's sequence, and returns the id before the first. The
+// ids are consecutive, because no other transaction uses the sequence yet.
 func reserve(ctx context.Context, tx pgx.Tx, t table) (before int64, err error) {
 	err = tx.QueryRow(ctx, `select min(id) - 1 from (
 		select nextval(pg_get_serial_sequence($1, 'id')) as id from generate_series(1, $2)) numbers`, t.name, len(t.rows)).Scan(&before)

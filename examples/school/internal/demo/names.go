@@ -1,6 +1,6 @@
 package demo
 
-// Names of all over the world: what has no Latin letters in it is in some school's books as well.
+// firstNames are from all over the world, so that the data also has letters that are not ASCII.
 var firstNames = []string{
 	"Aaliyah",
 	"Adaeze",

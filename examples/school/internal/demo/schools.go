@@ -7,12 +7,12 @@ type School struct {
 	Students         int
 	Seed             uint64
 	Currency         string
-	Tuition          int64       // of the lowest year in a term, in minor units
-	First            [][2]string // the first students, whom the README knows by name
+	Tuition          int64       // of the lowest year, per term, in minor units
+	First            [][2]string // the first students, who are named in the README
 }
 
-// Schools returns the schools of the demo. Plans are those of the program: the second one has
-// booked more than the others.
+// Schools returns the schools of the demo. basic and premium are the names of the program's plans;
+// the second school has premium.
 func Schools(basic, premium string) []School {
 	return []School{
 		{
@@ -54,7 +54,7 @@ func Schools(basic, premium string) []School {
 	}
 }
 
-// Slugs returns the short names of the schools of the demo, which no other school gets.
+// Slugs returns the short names of the demo's schools. No other school can have one of them.
 func Slugs() (slugs []string) {
 	for _, s := range Schools("", "") {
 		slugs = append(slugs, s.Slug)

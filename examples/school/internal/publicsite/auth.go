@@ -10,7 +10,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// sessions returns the tokens of r: that of a program, in its header, or those of a browser.
+// sessions returns the session tokens of r: the one of the Authorization header, or those of the
+// cookies.
 func sessions(r *http.Request) []string {
 	if tokens := tenanthttp.BearerToken()(r); len(tokens) > 0 {
 		return tokens
@@ -18,7 +19,7 @@ func sessions(r *http.Request) []string {
 	return web.Cookies(r, staff.Cookie)
 }
 
-// userJSON is a member of the staff as they see themself.
+// userJSON is a staff member in the answers to their own requests.
 type userJSON struct {
 	ID    int64  `json:"id"`
 	Email string `json:"email"`
@@ -59,7 +60,7 @@ func (s *site) logIn(w http.ResponseWriter, r *http.Request) {
 	default:
 		web.SetCookie(w, r, staff.Cookie, token, staff.SessionTTL)
 		web.WriteJSON(w, http.StatusOK, struct {
-			Token string   `json:"token"` // for Authorization: Bearer; a browser has it in the cookie
+			Token string   `json:"token"` // for Authorization: Bearer; a browser uses the cookie
 			User  userJSON `json:"user"`
 		}{token, userJSON{user.ID, user.Email, user.Name}})
 	}

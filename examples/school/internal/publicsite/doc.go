@@ -1,12 +1,12 @@
-// Package publicsite is what the platform's own hosts show to everybody: the schools that can be
-// looked at, the form to sign a school up, and the same for programs, under /api/.
+// Package publicsite serves the platform's own hosts: a page with the open schools, the form to
+// sign up a school, and the same for programs under /api/.
 //
-//	POST /api/auth/login     {"email", "password", "code"}: a member of the staff gets a session
-//	POST /api/auth/logout    ends it
-//	GET  /api/auth/me        who it is
-//	GET  /api/tenants/       the schools: to staff all, to others those that are open; ?after=, ?q=
-//	POST /api/tenants/       {"name", "slug", "email", "password"}: a school, at once, with its administrator
+//	POST /api/auth/login     {"email", "password", "code"}: log in a staff member
+//	POST /api/auth/logout    end the session
+//	GET  /api/auth/me        the staff member of the session
+//	GET  /api/tenants/       the schools: all for staff, the open ones for others; ?after=, ?q=
+//	POST /api/tenants/       {"name", "slug", "email", "password"}: create a school and its admin
 //
-// Every refusal is problem details (RFC 9457). Who is a customer of whom is nobody's business: the
-// list that everybody sees has the schools of the demo alone.
+// Every refusal is a problem details object (RFC 9457). The names of customers are confidential:
+// the public list has only the schools of the demo.
 package publicsite

@@ -16,7 +16,7 @@ type front struct {
 	Wrong schools.WrongError
 }
 
-// open is a school that can be looked at.
+// open is a school that visitors can look at.
 type open struct{ Name, Address, Accent string }
 
 func (s *site) home(w http.ResponseWriter, r *http.Request) { s.front(w, r, http.StatusOK, front{}) }
@@ -39,8 +39,8 @@ func (s *site) page(r *http.Request, title string, data any) web.Page {
 	}}
 }
 
-// welcome is the page of who has just signed up. It is no redirect to the school: a policy of this
-// site is that its forms lead nowhere else.
+// welcome is the page after a sign-up. It does not redirect to the school, because the content
+// security policy of this site allows forms to lead only to this site.
 type welcome struct{ Name, Address, Email string }
 
 func (s *site) signUp(w http.ResponseWriter, r *http.Request) {
@@ -75,8 +75,8 @@ func (s *site) signUp(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// openSchools are the active ones that anybody may look at, of one page of the registry, and where
-// the next one begins.
+// openSchools returns the active schools of one page of the registry that visitors can look at, and
+// where the next page begins.
 func (s *site) openSchools(r *http.Request, after int64) (found []tenancy.Tenant, next int64, err error) {
 	page, err := s.Registry.List(r.Context(), tenancy.Filter{Statuses: []tenancy.Status{tenancy.Active}, After: after})
 	for _, t := range page.Tenants {

@@ -16,14 +16,14 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
-// Config says what the site works with. All of it is required.
+// Config configures the site. All fields are required.
 type Config struct {
-	Registry *tenancy.Registry // as the public may read it
+	Registry *tenancy.Registry // as the runtime login may read it
 	Schools  *schools.Maker
 	Staff    *staff.Staff
 	Signer   *tenanttoken.Signer
-	Open     func(t *tenancy.Tenant) bool // anybody may look at the school, and know that there is one
-	Port     string                       // that schools' addresses have
+	Open     func(t *tenancy.Tenant) bool // whether the school is public: visitors can look at it and see it in the list
+	Port     string                       // the port in the addresses of schools
 	Logger   *slog.Logger
 }
 
@@ -36,7 +36,7 @@ type site struct {
 //go:embed pages
 var pages embed.FS
 
-// New returns what serves the platform's hosts beside the console.
+// New returns the handler of the platform's hosts, except for the console.
 func New(cfg Config) (http.Handler, error) {
 	files, err := fs.Sub(pages, "pages")
 	if err != nil {
@@ -91,7 +91,7 @@ func notAllowed(methods string) http.HandlerFunc {
 	}
 }
 
-// address is where a school is, for a link.
+// address returns the URL of a school.
 func (s *site) address(slug string) string {
 	host := s.Schools.DomainOf(slug)
 	if s.Port != "" && s.Port != "80" {

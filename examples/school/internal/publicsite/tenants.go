@@ -18,8 +18,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
-// tenantJSON is a school as the list has it. What others than staff see is the same: there is
-// nothing of a school's in it.
+// tenantJSON is a school in the list. Staff and others see the same fields: none of them is
+// confidential.
 type tenantJSON struct {
 	Slug    string         `json:"slug"`
 	Name    string         `json:"name"`
@@ -54,7 +54,7 @@ func (s *site) listTenants(w http.ResponseWriter, r *http.Request) {
 		s.Broken(w, r, err)
 		return
 	}
-	list := []tenantJSON{} // and not null
+	list := []tenantJSON{} // encodes as [], not null
 	for _, t := range page.Tenants {
 		list = append(list, s.shown(t))
 	}
@@ -89,7 +89,8 @@ func (s *site) createTenant(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// refused names each field. An address of somebody is called as the form has it.
+// refused returns the problem details of a form with invalid fields. The field for the
+// administrator's address is called "email", as in the request.
 func refused(wrong schools.WrongError) tenanthttp.Problem {
 	p := tenanthttp.Problem{Status: http.StatusUnprocessableEntity, Title: "Invalid input", Detail: wrong.Error()}
 	if rule, ok := wrong["slug"]; ok && rule == schools.Taken {
@@ -108,7 +109,8 @@ func refused(wrong schools.WrongError) tenanthttp.Problem {
 	return p
 }
 
-// One address signs up five schools a minute, after ten: a school costs a schema.
+// One client address can sign up five schools per minute, and ten at once: each school costs a
+// schema.
 var (
 	signups    = ratelimit.Policy{Tenant: ratelimit.Unlimited(), Caller: ratelimit.PerMinute(5).WithBurst(10)}
 	errTooMany = errors.New("too many schools at once")
@@ -119,10 +121,10 @@ var (
 	}
 )
 
-// patience is more than it takes to make a school without a stock.
+// patience bounds the creation of a school. It is longer than that takes without a stocked schema.
 const patience = time.Minute
 
-// make makes a school for who signs up.
+// make creates a school for a sign-up.
 func (s *site) make(r *http.Request, n schools.New) (tenancy.Tenant, error) {
 	taken, err := s.signups.Allow(r.Context(), ratelimit.AllowRequest{Caller: web.Client(r), Policy: signups, Cost: 1})
 	if err != nil {
@@ -131,8 +133,8 @@ func (s *site) make(r *http.Request, n schools.New) (tenancy.Tenant, error) {
 	if taken.Caller.Refused {
 		return tenancy.Tenant{}, errTooMany
 	}
-	// What was begun is done to its end, also where the browser does not wait: a school half-made
-	// would keep its short name from who tries again.
+	// Finish the creation even if the browser disconnects. A half-made school would keep its short
+	// name from the next attempt.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), patience)
 	defer cancel()
 	t, err := s.Schools.Make(ctx, n)

@@ -1,3 +1,3 @@
-// Package schools makes schools, for the console as for whoever signs up: a tenant with its plan
-// and its first administrator, or nothing.
+// Package schools creates schools for the console and for sign-up: a tenant with its plan and its
+// first administrator.
 package schools

@@ -18,19 +18,20 @@ type first struct {
 
 type firstKey struct{}
 
-// withFirst tells [Seed] who it is: the manager calls it with a child of this context.
+// withFirst adds the administrator to ctx for [Seed]. The manager calls Seed with a context derived
+// from this one.
 func withFirst(ctx context.Context, f first) context.Context {
 	return context.WithValue(ctx, firstKey{}, f)
 }
 
-// Pool is what Seed writes through: the handle on the runtime login.
+// Pool runs the transaction of Seed. It is the handle on the runtime login.
 type Pool interface {
 	InTx(ctx context.Context, fn func(tx pgx.Tx) error) error
 }
 
-// Seed returns what makes the first administrator of a school, for [tenancy.Config]: the school is
-// active behind that, so that there is none without. A school that is made without one, such as of
-// the demo, gets none.
+// Seed returns the function for [tenancy.Config] that creates the first administrator of a school.
+// The school becomes active after that, so that no active school lacks one. If the context has no
+// administrator, as for the schools of the demo, it creates none.
 func Seed(db Pool) func(ctx context.Context, t *tenancy.Tenant) error {
 	return func(ctx context.Context, _ *tenancy.Tenant) error {
 		f, ok := ctx.Value(firstKey{}).(first)
@@ -38,7 +39,7 @@ func Seed(db Pool) func(ctx context.Context, t *tenancy.Tenant) error {
 			return nil
 		}
 		return db.InTx(ctx, func(tx pgx.Tx) error {
-			var there bool // of a run before, which was cut off behind it
+			var there bool // an interrupted run has already created the user
 			if err := tx.QueryRow(ctx, "select exists (select from users)").Scan(&there); err != nil || there {
 				return err
 			}
@@ -47,9 +48,9 @@ func Seed(db Pool) func(ctx context.Context, t *tenancy.Tenant) error {
 	}
 }
 
-// AddAdmin lets somebody administer the school of ctx, with the hash of a password. An address that
-// cannot be, or that somebody of the school has already, who stays as they are, is an
-// [erp.InputError].
+// AddAdmin adds an administrator to the school of ctx, with the given password hash. It returns an
+// [erp.InputError] if the address is invalid, or if a user of the school has it; that user is not
+// changed.
 func AddAdmin(ctx context.Context, tx pgx.Tx, address string, hash platformuser.PasswordHash) error {
 	return addAdmin(ctx, tx, first{erp.NewUser{Email: address, Name: "Administrator", Role: erp.RoleAdmin}, hash})
 }

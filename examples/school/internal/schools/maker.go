@@ -10,27 +10,27 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Maker makes schools. It is safe for concurrent use.
+// Maker creates schools. It is safe for concurrent use.
 type Maker struct {
 	Tenants  *tenancy.Manager
-	Suffix   string   // of the domain of a school that names none: ".localhost"
-	Names    []string // of the plans; the first is that of who says nothing
-	Reserved []string // short names that nobody gets
+	Suffix   string   // the default domain of a school is its short name and this: ".localhost"
+	Names    []string // the plans; the first is the default
+	Reserved []string // short names that no new school can have
 }
 
-// New is a school that is to be.
+// New is the input for a new school.
 type New struct {
 	Slug, Name, Domain, Plan string
-	Admin, Password          string // of its first administrator
+	Admin, Password          string // of the first administrator
 }
 
-// DomainOf returns the domain of a school that names none.
+// DomainOf returns the default domain of a school.
 func (m *Maker) DomainOf(slug string) string { return slug + m.Suffix }
 
 // Plans returns the names of the plans.
 func (m *Maker) Plans() []string { return slices.Clone(m.Names) }
 
-// CheckPlan returns a [tenancy.FieldError] for a plan that there is not.
+// CheckPlan returns a [tenancy.FieldError] if there is no such plan.
 func (m *Maker) CheckPlan(plan string) error {
 	if !slices.Contains(m.Names, plan) {
 		return &tenancy.FieldError{Field: "plan", Value: plan, Rule: "does not exist"}
@@ -38,9 +38,9 @@ func (m *Maker) CheckPlan(plan string) error {
 	return nil
 }
 
-// Make makes a school with its first administrator. What is wrong with it is what [Wrong] reads,
-// and nothing was made. A [tenancy.StepError] leaves a school that nobody can reach, for
-// [tenancy.Manager.Resume].
+// Make creates a school with its first administrator. For invalid input it returns an error that
+// [Wrong] reads, and creates nothing. After a [tenancy.StepError] the school exists but is not
+// active; [tenancy.Manager.Resume] completes it.
 func (m *Maker) Make(ctx context.Context, n New) (tenancy.Tenant, error) {
 	if n.Plan == "" {
 		n.Plan = m.Names[0]
@@ -59,8 +59,8 @@ func (m *Maker) Make(ctx context.Context, n New) (tenancy.Tenant, error) {
 	return m.Tenants.Update(ctx, t, tenancy.Changes{Plan: &n.Plan})
 }
 
-// check finds what is wrong before anything is made, and returns the administrator, whose password
-// is hashed meanwhile.
+// check validates the input before anything is created. It returns the administrator with the hash
+// of the password.
 func (m *Maker) check(ctx context.Context, n New) (first, error) {
 	wrong := make(WrongError)
 	var refused *tenancy.FieldError
@@ -72,7 +72,7 @@ func (m *Maker) check(ctx context.Context, n New) (first, error) {
 	switch {
 	case slices.Contains(m.Reserved, n.Slug):
 		wrong["slug"] = "is reserved"
-	case strings.HasPrefix(n.Slug, "xn--"): // which browsers show as what it stands for, such as another school's name in Cyrillic
+	case strings.HasPrefix(n.Slug, "xn--"): // browsers decode it, for example to another school's name in Cyrillic
 		wrong["slug"] = "is a name in another script"
 	}
 	if strings.ContainsFunc(n.Name, turns) {
@@ -86,7 +86,7 @@ func (m *Maker) check(ctx context.Context, n New) (first, error) {
 	if errors.As(user.Validate(), &input) {
 		wrong["admin"] = input.Fields[0].Rule
 	}
-	if len(wrong) > 0 { // so that a password is hashed for a form alone that is right otherwise
+	if len(wrong) > 0 { // hash a password only for valid input
 		return first{}, wrong
 	}
 	hash, err := erp.HashPassword(ctx, n.Password)
@@ -96,16 +96,15 @@ func (m *Maker) check(ctx context.Context, n New) (first, error) {
 	return first{user, hash}, err
 }
 
-// turns finds the marks that turn what stands behind a name around, too, such as its short name on
-// the page that drops it: the embeddings, overrides and isolates of the bidirectional algorithm.
-// Names in scripts that are written to the left need none.
+// turns reports whether r is an embedding, override or isolate of the bidirectional algorithm. Such
+// a mark would also reverse the text after the name, for example the short name on the page that
+// drops the school. Names in scripts that are written from right to left do not need them.
 func turns(r rune) bool { return r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 }
 
-// Taken is what is wrong with a field whose value another school has.
+// Taken is the rule of a field whose value another school has.
 const Taken = "is another school's"
 
-// WrongError says which fields of a school are refused, and why: the rule that each breaks, as the
-// end of a sentence.
+// WrongError maps each refused field to the rule that it breaks. The rule is the end of a sentence.
 type WrongError map[string]string
 
 // Error returns the fields and the rules.
@@ -118,7 +117,7 @@ func (e WrongError) Error() string {
 	return strings.Join(all, "; ")
 }
 
-// Wrong returns what is wrong with the fields of a school that could not be made, or nil.
+// Wrong returns the field errors of an error of [Maker.Make], or nil if there are none.
 func Wrong(err error) WrongError {
 	var wrong WrongError
 	var field *tenancy.FieldError

@@ -8,7 +8,8 @@ import (
 	"github.com/oryne/pgtenant/erp"
 )
 
-// allClasses are those that the viewer sees. A school has some dozens.
+// allClasses returns the classes that the viewer may see. One page is enough, because a school has
+// some dozens of classes.
 func (s *site) allClasses(ctx context.Context) ([]erp.Class, error) {
 	classes, _, err := erp.NewClasses(s.DB).List(ctx, erp.ClassFilter{}, erp.Page{Limit: erp.MaxLimit})
 	return classes, err

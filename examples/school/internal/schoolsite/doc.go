@@ -1,7 +1,6 @@
-// Package schoolsite is what a school's own host shows to people: students, classes and fees, to
-// look up.
+// Package schoolsite serves the pages of a school's own host: students, classes and fees.
 //
-// It knows no school. The host of a request has said which one it is, package erp decides what who
-// is logged in may see, and all pages look the same: what differs between two hosts is what is in
-// their schemas.
+// The package does not depend on the school. The host of the request selects the school, and
+// package erp decides what the user may see. Two hosts therefore differ only in the data of their
+// schemas.
 package schoolsite

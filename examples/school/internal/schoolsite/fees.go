@@ -6,7 +6,7 @@ import (
 	"github.com/oryne/pgtenant/erp"
 )
 
-// ledger is a page of fees.
+// ledger is a page of the list of fees.
 type ledger struct {
 	Status   string
 	Statuses []erp.FeeStatus

@@ -16,8 +16,8 @@ func (s *site) askImport(w http.ResponseWriter, r *http.Request, p person) {
 	s.Render(w, r, http.StatusOK, "import", s.page(r, p, "Import students", erp.ImportReport{}))
 }
 
-// importStudents admits all students of a file, or none, and then says what is wrong with which
-// row.
+// importStudents imports all students of a file or none. If a row is invalid, the page lists the
+// errors by row.
 func (s *site) importStudents(w http.ResponseWriter, r *http.Request, p person) {
 	if p.Role != erp.RoleAdmin {
 		s.failed(w, r, p, erp.ErrForbidden)

@@ -8,7 +8,7 @@ import (
 	"github.com/oryne/pgtenant/examples/school/internal/web"
 )
 
-// login is the page of who is not logged in.
+// login is the page for a visitor who is not logged in.
 type login struct{ Email, Wrong string }
 
 func (s *site) askLogin(w http.ResponseWriter, r *http.Request) {

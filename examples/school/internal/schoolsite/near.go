@@ -9,9 +9,9 @@ import (
 	"github.com/oryne/pgtenant/erp"
 )
 
-// nearSQL finds the students whose name has a part that is most like what was typed, by trigrams:
-// "okafro" is near "Amara Okafor". The operator is pg_trgm's, found on the search path; the index
-// has the rows in its order.
+// nearSQL finds the students with a part of the name that is most similar to the input, by
+// trigrams: "okafro" finds "Amara Okafor". The operator is from pg_trgm and is found through the
+// search_path. The index returns the rows in its order.
 const nearSQL = `select id from students where $1 <<-> (first_name || ' ' || last_name) < 0.6
 	order by $1 <<-> (first_name || ' ' || last_name), id limit 5`
 

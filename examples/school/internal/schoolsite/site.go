@@ -16,10 +16,10 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
-// Config says what the site works with. All of it is required.
+// Config configures the site. All fields are required.
 type Config struct {
 	DB     *schemactx.DB
-	Module *erp.Module // knows who is logged in
+	Module *erp.Module // authenticates the viewer
 	Signer *tenanttoken.Signer
 	Logger *slog.Logger
 }
@@ -32,7 +32,7 @@ type site struct {
 //go:embed pages
 var pages embed.FS
 
-// New returns what serves the pages of a school.
+// New returns the handler of a school's pages.
 func New(cfg Config) (http.Handler, error) {
 	files, err := fs.Sub(pages, "pages")
 	if err != nil {
@@ -69,13 +69,14 @@ func (s *site) routes() http.Handler {
 	return mux
 }
 
-// person is who looks at a page.
+// person is the viewer of a page. User is zero for a visitor.
 type person struct {
 	erp.User
 	viewer erp.Viewer
 }
 
-// forPerson serves a page to who may come in. The access log has them as the actor of what they do.
+// forPerson serves a page to a viewer that the module accepts, and sets the viewer as the actor in
+// the access log.
 func (s *site) forPerson(page func(http.ResponseWriter, *http.Request, person)) http.Handler {
 	return s.Module.WithViewer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p := person{}
@@ -92,7 +93,7 @@ func (s *site) forPerson(page func(http.ResponseWriter, *http.Request, person)) 
 	}))
 }
 
-// page is a page of the school of the request, whose name it has in large letters.
+// page returns a page of the school of the request, with the name of the school as its heading.
 func (s *site) page(r *http.Request, p person, title string, data any) web.Page {
 	school, _ := tenancy.FromContext(r.Context())
 	page := web.Page{Title: title, Site: school.Name, Where: r.Host, Accent: web.Accent(school.Slug), Data: data}
@@ -118,8 +119,8 @@ func (s *site) page(r *http.Request, p person, title string, data any) web.Page 
 	return page
 }
 
-// failed says why there is no page. What is not there, and what is not for the viewer, are the
-// same.
+// failed answers a request that has no page. The answer is the same for data that does not exist
+// and for data that the viewer may not see.
 func (s *site) failed(w http.ResponseWriter, r *http.Request, p person, err error) {
 	var input *erp.InputError
 	status, said := 0, ""

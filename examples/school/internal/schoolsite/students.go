@@ -10,13 +10,13 @@ import (
 	"github.com/oryne/pgtenant/erp"
 )
 
-// pageSize is how many students, or fees, are on a page.
+// pageSize is the number of students, or fees, on a page.
 const pageSize = 25
 
 // front is the first page of a school.
 type front struct {
 	Classes []erp.Class
-	Empty   bool // there is no student that the viewer sees
+	Empty   bool // the viewer sees no student
 	Admin   bool
 }
 
@@ -34,16 +34,16 @@ func (s *site) home(w http.ResponseWriter, r *http.Request, p person) {
 	s.Render(w, r, http.StatusOK, "home", s.page(r, p, "Welcome", front{classes, len(any) == 0, p.Role == erp.RoleAdmin}))
 }
 
-// roll is a page of students.
+// roll is a page of the list of students.
 type roll struct {
 	Search, Class string
 	Classes       []erp.Class
 	Students      []pupil
-	Near          []erp.Student // with a name like that, where there is no such student
-	Next          string        // the address of the page behind it
+	Near          []erp.Student // students with similar names, if the search found none
+	Next          string        // the address of the next page
 }
 
-// pupil is a student with the class in words.
+// pupil is a student with the name of the class.
 type pupil struct {
 	erp.Student
 	Class string
@@ -78,11 +78,11 @@ type card struct {
 	pupil
 	Parents []guardian
 	Fees    []erp.Fee
-	Owed    []erp.Money // in each currency
-	Private bool        // parents and fees are not for the viewer
+	Owed    []erp.Money // by currency
+	Private bool        // the viewer may not see parents and fees
 }
 
-// guardian is a parent, as one of the student's.
+// guardian is a parent with the relation to the student.
 type guardian struct {
 	erp.Parent
 	Relation string
@@ -109,7 +109,7 @@ func (s *site) classOf(ctx context.Context, c *card) error {
 	}
 	class, err := erp.NewClasses(s.DB).Get(ctx, *c.ClassID)
 	if errors.Is(err, erp.ErrNotFound) {
-		return nil // is not for the viewer
+		return nil // the viewer may not see the class
 	}
 	c.Class = className(class)
 	return err
@@ -154,7 +154,7 @@ func (s *site) feesOf(ctx context.Context, c *card) (err error) {
 	return err
 }
 
-// number reads an id. What is none is 0, which nothing has.
+// number parses an id. For an invalid id it returns 0, which no row has.
 func number(text string) int64 {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < 0 {
@@ -170,7 +170,7 @@ func value(id *int64) int64 {
 	return *id
 }
 
-// nextPage is the address of the page behind, "" for the last.
+// nextPage returns the address of the next page, or "" after the last page.
 func nextPage(q url.Values, next int64) string {
 	if next == 0 {
 		return ""

@@ -18,21 +18,21 @@ import (
 	"github.com/pquerna/otp/hotp"
 )
 
-// A code is of the common kind (RFC 6238): six digits of SHA-1, for 30 seconds. The one before and
-// the one after are good as well, for clocks that are off and people who are slow.
+// A code is a time-based one-time password (RFC 6238): six digits of HMAC-SHA-1 for 30 seconds. The
+// previous and the next code are valid too, for inaccurate clocks and slow typing.
 const (
 	period = 30
 	skew   = 1
 )
 
-// Code returns the code of a secret at a moment, as a telephone shows it.
+// Code returns the code of a secret at a time, as an authenticator app shows it.
 func Code(secret []byte, at time.Time) (string, error) { return codeOf(secret, at.Unix()/period) }
 
 func codeOf(secret []byte, step int64) (string, error) {
 	return hotp.GenerateCode(base32.StdEncoding.EncodeToString(secret), uint64(step))
 }
 
-// URI is what a telephone scans to show the codes of a secret.
+// URI returns the URI of a secret that an authenticator app scans.
 func URI(email string, secret []byte) string {
 	query := url.Values{
 		"secret": {strings.TrimRight(base32.StdEncoding.EncodeToString(secret), "=")},
@@ -47,15 +47,15 @@ func URI(email string, secret []byte) string {
 	)
 }
 
-// CheckCode takes a code from somebody who is logged in and does something that cannot be undone.
-// The error is [ErrCode], [ErrThrottled], or one of the database.
+// CheckCode verifies and consumes the code of a logged-in staff member, before an operation that
+// cannot be undone. It returns [ErrCode], [ErrThrottled], or an error of the database.
 func (s *Staff) CheckCode(ctx context.Context, email, code string) error {
 	user, err := s.users.ByEmail(ctx, email)
 	if err != nil {
 		return err
 	}
-	// Apart from the guesses at logins: those are anybody's, who could keep staff from their work with
-	// them.
+	// Codes have their own limit, apart from that of logins. Any client can attempt a login, and could
+	// otherwise use up the limit of a staff member.
 	if err := s.throttle(ctx, "code of "+email); err != nil {
 		return err
 	}
@@ -73,14 +73,14 @@ func (s *Staff) CheckCode(ctx context.Context, email, code string) error {
 	return err
 }
 
-// step returns the time step of which a code is, or 0. Nobody has a secret as well, which no code
-// is of.
+// step returns the time step of a code, or 0 if the code is wrong. A user without a secret gets a
+// random one, which takes the same time and matches no code.
 func (s *Staff) step(ctx context.Context, user int64, code string) (int64, error) {
 	secret, err := s.secret(ctx, user)
 	if err != nil {
 		return 0, err
 	}
-	code = strings.ReplaceAll(code, " ", "") // as telephones show it
+	code = strings.ReplaceAll(code, " ", "") // apps show it with a space
 	now, found := s.now().Unix()/period, int64(0)
 	for step := now - skew; step <= now+skew; step++ {
 		want, err := codeOf(secret, step)
@@ -108,8 +108,8 @@ func (s *Staff) secret(ctx context.Context, user int64) ([]byte, error) {
 	return s.unseal(user, sealed)
 }
 
-// use takes a step, unless it or a later one was taken: one statement, so that of two who use a
-// code at once one does.
+// use consumes a time step, unless that step or a later one was used before. It is one statement,
+// so that only one of two concurrent uses of a code succeeds.
 func (s *Staff) use(ctx context.Context, user, step int64) (bool, error) {
 	tag, err := s.cfg.Owner.Exec(
 		ctx,
@@ -128,7 +128,7 @@ func newSeal(key []byte) (cipher.AEAD, error) {
 	return cipher.NewGCMWithRandomNonce(block)
 }
 
-// seal encrypts a secret for one user: in the row of another it is none.
+// seal encrypts a secret for one user. It cannot be decrypted in the row of another user.
 func (s *Staff) seal(user int64, secret []byte) []byte {
 	return s.sealed.Seal(nil, nil, secret, binary.BigEndian.AppendUint64(nil, uint64(user)))
 }

@@ -9,14 +9,14 @@ import (
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
 )
 
-// Credentials are what somebody has typed who wants to come in, and from where.
+// Credentials are the input of a login.
 type Credentials struct {
 	Email, Password, Code string
 	Caller                string // the client's address
 }
 
-// LogIn lets somebody in and returns the token of the session, for the site of ctx alone. The error
-// is [ErrRefused], [ErrThrottled], or one of the database.
+// LogIn checks the credentials and returns the token of a new session, which is valid only on the
+// site of ctx. It returns [ErrRefused], [ErrThrottled], or an error of the database.
 func (s *Staff) LogIn(ctx context.Context, c Credentials) (string, platformuser.User, error) {
 	user, err := s.identify(ctx, c)
 	if err != nil {
@@ -26,7 +26,7 @@ func (s *Staff) LogIn(ctx context.Context, c Credentials) (string, platformuser.
 		s.cfg.LoginFailed(ctx)
 		address, bad := platformuser.NormalizeEmail(c.Email)
 		if bad != nil {
-			address = "" // it may be a password in the wrong field, which is not to be in a log
+			address = "" // it may be a password in the wrong field, which must not be in a log
 		}
 		return "", user, errors.Join(err, s.cfg.Log.Record(ctx, audit.Entry{
 			Action: audit.LoginFailed, Actor: address, Details: map[string]any{"reason": err.Error()},
@@ -40,8 +40,8 @@ func (s *Staff) LogIn(ctx context.Context, c Credentials) (string, platformuser.
 	return token, user, s.cfg.Log.Write(ctx, audit.Entry{Action: audit.Login, Actor: user.Email})
 }
 
-// identify does the same work whoever asks: a person who does not exist has a password to be
-// compared with and a secret, too.
+// identify takes the same time for every address: for an unknown user it compares the password with
+// an empty hash and the code with a random secret.
 func (s *Staff) identify(ctx context.Context, c Credentials) (platformuser.User, error) {
 	email, err := platformuser.NormalizeEmail(c.Email)
 	if err != nil {
@@ -71,7 +71,7 @@ func (s *Staff) identify(ctx context.Context, c Credentials) (platformuser.User,
 	return user, nil
 }
 
-// find returns nobody for an address that nobody has.
+// find returns the zero user for an unknown address.
 func (s *Staff) find(ctx context.Context, email string) (platformuser.User, error) {
 	if email == "" {
 		return platformuser.User{}, nil
@@ -83,8 +83,8 @@ func (s *Staff) find(ctx context.Context, email string) (platformuser.User, erro
 	return user, err
 }
 
-// Guesses are bounded for each caller and for each address, so that neither many addresses from one
-// place nor one address from many places get far: five a minute, after ten.
+// guesses limits login attempts per client and per address: five per minute, and ten at once. It
+// stops attempts on many addresses from one client, and on one address from many clients.
 var guesses = ratelimit.Policy{Tenant: ratelimit.Unlimited(), Caller: ratelimit.PerMinute(5).WithBurst(10)}
 
 func (s *Staff) throttle(ctx context.Context, guessers ...string) error {

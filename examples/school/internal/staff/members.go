@@ -9,14 +9,15 @@ import (
 	"github.com/oryne/pgtenant/tenancy/platformuser"
 )
 
-// Member is somebody to be let in.
+// Member is a new member of the staff.
 type Member struct {
 	Email, Name string
 	Password    string
-	Secret      []byte // of one-time codes, 20 random bytes
+	Secret      []byte // secret of the one-time codes, 20 random bytes
 }
 
-// Ensure makes a member of the staff who is not there yet. One who is keeps password and secret.
+// Ensure adds a member of the staff if the address is unknown. An existing member keeps password
+// and secret.
 func (s *Staff) Ensure(ctx context.Context, m Member) error {
 	user, err := s.users.ByEmail(ctx, m.Email)
 	if errors.Is(err, platformuser.ErrNotFound) {
@@ -25,7 +26,7 @@ func (s *Staff) Ensure(ctx context.Context, m Member) error {
 			return err
 		}
 		user, err = s.users.Create(ctx, platformuser.CreateParams{Email: m.Email, Name: m.Name, PasswordHash: hash})
-		if errors.Is(err, platformuser.ErrEmailTaken) { // another process was faster
+		if errors.Is(err, platformuser.ErrEmailTaken) { // another process has created it
 			user, err = s.users.ByEmail(ctx, m.Email)
 		}
 	}
@@ -41,8 +42,8 @@ func (s *Staff) Ensure(ctx context.Context, m Member) error {
 	return err
 }
 
-// Dismiss keeps a member of the staff from coming in, and ends what they have begun: from the next
-// request on.
+// Dismiss disables a member of the staff. It ends the member's sessions: the next request is
+// refused.
 func (s *Staff) Dismiss(ctx context.Context, email string) error {
 	user, err := s.users.ByEmail(ctx, email)
 	if err == nil {
@@ -54,7 +55,8 @@ func (s *Staff) Dismiss(ctx context.Context, email string) error {
 	return s.cfg.Log.Write(ctx, audit.Entry{Action: audit.Configuration, Details: map[string]any{"dismissed": user.Email}})
 }
 
-// Hire is [Staff.Ensure] of somebody new: one who is there already is [platformuser.ErrEmailTaken].
+// Hire is [Staff.Ensure] for a new member. It returns [platformuser.ErrEmailTaken] if the address
+// is known.
 func (s *Staff) Hire(ctx context.Context, m Member) error {
 	_, err := s.users.ByEmail(ctx, m.Email)
 	switch {

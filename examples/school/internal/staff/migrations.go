@@ -8,10 +8,10 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// Base is the base of the source of [Migrations], beside those of the library.
+// Base is the base of the versions of [Migrations]; the migrations of the library come before it.
 const Base = 10_000_000
 
-// Migrations returns the shared migrations that make the tables of staff.
+// Migrations returns the shared migrations that create the tables of the package.
 func Migrations() fs.FS {
 	sub, err := fs.Sub(migrations, "migrations")
 	if err != nil {

@@ -13,22 +13,22 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
-// Cookie is what a session is called in the browser.
+// Cookie is the name of the session cookie.
 const Cookie = "staff"
 
-// A session ends after a working day, and when nobody has used it for an hour.
+// A session ends after a working day, or when it was not used for an hour.
 const (
 	SessionTTL = 12 * time.Hour
 	idleTTL    = time.Hour
 )
 
-// maxLookups bounds the tokens of a request that are looked up in the database: those that were
-// signed here, for this site. A browser has one; others can be set in front of it by anybody who
-// can set a cookie, and cost no more than to see that they are none.
+// maxLookups bounds the tokens of a request that are looked up in the database, after their
+// signature and site are checked. A browser has one such token. A client that can set cookies can
+// add others, but without a signature for this site they cost no query.
 const maxLookups = 4
 
-// begin makes a session. What the browser gets is signed for its site, and the database keeps a
-// hash: neither a copy of the one nor the key of the other is enough to make up a session.
+// begin creates a session. The token is signed for its site, and the database keeps a hash of the
+// id. Neither a copy of the database nor the signing key is enough to forge a session.
 func (s *Staff) begin(ctx context.Context, user platformuser.User) (string, error) {
 	id := rand.Text()
 	_, err := s.cfg.Owner.Exec(ctx, `with old as (
@@ -41,8 +41,8 @@ func (s *Staff) begin(ctx context.Context, user platformuser.User) (string, erro
 	return s.cfg.Signer.BindSession(ctx, id, SessionTTL)
 }
 
-// Session returns whose session one of the tokens is. The error is [ErrRefused],
-// [tenanttoken.ErrForeignTenant] for a session of another site, or one of the database.
+// Session returns the user of the first valid session among the tokens. It returns [ErrRefused],
+// [tenanttoken.ErrForeignTenant] for a session of another site, or an error of the database.
 func (s *Staff) Session(ctx context.Context, tokens []string) (platformuser.User, error) {
 	ids, refused := s.open(ctx, tokens)
 	for _, id := range ids {
@@ -54,8 +54,8 @@ func (s *Staff) Session(ctx context.Context, tokens []string) (platformuser.User
 	return platformuser.User{}, refused
 }
 
-// open returns the sessions of the tokens that were signed for the site of ctx, and what is to be
-// said where none of them is good.
+// open returns the session ids of the tokens that were signed for the site of ctx, and the error to
+// return if none of them is valid.
 func (s *Staff) open(ctx context.Context, tokens []string) (ids []string, refused error) {
 	refused = ErrRefused
 	for _, token := range tokens {
@@ -70,8 +70,8 @@ func (s *Staff) open(ctx context.Context, tokens []string) (ids []string, refuse
 	return ids, refused
 }
 
-// seen keeps a session from being idle. That it was used is noted once a minute: a page is no
-// reason to write.
+// seen returns the user of a live session and records that it was used. It records that at most
+// once a minute, so that most requests do not write.
 func (s *Staff) seen(ctx context.Context, id string) (platformuser.User, error) {
 	var user int64
 	err := s.cfg.Owner.QueryRow(ctx, `with live as (
@@ -95,7 +95,7 @@ func (s *Staff) seen(ctx context.Context, id string) (platformuser.User, error) 
 	return found, err
 }
 
-// LogOut ends the sessions of the tokens: whoever has a copy of one has nothing.
+// LogOut deletes the sessions of the tokens, so that copies of a token are invalid as well.
 func (s *Staff) LogOut(ctx context.Context, tokens []string) error {
 	ids, _ := s.open(ctx, tokens)
 	for _, id := range ids {

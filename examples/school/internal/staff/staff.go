@@ -16,16 +16,17 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
-// Config says what [Staff] works with.
+// Config configures [Staff].
 type Config struct {
 	Owner       *pgxpool.Pool       // reads the platform's users. Required
 	Key         []byte              // encrypts the secrets of one-time codes: 32 random bytes. Required
 	Signer      *tenanttoken.Signer // signs sessions. Required
-	Log         *audit.Log          // is told who came in, and who did not. Required
+	Log         *audit.Log          // records logins and failed logins. Required
 	LoginFailed func(ctx context.Context)
 }
 
-// Staff is who may use the console. It is safe for concurrent use; ctx governs the queries.
+// Staff authenticates the users of the console. It is safe for concurrent use; ctx governs the
+// queries.
 type Staff struct {
 	cfg    Config
 	users  *platformuser.Store
@@ -34,7 +35,7 @@ type Staff struct {
 	now    func() time.Time
 }
 
-// New returns the platform's staff.
+// New returns a Staff. It returns an error if the key is invalid.
 func New(cfg Config) (*Staff, error) {
 	sealed, err := newSeal(cfg.Key)
 	if err != nil {
@@ -47,28 +48,28 @@ func New(cfg Config) (*Staff, error) {
 	return &Staff{cfg: cfg, users: platformuser.New(cfg.Owner), sealed: sealed, tries: tries, now: time.Now}, nil
 }
 
-// The ways in which nobody comes in.
+// Errors of a refused login or code.
 var (
-	// ErrRefused is returned for whatever is wrong with a login: it does not say what.
+	// ErrRefused is returned for any refused login. It does not say what was wrong.
 	ErrRefused = errors.New("address, password or code is wrong")
 
-	// ErrThrottled is returned where there were too many attempts.
+	// ErrThrottled is returned after too many attempts.
 	ErrThrottled = errors.New("too many attempts")
 
-	// ErrCode is returned by [Staff.CheckCode] for a code that is wrong, or was used.
+	// ErrCode is returned by [Staff.CheckCode] for a code that is wrong or was used before.
 	ErrCode = errors.New("the one-time code is wrong, or was used before")
 )
 
 type userKey struct{}
 
-// FromContext returns who is logged in, behind [Staff.Require].
+// FromContext returns the logged-in staff member of a request that [Staff.Require] has accepted.
 func FromContext(ctx context.Context) (platformuser.User, bool) {
 	user, ok := ctx.Value(userKey{}).(platformuser.User)
 	return user, ok
 }
 
-// Require serves with next who is logged in, and everybody else with refuse. The access log has
-// them as the actor of what they do.
+// Require serves a request of a logged-in staff member with next, and other requests with refuse.
+// It sets the member as the actor in the access log. A session of another site is refused here.
 func (s *Staff) Require(tokens tenanthttp.TokenSource, next, refuse http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user, err := s.Session(r.Context(), tokens(r))

@@ -6,9 +6,9 @@ import (
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
 )
 
-var byIP = ratelimit.KeyByIP(nil) // who connects: there is no proxy
+var byIP = ratelimit.KeyByIP(nil) // the peer address: there is no proxy
 
-// Client is who asks, for bounds on what one client may do: their address. One of IPv6 counts as
-// its /64, the least that anybody gets, who could otherwise take another of its addresses for each
-// request.
+// Client returns the client's address as the key of a rate limit. An IPv6 address counts as its
+// /64, the smallest network that a client gets. Otherwise a client could use another address for
+// each request.
 func Client(r *http.Request) string { return byIP(r) }

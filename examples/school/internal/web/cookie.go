@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// Over TLS a cookie has the prefix with which a browser takes it from this host alone: without, the
-// host of one school could set one for all others.
+// hostPrefix is the prefix of cookies over TLS. A browser accepts such a cookie only from the host
+// itself. Without it, the host of one school could set a cookie for all others.
 const hostPrefix = "__Host-"
 
-// CookieName is what a cookie is called on the connection of r.
+// CookieName returns the name of a cookie on the connection of r.
 func CookieName(r *http.Request, name string) string {
 	if r.TLS != nil {
 		return hostPrefix + name
@@ -17,8 +17,9 @@ func CookieName(r *http.Request, name string) string {
 	return name
 }
 
-// SetCookie has the browser keep a value for the host of r, away from scripts and from requests
-// that other sites begin, until ttl is over; 0: until it is closed.
+// SetCookie sets a cookie for the host of r. Scripts cannot read it, and requests that other sites
+// start do not send it, except for links. It expires after ttl; with ttl 0, when the browser is
+// closed.
 func SetCookie(w http.ResponseWriter, r *http.Request, name, value string, ttl time.Duration) {
 	http.SetCookie(w, &http.Cookie{
 		Name: CookieName(r, name), Value: value, Path: "/", MaxAge: int(ttl.Seconds()),
@@ -26,7 +27,7 @@ func SetCookie(w http.ResponseWriter, r *http.Request, name, value string, ttl t
 	})
 }
 
-// ClearCookie has the browser forget it.
+// ClearCookie deletes a cookie.
 func ClearCookie(w http.ResponseWriter, r *http.Request, name string) {
 	http.SetCookie(w, &http.Cookie{
 		Name: CookieName(
@@ -41,14 +42,13 @@ func ClearCookie(w http.ResponseWriter, r *http.Request, name string) {
 	})
 }
 
-// maxCookies bounds the work that a request can ask for. It is more than the cookies that a browser
-// keeps for a domain with all its hosts, so that another host cannot set so many that the good one
-// is not looked at.
+// maxCookies bounds the cookies of a name that are read. It is more than a browser keeps for a
+// domain with all its hosts, so that another host cannot hide the valid cookie behind its own.
 const maxCookies = 256
 
-// Cookies returns the values of all cookies of the name that r brings. There may be several, as
-// another host below the same domain can set one for all of them: what was not made here has to be
-// passed over, and nobody locked out by it.
+// Cookies returns the values of all cookies of r with the name. There can be several, because
+// another host of the same domain can set one for all hosts. Callers must skip the invalid ones, so
+// that such a cookie does not lock users out.
 func Cookies(r *http.Request, name string) (values []string) {
 	named := r.CookiesNamed(CookieName(r, name))
 	for _, c := range named[:min(len(named), maxCookies)] {

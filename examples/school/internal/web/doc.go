@@ -1,7 +1,6 @@
-// Package web is what the pages of the example have in common: a layout, one style sheet, the
-// headers that keep a browser from running anything else, forms, and the messages that survive one
-// redirect.
+// Package web has the common parts of the example's pages: the layout, the style sheet, security
+// headers, forms, and messages that are shown after a redirect.
 //
-// There is no script and no build step. Whatever is done is done by a form that is posted and
-// answered with a redirect.
+// There are no scripts and no build step. Every change is a posted form, which is answered with a
+// redirect.
 package web

@@ -11,20 +11,20 @@ import (
 
 // Flash is a message for the page that follows a redirect.
 type Flash struct {
-	Failed bool   // of something that did not work
-	Text   string // for people
-	Secret string // shown once, beside the text
+	Failed bool   // the operation failed
+	Text   string // the text of the message
+	Secret string // shown once, after the text
 }
 
 const (
 	flashCookie  = "flash"
 	flashPurpose = tenanttoken.Purpose("school.flash")
 	flashTTL     = time.Minute
-	maxFlash     = 1000 // bytes of a text: a cookie has room for more
+	maxFlash     = 1000 // bytes of the text; a cookie can hold more
 )
 
-// Redirect sends the browser to a page of this host, with a message. It is how each posted form
-// ends, so that a page that is loaded again posts nothing again.
+// Redirect sends the browser to a page of this host, with a message. Every posted form ends with
+// it, so that reloading the page does not post the form again.
 func (k *Kit) Redirect(w http.ResponseWriter, r *http.Request, path string, f Flash) {
 	if f.Text != "" {
 		if len(f.Text) > maxFlash {
@@ -47,7 +47,8 @@ func (k *Kit) Redirect(w http.ResponseWriter, r *http.Request, path string, f Fl
 	http.Redirect(w, r, path, http.StatusSeeOther)
 }
 
-// flash takes the message that is there, if we have written it for this site.
+// flash returns the message of the request and deletes its cookie. It returns nil if there is none
+// that was signed for this site.
 func (k *Kit) flash(w http.ResponseWriter, r *http.Request) *Flash {
 	values := Cookies(r, flashCookie)
 	if len(values) == 0 {
@@ -57,7 +58,7 @@ func (k *Kit) flash(w http.ResponseWriter, r *http.Request) *Flash {
 	for _, value := range values {
 		token, err := k.signer.Verify(flashPurpose, value)
 		if err != nil || token.Tenant != siteID(r) {
-			continue // another host's
+			continue // of another host
 		}
 		kind, rest, _ := strings.Cut(token.Value, "\n")
 		secret, text, _ := strings.Cut(rest, "\n")
@@ -66,7 +67,7 @@ func (k *Kit) flash(w http.ResponseWriter, r *http.Request) *Flash {
 	return nil
 }
 
-// siteID is the tenant whose site r is on, 0 for the platform's.
+// siteID returns the id of the tenant of r, or 0 for the platform's site.
 func siteID(r *http.Request) int64 {
 	if t, ok := tenancy.FromContext(r.Context()); ok {
 		return t.ID

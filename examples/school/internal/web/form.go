@@ -14,14 +14,15 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// maxForm is more than any form of the program has.
+// maxForm is the maximum size of a form in bytes. It is larger than any form of the program.
 const maxForm = 64 << 10
 
-// Form is what somebody has filled in.
+// Form holds the fields of a posted form.
 type Form struct{ values url.Values }
 
-// ReadForm reads the body of a posted form. What is no form is a [tenanthttp.Problem] that has been
-// sent: 415 for another content type, 413 for what is too long, 400 for the rest.
+// ReadForm reads the body of a posted form. If it returns false, it has answered with a
+// [tenanthttp.Problem]: 415 for another content type, 413 for a body that is too long, 400
+// otherwise.
 func ReadForm(w http.ResponseWriter, r *http.Request) (Form, bool) {
 	if kind, _, err := mime.ParseMediaType(
 		r.Header.Get("Content-Type"),
@@ -48,11 +49,11 @@ func ReadForm(w http.ResponseWriter, r *http.Request) (Form, bool) {
 	return Form{r.PostForm}, true
 }
 
-// Text returns a field as one line: without blanks around it, and without what no field of ours may
-// have.
+// Text returns a field without surrounding white space, or "" if it is not valid text.
 func (f Form) Text(name string) string { return strings.TrimSpace(f.Secret(name)) }
 
-// Secret returns a field as it was typed, such as a password. What is not text is nothing.
+// Secret returns a field as it was typed, such as a password. It returns "" if the field is not
+// valid UTF-8 or contains a zero byte.
 func (f Form) Secret(name string) string {
 	value := f.values.Get(name)
 	if !utf8.ValidString(value) || strings.ContainsRune(value, 0) {
@@ -61,11 +62,11 @@ func (f Form) Secret(name string) string {
 	return value
 }
 
-// maxFile is the longest file that can be sent.
+// maxFile is the maximum size of an uploaded file in bytes.
 const maxFile = 8 << 20
 
-// ReadFile reads the file of a posted form, from the field of that name. What is none has been
-// answered: as with [ReadForm], and with 400 where there is no file.
+// ReadFile reads the file in the named field of a posted form. If it returns false, it has answered
+// as [ReadForm] does, or with 400 if there is no file.
 func ReadFile(w http.ResponseWriter, r *http.Request, name string) (io.Reader, bool) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "multipart/form-data" {
 		tenanthttp.Problem{

@@ -91,7 +91,8 @@ func TestWhatIsNoJSONIsRefused(t *testing.T) {
 	assert.Equal(t, 415, w.Code, "text/plain")
 }
 
-// Whatever is posted, a field is text that a database can hold, or the answer says what is wrong.
+// FuzzReadForm checks that every field is text that a database accepts, or that the answer is an
+// error.
 func FuzzReadForm(f *testing.F) {
 	f.Add(formType, "name=a&name=b")
 	f.Add(formType, "name=%00&x=%ff")

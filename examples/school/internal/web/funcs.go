@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// funcs are what pages write numbers and times with.
+// funcs are the functions that the templates use.
 var funcs = template.FuncMap{
 	"when":  When,
 	"ago":   func(t time.Time) string { return Ago(time.Since(t)) },
@@ -17,11 +17,11 @@ var funcs = template.FuncMap{
 	"field": func(label, name, value, wrong string) Input { return Input{label, name, value, wrong} },
 }
 
-// Input is a labelled field of a form, for the template "field". Wrong says why what was typed is
-// refused.
+// Input is a labelled field of a form, for the template "field". Wrong is the reason why the value
+// was refused.
 type Input struct{ Label, Name, Value, Wrong string }
 
-// When is a moment for people, in the one zone that all of them share.
+// When formats a time in UTC, which is the same for all readers.
 func When(t time.Time) string {
 	if t.IsZero() {
 		return "never"
@@ -29,7 +29,7 @@ func When(t time.Time) string {
 	return t.UTC().Format("2 Jan 2006 15:04:05") + " UTC"
 }
 
-// Ago is a span of time in the one unit that matters.
+// Ago formats a duration in its largest unit.
 func Ago(d time.Duration) string {
 	for _, unit := range []struct {
 		size time.Duration
@@ -44,7 +44,7 @@ func Ago(d time.Duration) string {
 	return "just now"
 }
 
-// Bytes is a size in the unit that leaves one to four digits.
+// Bytes formats a size in the unit that leaves one to four digits.
 func Bytes(n int64) string {
 	size, unit := float64(n), "B"
 	for _, next := range []string{"KiB", "MiB", "GiB", "TiB"} {

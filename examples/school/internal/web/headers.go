@@ -7,12 +7,12 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// policy lets a page have the style sheet and images of its own host, post forms to it, and nothing
-// else.
+// policy allows a page to load the style sheet and images of its own host and to post forms to it.
+// It forbids everything else.
 const policy = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
-// Headers tells the browser, on each response of next, what it may do with it. Nothing is kept:
-// what one person has seen on a shared machine, the next one does not find in its cache.
+// Headers sets the security headers on each response of next. Browsers must not cache a page, so
+// that the next user of a shared machine does not see it.
 func Headers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -30,13 +30,13 @@ func Headers(next http.Handler) http.Handler {
 	})
 }
 
-// errUnknownOrigin is the reason to refuse a form of which no header says where it was.
+// errUnknownOrigin is the reason to refuse a form whose headers do not say where it was sent from.
 var errUnknownOrigin = errors.New("request does not say where it comes from")
 
-// SameOrigin serves what changes something only where it comes from a page of the same host: no
-// other site, and no other school's, can post a form in the name of whoever is logged in here.
-// Browsers say where a request comes from, in Sec-Fetch-Site or Origin; one that says nothing is
-// refused if it has a cookie, as only programs say nothing, and those need none.
+// SameOrigin serves a request that may change something only if it comes from a page of the same
+// host. No other site and no other school can then post a form as the logged-in user. Browsers send
+// the origin in Sec-Fetch-Site or Origin. A request with neither is refused if it has a cookie:
+// only programs omit both, and they need no cookie.
 func SameOrigin(next http.Handler) http.Handler {
 	protection := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -10,8 +10,9 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// ReadJSON reads the one JSON object of a body into to, and nothing that to does not have. What is
-// none has been answered: 415 for another content type, 413 for what is too long, 400 for the rest.
+// ReadJSON decodes the JSON object of the body into to. It refuses unknown fields. If it returns
+// false, it has answered: 415 for another content type, 413 for a body that is too long, 400
+// otherwise.
 func ReadJSON(w http.ResponseWriter, r *http.Request, to any) bool {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		tenanthttp.Problem{Status: http.StatusUnsupportedMediaType, Detail: "The body has to be application/json."}.Respond(w)
@@ -42,11 +43,11 @@ func ReadJSON(w http.ResponseWriter, r *http.Request, to any) bool {
 	return false
 }
 
-// WriteJSON answers with a value as JSON, which nobody is to keep.
+// WriteJSON answers with a value as JSON, which must not be cached.
 func WriteJSON(w http.ResponseWriter, status int, value any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(value) // the client has gone
+	_ = json.NewEncoder(w).Encode(value) // an error means that the client has disconnected
 }

@@ -27,8 +27,8 @@ type Kit struct {
 	logger *slog.Logger
 }
 
-// NewKit parses the pages, *.html at the root of pages, each of which defines "main" for the
-// layout, and what several of them have in common, in parts.
+// NewKit parses the templates: the pages, *.html at the root of pages, and their common parts,
+// parts/*.html. Each page defines "main" for the layout.
 func NewKit(pages fs.FS, signer *tenanttoken.Signer, logger *slog.Logger) (*Kit, error) {
 	layout, err := template.New("layout.html").Funcs(funcs).ParseFS(files, "layout.html")
 	if err != nil {
@@ -48,7 +48,7 @@ func NewKit(pages fs.FS, signer *tenanttoken.Signer, logger *slog.Logger) (*Kit,
 	k := &Kit{pages: make(map[string]*template.Template), signer: signer, logger: logger}
 	for _, name := range names {
 		if name == "layout.html" {
-			continue // our own
+			continue // part of this package
 		}
 		t, err := layout.Clone()
 		if err == nil {
@@ -62,27 +62,27 @@ func NewKit(pages fs.FS, signer *tenanttoken.Signer, logger *slog.Logger) (*Kit,
 	return k, nil
 }
 
-// Page is what the layout shows around the data of a page.
+// Page holds the data of a page and of the layout around it.
 type Page struct {
 	Title  string
-	Site   string // in large letters at the top, so that nobody takes one school for another
-	Where  string // beneath it: the host
+	Site   string // the heading, so that users do not confuse two schools
+	Where  string // below the heading: the host
 	Accent string // the class of the site's colour, see [Accent]
 	Nav    []Link
-	Who    string // is logged in
-	Logout string // the address that logs out
+	Who    string // the logged-in user
+	Logout string // the path that logs out
 	Data   any
 	Flash  *Flash // set by Render
 }
 
-// Link is a place in the navigation.
+// Link is a link of the navigation.
 type Link struct {
 	Path, Text string
 	Here       bool
 }
 
-// Render answers with a page. It is made whole before anything is sent: what fails half-way is an
-// error and no half page.
+// Render answers with a page. It renders the whole page first, so that an error does not leave half
+// a page.
 func (k *Kit) Render(w http.ResponseWriter, r *http.Request, status int, name string, p Page) {
 	p.Flash = k.flash(w, r)
 	for i, l := range p.Nav {
@@ -95,12 +95,12 @@ func (k *Kit) Render(w http.ResponseWriter, r *http.Request, status int, name st
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write(body.Bytes()) // the client has gone
+	_, _ = w.Write(body.Bytes()) // an error means that the client has disconnected
 }
 
-// Broken answers a request that failed because of the program or the database. The reason goes to
-// the program's log. A request that changes something has to be one unit of work; for several there
-// is BrokenOff.
+// Broken answers a request that failed because of the program or the database, and logs the error.
+// The answer can say that nothing was changed, so a request that changes something must be one
+// transaction. For several there is BrokenOff.
 func (k *Kit) Broken(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() == nil {
 		k.logger.ErrorContext(r.Context(), "page failed", slog.String("path", r.URL.Path), slog.Any("error", err))
@@ -117,8 +117,8 @@ func (k *Kit) Broken(w http.ResponseWriter, r *http.Request, err error) {
 
 const brokenFor = 5 * time.Second
 
-// BrokenOff answers a request whose change takes several steps, and that failed: some steps may be
-// done.
+// BrokenOff answers a request that changes something in several steps and has failed. Some of the
+// steps may be done.
 func (k *Kit) BrokenOff(w http.ResponseWriter, r *http.Request, err error) {
 	k.logger.ErrorContext(r.Context(), "change failed", slog.String("path", r.URL.Path), slog.Any("error", err))
 	tenanthttp.Problem{
@@ -127,18 +127,18 @@ func (k *Kit) BrokenOff(w http.ResponseWriter, r *http.Request, err error) {
 	}.Respond(w)
 }
 
-// accents is how many colours the style sheet has.
+// accents is the number of colours in the style sheet.
 const accents = 6
 
-// Accent is the class of a site's colour: two schools mostly have different ones, and one always
-// has the same.
+// Accent returns the CSS class of a site's colour. A site always has the same colour, and two sites
+// usually have different ones.
 func Accent(slug string) string {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(slug))
 	return fmt.Sprintf("accent-%d", h.Sum32()%accents)
 }
 
-// Static serves the style sheet and the icon. They are the one thing that a browser may keep.
+// Static serves the style sheet and the icon. Only they may be cached.
 func Static() http.Handler {
 	mux := http.NewServeMux()
 	for _, name := range []string{"style.css", "icon.svg"} {

@@ -28,7 +28,7 @@ func kit(t *testing.T) *Kit {
 	return k
 }
 
-// on is a request on the site of a tenant, or with id 0 on the platform's.
+// on returns a request on the site of the tenant with the id, or on the platform's site for 0.
 func on(id int64, method string) *http.Request {
 	r := httptest.NewRequest(method, "http://school.localhost/", nil)
 	if id == 0 {
@@ -73,7 +73,7 @@ func TestAPageIsWholeOrAnError(t *testing.T) {
 	assert.NotContains(t, w.Body.String(), "half", w.Body)
 }
 
-// Over TLS a cookie is of the kind that no other host can set.
+// Over TLS a cookie has the prefix that keeps other hosts from setting it.
 func TestCookiesAreForTheHostAlone(t *testing.T) {
 	t.Parallel()
 	w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "https://school.example/", nil)

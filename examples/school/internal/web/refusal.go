@@ -12,9 +12,9 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
-// Refusals returns what answers requests that are not served, for [tenanthttp.Routes]: people get a
-// page, programs the problem as it is. Who needs a session at a school, and has none, is sent to
-// log in.
+// Refusals returns the function of [tenanthttp.Routes] that answers refused requests. A browser
+// gets a page, and a program gets the problem details. A browser without a session at a school is
+// redirected to the login.
 func Refusals(
 	signer *tenanttoken.Signer,
 	logger *slog.Logger,
@@ -28,7 +28,7 @@ func Refusals(
 		case !forPeople(r):
 			refusal.Problem.Respond(w)
 		case refusal.Problem.Status == http.StatusUnauthorized && refusal.Tenant != nil:
-			w.Header().Del("WWW-Authenticate") // it is a page that asks for the password
+			w.Header().Del("WWW-Authenticate") // the login page asks for the password, not the browser
 			http.Redirect(w, r, "/login", http.StatusSeeOther)
 		default:
 			kit.refuse(w, r, refusal)
@@ -36,7 +36,7 @@ func Refusals(
 	}, nil
 }
 
-// forPeople reports whether the answer is for somebody at a browser.
+// forPeople reports whether the answer is for a browser.
 func forPeople(r *http.Request) bool {
 	return strings.Contains(r.Header.Get("Accept"), "text/html") && !strings.HasPrefix(r.URL.Path, "/api/")
 }
@@ -53,7 +53,7 @@ func (k *Kit) refuse(w http.ResponseWriter, r *http.Request, refusal tenanthttp.
 		Accent: "accent-platform",
 		Data:   problem.Detail,
 	}
-	if t := refusal.Tenant; t != nil && problem.Status != http.StatusNotFound { // who is gone has no name
+	if t := refusal.Tenant; t != nil && problem.Status != http.StatusNotFound { // a school that is gone has no name
 		page.Site, page.Accent = t.Name, Accent(t.Slug)
 	}
 	if problem.RetryAfter > 0 {

@@ -1,4 +1,4 @@
-// Command tenantvet runs the analyzers of package tenantvet: by itself on packages, or as the vet
+// Command tenantvet runs the analyzers of package tenantvet, by itself on packages or as the vet
 // tool of the go command.
 //
 //	go vet -vettool=$(which tenantvet) ./...

@@ -1,4 +1,4 @@
-// Package allowed is named to the tool.
+// Package allowed is a package that the flag -tenantswitch.allow names.
 package allowed
 
 import (
@@ -7,7 +7,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// Job may switch.
+// Job may choose a schema.
 func Job(ctx context.Context) error {
 	return schemactx.WithSchema(ctx, "tenant_2", func(context.Context) error { return nil })
 }

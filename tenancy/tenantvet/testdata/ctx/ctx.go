@@ -1,4 +1,4 @@
-// Package ctx has contexts that have lost their tenant.
+// Package ctx has contexts without the tenant of their function.
 package ctx
 
 import (
@@ -47,7 +47,7 @@ func withContext(ctx context.Context, db *schemactx.DB) error {
 	})
 }
 
-// ginContext is a context, as gin's is, and echoContext has a request.
+// ginContext is a context, as the one of gin. echoContext has a request, as the one of echo.
 type (
 	ginContext  struct{ context.Context }
 	echoContext interface{ Request() *http.Request }
@@ -72,12 +72,12 @@ func (s *server) good(w http.ResponseWriter, r *http.Request) {
 	ctx = context.WithValue(ctx, struct{}{}, 1)
 	_ = students(ctx, s.db)
 	tx, _ := s.db.Begin(ctx)
-	defer tx.Rollback(context.Background()) // which needs no schema
+	defer tx.Rollback(context.Background()) // Rollback needs no schema
 	srv := &http.Server{}
-	_ = srv.Shutdown(context.Background()) // no scoped call
+	_ = srv.Shutdown(context.Background()) // not a scoped call
 }
 
-// noneAtHand has no context to derive one from.
+// noneAtHand has no context as a parameter.
 func noneAtHand(db *schemactx.DB) error {
 	ctx := schemactx.NewContext(context.Background(), "tenant_2")
 	_, err := db.Exec(ctx, "select 1")

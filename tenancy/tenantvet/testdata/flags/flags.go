@@ -1,4 +1,4 @@
-// Package flags is looked at with flags.
+// Package flags is analyzed with flags.
 package flags
 
 import (

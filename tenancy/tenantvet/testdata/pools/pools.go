@@ -41,7 +41,7 @@ func variable(ctx context.Context, pool *pgxpool.Pool) error {
 	if err != nil {
 		return err
 	}
-	if err := pool.Ping(ctx); err != nil { // no SQL of the program's
+	if err := pool.Ping(ctx); err != nil { // Ping runs no SQL of the program
 		return err
 	}
 	_, err = pool.Exec(ctx, "select 1") // want `SQL on a raw \*pgxpool.Pool`
@@ -66,7 +66,7 @@ func (s *server) allowed(ctx context.Context) error {
 	return err
 }
 
-// noneAtHand is the owner's work.
+// noneAtHand has no scoped handle.
 func noneAtHand(ctx context.Context, pool *pgxpool.Pool) error {
 	_, err := pool.Exec(ctx, "create table t ()")
 	return err

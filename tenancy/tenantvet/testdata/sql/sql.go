@@ -1,4 +1,4 @@
-// Package sql has SQL that leaves its scope.
+// Package sql has SQL that changes its scope or names a schema.
 package sql
 
 import (
@@ -13,7 +13,7 @@ import (
 
 const setPath = "set search_path to "
 
-// querier is what a code generator would have.
+// querier is an interface as code generators make them.
 type querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }

@@ -1,4 +1,4 @@
-// Package switches names schemas by hand.
+// Package switches chooses schemas explicitly.
 package switches
 
 import (
@@ -65,7 +65,7 @@ func good(ctx context.Context) (string, bool) {
 	return schemactx.FromContext(ctx)
 }
 
-// WithSchema is another function of that name.
+// WithSchema has the name of a function of schemactx.
 func WithSchema() {}
 
 func namesakes() { WithSchema() }
