@@ -119,7 +119,8 @@ func (m *Manager) seedStep(t *Tenant) step {
 // insertCreated inserts the row with its primary domain, and takes the tenant's lock before another
 // session can see it. The id comes first, as the schema's default name and the lock are made of it.
 func insertCreated(p CreateParams) change {
-	return change{with: `new as materialized (
+	return change{
+		with: `new as materialized (
 			select id, coalesce(nullif($1, ''), 'tenant_' || id) as schema_name
 			from (select nextval(pg_get_serial_sequence('{registry}.tenants', 'id')) as id) next
 		), name as (

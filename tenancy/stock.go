@@ -150,7 +150,8 @@ func (m *Manager) stockSteps(t *Tenant) []step {
 // insertStocked inserts a row that is no customer's, unless there are size already, and takes its
 // lock. The slug is one that nobody can ask for.
 func insertStocked(size int) change {
-	return change{with: `new as materialized (
+	return change{
+		with: `new as materialized (
 			select nextval(pg_get_serial_sequence('{registry}.tenants', 'id')) as id
 			where (select count(*) from {registry}.tenants where status = 'stocked') < $1
 		), name as (

@@ -52,7 +52,8 @@ func (m *Manager) claimStocked(ctx context.Context, p CreateParams) (Tenant, err
 	}
 	defer l.release(ctx)
 	var t Tenant
-	claim := change{with: "free as materialized (" + stockedSQL + `
+	claim := change{
+		with: "free as materialized (" + stockedSQL + `
 			and not exists (select from {registry}.registry_locks l where l.key = 'tenant ' || t.id)
 			order by id limit 1 for update skip locked
 		), locked as (` + takeLock("'tenant ' || free.id", "free, ", "nothing") + `),
