@@ -23,7 +23,8 @@ func validateActor(actor string) error {
 	if strings.ContainsFunc(actor, invisible) {
 		return refuse("holds an invisible character or a space of another kind")
 	}
-	for word := range strings.FieldsFuncSeq(actor, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsMark(r) }) {
+	between := func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsMark(r) }
+	for word := range strings.FieldsFuncSeq(actor, between) {
 		if strings.ContainsFunc(word, latin) && strings.ContainsFunc(word, likeLatin) {
 			return refuse("mixes, in one word, letters of alphabets that look alike")
 		}
@@ -34,7 +35,8 @@ func validateActor(actor string) error {
 // invisible reports whether r is a character that a reader cannot see. Unicode counts some of these
 // as letters, marks or symbols: the Hangul fillers, the grapheme joiner, the blank Braille pattern.
 func invisible(r rune) bool {
-	return !unicode.IsPrint(r) || r == '\u2800' || unicode.In(r, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
+	return !unicode.IsPrint(r) || r == '\u2800' ||
+		unicode.In(r, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
 }
 
 func latin(r rune) bool { return unicode.Is(unicode.Latin, r) }
@@ -54,7 +56,9 @@ func (m *Manager) sameActor(ctx context.Context, a, b string) (bool, error) {
 	}
 	// normalize fails in a database that is not UTF-8, even during planning. "offset 0" keeps the
 	// planner from evaluating it.
-	err := m.registry.QueryRow(ctx, `select case when utf8 then normalize(a, nfkc) else a end, case when utf8 then normalize(b, nfkc) else b end
-		from (select $1::text as a, $2::text as b, pg_catalog.getdatabaseencoding() = 'UTF8' as utf8 offset 0) names`, a, b).Scan(&a, &b)
+	err := m.registry.QueryRow(ctx, `select case when utf8 then normalize(a, nfkc) else a end,
+			case when utf8 then normalize(b, nfkc) else b end
+		from (select $1::text as a, $2::text as b, pg_catalog.getdatabaseencoding() = 'UTF8' as utf8 offset 0) names`, a, b).
+		Scan(&a, &b)
 	return strings.EqualFold(a, b), err
 }

@@ -4,10 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // AdoptParams say what tenant a staged schema becomes.
@@ -74,40 +71,42 @@ func (m *Manager) adoptable(ctx context.Context, p AdoptParams) error {
 	return nil
 }
 
-// Adopt makes the staged schema a new tenant with what [Manager.StageTenant] was given: one statement, before which
-// nothing of the tenant is to be seen. Neither migrations nor [Config].Seed run: the schema is taken as it is.
+// Adopt makes the staged schema a new tenant with what [Manager.StageTenant] was given: one
+// statement, before which nothing of the tenant is to be seen. Neither migrations nor [Config].Seed
+// run: the schema is taken as it is.
 //
-// The error is [ErrSlugTaken], [ErrDomainTaken] or [ErrStagingLost], each in a [StepError], or a hook's, and nothing was
-// changed; or the connection's, after which the tenant may be there.
+// The error is [ErrSlugTaken], [ErrDomainTaken] or [ErrStagingLost], each in a [StepError], or a
+// hook's, and nothing was changed; or the connection's, after which the tenant may be there.
 func (s *Staging) Adopt(ctx context.Context) (Tenant, error) {
 	if s.adopt == nil || s.done {
 		return Tenant{}, fmt.Errorf("%s: %w", OpAdopt, ErrStagingLost)
 	}
 	t := Tenant{
-		ID: s.side.TenantID, Schema: s.side.Schema, Slug: s.adopt.Slug, Name: s.adopt.Name, Status: Provisioning, Placement: s.side.placement,
+		ID: s.side.TenantID, Schema: s.side.Schema, Slug: s.adopt.Slug, Name: s.adopt.Name,
+		Status: Provisioning, Placement: s.side.placement,
 	}
-	err := s.m.run(ctx, nil, OpAdopt, &t, step{"insert", func(ctx context.Context) error { return s.insert(ctx, &t) }})
-	return t, err
+	adopted := s.adopted()
+	err := s.m.run(ctx, s.lock, OpAdopt, &t, step{name: "insert", write: &adopted})
+	s.done = err == nil
+	return t, s.lost(err)
 }
 
-func (s *Staging) insert(ctx context.Context, t *Tenant) error {
+func (s *Staging) adopted() change {
 	p := s.adopt
-	adopted, err := writeRow(ctx, s.m.registry, scanTenant, `with side as (
-			delete from {registry}.side_schemas where id = $1 and state = 'building' returning schema_name, tenant_id, placement
+	return change{
+		with: `side as (
+			delete from {registry}.side_schemas where id = $1 and not used returning schema_name, tenant_id, placement
 		), hosts as (
 			insert into {registry}.domains (tenant_id, host, is_primary, verified_at)
-			select tenant_id, host, host = $4, now() from side, (select distinct unnest($5::text[] || nullif($4::text, '')) as host) h where host is not null
+			select tenant_id, host, host = $4, now() from side,
+				(select distinct unnest($5::text[] || nullif($4::text, '')) as host) h where host is not null
 		), t as (
 			insert into {registry}.tenants (id, schema_name, slug, name, status, reason, plan, limits, metadata, placement)
 			select tenant_id, schema_name, $2, $3, $6, $7, $8, $9, $10, placement from side returning *
-		)
-		select `+tenantDetailsColumns+" from t", s.side.ID, p.Slug, p.Name, p.Domain, p.Domains, p.Status, p.Reason, p.Plan, p.Limits, p.Metadata)
-	if errors.Is(err, pgx.ErrNoRows) {
-		err = ErrStagingLost
+		)`,
+		args: []any{
+			s.side.ID, p.Slug, p.Name, p.Domain, p.Domains, p.Status, p.Reason, p.Plan, p.Limits, p.Metadata,
+		},
+		none: ErrStagingLost,
 	}
-	if err != nil {
-		return conflict(err)
-	}
-	*t, s.done = adopted, true
-	return nil
 }

@@ -252,7 +252,7 @@ func (f *fixture) expectResumed(ctx context.Context, t *testing.T, c crash) {
 	}
 	got, err := f.tenants.BySlug(ctx, c.Slug)
 	check(t, err)
-	if got.Status != tenancy.Active || got.Failure != "" {
+	if got.Status != tenancy.Active || got.Operation != nil {
 		t.Errorf("resumed %+v", got)
 	}
 	f.note(t, got, c.Slug)
@@ -321,7 +321,7 @@ func (f *fixture) expectRenamed(t *testing.T, slug string) {
 	t.Helper()
 	got, err := f.tenants.BySlug(t.Context(), "new-"+slug)
 	check(t, err)
-	if got.Name != "New" || got.Schema != "new_"+slug || got.NextSchema != "" || got.Status != tenancy.Active {
+	if got.Name != "New" || got.Schema != "new_"+slug || got.Operation != nil || got.Status != tenancy.Active {
 		t.Errorf("renamed %+v", got)
 	}
 	f.expectBody(t, got, slug)

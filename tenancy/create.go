@@ -5,9 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -50,11 +47,11 @@ func (p CreateParams) validate() (CreateParams, error) {
 // by [Manager.AddDomain], becomes its primary one.
 //
 // Refused input is a [FieldError], a [schemactx.NameError], a [schemactx.SearchPathError] where the
-// Migrator has the name on the path of every tenant, [ErrSlugTaken], [ErrDomainTaken] or, for a schema name that a tenant has or once had, [admin.ErrTaken], and nothing was
-// changed. The same holds for a pool that is not the owner's, with a [schemactx.LoginError]. When a
-// later step fails, or ctx ends, the error is a [StepError]; the row stays and says what failed,
-// its hosts are answered with 503, and [Manager.Resume] goes on. After a crash at any point the
-// same holds.
+// Migrator has the name on the path of every tenant, [ErrSlugTaken], [ErrDomainTaken] or, for a
+// schema name that a tenant has or once had, [admin.ErrTaken], and nothing was changed. The same
+// holds for a pool that is not the owner's, with a [schemactx.LoginError]. When a later step fails,
+// or ctx ends, the error is a [StepError]; the row stays, its Operation says what failed, its hosts
+// are answered with 503, and [Manager.Resume] goes on. After a crash at any point the same holds.
 func (m *Manager) Create(ctx context.Context, p CreateParams) (Tenant, error) {
 	p, err := p.validate()
 	if err != nil {
@@ -66,57 +63,37 @@ func (m *Manager) Create(ctx context.Context, p CreateParams) (Tenant, error) {
 	if err := m.checkServer(ctx, m.schemas); err != nil {
 		return Tenant{}, err
 	}
-	t, l, err := m.insertLocked(ctx, p)
+	l, err := m.openLock(ctx)
 	if err != nil {
-		return Tenant{}, fmt.Errorf("create tenant %q: %w", p.Slug, conflict(err))
+		return Tenant{}, fmt.Errorf("create tenant %q: %w", p.Slug, err)
 	}
 	defer l.release(ctx)
-	err = m.provision(ctx, l, OpCreate, &t)
+	var t Tenant
+	if err := l.change(ctx, &t, insertCreated(p), &Operation{Op: OpCreate, Step: "schema"}); err != nil {
+		return Tenant{}, fmt.Errorf("create tenant %q: %w", p.Slug, err)
+	}
+	err = m.runRecorded(ctx, l, OpCreate, &t, *t.Operation, m.createSteps(&t, true)...)
 	return t, err
 }
 
-// Resume goes on with a tenant whose creation failed or was interrupted, and returns it
-// active, or with a rename or a replacement of its schema that did ([Manager.Rename], [Staging.Replace]), which leave
-// its status. Where there is nothing to go on with, it is a [StatusError].
-func (m *Manager) Resume(ctx context.Context, slug string) (Tenant, error) {
-	return m.locked(ctx, OpResume, slug, func(l *lease, t *Tenant) error {
-		switch {
-		case t.Status == Provisioning:
-			return m.provision(ctx, l, OpResume, t)
-		case t.NextSchema != "":
-			return m.run(ctx, l, OpResume, t, m.renameSteps(t)...)
-		}
-		steps, err := m.unended(ctx, t)
-		if err != nil {
-			return fmt.Errorf("%s of tenant %q: %w", OpResume, slug, err)
-		}
-		if len(steps) > 0 {
-			return m.run(ctx, l, OpResume, t, steps...)
-		}
-		return &StatusError{Op: OpResume, Slug: t.Slug, Status: t.Status}
-	})
+// createSteps make the schema of a tenant that has its row. A claim begins with the step "seed".
+// fresh says that the schema is not made yet.
+func (m *Manager) createSteps(t *Tenant, fresh bool) []step {
+	activate := t.update("true", "status = 'active'")
+	return append(m.schemaSteps(t, fresh), m.seedStep(t), step{name: "activate", write: &activate})
 }
 
-// provision does what comes after the row, under the tenant's lock. Each step can be run again.
-func (m *Manager) provision(ctx context.Context, l *lease, op Op, t *Tenant) error {
-	return m.build(
-		ctx, l, op, t,
-		step{"schema", func(ctx context.Context) error { return m.provisionSchema(ctx, t) }},
-		step{"migrate", func(ctx context.Context) error { return m.migrate(ctx, op, t) }},
-		step{"seed", func(ctx context.Context) error { return m.seed(ctx, t) }},
-		step{"activate", func(ctx context.Context) error { return m.activate(ctx, t) }},
-	)
-}
-
-// build is run for a tenant that nobody uses yet: it notes on the row what stopped it, as long as that is its own to change.
-func (m *Manager) build(ctx context.Context, l *lease, op Op, t *Tenant, steps ...step) error {
-	err := m.run(ctx, l, op, t, steps...)
-	if stepErr := (*StepError)(nil); errors.As(err, &stepErr) && !errors.Is(err, ErrLockLost) {
-		t.Failure = failureText(stepErr)
-		stepErr.Tenant = *t
-		m.recordFailure(ctx, t)
+// schemaSteps make the schema of a tenant, which no session uses yet.
+func (m *Manager) schemaSteps(t *Tenant, fresh bool) []step {
+	return []step{
+		{name: "schema", run: func(ctx context.Context) error { return m.provisionSchema(ctx, t) }},
+		{name: "migrate", run: func(ctx context.Context) error {
+			if fresh {
+				return m.migrateNew(ctx, t.Schema)
+			}
+			return m.migrateUnused(ctx, t.Schema)
+		}},
 	}
-	return err
 }
 
 func (m *Manager) provisionSchema(ctx context.Context, t *Tenant) error {
@@ -127,75 +104,36 @@ func (m *Manager) provisionSchema(ctx context.Context, t *Tenant) error {
 	if err != nil {
 		return err
 	}
-	var owner admin.Beginner = server
-	if m.hasty() {
-		owner = hastyPool{server}
-	}
-	_, err = admin.Provision(ctx, owner, m.cfg.Roles, t.Schema)
+	_, err = admin.Provision(ctx, server, m.cfg.Roles, t.Schema)
 	return err
 }
 
-func (m *Manager) seed(ctx context.Context, t *Tenant) error {
-	if m.cfg.Seed == nil {
-		return nil
+func (m *Manager) seedStep(t *Tenant) step {
+	s := step{name: "seed"}
+	if m.cfg.Seed != nil {
+		s.run = func(ctx context.Context) error { return m.cfg.Seed(NewContext(ctx, t), t) }
 	}
-	return m.cfg.Seed(NewContext(ctx, t), t)
+	return s
 }
 
-func (m *Manager) activate(ctx context.Context, t *Tenant) error {
-	return m.update(ctx, t, "status = 'active', failure = ''")
-}
-
-// MaxFailureLen is the longest [Tenant].Failure, in bytes: longer errors are cut.
-const MaxFailureLen = 4096
-
-// failureText is what the column can hold of an error: what is noted of one with strange bytes is better than nothing.
-func failureText(e *StepError) string {
-	text := e.Step + ": " + e.Err.Error()
-	if len(text) > MaxFailureLen {
-		text = text[:MaxFailureLen-len("...")] + "..."
-	}
-	return strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", ""), "")
-}
-
-// failureTimeout bounds the note of a failure, which is written when ctx is over too.
-const failureTimeout = 5 * time.Second
-
-// recordFailure notes on the row what stopped the tenant, also when ctx is over.
-func (m *Manager) recordFailure(ctx context.Context, t *Tenant) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), failureTimeout)
-	defer cancel()
-	if err := m.update(ctx, t, "failure = $2", t.Failure); err != nil {
-		m.cfg.Logger.ErrorContext(ctx, "failure not recorded", slog.String("tenant", t.Slug), slog.Any("error", err))
-	}
-}
-
-// insertLocked inserts the row with its primary domain, and takes the tenant's lock before
-// anybody can see it: one statement. The id comes first, as the schema's default name and the
-// lock are made of it.
-func (m *Manager) insertLocked(ctx context.Context, p CreateParams) (Tenant, *lease, error) {
-	l, err := m.openLease(ctx)
-	if err != nil {
-		return Tenant{}, nil, err
-	}
-	t, err := writeRow(ctx, l.conn, scanTenant, `with new as materialized (
+// insertCreated inserts the row with its primary domain, and takes the tenant's lock before another
+// session can see it. The id comes first, as the schema's default name and the lock are made of it.
+func insertCreated(p CreateParams) change {
+	return change{
+		with: `new as materialized (
 			select id, coalesce(nullif($1, ''), 'tenant_' || id) as schema_name
 			from (select nextval(pg_get_serial_sequence('{registry}.tenants', 'id')) as id) next
 		), name as (
 			insert into {registry}.schema_names (name, tenant_id) select schema_name, id from new
 		), domain as (
-			insert into {registry}.domains (tenant_id, host, is_primary, verified_at) select id, $4, true, now() from new where $4 <> ''
+			insert into {registry}.domains (tenant_id, host, is_primary, verified_at)
+			select id, $4, true, now() from new where $4 <> ''
 		), t as (
 			insert into {registry}.tenants (id, schema_name, slug, name) select id, schema_name, $2, $3 from new returning *
-		), locked as (`+takeNewLock("'tenant ' || new.id", "new")+`)
-		select `+tenantDetailsColumns+` from t, locked, lateral (select `+workLock("t.schema_name")+`,
-			case when $5 <> '' then set_config('synchronous_commit', $5, true) end) as working`,
-		p.Schema, p.Slug, p.Name, p.Domain, m.commitMode())
-	if err != nil {
-		l.release(ctx)
-		return Tenant{}, nil, err
+		), locked as (` + takeNewLock("'tenant ' || new.id", "new") + `)`,
+		from: "t, locked, " + working,
+		args: []any{p.Schema, p.Slug, p.Name, p.Domain},
 	}
-	return t, l, nil
 }
 
 // conflict names the unique constraint that a change ran into.

@@ -20,7 +20,7 @@ func TestCreatedTenantIsReadyToUse(t *testing.T) {
 	f := setup(t)
 	a, err := f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "a", Name: "School A", Domain: "A.Example.com."})
 	check(t, err)
-	if a.Status != tenancy.Active || a.Schema != fmt.Sprintf("tenant_%d", a.ID) || a.Name != "School A" || a.Failure != "" {
+	if a.Status != tenancy.Active || a.Schema != fmt.Sprintf("tenant_%d", a.ID) || a.Name != "School A" || a.Operation != nil {
 		t.Errorf("created %+v", a)
 	}
 	b := f.create(t, "b")
@@ -54,7 +54,7 @@ func TestRuntimeMayReadWhatLeadsToATenantAlone(t *testing.T) {
 		"select tenant_id, host, is_primary from domains":                          true,
 		"select * from tenants":                                                    false,
 		"select metadata from tenants":                                             false,
-		"select failure from tenants":                                              false,
+		"select operation from registry_operations":                                false,
 		"select token from domains":                                                false,
 		"select * from platform_users":                                             false,
 		"select * from schema_names":                                               false,
@@ -131,7 +131,7 @@ func TestCreateThatFailedIsResumed(t *testing.T) {
 	}
 	stuck, err := f.tenants.BySlug(t.Context(), "a")
 	check(t, err)
-	if stuck.Status != tenancy.Provisioning || !strings.Contains(stuck.Failure, "disk is full") {
+	if stuck.Status != tenancy.Provisioning || !strings.Contains(failureOf(stuck), "disk is full") {
 		t.Errorf("after the failure: %+v", stuck)
 	}
 	_, err = f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "a", Domain: "b.example.com"})
@@ -140,7 +140,7 @@ func TestCreateThatFailedIsResumed(t *testing.T) {
 	f.migrator.broken.Store(nil)
 	a, err := f.tenants.Resume(t.Context(), "a")
 	check(t, err)
-	if a.Status != tenancy.Active || a.Failure != "" || a.Schema != stuck.Schema {
+	if a.Status != tenancy.Active || a.Operation != nil || a.Schema != stuck.Schema {
 		t.Errorf("resumed %+v", a)
 	}
 	_, err = f.tenants.Resume(t.Context(), "a")
@@ -162,7 +162,7 @@ func TestCreateWhoseContextEndsLeavesANote(t *testing.T) {
 	expectIs(t, err, context.Canceled)
 	stuck, err := f.tenants.BySlug(t.Context(), "a")
 	check(t, err)
-	if stuck.Status != tenancy.Provisioning || stuck.Failure == "" {
+	if stuck.Status != tenancy.Provisioning || failureOf(stuck) == "" {
 		t.Errorf("after the cancel: %+v", stuck)
 	}
 }

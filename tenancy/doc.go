@@ -3,11 +3,13 @@
 //
 //	tenants, err := tenancy.New(ownerPool, tenancy.Config{Migrator: runner})
 //	err = tenants.Init(ctx)
-//	t, err := tenants.Create(ctx, tenancy.CreateParams{Slug: "schoola", Name: "School A", Domain: "schoola.example.com"})
+//	p := tenancy.CreateParams{Slug: "schoola", Name: "School A", Domain: "schoola.example.com"}
+//	t, err := tenants.Create(ctx, p)
 //
 // Package tenanthttp serves HTTP requests with the tenant whose host they came in on:
 //
-//	http.ListenAndServe(addr, tenanthttp.Handler(hosts, tenanthttp.Routes{Public: site, Tenant: app}))
+//	routes := tenanthttp.Routes{Public: site, Tenant: app}
+//	http.ListenAndServe(addr, tenanthttp.Handler(hosts, routes))
 //
 // # Registry
 //

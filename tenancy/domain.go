@@ -92,5 +92,6 @@ func normalizeDomain(domain string) (string, error) {
 }
 
 func hostError(field, host string, rule error) error {
-	return &FieldError{Field: field, Value: host[:min(len(host), hostname.MaxShown)], Rule: rule.Error(), Err: ErrInvalidHost}
+	value := host[:min(len(host), hostname.MaxShown)]
+	return &FieldError{Field: field, Value: value, Rule: rule.Error(), Err: ErrInvalidHost}
 }

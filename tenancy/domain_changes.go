@@ -19,10 +19,11 @@ import (
 // nothing was changed. Each operation is one statement or transaction, and can be run again after a
 // [StepError].
 func (m *Manager) AddDomain(ctx context.Context, slug, host string) (Domain, error) {
-	return m.onDomain(ctx, OpAddDomain, slug, host, nil, func(ctx context.Context, d *Domain) error {
-		return m.changeDomain(ctx, d, `insert into {registry}.domains as d (tenant_id, host, is_primary, verified_at)
+	return m.onDomain(ctx, OpAddDomain, slug, host, nil, func(ctx context.Context, tx pgx.Tx, d *Domain) error {
+		return changeDomain(ctx, tx, d, `insert into {registry}.domains as d (tenant_id, host, is_primary, verified_at)
 			values ($1, $2, `+firstDomain+`, now()) on conflict (tenant_id, host)
-			do update set verified_at = coalesce(d.verified_at, now()), token = '', is_primary = d.is_primary or excluded.is_primary
+			do update set verified_at = coalesce(d.verified_at, now()), token = '',
+				is_primary = d.is_primary or excluded.is_primary
 			returning `+domainDetailsColumns)
 	})
 }
@@ -36,9 +37,7 @@ const firstDomain = "not exists (select from {registry}.domains where tenant_id 
 // The error is [ErrDomainNotFound] for a domain that the tenant does not have, [ErrNotVerified] for
 // a claim, or as for [Manager.AddDomain].
 func (m *Manager) SetPrimaryDomain(ctx context.Context, slug, host string) (Domain, error) {
-	return m.onDomain(ctx, OpSetPrimaryDomain, slug, host, isVerified, func(ctx context.Context, d *Domain) error {
-		return m.writeTx(ctx, func(tx pgx.Tx) error { return makePrimary(ctx, tx, d) })
-	})
+	return m.onDomain(ctx, OpSetPrimaryDomain, slug, host, isVerified, makePrimary)
 }
 
 // RemoveDomain removes a domain, or a claim, from a tenant. Afterwards another tenant can add or
@@ -46,10 +45,11 @@ func (m *Manager) SetPrimaryDomain(ctx context.Context, slug, host string) (Doma
 // primary first), [ErrDomainNotFound] for a domain that the tenant does not have, or as for
 // [Manager.AddDomain].
 func (m *Manager) RemoveDomain(ctx context.Context, slug, host string) error {
-	_, err := m.onDomain(ctx, OpRemoveDomain, slug, host, isSecondary, func(ctx context.Context, d *Domain) error {
-		return m.changeDomain(ctx, d, `delete from {registry}.domains d where tenant_id = $1 and host = $2 and not is_primary
-			returning `+domainDetailsColumns)
-	})
+	remove := func(ctx context.Context, tx pgx.Tx, d *Domain) error {
+		return changeDomain(ctx, tx, d, `delete from {registry}.domains d
+			where tenant_id = $1 and host = $2 and not is_primary returning `+domainDetailsColumns)
+	}
+	_, err := m.onDomain(ctx, OpRemoveDomain, slug, host, isSecondary, remove)
 	return err
 }
 
@@ -57,14 +57,15 @@ func (m *Manager) RemoveDomain(ctx context.Context, slug, host string) error {
 // the tenant must have the domain, and an error of refuse ends the operation before any change.
 // change makes the change and sets d to the domain's new row.
 func (m *Manager) onDomain(
-	ctx context.Context, op Op, slug, host string, refuse func(Domain) error, change func(ctx context.Context, d *Domain) error,
+	ctx context.Context, op Op, slug, host string, refuse func(Domain) error,
+	change func(ctx context.Context, tx pgx.Tx, d *Domain) error,
 ) (Domain, error) {
 	host, err := normalizeDomain(host)
 	if err != nil {
 		return Domain{}, err
 	}
 	d := Domain{Host: host}
-	_, err = m.locked(ctx, op, slug, func(l *lease, t *Tenant) error {
+	_, err = m.locked(ctx, op, slug, func(l *lock, t *Tenant) error {
 		d.TenantID = t.ID
 		if refuse != nil {
 			if d, err = m.domain(ctx, t.ID, host); err == nil {
@@ -74,8 +75,14 @@ func (m *Manager) onDomain(
 				return fmt.Errorf("%s %q of tenant %q: %w", op, host, slug, err)
 			}
 		}
-		return m.runAbout(ctx, l, StepData{Op: op, Host: host}, t,
-			step{"domain", func(ctx context.Context) error { return change(ctx, &d) }})
+		before := d
+		e := execution{m, l, StepData{Op: op, Host: host}, t, Operation{}}
+		return e.run(ctx, step{name: "domain", run: func(ctx context.Context) error {
+			return l.write(ctx, func(tx pgx.Tx) error {
+				d = before
+				return change(ctx, tx, &d)
+			})
+		}})
 	})
 	if err != nil {
 		return Domain{}, err
@@ -100,7 +107,8 @@ func isSecondary(d Domain) error {
 // domain returns the tenant's domain or claim for host, or [ErrDomainNotFound].
 func (m *Manager) domain(ctx context.Context, tenant int64, host string) (Domain, error) {
 	d := Domain{TenantID: tenant, Host: host}
-	err := m.changeDomain(ctx, &d, "select "+domainDetailsColumns+" from {registry}.domains d where tenant_id = $1 and host = $2")
+	err := changeDomain(ctx, m.registry, &d, "select "+domainDetailsColumns+
+		" from {registry}.domains d where tenant_id = $1 and host = $2")
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = ErrDomainNotFound
 	}
@@ -109,8 +117,8 @@ func (m *Manager) domain(ctx context.Context, tenant int64, host string) (Domain
 
 // changeDomain runs sql, which returns the domain's row, and sets d to that row. The first
 // arguments of sql are the tenant's id and the host.
-func (m *Manager) changeDomain(ctx context.Context, d *Domain, sql string, args ...any) error {
-	changed, err := writeRow(ctx, m.registry, scanDomain, sql, append([]any{d.TenantID, d.Host}, args...)...)
+func changeDomain(ctx context.Context, db Querier, d *Domain, sql string, args ...any) error {
+	changed, err := writeRow(ctx, db, scanDomain, sql, append([]any{d.TenantID, d.Host}, args...)...)
 	if err != nil {
 		return conflict(err)
 	}
@@ -121,20 +129,11 @@ func (m *Manager) changeDomain(ctx context.Context, d *Domain, sql string, args 
 // makePrimary makes d the primary domain. It uses two statements, because PostgreSQL checks the
 // unique index on primary domains row by row.
 func makePrimary(ctx context.Context, tx pgx.Tx, d *Domain) error {
-	_, err := tx.Exec(ctx, "update {registry}.domains set is_primary = false where tenant_id = $1 and is_primary and host <> $2",
-		d.TenantID, d.Host)
+	_, err := tx.Exec(ctx, `update {registry}.domains set is_primary = false
+		where tenant_id = $1 and is_primary and host <> $2`, d.TenantID, d.Host)
 	if err != nil {
 		return err
 	}
-	rows, err := tx.Query(ctx, "update {registry}.domains d set is_primary = true where tenant_id = $1 and host = $2 returning "+
-		domainDetailsColumns, d.TenantID, d.Host)
-	if err != nil {
-		return err
-	}
-	changed, err := pgx.CollectExactlyOneRow(rows, scanDomain)
-	if err != nil {
-		return err
-	}
-	*d = changed
-	return nil
+	return changeDomain(ctx, tx, d, `update {registry}.domains d set is_primary = true where tenant_id = $1 and host = $2
+		returning `+domainDetailsColumns)
 }

@@ -34,17 +34,17 @@ const MaxClaims = 100
 // domain, it is returned unchanged, without a token. The error is [ErrTooManyClaims] for a tenant
 // that has [MaxClaims] other claims. Other errors are as for [Manager.AddDomain].
 func (m *Manager) ClaimDomain(ctx context.Context, slug, host string) (Domain, error) {
-	return m.onDomain(ctx, OpClaimDomain, slug, host, nil, func(ctx context.Context, d *Domain) error {
+	return m.onDomain(ctx, OpClaimDomain, slug, host, nil, func(ctx context.Context, tx pgx.Tx, d *Domain) error {
 		var others int // exact, because the tenant is locked
-		err := m.registry.QueryRow(ctx, "select count(*) from {registry}.domains where tenant_id = $1 and host <> $2 and verified_at is null",
-			d.TenantID, d.Host).Scan(&others)
+		err := tx.QueryRow(ctx, `select count(*) from {registry}.domains
+			where tenant_id = $1 and host <> $2 and verified_at is null`, d.TenantID, d.Host).Scan(&others)
 		if err == nil && others >= MaxClaims {
 			err = ErrTooManyClaims
 		}
 		if err != nil {
 			return err
 		}
-		err = m.changeDomain(ctx, d, `insert into {registry}.domains as d (tenant_id, host, is_primary, token)
+		err = changeDomain(ctx, tx, d, `insert into {registry}.domains as d (tenant_id, host, is_primary, token)
 			select $1, $2, false, $3
 			where not exists (select from {registry}.domains where host = $2 and tenant_id <> $1 and verified_at is not null)
 			on conflict (tenant_id, host)
@@ -81,10 +81,11 @@ func (m *Manager) VerifyDomain(ctx context.Context, slug, host string) (Domain, 
 		}
 		return nil
 	}
-	return m.onDomain(ctx, OpVerifyDomain, slug, claim.Host, same, func(ctx context.Context, d *Domain) error {
-		return m.changeDomain(ctx, d, `update {registry}.domains d set verified_at = coalesce(verified_at, now()), token = '',
-				is_primary = d.is_primary or `+firstDomain+`
-			where tenant_id = $1 and host = $2 and (verified_at is not null or token = $3) returning `+domainDetailsColumns, claim.Token)
+	return m.onDomain(ctx, OpVerifyDomain, slug, claim.Host, same, func(ctx context.Context, tx pgx.Tx, d *Domain) error {
+		return changeDomain(ctx, tx, d, `update {registry}.domains d
+			set verified_at = coalesce(verified_at, now()), token = '', is_primary = d.is_primary or `+firstDomain+`
+			where tenant_id = $1 and host = $2 and (verified_at is not null or token = $3)
+			returning `+domainDetailsColumns, claim.Token)
 	})
 }
 

@@ -35,8 +35,8 @@ var (
 	// ErrConflict is wrapped by [ConflictError] and by the ConflictError of package platformuser.
 	ErrConflict = errors.New("was changed by somebody else")
 
-	// ErrRenaming is wrapped by [RenamingError].
-	ErrRenaming = errors.New("schema is being renamed")
+	// ErrBusy is wrapped by [BusyError].
+	ErrBusy = errors.New("another operation on the tenant has not ended")
 
 	// ErrDomainNotFound is returned by a [Manager] for a domain that the tenant does not have.
 	ErrDomainNotFound = errors.New("tenant does not have the domain")
@@ -53,8 +53,9 @@ var (
 	ErrTooManyClaims = errors.New("tenant has too many claims of domains")
 
 	// ErrLockLost is wrapped by the [StepError] of an operation that has lost the tenant's lock
-	// together with its connection. Another operation may work on the tenant by then. The operation
-	// has stopped before its next step, or in the middle of one, and can be run again.
+	// together with its connection. Another operation may work on the tenant by then. The connection
+	// is also closed if the context ends while the operation writes to the registry. The operation can
+	// be run again.
 	ErrLockLost = errors.New("lock of the tenant was lost")
 
 	// ErrNested is returned by a [Manager] for an operation that takes a lock inside another operation
@@ -104,29 +105,32 @@ type ConflictError struct {
 
 // Error returns the tenant and both versions.
 func (e *ConflictError) Error() string {
-	return fmt.Sprintf("update tenant %q: %v: version %d is now %d", e.Current.Slug, ErrConflict, e.Version, e.Current.Version)
+	return fmt.Sprintf("update tenant %q: %v: version %d is now %d",
+		e.Current.Slug, ErrConflict, e.Version, e.Current.Version)
 }
 
 // Unwrap returns [ErrConflict].
 func (e *ConflictError) Unwrap() error { return ErrConflict }
 
-// RenamingError is returned by [Manager.Rename] while an earlier rename of the schema is
-// unfinished. [Manager.Resume] finishes that rename. It wraps [ErrRenaming]. Nothing was changed.
-type RenamingError struct {
-	Tenant Tenant // NextSchema is the new name of the unfinished rename
-	Schema string // the name that was refused
+// BusyError is returned for an operation that is not possible before another one on the tenant has
+// ended. If that one has stopped, [Manager.Resume], or the same call again, ends it. It wraps
+// [ErrBusy]. Nothing was changed.
+type BusyError struct {
+	Op     Op     // that was refused
+	Tenant Tenant // its Operation is the one that has not ended
 }
 
-// Error returns the tenant and both names.
-func (e *RenamingError) Error() string {
-	return fmt.Sprintf("rename tenant %q to schema %q: %v to %q", e.Tenant.Slug, e.Schema, ErrRenaming, e.Tenant.NextSchema)
+// Error returns the tenant and both operations.
+func (e *BusyError) Error() string {
+	o := e.Tenant.Operation
+	return fmt.Sprintf("%s tenant %q: %v: %s, at step %q", e.Op, e.Tenant.Slug, ErrBusy, o.Op, o.Step)
 }
 
-// Unwrap returns [ErrRenaming].
-func (e *RenamingError) Unwrap() error { return ErrRenaming }
+// Unwrap returns [ErrBusy].
+func (e *BusyError) Unwrap() error { return ErrBusy }
 
 // StepError is returned when an operation of several steps failed at one of them. The earlier steps
-// stay done, and the operation can be run again; [Manager.Resume] continues a create.
+// stay done, and the operation can be run again, by the same call or by [Manager.Resume].
 type StepError struct {
 	Op     Op
 	Step   string // the name of the step, see [StepData]

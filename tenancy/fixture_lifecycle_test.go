@@ -29,7 +29,9 @@ var invariants = map[string]string{
 	"verified domains with tokens": `select count(*) from domains where (token = '') <> (verified_at is not null)`,
 	"names that were not noted": `select count(*) from tenants t where not exists (
 		select from schema_names n where n.name = t.schema_name and n.tenant_id = t.id)`,
-	"unfinished renames": `select count(*) from tenants where next_schema <> ''`,
+	"operations that have not ended": `select count(*) from registry_operations`,
+	"tenants whose operation is not recorded": `select count(*) from tenants where (status in ('provisioning', 'dropping')
+		or status = 'stocked' and stock_version = '') and id not in (select tenant_id from registry_operations)`,
 	"served tenants without their schema": `select count(*) from tenants where status not in ('stocked', 'provisioning', 'dropping')
 		and to_regnamespace(quote_ident(schema_name)) is null`,
 	"served tenants without their role": `select count(*) from tenants where status not in ('stocked', 'provisioning', 'dropping')
@@ -53,4 +55,20 @@ func (f *fixture) expectInvariants(t *testing.T) {
 			t.Errorf("%d %s", n, broken)
 		}
 	}
+}
+
+// failureOf returns what stopped the tenant's operation.
+func failureOf(t tenancy.Tenant) string {
+	if t.Operation == nil {
+		return ""
+	}
+	return t.Operation.Failure
+}
+
+// nextSchema returns the new name of a tenant's schema in a rename that has not ended.
+func nextSchema(t tenancy.Tenant) string {
+	if t.Operation == nil || t.Operation.Op != tenancy.OpRename {
+		return ""
+	}
+	return t.Operation.Schema
 }

@@ -64,7 +64,9 @@ func (o ForEachOptions) validate() (ForEachOptions, error) {
 // The error is nil if fn was called for every tenant and none failed. Otherwise it is a
 // [FieldError], the reason that ended the run, such as ctx's cause, a [ForEachError] if tenants
 // failed, or both of these. The report is valid in all cases.
-func (m *Manager) ForEach(ctx context.Context, fn func(ctx context.Context, t *Tenant) error, o ForEachOptions) (ForEachReport, error) {
+func (m *Manager) ForEach(
+	ctx context.Context, fn func(ctx context.Context, t *Tenant) error, o ForEachOptions,
+) (ForEachReport, error) {
 	o, err := o.validate()
 	if err != nil {
 		return ForEachReport{}, err

@@ -82,7 +82,8 @@ func checkOwner(ctx context.Context, db queryer, roles schemactx.RoleNames) erro
 	var super, owner, public bool
 	err := db.QueryRow(ctx, `select rolname, rolsuper, exists (select from pg_catalog.pg_roles where rolname = $1),
 			exists (select from pg_catalog.pg_roles where rolname = $2)
-		from pg_catalog.pg_roles where rolname = current_user`, roles.Owner(), roles.Public()).Scan(&role, &super, &owner, &public)
+		from pg_catalog.pg_roles where rolname = current_user`, roles.Owner(), roles.Public()).
+		Scan(&role, &super, &owner, &public)
 	switch {
 	case err != nil:
 		return fmt.Errorf("look at the login of the registry: %w", err)

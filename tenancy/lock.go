@@ -4,97 +4,199 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/oryne/pgtenant/internal/registrydb"
 )
 
-// unlockTimeout bounds the release of a lock, which goes on when the caller's context is over.
-const unlockTimeout = 5 * time.Second
-
-// workLock is SQL, expressions of a SELECT list: it says that the session is at work on the schema whose name is the SQL
-// expression. Package migrate has the same keys, and does not report the schema as unregistered. If a tenant has the first key,
-// the second says so: half of it is random. No operation waits for these advisory locks.
-func workLock(name string) string {
-	key := "hashtextextended('pgtenant.scratch.' || " + name + ", 0)"
-	return "pg_try_advisory_lock_shared(" + key + "), pg_try_advisory_lock_shared((" + key + " & 2147483647)::int, (random() * 2147483646)::int)"
-}
-
-// lease is a connection of the registry that holds the locks of the tenants that one
-// operation works on. The locks are the session's: they are gone when the process is.
-type lease struct {
+// lock is a session on the registry's database that serves one operation alone. It holds the locks
+// of the operation, and all that the operation writes to the registry goes through it. So the
+// writes are fenced: when the session ends, its locks are free, and no write of the operation can
+// follow.
+type lock struct {
 	m      *Manager
 	pooled *pgxpool.Conn
-	conn   *registrydb.Conn // the same
-}
+	own    *pgxpool.Pool // of pooled alone; nil: pooled is of the registry's pool
 
-// openLease takes a connection, to be given back by release, and waits while all that may be
-// taken are. Whoever holds one works through others of the same pool, so that one is always
-// left.
-func (m *Manager) openLease(ctx context.Context) (*lease, error) {
-	if m.nested(ctx) {
-		return nil, ErrNested
-	}
-	select {
-	case m.locks <- struct{}{}:
-	case <-ctx.Done():
-		return nil, fmt.Errorf("wait for a connection to lock a tenant: %w", ctx.Err())
-	}
-	pooled, err := m.registry.Acquire(ctx)
-	if err != nil {
-		<-m.locks
-		return nil, err
-	}
-	if err := checkSession(ctx, pooled.Conn(), m.cfg.RegistryRoles); err != nil {
-		pooled.Release()
-		<-m.locks
-		return nil, err
-	}
-	return &lease{m: m, pooled: pooled, conn: m.registry.Schema().Conn(pooled.Conn())}, nil
+	mu   sync.Mutex // of conn, which serves one goroutine at a time
+	conn *registrydb.Conn
 }
 
 const (
-	// heldEvery is how often it is looked in a long step whether the locks are still held.
+	// heldEvery is how often a long step pings the session of its lock.
 	heldEvery = time.Second
 
-	// heldTimeout bounds the wait for the answer: a server that does not say so for that long has lost the session, or will have.
+	// heldTimeout bounds the wait for the answer: a session that does not answer for that long counts
+	// as lost.
 	heldTimeout = 30 * time.Second
+
+	// unlockTimeout bounds the release of the locks, which goes on when the caller's context is over.
+	unlockTimeout = 5 * time.Second
 )
 
-// hold calls fn as long as the locks are held. They are the session's, which somebody may end, or the server itself, when it is restarted or
-// has waited too long: whoever comes next then gets the lock, and fn has to stop. So its ctx ends, with [ErrLockLost] as the cause, and
-// it is not called where the session has ended before. No lease holds nothing, and calls fn as it is.
-func (l *lease) hold(ctx context.Context, fn func(ctx context.Context) error) error {
-	if l == nil {
-		return fn(ctx)
+// openLock takes a connection of the pool for an operation, which the caller releases.
+func (m *Manager) openLock(ctx context.Context) (*lock, error) {
+	if m.nested(ctx) {
+		return nil, ErrNested
 	}
-	if !quiet(l.conn.PgConn().Conn()) {
-		if err := l.held(ctx); err != nil {
-			return err
+	pooled, err := m.spare(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("wait for a connection to lock a tenant: %w", err)
+	}
+	return m.newLock(ctx, pooled, nil)
+}
+
+// spare takes a connection of the pool that is not the last: the work under a lock needs another
+// one. If locks held all of them, also of other managers, that which came last would have found
+// that.
+func (m *Manager) spare(ctx context.Context) (*pgxpool.Conn, error) {
+	for pause := lockPause; ; pause = min(2*pause, maxLockPause) {
+		conn, err := m.registry.Acquire(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if stat := m.registry.Stat(); stat.AcquiredConns() < stat.MaxConns() {
+			return conn, nil
+		}
+		conn.Release()
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(pause):
 		}
 	}
+}
+
+// connectLock opens a connection beside the pool, for a lock that is held long. It is made as the
+// connections of the pool are.
+func (m *Manager) connectLock(ctx context.Context) (*lock, error) {
+	cfg := m.registry.Config()
+	cfg.MaxConns, cfg.MinConns, cfg.MinIdleConns = 1, 0, 0
+	own, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("connect to lock a schema: %w", err)
+	}
+	pooled, err := own.Acquire(ctx)
+	if err != nil {
+		own.Close()
+		return nil, fmt.Errorf("connect to lock a schema: %w", err)
+	}
+	return m.newLock(ctx, pooled, own)
+}
+
+// newLock returns a lock with the connection, if that works as the owner role.
+func (m *Manager) newLock(ctx context.Context, pooled *pgxpool.Conn, own *pgxpool.Pool) (*lock, error) {
+	l := &lock{m: m, pooled: pooled, own: own, conn: m.registry.Schema().Conn(pooled.Conn())}
+	if err := checkSession(ctx, pooled.Conn(), m.cfg.RegistryRoles); err != nil {
+		l.giveBack()
+		return nil, err
+	}
+	return l, nil
+}
+
+// giveBack returns the connection to its pool.
+func (l *lock) giveBack() {
+	l.pooled.Release()
+	if l.own != nil {
+		l.own.Close()
+	}
+}
+
+// release gives up all locks and the connection, also when ctx is over. A lock of connectLock can
+// be released again.
+func (l *lock) release(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
+	defer cancel()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := unlockAll(ctx, l.conn); err != nil {
+		_ = l.conn.Close(ctx) // the end of the session releases them, too
+	}
+	l.giveBack()
+}
+
+// releaseOne gives up one lock, also when ctx is over. If that fails, the lock is free when the
+// session ends.
+func (l *lock) releaseOne(ctx context.Context, key string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
+	defer cancel()
+	_ = l.use(func(conn *registrydb.Conn) error {
+		_, err := conn.Exec(ctx, `with released as (
+				delete from {registry}.registry_locks where key = $1 and pid = pg_backend_pid()
+			)
+			select `+asyncLock, key)
+		return err
+	})
+}
+
+// use calls fn with the session. An error after which the session is gone wraps [ErrLockLost].
+func (l *lock) use(fn func(conn *registrydb.Conn) error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err := fn(l.conn)
+	if err != nil && l.conn.IsClosed() && !errors.Is(err, ErrLockLost) {
+		err = fmt.Errorf("%w: %w", ErrLockLost, err)
+	}
+	return err
+}
+
+// write calls fn with a transaction of the session, and commits it. fn is called again if the queue
+// of notifications was full.
+func (l *lock) write(ctx context.Context, fn func(tx pgx.Tx) error) error {
+	return l.use(func(conn *registrydb.Conn) error {
+		return write(func() error { return pgx.BeginFunc(ctx, l.m.registry.Schema().Beginner(conn.Conn), fn) })
+	})
+}
+
+// take waits for the lock of the tenant, and reads the tenant as it is then.
+func (l *lock) take(ctx context.Context, id int64) (t Tenant, err error) {
+	err = l.use(func(conn *registrydb.Conn) error {
+		if err := waitLock(ctx, conn, tenantKey(id)); err != nil {
+			return fmt.Errorf("lock tenant %d: %w", id, err)
+		}
+		t, err = (&Registry{db: initializedQuerier{conn}, details: true}).
+			one(ctx, "{registry}.tenants t, "+working+" where t.id = $1", id, strconv.FormatInt(id, 10))
+		return err
+	})
+	return t, err
+}
+
+// try takes a lock if no other session holds it, and reports whether this session holds it now.
+func (l *lock) try(ctx context.Context, key string) (held bool, err error) {
+	err = l.use(func(conn *registrydb.Conn) error {
+		held, err = tryLock(ctx, conn, key)
+		return err
+	})
+	return held, err
+}
+
+// hold calls fn while the session lives: the caller has used it just now. The context of fn ends
+// with [ErrLockLost] as its cause when the session is found ended: another operation may have the
+// lock then.
+func (l *lock) hold(ctx context.Context, fn func(ctx context.Context) error) error {
 	inside, lose := context.WithCancelCause(ctx)
-	done, watched := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(watched)
-		l.watch(inside, done, lose)
-	}()
-	defer func() { // also where fn panics: the connection is not to be used by two
+	done := make(chan struct{})
+	var watch sync.WaitGroup
+	watch.Go(func() { l.watch(inside, done, lose) })
+	defer func() { // also when fn panics
 		close(done)
-		<-watched
+		watch.Wait()
 		lose(nil)
 	}()
 	err := fn(inside)
-	if lost := context.Cause(inside); err != nil && errors.Is(lost, ErrLockLost) {
+	if lost := context.Cause(inside); err != nil && errors.Is(lost, ErrLockLost) && !errors.Is(err, ErrLockLost) {
 		err = fmt.Errorf("%w: %w", lost, err)
 	}
 	return err
 }
 
-// watch calls lose when the session is found ended, until done is closed.
-func (l *lease) watch(ctx context.Context, done <-chan struct{}, lose func(error)) {
+// watch calls lose when the session is found ended. It returns when done is closed.
+func (l *lock) watch(ctx context.Context, done <-chan struct{}, lose func(error)) {
 	tick := time.NewTicker(heldEvery)
 	defer tick.Stop()
 	for {
@@ -110,60 +212,39 @@ func (l *lease) watch(ctx context.Context, done <-chan struct{}, lose func(error
 	}
 }
 
-// held returns [ErrLockLost] unless the session answers. The end of ctx is no reason to ask no more: it would end the session.
-func (l *lease) held(ctx context.Context) error {
+// held returns [ErrLockLost] unless the session answers. It asks also when ctx is over.
+func (l *lock) held(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), heldTimeout)
 	defer cancel()
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if err := l.conn.Ping(ctx); err != nil {
 		return fmt.Errorf("%w: %w", ErrLockLost, err)
 	}
 	return nil
 }
 
-// release gives up all locks and the connection, whatever has become of ctx.
-func (l *lease) release(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
-	defer cancel()
-	if err := unlockAll(ctx, l.conn); err != nil {
-		_ = l.conn.Close(ctx) // the locks go with the session
-	}
-	l.pooled.Release()
-	<-l.m.locks
-}
-
-// lock waits for the tenant's lock, and reads the tenant as it is then.
-func (l *lease) lock(ctx context.Context, id int64) (Tenant, error) {
-	err := waitLock(ctx, l.conn, tenantKey(id))
-	if err == nil {
-		_, err = l.conn.Exec(ctx, "select "+workLock("schema_name")+" from {registry}.tenants where id = $1", id)
-	}
-	if err != nil {
-		return Tenant{}, fmt.Errorf("lock tenant %d: %w", id, err)
-	}
-	return l.m.ByID(ctx, id)
-}
-
-// lockBySlug takes the lock of the tenant that has the slug. The lease is to be released.
-func (m *Manager) lockBySlug(ctx context.Context, slug string) (Tenant, *lease, error) {
+// lockBySlug takes the lock of the tenant that has the slug. The caller releases it.
+func (m *Manager) lockBySlug(ctx context.Context, slug string) (Tenant, *lock, error) {
 	found, err := m.BySlug(ctx, slug)
 	if err != nil {
 		return Tenant{}, nil, err
 	}
 	t, l, err := m.lockByID(ctx, found.ID)
-	if err == nil && t.Slug != slug { // renamed while we waited
+	if err == nil && t.Slug != slug { // renamed meanwhile
 		l.release(ctx)
 		return Tenant{}, nil, fmt.Errorf("%w: %q", ErrNotFound, slug)
 	}
 	return t, l, err
 }
 
-// lockByID takes the lock of the tenant of that id. The lease is to be released.
-func (m *Manager) lockByID(ctx context.Context, id int64) (Tenant, *lease, error) {
-	l, err := m.openLease(ctx)
+// lockByID takes the lock of the tenant of that id. The caller releases it.
+func (m *Manager) lockByID(ctx context.Context, id int64) (Tenant, *lock, error) {
+	l, err := m.openLock(ctx)
 	if err != nil {
 		return Tenant{}, nil, err
 	}
-	t, err := l.lock(ctx, id)
+	t, err := l.take(ctx, id)
 	if err != nil {
 		l.release(ctx)
 		return Tenant{}, nil, err
@@ -171,9 +252,9 @@ func (m *Manager) lockByID(ctx context.Context, id int64) (Tenant, *lease, error
 	return t, l, nil
 }
 
-// locked calls fn under the tenant's lock, with the tenant as it is then, if its status allows op, and returns the
-// tenant as fn leaves it.
-func (m *Manager) locked(ctx context.Context, op Op, slug string, fn func(l *lease, t *Tenant) error) (Tenant, error) {
+// locked calls fn under the tenant's lock, with the tenant as it is then, if its status allows op.
+// It returns the tenant as fn leaves it.
+func (m *Manager) locked(ctx context.Context, op Op, slug string, fn func(l *lock, t *Tenant) error) (Tenant, error) {
 	t, l, err := m.lockBySlug(ctx, slug)
 	if err != nil {
 		return Tenant{}, fmt.Errorf("%s: %w", op, err)
@@ -186,23 +267,15 @@ func (m *Manager) locked(ctx context.Context, op Op, slug string, fn func(l *lea
 	return t, err
 }
 
-// update changes the tenant's row and reads it anew. set is SQL of ours, whose arguments
-// begin with $2.
-func (m *Manager) update(ctx context.Context, t *Tenant, set string, args ...any) error {
-	return m.updateIf(ctx, t, "true", set, args...)
-}
+// working is SQL, a relation without columns that says that the session is at work on the schema of
+// the tenant t. Package migrate has the same keys, and does not report the schema as unregistered.
+// If a tenant has the first key, the second says so: half of it is random. No operation waits for
+// these advisory locks.
+var working = "lateral (select " + workLock("t.schema_name") + ") as working"
 
-// updateIf is update where the condition holds for the row; where it does not, the error is [pgx.ErrNoRows].
-func (m *Manager) updateIf(ctx context.Context, t *Tenant, condition, set string, args ...any) error {
-	return m.change(ctx, t, "update {registry}.tenants as t set "+set+" where id = $1 and "+condition+" returning "+tenantDetailsColumns, args...)
-}
-
-// change runs sql, whose first argument is the tenant's id and which returns its row, and reads that.
-func (m *Manager) change(ctx context.Context, t *Tenant, sql string, args ...any) error {
-	changed, err := writeRow(ctx, m.registry, scanTenant, sql, append([]any{t.ID}, args...)...)
-	if err != nil {
-		return conflict(err)
-	}
-	*t = changed
-	return nil
+// workLock is SQL, the expressions of working for another schema name.
+func workLock(name string) string {
+	key := "hashtextextended('pgtenant.scratch.' || " + name + ", 0)"
+	return "pg_try_advisory_lock_shared(" + key + "), pg_try_advisory_lock_shared((" + key + " & 2147483647)::int, " +
+		"(random() * 2147483646)::int)"
 }

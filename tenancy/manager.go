@@ -89,13 +89,15 @@ type reader = Registry
 // concurrent use, also by several processes on one database: operations on one tenant wait for each
 // other.
 //
-// While it works on a tenant it holds a connection of the registry's pool. The tenant's lock is a
-// row of the registry that names the session of this connection. So the pool must not lead through
-// a pooler that assigns transactions to different sessions. The lock is not an advisory lock,
-// because every role of a database can take every advisory lock. Another operation takes over a
-// lock if its session has ended, or if a pooler in session mode has reset the session. LOCKS.md,
-// beside this file, has the order of all locks. If the connection ends during an operation, the
-// operation stops before its next step; a long step stops within seconds: see [ErrLockLost].
+// An operation on a tenant keeps one connection of the registry's pool until it ends, and leaves
+// the last one to others. The session of that connection holds the tenant's lock, a row of the
+// registry that names the session. So the pool must not lead through a pooler that gives
+// transactions out to different sessions. The lock is not an advisory lock, because every role of a
+// database can take every advisory lock. Another operation takes over a lock if its session has
+// ended, or if a pooler in session mode has reset the session. LOCKS.md, beside this file, has the
+// order of all locks. The operation also writes the registry on that connection. If the connection
+// ends, the operation stops before it writes again; a long step stops within seconds: see
+// [ErrLockLost].
 //
 // Each change of a tenant or a domain notifies the directories. Every role can fill PostgreSQL's
 // queue of notifications, which belongs to the whole server. While the queue is more than a quarter
@@ -106,7 +108,6 @@ type Manager struct {
 	registry *registrydb.Pool
 	schemas  *pgxpool.Pool
 	cfg      Config
-	locks    chan struct{} // holds one element per lease of the pool that may be held at a time
 	taken    chan struct{} // holds one element while the stock may have shrunk
 }
 
@@ -161,7 +162,6 @@ func New(registry *pgxpool.Pool, cfg Config) (*Manager, error) {
 		registry: db,
 		schemas:  cfg.Schemas,
 		cfg:      cfg,
-		locks:    leasesOf(registry),
 		taken:    make(chan struct{}, 1),
 	}, nil
 }

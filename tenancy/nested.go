@@ -7,12 +7,11 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// underWay is the context key of a running operation. There is one key for each pool that
-// operations take leases of.
+// underWay is the context key of a running operation. There is one key for each pool of a registry.
 type underWay struct{ registry *pgxpool.Pool }
 
 // begin returns a context that marks an operation as running until over is called. A function that
-// is called with this context must not take a lease: it would wait for the lock, or for the last
+// is called with this context must not take a lock: it would wait for the lock, or for the last
 // connection, that the operation holds.
 func (m *Manager) begin(ctx context.Context) (inside context.Context, over func()) {
 	ended := &atomic.Bool{}

@@ -52,9 +52,16 @@ func (r *Registry) InSchema(schema string) (*Registry, error) {
 const (
 	tenantColumns = `t.id, t.schema_name, t.slug, t.name, t.status, t.reason, t.until, t.plan, t.limits, t.placement,
 		t.created_at, t.updated_at, t.version`
-	tenantDetailsColumns = tenantColumns + `, t.failure, t.next_schema, t.metadata,
-		coalesce((select id::text from {registry}.registry_identity), '')`
 )
+
+// tenantDetailsColumns are the columns that a [Manager] reads.
+var tenantDetailsColumns = detailsColumns(operationColumn)
+
+// detailsColumns are tenantDetailsColumns with another SQL expression for the operation.
+func detailsColumns(operation string) string {
+	return tenantColumns + ", " + operation +
+		", t.metadata, coalesce((select id::text from {registry}.registry_identity), '')"
+}
 
 // The columns that Init grants to the public role.
 const (
@@ -76,7 +83,7 @@ func scanTenant(row pgx.CollectableRow) (Tenant, error) {
 	var until *time.Time
 	to := tenantFields(&t, &until)
 	if len(row.FieldDescriptions()) > len(to) {
-		to = append(to, &t.Failure, &t.NextSchema, &t.Metadata, &t.Registry)
+		to = append(to, &t.Operation, &t.Metadata, &t.Registry)
 	}
 	err := row.Scan(to...)
 	if until != nil {
@@ -100,8 +107,8 @@ func (r *Registry) ByHost(ctx context.Context, host string) (Tenant, error) {
 	if err != nil {
 		return Tenant{}, err
 	}
-	return r.one(ctx, "{registry}.domains d join {registry}.tenants t on t.id = d.tenant_id where d.host = $1 and d.verified_at is not null",
-		host, strconv.Quote(host))
+	return r.one(ctx, "{registry}.domains d join {registry}.tenants t on t.id = d.tenant_id "+
+		"where d.host = $1 and d.verified_at is not null", host, strconv.Quote(host))
 }
 
 // BySlug returns the tenant with that slug, in any status, or [ErrNotFound].

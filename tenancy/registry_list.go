@@ -147,7 +147,8 @@ func (m *Manager) Schemas(ctx context.Context) iter.Seq2[string, error] {
 		statuses := statusNames([]Status{Active, Suspended, Maintenance, Stocked})
 		for after, more := int64(0), true; more; {
 			rows, err := m.db.Query(schemactx.NewPublicContext(ctx), `select id, schema_name from {registry}.tenants
-				where status = any($1) and (status <> 'stocked' or stock_version <> '') and id > $2 order by id limit $3`, statuses, after, MaxPageSize)
+				where status = any($1) and (status <> 'stocked' or stock_version <> '') and id > $2 order by id limit $3`,
+				statuses, after, MaxPageSize)
 			var page []string
 			if err == nil {
 				page, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (schema string, err error) {

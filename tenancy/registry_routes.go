@@ -46,7 +46,8 @@ const (
 			from {registry}.domains where verified_at is not null group by tenant_id) d on d.tenant_id = t.id
 		where t.status <> 'stocked' order by t.id`
 	someRoutes = "select " + tenantColumns + `,
-			array(select host from {registry}.domains where tenant_id = t.id and verified_at is not null order by is_primary desc, host)
+			array(select host from {registry}.domains where tenant_id = t.id and verified_at is not null
+				order by is_primary desc, host)
 		from {registry}.tenants t where t.status <> 'stocked' and t.id in (select unnest($1::bigint[])
 			union select id from {registry}.tenants where slug = any($3)
 			union select tenant_id from {registry}.domains where host = any($2) and verified_at is not null) order by t.id`

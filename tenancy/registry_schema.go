@@ -47,15 +47,18 @@ func (cfg *Config) registrySchema() (registrydb.Schema, error) {
 		name = cmp.Or(name, shared.SharedSchema())
 		if name != shared.SharedSchema() {
 			return registrydb.Schema{}, &RegistrySchemaError{Schema: name, Reason: fmt.Sprintf(
-				"is not the schema of the shared migrations, %q: set SharedSchema of migrate.Config to the same schema", shared.SharedSchema())}
+				"is not the schema of the shared migrations, %q: set SharedSchema of migrate.Config to the same schema",
+				shared.SharedSchema())}
 		}
 	}
 	name = cmp.Or(name, schemactx.Public)
 	if name == schemactx.Public {
 		return registrydb.Schema{}, nil
 	}
-	if err := cmp.Or(cfg.RegistryRoles.ValidateSchema(name), cfg.Roles.ValidateSchema(name), validateRegistrySchema(name)); err != nil {
-		return registrydb.Schema{}, &RegistrySchemaError{Schema: name, Reason: "cannot be the registry's: " + err.Error(), Err: err}
+	err := cmp.Or(cfg.RegistryRoles.ValidateSchema(name), cfg.Roles.ValidateSchema(name), validateRegistrySchema(name))
+	if err != nil {
+		reason := "cannot be the registry's: " + err.Error()
+		return registrydb.Schema{}, &RegistrySchemaError{Schema: name, Reason: reason, Err: err}
 	}
 	return registrydb.Parse(name)
 }
@@ -96,25 +99,30 @@ func (m *Manager) checkRegistrySchema(ctx context.Context) error {
 			where c.relname = 'domains_one_primary' and c.relkind = 'i' and t.relname = 'domains' and exists (
 				select from pg_catalog.pg_class u where u.relnamespace = n.oid and u.relname = 'platform_users')
 		)
-		select coalesce((select nspowner::regrole::text from pg_catalog.pg_namespace where nspname = $1 and nspname <> 'public'
+		select coalesce((select nspowner::regrole::text from pg_catalog.pg_namespace
+				where nspname = $1 and nspname <> 'public'
 				and nspowner <> (select oid from pg_catalog.pg_roles where rolname = current_user)), ''),
-			exists (select from pg_catalog.pg_roles where rolname = $3) and exists (select from pg_catalog.pg_namespace where nspname = $1),
+			exists (select from pg_catalog.pg_roles where rolname = $3)
+				and exists (select from pg_catalog.pg_namespace where nspname = $1),
 			coalesce((select nspname::text from registry where nspname <> $1 limit 1), ''),
 			coalesce((select c.relname::text from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-				where n.nspname = $1 and c.relname = any ($2) and not exists (select from registry r where r.nspname = $1) limit 1), '')`,
+				where n.nspname = $1 and c.relname = any ($2)
+					and not exists (select from registry r where r.nspname = $1) limit 1), '')`,
 		schema, registryTables, m.cfg.RegistryRoles.Tenant(schema)).Scan(&owner, &tenants, &elsewhere, &table)
 	switch {
 	case err != nil:
 		return fmt.Errorf("look at the registry's schema %q: %w", schema, err)
 	case elsewhere != "":
-		return refuse("is not the schema of this database's registry, %q: a database has one registry, and it cannot be moved; "+
+		return refuse("is not the schema of this database's registry, %q: "+
+			"a database has one registry, and it cannot be moved; "+
 			"set RegistrySchema of tenancy.Config and SharedSchema of migrate.Config to %[1]q", elsewhere)
 	case owner != "":
 		return refuse("belongs to role %s: name a schema that does not exist, or give it to the owner", owner)
 	case tenants:
 		return refuse("is a tenant's: name another one")
 	case table != "":
-		return refuse("has a table %q of another program: set RegistrySchema of tenancy.Config and SharedSchema of migrate.Config "+
+		return refuse("has a table %q of another program: "+
+			"set RegistrySchema of tenancy.Config and SharedSchema of migrate.Config "+
 			"to another schema, such as \"tenancy\"", table)
 	}
 	return nil
@@ -133,7 +141,8 @@ func (m *Manager) makeRegistrySchema(ctx context.Context) error {
 		return err
 	}
 	for range makeTries {
-		_, err = m.registry.Exec(ctx, `create schema if not exists {registry}; comment on schema {registry} is '`+schemactx.RegistryComment+`';
+		_, err = m.registry.Exec(ctx, `create schema if not exists {registry};
+			comment on schema {registry} is '`+schemactx.RegistryComment+`';
 			revoke all on schema {registry} from public; grant usage on schema {registry} to `+role)
 		if !madeBeside(err) {
 			break

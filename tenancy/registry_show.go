@@ -53,7 +53,7 @@ func (r *Registry) show(ctx context.Context, slug string, details *Details) erro
 		var host *string
 		to := tenantFields(&t, &until)
 		if r.details {
-			to = append(to, &t.Failure, &t.NextSchema, &t.Metadata, &t.Registry)
+			to = append(to, &t.Operation, &t.Metadata, &t.Registry)
 		}
 		if err := rows.Scan(append(to, &host, &d.Primary, &verified, &d.CreatedAt, &d.Token)...); err != nil {
 			return err

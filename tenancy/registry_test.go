@@ -227,6 +227,7 @@ func TestTheRegistryGoesDownAndUpAgain(t *testing.T) {
 	f := setup(t)
 	f.row(t, "a", tenancy.Active)
 	for range 2 {
+		check(t, f.runDown(t, "00010_operations.sql"))
 		check(t, f.runDown(t, "00009_lock_marks.sql"))
 		check(t, f.runDown(t, "00008_confirm_requests.sql"))
 		check(t, f.runDown(t, "00007_domains.sql"))

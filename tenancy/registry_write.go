@@ -1,11 +1,16 @@
 package tenancy
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/oryne/pgtenant/internal/registrydb"
 )
 
 // writeTries is the maximum number of attempts of a change while the queue of notifications is
@@ -34,7 +39,9 @@ func queueFull(err error) bool {
 }
 
 // writeRow is write for a statement that returns one row, which it returns.
-func writeRow[T any](ctx context.Context, db Querier, scan pgx.RowToFunc[T], sql string, args ...any) (row T, err error) {
+func writeRow[T any](
+	ctx context.Context, db Querier, scan pgx.RowToFunc[T], sql string, args ...any,
+) (row T, err error) {
 	err = write(func() error {
 		rows, err := db.Query(ctx, sql, args...)
 		if err == nil {
@@ -45,17 +52,71 @@ func writeRow[T any](ctx context.Context, db Querier, scan pgx.RowToFunc[T], sql
 	return row, err
 }
 
-// writeExec is write for a statement that returns no rows. It returns the number of changed rows.
-func (m *Manager) writeExec(ctx context.Context, sql string, args ...any) (changed int64, err error) {
-	err = write(func() error {
-		tag, err := m.registry.Exec(ctx, sql, args...)
-		changed = tag.RowsAffected()
-		return err
-	})
-	return changed, err
+// change is one statement that changes the registry: a WITH whose relation t has the tenant's row
+// as it is afterwards.
+type change struct {
+	with string // SQL
+	from string // SQL, the relations of its SELECT; default: t
+	args []any
+	none error // if t is empty; default: [pgx.ErrNoRows]
 }
 
-// writeTx is write for a transaction. fn may be called more than once.
-func (m *Manager) writeTx(ctx context.Context, fn func(tx pgx.Tx) error) error {
-	return write(func() error { return pgx.BeginFunc(ctx, m.registry, fn) })
+// update sets columns of the tenant if the condition holds. Both are SQL, whose arguments begin
+// with $2.
+func (t *Tenant) update(condition, set string, args ...any) change {
+	return change{
+		with: "t as (update {registry}.tenants as t set " + set + " where id = $1 and " + condition + " returning *)",
+		args: append([]any{t.ID}, args...),
+	}
+}
+
+// unchanged leaves the tenant as it is.
+func (t *Tenant) unchanged() change {
+	return change{with: "t as (select * from {registry}.tenants where id = $1)", args: []any{t.ID}}
+}
+
+// change runs a statement through the session, and sets t to the tenant as it is then. op is the
+// operation that is recorded of the tenant from then on: nil leaves it, one without Op ends it.
+func (l *lock) change(ctx context.Context, t *Tenant, c change, op *Operation) error {
+	with, column := c.with, operationColumn
+	switch {
+	case op != nil && op.Op == "":
+		with += ", o as (delete from {registry}.registry_operations where tenant_id in (select id from t))"
+		column = "null::jsonb"
+	case op != nil:
+		with, column = with+", o as ("+recordSQL(len(c.args))+")", "(select to_jsonb(o) || o.arguments from o)"
+		c.args = append(c.args, op.Op, op.Step, op.Failure, op.Actor, op.arguments())
+	}
+	sql := "with " + with + " select " + detailsColumns(column) + " from " + cmp.Or(c.from, "t")
+	return l.use(func(conn *registrydb.Conn) error {
+		changed, err := writeRow(ctx, conn, scanTenant, sql, c.args...)
+		switch {
+		case errors.Is(err, pgx.ErrNoRows) && c.none != nil:
+			return c.none
+		case err != nil:
+			return conflict(err)
+		}
+		*t = changed
+		return nil
+	})
+}
+
+// recordSQL is SQL that records the operation of the tenant t, with the arguments after $n.
+func recordSQL(n int) string {
+	return fmt.Sprintf(`insert into {registry}.registry_operations as o
+			(tenant_id, operation, step, failure, actor, arguments)
+		select id, $%d::text, $%d::text, $%d::text, $%d::text, $%d::text::jsonb from t
+		on conflict (tenant_id) do update set operation = excluded.operation, step = excluded.step,
+			failure = excluded.failure, actor = excluded.actor, arguments = excluded.arguments,
+			began_at = case when o.operation = excluded.operation then o.began_at else now() end
+		returning *`, n+1, n+2, n+3, n+4, n+5)
+}
+
+// arguments are those of the operation as JSON.
+func (o *Operation) arguments() string {
+	text, _ := json.Marshal(struct { // never fails
+		Schema string `json:"schema,omitempty"`
+		Reopen bool   `json:"reopen,omitempty"`
+	}{o.Schema, o.Reopen})
+	return string(text)
 }

@@ -41,7 +41,8 @@ func (p RenameParams) validate() error {
 	return validateSchema(p.Schema)
 }
 
-// validateSchema reports whether a tenant can be given the name: the default ones are their ids', also of tenants to come.
+// validateSchema reports whether a tenant can be given the name: the default ones are their ids',
+// also of tenants to come.
 func validateSchema(name string) error {
 	if err := schemactx.ValidateName(name); err != nil {
 		return err
@@ -74,21 +75,24 @@ func (m *Manager) checkSchemaName(schema string) error {
 	return err
 }
 
-// Rename gives a tenant another display name, slug or schema name, or several of them. Nothing else refers to the schema
-// by its name: its tables, its role's rights and its rows stay what they are.
+// Rename gives a tenant another display name, slug or schema name, or several of them. Nothing else
+// refers to the schema by its name: its tables, its role's rights and its rows stay what they are.
 //
-// Refused input is a [FieldError], a [schemactx.NameError] or a [schemactx.SearchPathError], [ErrSlugTaken], a [StatusError], or, for a schema name that a
-// tenant has or once had, this one too, or that something else has, [admin.ErrTaken]; if the
-// text of functions, settings or expressions has the old name, a [admin.TextError]; while
-// another rename of the schema has not ended, it is a [RenamingError]. Nothing was changed then.
+// Refused input is a [FieldError], a [schemactx.NameError] or a [schemactx.SearchPathError],
+// [ErrSlugTaken], a [StatusError], or, for a schema name that a tenant has or once had, this one
+// too, or that something else has, [admin.ErrTaken]; if the text of functions, settings or
+// expressions has the old name, a [admin.TextError]; while another operation on the tenant has not
+// ended, a rename of the schema is a [BusyError]. Nothing was changed then.
 //
-// The schema is renamed in steps, as it may be on another server than the registry: the names are claimed, schema and role
-// renamed, and the registry switched to the new name. When one fails the error is a [StepError]; after that and after a
-// crash at any point the same Rename, or [Manager.Resume], goes on. Until the switch has reached every process, requests of
-// the tenant fail with [schemactx.ErrSchemaMissing] or [schemactx.ErrNotProvisioned], or, in the middle of a statement, with
-// PostgreSQL's undefined table (42P01); none finds another tenant's rows, as the old name is nobody's ever after. A
-// maintenance ([Manager.StartMaintenance]) tells people to come again instead. Queries of programs
-// that name the schema break, and so do passwords at level Logins, see [admin.Rename].
+// The schema is renamed in steps, as it may be on another server than the registry: the names are
+// claimed, schema and role renamed, and the registry switched to the new name. When one fails the
+// error is a [StepError]; after that and after a crash at any point the same Rename, or
+// [Manager.Resume], goes on. Until the switch has reached every process, requests of the tenant
+// fail with [schemactx.ErrSchemaMissing] or [schemactx.ErrNotProvisioned], or, in the middle of a
+// statement, with PostgreSQL's undefined table (42P01); none finds another tenant's rows, as the
+// old name is nobody's ever after. A maintenance ([Manager.StartMaintenance]) tells people to come
+// again instead. Queries of programs that name the schema break, and so do passwords at level
+// Logins, see [admin.Rename].
 func (m *Manager) Rename(ctx context.Context, slug string, p RenameParams) (Tenant, error) {
 	if err := p.validate(); err != nil {
 		return Tenant{}, err
@@ -107,17 +111,20 @@ func (m *Manager) Rename(ctx context.Context, slug string, p RenameParams) (Tena
 	if err := m.renamable(ctx, &t, p); err != nil {
 		return t, err
 	}
-	steps := []step{{"claim", func(ctx context.Context) error { return m.claimNames(ctx, &t, p) }}}
-	if p.Schema != "" && p.Schema != t.Schema {
-		steps = append(steps, m.renameSteps(&t)...)
+	names := claimNames(&t, p)
+	claim := step{name: "claim", write: &names}
+	if p.Schema == "" || p.Schema == t.Schema {
+		err := m.run(ctx, l, OpRename, &t, claim)
+		return t, err
 	}
-	err = m.run(ctx, l, OpRename, &t, steps...)
+	row := Operation{Op: OpRename, Schema: p.Schema}
+	err = m.runRecorded(ctx, l, OpRename, &t, row, append([]step{claim}, m.renameSteps(l, &t, p.Schema)...)...)
 	return t, err
 }
 
-// lockToRename finds the tenant by its new slug too, where a rename that did not end has given it that: the new schema name,
-// which is given out once, says that it is the same rename.
-func (m *Manager) lockToRename(ctx context.Context, slug string, p RenameParams) (Tenant, *lease, error) {
+// lockToRename finds the tenant by its new slug too, where a rename that did not end has given it
+// that: the new schema name, which is given out once, says that it is the same rename.
+func (m *Manager) lockToRename(ctx context.Context, slug string, p RenameParams) (Tenant, *lock, error) {
 	t, l, err := m.lockBySlug(ctx, slug)
 	if !errors.Is(err, ErrNotFound) || p.Slug == "" || p.Schema == "" {
 		return t, l, err
@@ -128,21 +135,22 @@ func (m *Manager) lockToRename(ctx context.Context, slug string, p RenameParams)
 		return Tenant{}, nil, errNew
 	case errNew != nil:
 		return Tenant{}, nil, err
-	case t.Schema != p.Schema && t.NextSchema != p.Schema:
+	case t.Schema != p.Schema && !t.renaming(p.Schema):
 		l.release(ctx)
 		return Tenant{}, nil, err
 	}
 	return t, l, nil
 }
 
-// renamable reports whether the schema can get the name, as far as that can be told before anything is changed.
+// renamable reports whether the schema can get the name, as far as that can be told before anything
+// is changed.
 func (m *Manager) renamable(ctx context.Context, t *Tenant, p RenameParams) error {
 	schema := p.Schema
-	if schema == "" || schema == t.NextSchema {
+	if schema == "" || t.renaming(schema) {
 		return nil
 	}
-	if t.NextSchema != "" {
-		return &RenamingError{Tenant: *t, Schema: schema}
+	if err := OpRename.idle(t); err != nil {
+		return err
 	}
 	if schema == t.Schema {
 		return nil
@@ -169,35 +177,38 @@ func schemaExists(ctx context.Context, server *pgxpool.Pool, schema string) (exi
 	return exists, err
 }
 
-// claimNames takes all names that only one tenant can have in one statement, so that it gets all or none.
-func (m *Manager) claimNames(ctx context.Context, t *Tenant, p RenameParams) error {
-	set := "name = coalesce(nullif($2, ''), name), slug = coalesce(nullif($3, ''), slug)"
-	if p.Schema == "" || p.Schema == t.Schema || p.Schema == t.NextSchema {
-		return m.update(ctx, t, set, p.Name, p.Slug)
+// renaming reports whether a rename to the schema name has not ended.
+func (t *Tenant) renaming(schema string) bool {
+	return t.Operation != nil && t.Operation.Op == OpRename && t.Operation.Schema == schema
+}
+
+// claimNames takes all names that only one tenant can have, so that it gets all or none.
+func claimNames(t *Tenant, p RenameParams) change {
+	c := t.update("true", "name = coalesce(nullif($2, ''), name), slug = coalesce(nullif($3, ''), slug)", p.Name, p.Slug)
+	if p.Schema != "" && p.Schema != t.Schema && !t.renaming(p.Schema) {
+		c.with += ", claimed as (insert into {registry}.schema_names (name, tenant_id) values ($4, $1))"
+		c.args = append(c.args, p.Schema)
 	}
-	return m.change(ctx, t, `with claimed as (insert into {registry}.schema_names (name, tenant_id) values ($4, $1) returning name)
-		update {registry}.tenants as t set `+set+`, next_schema = (select name from claimed) where id = $1 returning `+tenantDetailsColumns,
-		p.Name, p.Slug, p.Schema)
+	return c
 }
 
 // renameSteps end a rename of the schema whose new name is claimed.
-func (m *Manager) renameSteps(t *Tenant) []step {
+func (m *Manager) renameSteps(l *lock, t *Tenant, schema string) []step {
+	named := t.update("true", "schema_name = $2", schema)
 	return []step{
-		{"schema", func(ctx context.Context) error { return m.renameSchema(ctx, t) }},
-		{"switch", func(ctx context.Context) error {
-			return m.update(ctx, t, "schema_name = next_schema, next_schema = ''")
-		}},
+		{name: "schema", run: func(ctx context.Context) error { return m.renameSchema(ctx, l, t, schema) }},
+		{name: "switch", write: &named},
 	}
 }
 
-// renameSchema gives the claim up where the server has something else of the name and the tenant's schema is still what it
-// was: it could not be renamed any more.
-func (m *Manager) renameSchema(ctx context.Context, t *Tenant) error {
+// renameSchema ends the operation where the server has another object of the name and the tenant's
+// schema has its old name still: the rename is not possible any more.
+func (m *Manager) renameSchema(ctx context.Context, l *lock, t *Tenant, schema string) error {
 	server, err := m.server(t)
 	if err != nil {
 		return err
 	}
-	_, err = admin.Rename(ctx, server, m.cfg.Roles, t.Schema, t.NextSchema)
+	_, err = admin.Rename(ctx, server, m.cfg.Roles, t.Schema, schema)
 	if !errors.Is(err, admin.ErrTaken) {
 		return err
 	}
@@ -205,6 +216,8 @@ func (m *Manager) renameSchema(ctx context.Context, t *Tenant) error {
 	if errExists != nil || !unchanged {
 		return errors.Join(err, errExists)
 	}
-	return errors.Join(err, m.change(ctx, t, `with unclaimed as (delete from {registry}.schema_names where name = $2 and tenant_id = $1)
-		update {registry}.tenants as t set next_schema = '' where id = $1 returning `+tenantDetailsColumns, t.NextSchema))
+	unclaimed := t.unchanged()
+	unclaimed.with += ", unclaimed as (delete from {registry}.schema_names where name = $2 and tenant_id = $1)"
+	unclaimed.args = append(unclaimed.args, schema)
+	return errors.Join(err, l.change(ctx, t, unclaimed, &Operation{}))
 }

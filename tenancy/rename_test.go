@@ -46,7 +46,7 @@ func TestRenamedTenantKeepsItsRowsAndNobodyElseGetsItsOldName(t *testing.T) {
 	for range 2 { // the second time there is nothing left to do
 		got, err := f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Name: "North", Slug: "north", Schema: "north"})
 		check(t, err)
-		if got.ID != a.ID || got.Name != "North" || got.Slug != "north" || got.Schema != "north" || got.NextSchema != "" || got.Status != tenancy.Active {
+		if got.ID != a.ID || got.Name != "North" || got.Slug != "north" || got.Schema != "north" || nextSchema(got) != "" || got.Status != tenancy.Active {
 			t.Errorf("renamed %+v", got)
 		}
 	}
@@ -91,7 +91,7 @@ func TestNamesThatCollideAreFoundBeforeAnythingHappens(t *testing.T) {
 	f.expectRefusedNames(t, "a")
 	after, err := f.tenants.ByID(t.Context(), a.ID)
 	check(t, err)
-	if after.Version != a.Version || after.Schema != a.Schema || after.NextSchema != "" {
+	if after.Version != a.Version || after.Schema != a.Schema || nextSchema(after) != "" {
 		t.Errorf("%+v is now %+v", a, after)
 	}
 	_, err = f.pg.Pool.Exec(t.Context(), "drop schema theirs")
@@ -157,7 +157,7 @@ func (f *fixture) stuck(t *testing.T, slug, next string) {
 	}}})
 	_, err := tenants.Rename(t.Context(), slug, tenancy.RenameParams{Schema: next})
 	var step *tenancy.StepError
-	if !errors.As(err, &step) || step.Op != tenancy.OpRename || step.Step != "schema" || step.Tenant.NextSchema != next || !errors.Is(err, trouble) {
+	if !errors.As(err, &step) || step.Op != tenancy.OpRename || step.Step != "schema" || nextSchema(step.Tenant) != next || !errors.Is(err, trouble) {
 		t.Fatalf("got %v", err)
 	}
 }
@@ -171,8 +171,8 @@ func TestARenameUnderWayKeepsOthersOut(t *testing.T) {
 	f.stuck(t, "a", "north")
 	for _, schema := range []string{"south", "first"} {
 		got, err := f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Schema: schema, Name: "New"})
-		var renaming *tenancy.RenamingError
-		if !errors.As(err, &renaming) || !errors.Is(err, tenancy.ErrRenaming) || renaming.Tenant.NextSchema != "north" || renaming.Schema != schema || got.Name == "New" {
+		var busy *tenancy.BusyError
+		if !errors.As(err, &busy) || !errors.Is(err, tenancy.ErrBusy) || nextSchema(busy.Tenant) != "north" || busy.Op != tenancy.OpRename || got.Name == "New" {
 			t.Errorf("got %v", err)
 		}
 	}
@@ -180,12 +180,12 @@ func TestARenameUnderWayKeepsOthersOut(t *testing.T) {
 	check(t, err)
 	got, err := f.tenants.Suspend(t.Context(), "a", "")
 	check(t, err)
-	if got.NextSchema != "north" {
+	if nextSchema(got) != "north" {
 		t.Errorf("suspended %+v", got)
 	}
 	got, err = f.tenants.Resume(t.Context(), "a")
 	check(t, err)
-	if got.Schema != "north" || got.NextSchema != "" || got.Status != tenancy.Suspended {
+	if got.Schema != "north" || nextSchema(got) != "" || got.Status != tenancy.Suspended {
 		t.Errorf("resumed %+v", got)
 	}
 	_, err = f.tenants.Resume(t.Context(), "a")
@@ -205,7 +205,7 @@ func TestARenameThatCannotBeIsGivenUp(t *testing.T) {
 	check(t, err)
 	got, err := f.tenants.Resume(t.Context(), "a")
 	expectIs(t, err, admin.ErrTaken)
-	if got.Schema != a.Schema || got.NextSchema != "" {
+	if got.Schema != a.Schema || nextSchema(got) != "" {
 		t.Errorf("given up: %+v", got)
 	}
 	f.expectBody(t, got, "of a")

@@ -13,21 +13,24 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// Staging is a new schema that nobody is served from while it is built: provisioned, and empty. It becomes a tenant
-// ([Staging.Adopt]), takes the place of a tenant's schema ([Staging.Replace]), or is dropped by Close.
+// Staging is a new schema that nobody is served from while it is built: provisioned, and empty. It
+// becomes a tenant ([Staging.Adopt]), takes the place of a tenant's schema ([Staging.Replace]), or
+// is dropped by Close.
 //
-// A connection of its own, beside the pool, holds a lock that says that it is in use. When the process is gone, so is
-// the lock, and [Manager.SweepSideSchemas] drops the schema. It is for one goroutine at a time.
+// A connection of its own, beside the pool, holds a lock that says that it is in use. When the
+// process has ended, or the connection has, so has the lock, and [Manager.SweepSideSchemas] drops
+// the schema. It is for one goroutine at a time.
 type Staging struct {
 	m     *Manager
-	conn  *registrydb.Conn
+	lock  *lock
 	side  SideSchema
 	adopt *AdoptParams // of a new tenant; else nil
 	done  bool         // it is a tenant's
 }
 
-// StageTenant makes a schema that is to become a new tenant's, tenant_<id>. It refuses what [Staging.Adopt] would, as far
-// as that can be told by now: a [FieldError], [ErrSlugTaken], [ErrDomainTaken]. Nothing of the tenant is seen before that.
+// StageTenant makes a schema that is to become a new tenant's, tenant_<id>. It refuses what
+// [Staging.Adopt] would, as far as that can be told by now: a [FieldError], [ErrSlugTaken],
+// [ErrDomainTaken]. Nothing of the tenant is seen before that.
 func (m *Manager) StageTenant(ctx context.Context, p AdoptParams) (*Staging, error) {
 	p, err := p.validate()
 	if err != nil {
@@ -46,12 +49,12 @@ func (m *Manager) StageTenant(ctx context.Context, p AdoptParams) (*Staging, err
 	return s, nil
 }
 
-// StageReplacement makes a schema that is to take the place of a tenant's, tenant_<id>_r<number>. A tenant that does not
-// exist is [ErrNotFound], one whose status does not allow it a [StatusError], one whose schema is being renamed a
-// [RenamingError], and one that has a retained schema a [ReplacedError]. If objects outside of the
-// tenant's schema depend on it, such as a view or a foreign key in public, the error is a
-// [admin.DependentsError] that names them. [Staging.Replace] checks all of this again. The
-// tenant is served meanwhile, and its lock is not held.
+// StageReplacement makes a schema that is to take the place of a tenant's, tenant_<id>_r<number>. A
+// tenant that does not exist is [ErrNotFound], one whose status does not allow it a [StatusError],
+// one with an operation that has not ended a [BusyError], and one that has a retained schema a
+// [ReplacedError]. If objects outside of the tenant's schema depend on it, such as a view or a
+// foreign key in public, the error is a [admin.DependentsError] that names them. [Staging.Replace]
+// checks all of this again. The tenant is served meanwhile, and its lock is not held.
 func (m *Manager) StageReplacement(ctx context.Context, slug string) (*Staging, error) {
 	t, err := m.BySlug(ctx, slug)
 	if err == nil {
@@ -78,9 +81,10 @@ func (m *Manager) StageScratch(ctx context.Context) (*Staging, error) {
 	return s, nil
 }
 
-// stage notes the schema before it makes it, and takes its lock before anybody can see the note: one statement. names is
-// SQL for its id, its tenant, which is $1 where there is one, and its name. What is there under the name already is found
-// before the note: what is noted is dropped where this fails.
+// stage notes the schema before it makes it, and takes its lock before anybody can see the note:
+// one statement. names is SQL for its id, its tenant, which is $1 where there is one, and its name.
+// What is there under the name already is found before the note: what is noted is dropped where
+// this fails.
 func (m *Manager) stage(ctx context.Context, names string, tenant int64) (*Staging, error) {
 	var side SideSchema
 	err := m.registry.QueryRow(ctx, names, tenant).Scan(&side.ID, &side.TenantID, &side.Schema)
@@ -90,37 +94,42 @@ func (m *Manager) stage(ctx context.Context, names string, tenant int64) (*Stagi
 	if err != nil {
 		return nil, initialized(err)
 	}
-	pooled, err := m.registry.Acquire(ctx)
+	l, err := m.connectLock(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkSession(ctx, pooled.Conn(), m.cfg.RegistryRoles); err != nil {
-		pooled.Release()
+	s := &Staging{m: m, lock: l}
+	if s.side, err = l.insertSide(ctx, &side, tenant); err != nil {
+		l.release(ctx)
 		return nil, err
 	}
-	s := &Staging{m: m, conn: m.registry.Schema().Conn(pooled.Hijack())}
+	if err := l.hold(ctx, s.provision); err != nil {
+		return nil, errors.Join(err, s.Close(ctx))
+	}
+	return s, nil
+}
+
+// insertSide records a schema that is to be built, for a tenant that exists or 0, and takes its
+// lock.
+func (l *lock) insertSide(ctx context.Context, side *SideSchema, tenant int64) (s SideSchema, err error) {
 	allowed := "select 1"
 	if tenant != 0 { // the row lock: either a drop sees the new side schema, or this sees the drop
 		allowed += " from {registry}.tenants where id = $2 and status <> 'dropping' for share"
 	}
-	rows, err := s.conn.Query(ctx, `with allowed as materialized (`+allowed+`), name as (insert into {registry}.schema_names (name, tenant_id) select $3::text, $2::bigint from allowed),
-		s as (insert into {registry}.side_schemas (id, tenant_id, schema_name, state) select $1::bigint, $2, $3, 'building' from allowed returning *),
-		locked as (`+takeNewLock("'side ' || s.id", "s")+`)
-		select `+sideColumns+` from s, locked, lateral (select `+workLock("s.schema_name")+`) as working`, side.ID, side.TenantID, side.Schema)
-	if err == nil {
-		s.side, err = pgx.CollectExactlyOneRow(rows, scanSide)
+	err = l.use(func(conn *registrydb.Conn) error {
+		s, err = writeRow(ctx, conn, scanSide, `with allowed as materialized (`+allowed+`),
+			name as (insert into {registry}.schema_names (name, tenant_id) select $3::text, $2::bigint from allowed),
+			s as (insert into {registry}.side_schemas (id, tenant_id, schema_name)
+				select $1::bigint, $2, $3 from allowed returning *),
+			locked as (`+takeNewLock("'side ' || s.id", "s")+`)
+			select `+sideColumns+` from s, locked, lateral (select `+workLock("s.schema_name")+`) as working`,
+			side.ID, side.TenantID, side.Schema)
+		return err
+	})
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = fmt.Errorf("%w: the tenant is being dropped", ErrStatus)
 	}
-	if err != nil {
-		_ = s.disconnect(ctx)
-		if errors.Is(err, pgx.ErrNoRows) {
-			err = fmt.Errorf("%w: the tenant is being dropped", ErrStatus)
-		}
-		return nil, conflict(err)
-	}
-	if err := s.provision(ctx); err != nil {
-		return nil, errors.Join(err, s.Close(ctx))
-	}
-	return s, nil
+	return s, conflict(err)
 }
 
 // vacant returns an error where the pool of the server is not the owner's, or where the server has
@@ -156,39 +165,33 @@ func (s *Staging) Schema() string { return s.side.Schema }
 // TenantID returns the id of the tenant that the schema is built for, 0 for none.
 func (s *Staging) TenantID() int64 { return s.side.TenantID }
 
-// stagingTimeout bounds the dropping of a staged schema that came to nothing: when it is over, sweeping is left to do it.
+// stagingTimeout bounds the dropping of a staged schema that came to nothing: when it is over,
+// sweeping is left to do it.
 const stagingTimeout = time.Minute
 
-// Close drops the schema, unless it has become a tenant's, also when ctx is over, for which it takes a minute at most. An
-// error says that something is left for [Manager.SweepSideSchemas], and nothing else. It can be called again.
+// Close drops the schema, unless it has become a tenant's, also when ctx is over, for which it
+// takes a minute at most. An error says that something is left for [Manager.SweepSideSchemas], and
+// nothing else. It can be called again.
 func (s *Staging) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stagingTimeout)
 	defer cancel()
+	var err error
 	if !s.done {
 		s.done = true
-		if err := s.drop(ctx); err != nil {
-			s.m.cfg.Logger.WarnContext(ctx, "staged schema is left", slog.String("schema", s.side.Schema), slog.Any("error", err))
-			_ = s.disconnect(ctx)
-			return fmt.Errorf("drop staged schema %q: %w", s.side.Schema, err)
+		if err = s.m.dropSide(ctx, s.lock, &s.side); err != nil {
+			s.m.cfg.Logger.WarnContext(ctx, "staged schema is left",
+				slog.String("schema", s.side.Schema), slog.Any("error", err))
+			err = fmt.Errorf("drop staged schema %q: %w", s.side.Schema, err)
 		}
 	}
-	return s.disconnect(ctx)
+	s.lock.release(ctx)
+	return err
 }
 
-func (s *Staging) drop(ctx context.Context) error {
-	mine, err := s.m.markSide(ctx, &s.side, SideDropping)
-	if err != nil || !mine {
-		return err
+// lost says of an operation that has lost its session that the staged schema is lost with it.
+func (s *Staging) lost(err error) error {
+	if errors.Is(err, ErrLockLost) {
+		return fmt.Errorf("%w: %w", ErrStagingLost, err)
 	}
-	return s.m.dropSide(ctx, &s.side)
-}
-
-// disconnect lets go of the lock, which the end of the session alone would do a moment later.
-func (s *Staging) disconnect(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
-	defer cancel()
-	if !s.conn.IsClosed() {
-		_ = unlockAll(ctx, s.conn) // gone with the session in any case
-	}
-	return s.conn.Close(ctx)
+	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -76,7 +77,7 @@ func (f *fixture) sides(t testing.TB) (states []string) {
 	all, err := f.tenants.SideSchemas(t.Context())
 	check(t, err)
 	for _, s := range all {
-		states = append(states, s.Schema+" "+string(s.State))
+		states = append(states, fmt.Sprintf("%s retained: %t", s.Schema, s.Used))
 	}
 	return states
 }
@@ -338,7 +339,7 @@ func TestWhatCannotBeReplacedIsRefused(t *testing.T) {
 	f.create(t, "b")
 	f.stuck(t, "b", "new_b")
 	_, err = f.tenants.StageReplacement(t.Context(), "b")
-	expectIs(t, err, tenancy.ErrRenaming)
+	expectIs(t, err, tenancy.ErrBusy)
 	_, err = f.tenants.Resume(t.Context(), "b")
 	check(t, err)
 
@@ -349,7 +350,7 @@ func TestWhatCannotBeReplacedIsRefused(t *testing.T) {
 	expectIs(t, err, tenancy.ErrStatus)
 	f.stuck(t, "a", "new_a")
 	_, err = s.Replace(t.Context())
-	expectIs(t, err, tenancy.ErrRenaming)
+	expectIs(t, err, tenancy.ErrBusy)
 	check(t, s.Close(t.Context()))
 	_, err = f.tenants.Resume(t.Context(), "a")
 	check(t, err)

@@ -2,7 +2,6 @@ package tenancy
 
 import (
 	"context"
-	"fmt"
 	"time"
 )
 
@@ -52,7 +51,9 @@ func (m *Manager) Suspend(ctx context.Context, slug, reason string) (Tenant, err
 	if err := validateReason(reason); err != nil {
 		return Tenant{}, err
 	}
-	return m.setStatus(ctx, OpSuspend, slug, "status = 'suspended', reason = $2, until = null", reason)
+	return m.locked(ctx, OpSuspend, slug, func(l *lock, t *Tenant) error {
+		return m.run(ctx, l, OpSuspend, t, setStatus(t, "status = 'suspended', reason = $2, until = null", reason))
+	})
 }
 
 // Activate ends a tenant's suspension. For an active tenant it changes nothing and returns no
@@ -74,21 +75,23 @@ func (m *Manager) StartMaintenance(ctx context.Context, slug string, p Maintenan
 	if !p.Until.IsZero() {
 		until = &p.Until
 	}
-	return m.locked(ctx, OpStartMaintenance, slug, func(l *lease, t *Tenant) error {
-		return m.run(ctx, l, OpStartMaintenance, t, step{"status", func(ctx context.Context) error {
-			return m.startMaintenance(ctx, t, p.Reason, until)
+	return m.locked(ctx, OpStartMaintenance, slug, func(l *lock, t *Tenant) error {
+		set := t.update("true", "status = 'maintenance', reason = $2, until = $3", p.Reason, until)
+		return m.run(ctx, l, OpStartMaintenance, t, step{name: "status", run: func(ctx context.Context) error {
+			return l.change(ctx, t, set, t.Operation.takenOver())
 		}})
 	})
 }
 
-// startMaintenance also takes over a maintenance that an unfinished replacement has started: when
-// the replacement is resumed, it leaves the tenant in maintenance.
-func (m *Manager) startMaintenance(ctx context.Context, t *Tenant, reason string, until *time.Time) error {
-	return m.change(ctx, t, `with aside as (
-			update {registry}.side_schemas set reopen = false where tenant_id = $1 and state = 'aside' and reopen
-		)
-		update {registry}.tenants as t set status = 'maintenance', reason = $2, until = $3 where id = $1 returning `+tenantDetailsColumns,
-		reason, until)
+// takenOver returns the operation without a maintenance of its own. When a replacement that has
+// started the maintenance is resumed, it leaves the tenant in maintenance.
+func (o *Operation) takenOver() *Operation {
+	if o == nil {
+		return nil
+	}
+	now := *o
+	now.Reopen = false
+	return &now
 }
 
 // EndMaintenance makes a tenant in maintenance active. For an active tenant it changes nothing and
@@ -104,21 +107,18 @@ const activeAgain = "status = 'active', reason = '', until = null"
 // serve makes a tenant active. Before that, it runs the missing steps of an interrupted replacement
 // of the tenant's schema.
 func (m *Manager) serve(ctx context.Context, op Op, slug string) (Tenant, error) {
-	return m.locked(ctx, op, slug, func(l *lease, t *Tenant) error {
-		steps, err := m.unended(ctx, t)
-		if err != nil {
-			return fmt.Errorf("%s of tenant %q: %w", op, slug, err)
+	return m.locked(ctx, op, slug, func(l *lock, t *Tenant) error {
+		if err := m.endExchange(ctx, l, op, t); err != nil {
+			return err
 		}
-		return m.run(ctx, l, op, t, append(steps, step{"status", func(ctx context.Context) error { return m.update(ctx, t, activeAgain) }})...)
+		return m.run(ctx, l, op, t, setStatus(t, activeAgain))
 	})
 }
 
-// setStatus is an operation of one step. It writes the columns in set even if they already have
-// these values.
-func (m *Manager) setStatus(ctx context.Context, op Op, slug, set string, args ...any) (Tenant, error) {
-	return m.locked(ctx, op, slug, func(l *lease, t *Tenant) error {
-		return m.run(ctx, l, op, t, step{"status", func(ctx context.Context) error { return m.update(ctx, t, set, args...) }})
-	})
+// setStatus is a step that writes the columns in set, even if they already have these values.
+func setStatus(t *Tenant, set string, args ...any) step {
+	c := t.update("true", set, args...)
+	return step{name: "status", write: &c}
 }
 
 // Serveable returns nil if the tenant's status allows requests, else an [InactiveError]. For a nil

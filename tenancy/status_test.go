@@ -199,7 +199,7 @@ func TestResumeAsksForTheStatus(t *testing.T) {
 			}
 			got, err := f.tenants.ByID(t.Context(), id)
 			check(t, err)
-			if got.Status != status || allowed != (got.Schema == next) || !allowed && got.NextSchema != next {
+			if got.Status != status || allowed != (got.Schema == next) || !allowed && nextSchema(got) != next {
 				t.Errorf("after resume in status %s: %+v", status, got)
 			}
 			_, err = f.owner.Exec(t.Context(), "update tenants set status = 'active' where id = $1", id)

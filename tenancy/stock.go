@@ -19,14 +19,14 @@ type RefillReport struct {
 }
 
 // Refill makes stocked tenants until there are [StockConfig].Size, and brings those up to date that
-// were stocked by an earlier release, or that a crash or an error left half-made. One that is not ready
-// is never claimed, but counts: whatever fails, there are never more than Size. Those of a later
-// release are left alone, and count too.
+// were stocked by an earlier release, or that a crash or an error left half-made. One that is not
+// ready is never claimed, but counts: whatever fails, there are never more than Size. Those of a
+// later release are left alone, and count too.
 //
 // Processes take turns, one tenant each; where it is another one's turn, Refill ends and says so. A
-// tenant that cannot be updated does not stop the others; one that cannot be made does. The report is valid with an
-// error too, which joins those of the tenants, [StepError] each. Without a stock it is
-// [ErrNoStock].
+// tenant that cannot be updated does not stop the others; one that cannot be made does. The report
+// is valid with an error too, which joins those of the tenants, [StepError] each. Without a stock
+// it is [ErrNoStock].
 func (m *Manager) Refill(ctx context.Context) (RefillReport, error) {
 	var report RefillReport
 	if m.cfg.Stock.Size == 0 {
@@ -64,15 +64,15 @@ type turn struct {
 	busy     bool
 }
 
-// refillOne makes or repairs one stocked tenant, under the lock of the stock and its own. It repairs
-// those first whose id is greater than after.
+// refillOne makes or repairs one stocked tenant, under the lock of the stock and its own. It
+// repairs those first whose id is greater than after.
 func (m *Manager) refillOne(ctx context.Context, after int64) (turn, error) {
-	l, err := m.openLease(ctx)
+	l, err := m.openLock(ctx)
 	if err != nil {
 		return turn{}, err
 	}
 	defer l.release(ctx)
-	held, err := tryLock(ctx, l.conn, stockKey)
+	held, err := l.try(ctx, stockKey)
 	if err != nil {
 		return turn{}, fmt.Errorf("lock the stock: %w", err)
 	}
@@ -89,63 +89,69 @@ func (m *Manager) refillOne(ctx context.Context, after int64) (turn, error) {
 	if id != 0 {
 		return turn{id: id, repaired: id}, m.restock(ctx, l, id)
 	}
-	t, err := l.insertStocked(ctx, m.cfg.Stock.Size)
+	var t Tenant
+	err = l.change(ctx, &t, insertStocked(m.cfg.Stock.Size), stocking)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return turn{}, nil // it is full
 	}
 	if err != nil {
-		return turn{}, fmt.Errorf("stock a tenant: %w", conflict(err))
+		return turn{}, fmt.Errorf("stock a tenant: %w", err)
 	}
-	return turn{id: t.ID, made: true}, m.stock(ctx, l, &t)
+	return turn{id: t.ID, made: true}, m.runRecorded(ctx, l, OpStock, &t, *t.Operation, m.stockSteps(&t)...)
 }
 
-// outdated returns a stocked tenant that is not ready, or that an earlier release has stocked; 0 for none.
+// outdated returns a stocked tenant that is not ready, or that an earlier release has stocked; 0
+// for none. One that is not ready has the empty version.
 func (m *Manager) outdated(ctx context.Context, after int64) (int64, error) {
 	var id int64
 	err := m.registry.QueryRow(ctx, `select id from {registry}.tenants
-		where status = 'stocked' and stock_version < $1 collate "C" and id > $2 order by id limit 1`, m.stockVersion(), after).Scan(&id)
+		where status = 'stocked' and stock_version < $1 collate "C" and id > $2 order by id limit 1`,
+		m.stockVersion(), after).Scan(&id)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return 0, fmt.Errorf("look at the stock: %w", err)
 	}
 	return id, nil
 }
 
-// restock brings a tenant up to date that was found outdated. Nobody can claim it meanwhile: who has it
-// already is first, and then there is nothing to do.
-func (m *Manager) restock(ctx context.Context, l *lease, id int64) error {
-	t, err := l.lock(ctx, id)
+// restock brings a tenant up to date that was found outdated. A tenant that was claimed or dropped
+// meanwhile is left alone.
+func (m *Manager) restock(ctx context.Context, l *lock, id int64) error {
+	t, err := l.take(ctx, id)
 	if errors.Is(err, ErrNotFound) {
 		return nil // dropped
 	}
 	if err != nil {
 		return err
 	}
-	withdrawn, err := m.writeExec(ctx, "update {registry}.tenants set stock_version = '' where id = $1 and status = 'stocked'", id)
-	if err != nil {
-		return fmt.Errorf("withdraw tenant %d from the stock: %w", id, err)
+	if t.Operation == nil { // nobody can claim it meanwhile
+		err := l.change(ctx, &t, t.update("status = 'stocked'", "stock_version = ''"), stocking)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil // claimed, which takes no lock
+		}
+		if err != nil {
+			return fmt.Errorf("withdraw tenant %d from the stock: %w", id, err)
+		}
 	}
-	if withdrawn == 0 {
+	if t.Operation.Op != OpStock {
 		return nil // claimed, or being dropped
 	}
-	return m.stock(ctx, l, &t)
+	return m.resume(ctx, l, OpStock, &t)
 }
 
-// stock makes what a stocked tenant needs, and then ready. Each step can be run again.
-func (m *Manager) stock(ctx context.Context, l *lease, t *Tenant) error {
-	return m.build(
-		ctx, l, OpStock, t,
-		step{"schema", func(ctx context.Context) error { return m.provisionSchema(ctx, t) }},
-		step{"migrate", func(ctx context.Context) error { return m.migrate(ctx, OpStock, t) }},
-		step{"ready", func(ctx context.Context) error {
-			return m.update(ctx, t, "stock_version = $2, failure = ''", m.stockVersion())
-		}},
-	)
+// stocking is the operation of a stocked tenant that is not ready.
+var stocking = &Operation{Op: OpStock, Step: "schema"}
+
+// stockSteps make what a stocked tenant needs, and then ready.
+func (m *Manager) stockSteps(t *Tenant) []step {
+	ready := t.update("true", "stock_version = $2", m.stockVersion())
+	return append(m.schemaSteps(t, false), step{name: "ready", write: &ready})
 }
 
-// insertStocked inserts a row that is nobody's, unless there are size already, and takes its lock. The slug is
-// one that nobody can ask for.
-func (l *lease) insertStocked(ctx context.Context, size int) (Tenant, error) {
-	return writeRow(ctx, l.conn, scanTenant, `with new as materialized (
+// insertStocked inserts a row that is no customer's, unless there are size already, and takes its
+// lock. The slug is one that nobody can ask for.
+func insertStocked(size int) change {
+	return change{
+		with: `new as materialized (
 			select nextval(pg_get_serial_sequence('{registry}.tenants', 'id')) as id
 			where (select count(*) from {registry}.tenants where status = 'stocked') < $1
 		), name as (
@@ -153,13 +159,16 @@ func (l *lease) insertStocked(ctx context.Context, size int) (Tenant, error) {
 		), t as (
 			insert into {registry}.tenants (id, schema_name, slug, name, status)
 			select id, 'tenant_' || id, '_' || id, '_' || id, 'stocked' from new returning *
-		), locked as (`+takeNewLock("'tenant ' || new.id", "new")+`)
-		select `+tenantDetailsColumns+` from t, locked, lateral (select `+workLock("t.schema_name")+`) as working`, size)
+		), locked as (` + takeNewLock("'tenant ' || new.id", "new") + `)`,
+		from: "t, locked, " + working,
+		args: []any{size},
+	}
 }
 
-// RunStock refills the stock now, after each claim of this manager and every [StockConfig].Interval, until
-// ctx ends, and returns the cause of that. Errors are logged, and tried again when it is time. Any number of processes may run it:
-// see [Manager.Refill]. Without a stock it is [ErrNoStock].
+// RunStock refills the stock now, after each claim of this manager and every
+// [StockConfig].Interval, until ctx ends, and returns the cause of that. Errors are logged, and
+// tried again when it is time. Any number of processes may run it: see [Manager.Refill]. Without a
+// stock it is [ErrNoStock].
 func (m *Manager) RunStock(ctx context.Context) error {
 	if m.cfg.Stock.Size == 0 {
 		return ErrNoStock

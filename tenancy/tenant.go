@@ -23,9 +23,8 @@ const (
 
 // Tenant is one customer: a row of the registry, with a schema and a role of its own.
 //
-// A [Registry] with the runtime login reads the columns that requests need. Failure, NextSchema,
-// Metadata and Registry are for the platform's own work: they are empty unless a [Manager] has read
-// the tenant.
+// A [Registry] with the runtime login reads the columns that requests need. Operation, Metadata and
+// Registry are for the platform's own work: they are empty unless a [Manager] has read the tenant.
 type Tenant struct {
 	ID        int64
 	Schema    string // tenant_<id> unless chosen by the caller; unique and never reused
@@ -41,10 +40,9 @@ type Tenant struct {
 	UpdatedAt time.Time
 	Version   int64 // increases with each change of the row, see [Manager.Update]
 
-	Failure    string          // error of the last attempt to provision it, at most [MaxFailureLen] long; empty if it succeeded
-	NextSchema string          // the new name in an unfinished rename of the schema; else empty
-	Metadata   json.RawMessage // a JSON object that the platform defines; {} by default
-	Registry   string          // the UUID of the tenant's registry, see [Registry.Identity]
+	Operation *Operation      // the operation on it that has not ended; nil: none
+	Metadata  json.RawMessage // a JSON object that the platform defines; {} by default
+	Registry  string          // the UUID of the tenant's registry, see [Registry.Identity]
 }
 
 // MaxNameLen is the maximum length of a tenant's display name, in characters.

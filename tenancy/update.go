@@ -125,7 +125,9 @@ func (m *Manager) Update(ctx context.Context, read Tenant, c Changes) (Tenant, e
 	if err := OpUpdate.check(&t); err != nil {
 		return t, err
 	}
-	err = m.run(ctx, l, OpUpdate, &t, step{"row", func(ctx context.Context) error { return m.applyChanges(ctx, &t, c) }})
+	err = m.run(ctx, l, OpUpdate, &t, step{name: "row", run: func(ctx context.Context) error {
+		return l.applyChanges(ctx, &t, c)
+	}})
 	return t, err
 }
 
@@ -147,22 +149,21 @@ func (m *Manager) CheckPlan(plan string) error {
 
 // applyChanges checks the version again in its statement, because a change by hand-written SQL
 // takes no lock.
-func (m *Manager) applyChanges(ctx context.Context, t *Tenant, c Changes) error {
+func (l *lock) applyChanges(ctx context.Context, t *Tenant, c Changes) error {
 	read := t.Version
-	err := m.updateIf(ctx, t, "version = $2", `name = coalesce($3, name), plan = coalesce($4, plan),
-		limits = coalesce($5, limits), metadata = coalesce($6, metadata)`, read, c.Name, c.Plan, c.Limits, c.Metadata)
+	err := l.change(ctx, t, t.update("version = $2", `name = coalesce($3, name), plan = coalesce($4, plan),
+		limits = coalesce($5, limits), metadata = coalesce($6, metadata)`, read, c.Name, c.Plan, c.Limits, c.Metadata), nil)
 	var pgErr *pgconn.PgError
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		current, err := m.ByID(ctx, t.ID)
-		if err != nil {
+		if err := l.change(ctx, t, t.unchanged(), nil); err != nil {
 			return err
 		}
-		*t = current
-		return &ConflictError{Current: current, Version: read}
+		return &ConflictError{Current: *t, Version: read}
 	case errors.As(err, &pgErr) && refusesValue(pgErr.Code):
 		// The other values are checked already. This is JSON that Go accepts and PostgreSQL refuses.
-		return &FieldError{Field: "metadata", Value: text.Clip(string(c.Metadata)), Rule: "are not what PostgreSQL can store", Err: pgErr}
+		value := text.Clip(string(c.Metadata))
+		return &FieldError{Field: "metadata", Value: value, Rule: "are not what PostgreSQL can store", Err: pgErr}
 	}
 	return err
 }

@@ -45,7 +45,7 @@ const cleanupTimeout = time.Minute
 // A tenant can be backed up while it serves requests, and also while it is suspended or in
 // maintenance. A tenant that has no schema yet or that is being dropped is a [tenancy.StatusError].
 //
-// The errors are [tenancy.ErrNotFound], a [tenancy.StatusError], [tenancy.ErrRenaming],
+// The errors are [tenancy.ErrNotFound], a [tenancy.StatusError], a [tenancy.BusyError],
 // [tenancy.ErrPlacement], an [UnsupportedError], a [DriftError], [ErrChanged], a [VerifyError], and
 // errors of the database and of the store, unchanged. ctx governs everything except the removal of
 // a failed file, which takes at most a minute.

@@ -63,8 +63,8 @@ func checkStatus(t *tenancy.Tenant) error {
 	switch {
 	case t.Status != tenancy.Active && t.Status != tenancy.Suspended && t.Status != tenancy.Maintenance:
 		return &tenancy.StatusError{Op: opBackup, Slug: t.Slug, Status: t.Status}
-	case t.NextSchema != "":
-		return fmt.Errorf("%w to %q", tenancy.ErrRenaming, t.NextSchema)
+	case t.Operation != nil && t.Operation.Op == tenancy.OpRename:
+		return &tenancy.BusyError{Op: opBackup, Tenant: *t}
 	case t.Placement != "default":
 		return fmt.Errorf("%w: %q", tenancy.ErrPlacement, t.Placement)
 	}

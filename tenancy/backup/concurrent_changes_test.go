@@ -144,10 +144,14 @@ func TestATenantInTheWrongStatusIsRefused(t *testing.T) {
 			assert.ErrorIs(t, err, tenancy.ErrStatus)
 		}
 	}
-	_, err = f.owner.Exec(t.Context(), "update public.tenants set status = 'active', next_schema = 'other' where id = $1", tenant.ID)
+	_, err = f.owner.Exec(t.Context(), `with active as (
+			update public.tenants set status = 'active' where id = $1 returning id
+		)
+		insert into public.registry_operations (tenant_id, operation, step, arguments)
+		select id, 'rename', 'schema', '{"schema": "other"}' from active`, tenant.ID)
 	require.NoError(t, err)
 	_, err = s.Backup(t.Context(), "north", backup.BackupOptions{})
-	assert.ErrorIs(t, err, tenancy.ErrRenaming)
+	assert.ErrorIs(t, err, tenancy.ErrBusy)
 	names := f.files(t)
 	assert.Empty(t, names, "the directory has %q", names)
 }

@@ -19,8 +19,10 @@ type tenantJSON struct {
 	Metadata   json.RawMessage  `json:"metadata"`
 	Reason     string           `json:"reason,omitempty"`      // of a suspension or a maintenance
 	Until      time.Time        `json:"until,omitzero"`        // of a maintenance
-	Failure    string           `json:"failure,omitempty"`     // of the last attempt to provision it
+	Failure    string           `json:"failure,omitempty"`     // of the operation
 	NextSchema string           `json:"next_schema,omitempty"` // of an unfinished rename
+	Operation  tenancy.Op       `json:"operation,omitempty"`   // that has not ended
+	Step       string           `json:"step,omitempty"`        // the next one of the operation
 	CreatedAt  time.Time        `json:"created_at"`
 	UpdatedAt  time.Time        `json:"updated_at"`
 	Version    int64            `json:"version"`
@@ -28,9 +30,11 @@ type tenantJSON struct {
 }
 
 func toTenantJSON(t tenancy.Tenant, domains ...tenancy.Domain) tenantJSON {
+	o := operationOf(&t)
 	j := tenantJSON{
 		ID: t.ID, Slug: t.Slug, Name: t.Name, Status: t.Status, Schema: t.Schema, Plan: t.Plan, Limits: t.Limits,
-		Metadata: t.Metadata, Reason: t.Reason, Until: t.Until, Failure: t.Failure, NextSchema: t.NextSchema,
+		Metadata: t.Metadata, Reason: t.Reason, Until: t.Until, Failure: o.Failure, NextSchema: nextSchema(o),
+		Operation: o.Op, Step: o.Step,
 		CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt, Version: t.Version,
 	}
 	if j.Limits == nil {
@@ -71,4 +75,20 @@ func toDomainJSON(d tenancy.Domain) domainJSON {
 		j.Record, j.Token = tenancy.DNSLabel+"."+d.Host, d.Token
 	}
 	return j
+}
+
+// operationOf returns the operation on a tenant that has not ended, or the zero value.
+func operationOf(t *tenancy.Tenant) tenancy.Operation {
+	if t.Operation == nil {
+		return tenancy.Operation{}
+	}
+	return *t.Operation
+}
+
+// nextSchema returns the new name of the schema in a rename.
+func nextSchema(o tenancy.Operation) string {
+	if o.Op != tenancy.OpRename {
+		return ""
+	}
+	return o.Schema
 }

@@ -125,10 +125,12 @@ func (c *call) show(d tenancy.Details) {
 	if metadata == "{}" {
 		metadata = ""
 	}
+	o := operationOf(&t)
 	pairs := []string{
 		"id", fmt.Sprint(t.ID), "slug", t.Slug, "name", t.Name, "status", string(t.Status), "reason", t.Reason,
-		"until", moment(t.Until), "schema", t.Schema, "renamed to", t.NextSchema, "plan", t.Plan,
-		"limits", strings.Join(limits, " "), "metadata", metadata, "failure", t.Failure,
+		"until", moment(t.Until), "schema", t.Schema, "renamed to", nextSchema(o), "plan", t.Plan,
+		"limits", strings.Join(limits, " "), "metadata", metadata, "operation", string(o.Op), "next step", o.Step,
+		"failure", o.Failure,
 		"created", moment(t.CreatedAt), "updated", moment(t.UpdatedAt),
 	}
 	for _, domain := range d.Domains {

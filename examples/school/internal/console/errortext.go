@@ -19,7 +19,7 @@ var known = []error{
 	tenancy.ErrDomainTaken,
 	tenancy.ErrStatus,
 	tenancy.ErrConflict,
-	tenancy.ErrRenaming,
+	tenancy.ErrBusy,
 	tenancy.ErrDomainNotFound,
 	tenancy.ErrPrimaryDomain,
 	tenancy.ErrNotVerified,

@@ -14,8 +14,8 @@ type MoveDomainParams struct {
 	From string // slug of the tenant that has it
 	To   string // slug of the tenant that gets it, as a domain that is not primary
 
-	// NewPrimary is the verified domain of From that becomes its primary one. It is needed where Host is. Default: the
-	// primary domain stays.
+	// NewPrimary is the verified domain of From that becomes its primary one. It is needed where Host
+	// is. Default: the primary domain stays.
 	NewPrimary string
 }
 
@@ -40,13 +40,15 @@ func (p MoveDomainParams) validate() (MoveDomainParams, error) {
 	return p, nil
 }
 
-// MoveDomain takes a verified domain from one tenant and gives it to another, in one transaction: it is always of exactly
-// one of them. A claim that the other tenant had on it is settled by that. Where the domain has been moved already, it is
-// returned as it is. It becomes the primary one of a tenant that has none.
+// MoveDomain takes a verified domain from one tenant and gives it to another, in one transaction:
+// it is always of exactly one of them. A claim that the other tenant had on it is settled by that.
+// Where the domain has been moved already, it is returned as it is. It becomes the primary one of a
+// tenant that has none.
 //
-// A domain that From does not have is [ErrDomainNotFound], one that it only claims [ErrNotVerified], its primary one
-// without another in its place [ErrPrimaryDomain]. Other errors are as for [Manager.AddDomain]. Both tenants are locked
-// meanwhile. [Hooks] get From as the Tenant and To as the Other.
+// A domain that From does not have is [ErrDomainNotFound], one that it only claims
+// [ErrNotVerified], its primary one without another in its place [ErrPrimaryDomain]. Other errors
+// are as for [Manager.AddDomain]. Both tenants are locked meanwhile. [Hooks] get From as the Tenant
+// and To as the Other.
 func (m *Manager) MoveDomain(ctx context.Context, p MoveDomainParams) (Domain, error) {
 	p, err := p.validate()
 	if err != nil {
@@ -69,8 +71,13 @@ func (m *Manager) MoveDomain(ctx context.Context, p MoveDomainParams) (Domain, e
 	if err != nil {
 		return Domain{}, fmt.Errorf("%s %q from tenant %q to %q: %w", OpMoveDomain, p.Host, p.From, p.To, err)
 	}
-	err = m.runAbout(ctx, l, StepData{Op: OpMoveDomain, Host: p.Host, Other: &to}, &from, step{"domain", func(ctx context.Context) error {
-		return m.move(ctx, p, &d, to.ID)
+	before := d
+	e := execution{m, l, StepData{Op: OpMoveDomain, Host: p.Host, Other: &to}, &from, Operation{}}
+	err = e.run(ctx, step{name: "domain", run: func(ctx context.Context) error {
+		return l.write(ctx, func(tx pgx.Tx) error {
+			d = before
+			return moveDomain(ctx, tx, p, &d, to.ID)
+		})
 	}})
 	if err != nil {
 		return Domain{}, err
@@ -101,43 +108,34 @@ func (m *Manager) movable(ctx context.Context, p MoveDomainParams, from *Tenant)
 	return d, err
 }
 
-func (m *Manager) move(ctx context.Context, p MoveDomainParams, d *Domain, to int64) error {
-	from, host := d.TenantID, d.Host // as they are before each try
-	return m.writeTx(ctx, func(tx pgx.Tx) error {
-		if p.NewPrimary != "" {
-			if err := makePrimary(ctx, tx, &Domain{TenantID: from, Host: p.NewPrimary}); err != nil {
-				return err
-			}
-		}
-		_, err := tx.Exec(ctx, "delete from {registry}.domains where tenant_id = $1 and host = $2 and verified_at is null", to, host)
-		if err != nil {
+func moveDomain(ctx context.Context, tx pgx.Tx, p MoveDomainParams, d *Domain, to int64) error {
+	from, host := d.TenantID, d.Host
+	if p.NewPrimary != "" {
+		if err := makePrimary(ctx, tx, &Domain{TenantID: from, Host: p.NewPrimary}); err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, `update {registry}.domains d set tenant_id = $3,
-				is_primary = not exists (select from {registry}.domains where tenant_id = $3 and is_primary) where tenant_id = $1 and host = $2
-			and verified_at is not null and not is_primary returning `+domainDetailsColumns, from, host, to)
-		if err != nil {
-			return err
-		}
-		moved, err := pgx.CollectExactlyOneRow(rows, scanDomain)
-		if err != nil {
-			return err
-		}
-		*d = moved
-		return nil
-	})
+	}
+	_, err := tx.Exec(ctx, `delete from {registry}.domains
+		where tenant_id = $1 and host = $2 and verified_at is null`, to, host)
+	if err != nil {
+		return err
+	}
+	return changeDomain(ctx, tx, d, `update {registry}.domains d set tenant_id = $3,
+			is_primary = not exists (select from {registry}.domains where tenant_id = $3 and is_primary)
+		where tenant_id = $1 and host = $2 and verified_at is not null and not is_primary
+		returning `+domainDetailsColumns, to)
 }
 
-// lockBoth takes the locks of two tenants, that of the lower id first, so that no two wait for each other. The lease is to
-// be released.
-func (m *Manager) lockBoth(ctx context.Context, slugA, slugB string) (a, b Tenant, l *lease, err error) {
+// lockBoth takes the locks of two tenants, that of the lower id first, so that no two wait for each
+// other. The caller releases them.
+func (m *Manager) lockBoth(ctx context.Context, slugA, slugB string) (a, b Tenant, l *lock, err error) {
 	if a, err = m.BySlug(ctx, slugA); err != nil {
 		return a, b, nil, err
 	}
 	if b, err = m.BySlug(ctx, slugB); err != nil {
 		return a, b, nil, err
 	}
-	if l, err = m.openLease(ctx); err != nil {
+	if l, err = m.openLock(ctx); err != nil {
 		return a, b, nil, err
 	}
 	first, second := &a, &b
@@ -146,7 +144,7 @@ func (m *Manager) lockBoth(ctx context.Context, slugA, slugB string) (a, b Tenan
 	}
 	for _, t := range []*Tenant{first, second} {
 		slug := t.Slug
-		if *t, err = l.lock(ctx, t.ID); err == nil && t.Slug != slug { // renamed while we waited
+		if *t, err = l.take(ctx, t.ID); err == nil && t.Slug != slug { // renamed while we waited
 			err = fmt.Errorf("%w: %q", ErrNotFound, slug)
 		}
 		if err != nil {

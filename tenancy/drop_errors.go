@@ -33,13 +33,13 @@ var (
 	ErrNoFreshBackup = errors.New("no fresh backup")
 )
 
-// BackupError is returned by [Manager.Drop] and [Manager.ConfirmReplacement] for a tenant or a retained
-// schema whose last backup is too old. Nothing was changed. It wraps [ErrNoFreshBackup].
+// BackupError is returned by [Manager.Drop] and [Manager.ConfirmReplacement] for a tenant or a
+// retained schema whose last backup is too old. Nothing was changed. It wraps [ErrNoFreshBackup].
 type BackupError struct {
 	Slug   string
 	Schema string        // the retained schema that lacks the backup; empty: the tenant lacks it
 	Last   time.Time     // the zero time: there is none
-	Age    time.Duration // 0 if there is none; negative: the backup says that it is from the future; with Schema, when that was replaced
+	Age    time.Duration // 0: there is none; negative: it is from the future; with Schema: when that was replaced
 	MaxAge time.Duration // as in [DropConfig]
 }
 
@@ -51,13 +51,16 @@ func (e *BackupError) Error() string {
 			last = fmt.Sprintf("the last one is %v older", e.Age.Round(time.Second))
 		}
 		return fmt.Sprintf("tenant %q has %v of its retained schema %q from at most %v before that was replaced: %s; "+
-			"to have one, revert the replacement, back the tenant up, and replace it again", e.Slug, ErrNoFreshBackup, e.Schema, e.MaxAge, last)
+			"to have one, revert the replacement, back the tenant up, and replace it again",
+			e.Slug, ErrNoFreshBackup, e.Schema, e.MaxAge, last)
 	}
 	if e.Last.IsZero() {
-		return fmt.Sprintf("tenant %q has %v: it was never backed up, or not since its schema was replaced or renamed", e.Slug, ErrNoFreshBackup)
+		return fmt.Sprintf("tenant %q has %v: it was never backed up, or not since its schema was replaced or renamed",
+			e.Slug, ErrNoFreshBackup)
 	}
 	if e.Age < 0 {
-		return fmt.Sprintf("tenant %q has %v: the last one was taken %v in the future: a clock is wrong, or was when it was taken",
+		return fmt.Sprintf("tenant %q has %v: the last one was taken %v in the future: "+
+			"a clock is wrong, or was when it was taken",
 			e.Slug, ErrNoFreshBackup, -e.Age.Round(time.Second))
 	}
 	return fmt.Sprintf("tenant %q has %v: the last one is %v old, and may be %v", e.Slug, ErrNoFreshBackup,

@@ -34,21 +34,22 @@ func sideKey(id int64) string { return "side " + strconv.FormatInt(id, 10) }
 // key has a row.
 func takeLock(key, from, onConflict string) string {
 	return "insert into {registry}.registry_locks (key, pid, backend_start, login) select " + key +
-		", a.pid, a.backend_start, a.usesysid from " + from + "pg_stat_activity a where a.pid = pg_backend_pid() on conflict (key) do " +
-		onConflict + " returning key, " + markSQL + "(mark)"
+		", a.pid, a.backend_start, a.usesysid from " + from + "pg_stat_activity a where a.pid = pg_backend_pid()" +
+		" on conflict (key) do " + onConflict + " returning key, " + markSQL + "(mark)"
 }
 
 // markSQL is the function that marks the session as the one that has a lock.
 const markSQL = "pg_try_advisory_lock_shared"
 
 // markedSQL is a condition on the row l of a lock: its session has not been reset since.
-const markedSQL = `exists (select from pg_locks k where k.pid = l.pid and k.locktype = 'advisory' and k.granted and k.objsubid = 1
-	and (k.classid::bigint << 32 | k.objid::bigint) = l.mark)`
+const markedSQL = `exists (select from pg_locks k where k.pid = l.pid and k.locktype = 'advisory' and k.granted
+	and k.objsubid = 1 and (k.classid::bigint << 32 | k.objid::bigint) = l.mark)`
 
 // takeNewLock is takeLock for a new id, which no other session can know yet: if its key has a row,
 // the session of the row has ended.
 func takeNewLock(key, from string) string {
-	return takeLock(key, from+", ", "update set pid = excluded.pid, backend_start = excluded.backend_start, login = excluded.login, mark = excluded.mark, taken_at = now()")
+	return takeLock(key, from+", ", `update set pid = excluded.pid, backend_start = excluded.backend_start,
+		login = excluded.login, mark = excluded.mark, taken_at = now()`)
 }
 
 // asyncLock is SQL for the SELECT of a statement that takes or releases locks: the row need not be
@@ -85,7 +86,8 @@ func lockOnce(ctx context.Context, conn *registrydb.Conn, sql, key string) (held
 	}
 	// A second statement, whose snapshot has the session of each row that it finds.
 	var h holder
-	err = conn.QueryRow(ctx, `select l.pid, l.backend_start, l.mark, coalesce(bool_or(a.pid is not null), false), l.pid = pg_backend_pid()
+	err = conn.QueryRow(ctx, `select l.pid, l.backend_start, l.mark, coalesce(bool_or(a.pid is not null), false),
+			l.pid = pg_backend_pid()
 		from {registry}.registry_locks l left join pg_stat_activity a
 		on a.pid = l.pid and a.usesysid = l.login and coalesce(a.backend_start = l.backend_start, true)
 			and `+markedSQL+`
@@ -96,9 +98,10 @@ func lockOnce(ctx context.Context, conn *registrydb.Conn, sql, key string) (held
 	if err != nil || h.alive {
 		return err == nil && h.own, err
 	}
-	tag, err = conn.Exec(ctx, `update {registry}.registry_locks l set pid = a.pid, backend_start = a.backend_start, login = a.usesysid,
-			mark = default, taken_at = now()
-		from pg_stat_activity a where a.pid = pg_backend_pid() and l.key = $1 and l.pid = $2 and l.backend_start = $3 and l.mark = $4
+	tag, err = conn.Exec(ctx, `update {registry}.registry_locks l set pid = a.pid, backend_start = a.backend_start,
+			login = a.usesysid, mark = default, taken_at = now()
+		from pg_stat_activity a where a.pid = pg_backend_pid() and l.key = $1
+			and l.pid = $2 and l.backend_start = $3 and l.mark = $4
 		returning `+markSQL+`(l.mark)`, key, h.pid, h.start, h.mark)
 	return err == nil && tag.RowsAffected() == 1, err
 }
@@ -136,8 +139,10 @@ func unlockAll(ctx context.Context, conn *registrydb.Conn) error {
 // forgetLocks deletes the rows of sessions that have ended. It leaves rows that were taken within
 // the last minute: their session may have begun after the statement read pg_stat_activity.
 func (m *Manager) forgetLocks(ctx context.Context) error {
-	_, err := m.registry.Exec(ctx, `delete from {registry}.registry_locks l where taken_at < now() - interval '1 minute' and not exists (
-		select from pg_stat_activity a where a.pid = l.pid and a.usesysid = l.login and coalesce(a.backend_start = l.backend_start, true) and `+markedSQL+`)`)
+	_, err := m.registry.Exec(ctx, `delete from {registry}.registry_locks l
+		where taken_at < now() - interval '1 minute' and not exists (
+			select from pg_stat_activity a where a.pid = l.pid and a.usesysid = l.login
+				and coalesce(a.backend_start = l.backend_start, true) and `+markedSQL+`)`)
 	if err != nil {
 		return fmt.Errorf("forget locks of sessions that have ended: %w", initialized(err))
 	}

@@ -103,7 +103,8 @@ func (f *fixture) dropBeside(t *testing.T, m *tenancy.Manager, slug string) {
 func expectedBeside(err error) bool {
 	var replaced *tenancy.ReplacedError
 	for _, kind := range []error{
-		tenancy.ErrStatus, tenancy.ErrNotFound, tenancy.ErrStagingLost, tenancy.ErrNothingAside, admin.ErrTaken, pgx.ErrNoRows,
+		tenancy.ErrStatus, tenancy.ErrBusy, tenancy.ErrNotFound, tenancy.ErrStagingLost, tenancy.ErrNothingAside,
+		admin.ErrTaken, pgx.ErrNoRows,
 	} {
 		if errors.Is(err, kind) {
 			return true

@@ -21,10 +21,10 @@ const (
 // the schema that a replacement has retained ([Manager.ConfirmReplacement]). The zero value refuses
 // both with [ErrDropDisabled].
 //
-// It guards the operations of a Manager, and those of package backup that are made of them. It cannot
-// guard what has the owner's login or the store's files otherwise: SQL, also that of migrations up and
-// down, [admin.Deprovision], or the removal of older backups. A program that demands two people
-// must not give one of them these.
+// It guards the operations of a Manager, and those of package backup that are made of them. It
+// cannot guard what has the owner's login or the store's files otherwise: SQL, also that of
+// migrations up and down, [admin.Deprovision], or the removal of older backups. A program that
+// demands two people must not give one of them these.
 type DropConfig struct {
 	// Enabled allows drops. Default: false.
 	Enabled bool
@@ -41,8 +41,8 @@ type DropConfig struct {
 	// ticket. Default: nobody is asked.
 	Approve Approver
 
-	// Backups demands that the tenant has been backed up lately. To drop a retained schema, alone or with
-	// its tenant, it demands a backup of that schema from shortly before it was replaced, see
+	// Backups demands that the tenant has been backed up lately. To drop a retained schema, alone or
+	// with its tenant, it demands a backup of that schema from shortly before it was replaced, see
 	// [SchemaBackups]. Default: none are demanded.
 	Backups Backups
 
@@ -77,10 +77,10 @@ func (c DropConfig) withDefaults() (DropConfig, error) {
 
 // Approver gives the second approval of a drop.
 type Approver interface {
-	// Approve returns nil if the tenant may be dropped now. Its error is wrapped by what [Manager.Drop]
-	// returns, together with [ErrDropNotApproved]. The tenant's lock is held meanwhile: it should not
-	// wait for people, and operations of the manager on tenants are [ErrNested]. It is safe for
-	// concurrent use.
+	// Approve returns nil if the tenant may be dropped now. Its error is wrapped by what
+	// [Manager.Drop] returns, together with [ErrDropNotApproved]. The tenant's lock is held meanwhile:
+	// it should not wait for people, and operations of the manager on tenants are [ErrNested]. It is
+	// safe for concurrent use.
 	Approve(ctx context.Context, data ApprovalData) error
 }
 
@@ -101,16 +101,16 @@ type ApprovalData struct {
 // Backups knows when tenants were backed up.
 type Backups interface {
 	// LastBackup returns when the last backup of the tenant that can be restored was begun, the zero
-	// time if there is none. The tenant's lock is held meanwhile: operations of the manager on tenants,
-	// with this ctx, are [ErrNested]. It is safe for concurrent use.
+	// time if there is none. The tenant's lock is held meanwhile: operations of the manager on
+	// tenants, with this ctx, are [ErrNested]. It is safe for concurrent use.
 	LastBackup(ctx context.Context, t *Tenant) (time.Time, error)
 }
 
 // SchemaBackups is implemented by [Backups] that also know which schema a backup contains.
 // [Manager.ConfirmReplacement] and [Manager.Drop] ask them for a backup of the retained schema that
-// they drop, and Drop also for one of the tenant's schema, under the name that it has: after a rename
-// or a replacement the tenant has to be backed up again. For a retained schema they take of other
-// Backups only a last backup that was begun before the replacement: a later one contains the
+// they drop, and Drop also for one of the tenant's schema, under the name that it has: after a
+// rename or a replacement the tenant has to be backed up again. For a retained schema they take of
+// other Backups only a last backup that was begun before the replacement: a later one contains the
 // replacement.
 type SchemaBackups interface {
 	Backups

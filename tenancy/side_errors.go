@@ -6,20 +6,22 @@ import (
 )
 
 var (
-	// ErrNothingAside is returned by [Manager.Aside], [Manager.ConfirmReplacement] and [Manager.RevertReplacement] for a
-	// tenant without a schema of that name that its data was in before.
+	// ErrNothingAside is returned by [Manager.Aside], [Manager.ConfirmReplacement] and
+	// [Manager.RevertReplacement] for a tenant without a schema of that name that its data was in
+	// before.
 	ErrNothingAside = errors.New("no schema of the tenant is kept aside")
 
 	// ErrReplaced is what a [ReplacedError] wraps.
 	ErrReplaced = errors.New("replacement was neither confirmed nor reverted")
 
-	// ErrStagingLost is returned by [Staging.Adopt] and [Staging.Replace] when the schema is no longer this staging's: it
-	// was adopted already, or its session had ended and somebody has swept it away.
+	// ErrStagingLost is returned by [Staging.Adopt] and [Staging.Replace] when the schema is no longer
+	// this staging's: it was adopted already, or its session had ended and somebody has swept it away.
 	ErrStagingLost = errors.New("staged schema is lost")
 )
 
-// ReplacedError is returned by [Manager.StageReplacement] and [Staging.Replace] while a tenant has a schema aside:
-// [Manager.ConfirmReplacement] or [Manager.RevertReplacement] comes first. It wraps [ErrReplaced]. Nothing was changed.
+// ReplacedError is returned by [Manager.StageReplacement] and [Staging.Replace] while a tenant has
+// a schema aside: [Manager.ConfirmReplacement] or [Manager.RevertReplacement] comes first. It wraps
+// [ErrReplaced]. Nothing was changed.
 type ReplacedError struct {
 	Slug  string // of the tenant
 	Aside string // the schema that is kept

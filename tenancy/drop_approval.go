@@ -22,7 +22,9 @@ import (
 // [ErrOwnApproval].
 func (m *Manager) ApproveDrop(ctx context.Context, requestID int64, approver string) (DropRequest, error) {
 	r, err := m.approveDrop(ctx, requestID, approver)
-	e := DropEvent{Op: OpApproveDrop, Actor: approver, Slug: r.Tenant.Slug, Tenant: r.Tenant, Schema: r.Schema, RequestID: requestID}
+	e := DropEvent{
+		Op: OpApproveDrop, Actor: approver, Slug: r.Tenant.Slug, Tenant: r.Tenant, Schema: r.Schema, RequestID: requestID,
+	}
 	if err = m.outcome(ctx, e, DropApproved, err); err != nil {
 		return DropRequest{}, err
 	}

@@ -59,7 +59,7 @@ func TestNoStepBeginsWithoutTheLock(t *testing.T) {
 	f.migrator.broken.Store(nil)
 	a, err := f.tenants.BySlug(t.Context(), "a")
 	check(t, err)
-	if a.Status != tenancy.Provisioning || a.Failure != "" {
+	if a.Status != tenancy.Provisioning || failureOf(a) != "" {
 		t.Errorf("who lost the lock wrote into the row: %+v", a)
 	}
 	a, err = f.tenants.Resume(t.Context(), "a")

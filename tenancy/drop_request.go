@@ -40,7 +40,8 @@ type Contents struct {
 
 // String leaves the token out, which must not get into a log.
 func (r DropRequest) String() string {
-	return fmt.Sprintf("drop request %d of %q for tenant %q until %s", r.ID, r.Actor, r.Tenant.Slug, r.ExpiresAt.Format(time.RFC3339))
+	return fmt.Sprintf("drop request %d of %q for tenant %q until %s",
+		r.ID, r.Actor, r.Tenant.Slug, r.ExpiresAt.Format(time.RFC3339))
 }
 
 // GoString is String, for %#v.
@@ -52,15 +53,15 @@ func (r DropRequest) LogValue() slog.Value {
 		slog.Time("expires", r.ExpiresAt))
 }
 
-// RequestDrop announces that actor wants to drop a tenant, in any status, and returns the token with which
-// [Manager.Drop] does it, and what will be lost: a program shows both to the actor, who confirms
-// by giving the token back. The token has 256 random bits, is good for this tenant and this actor
-// until ExpiresAt, and the database keeps nothing of it but its SHA-256. Nothing else changes; each
-// request stands for itself.
+// RequestDrop announces that actor wants to drop a tenant, in any status, and returns the token
+// with which [Manager.Drop] does it, and what will be lost: a program shows both to the actor, who
+// confirms by giving the token back. The token has 256 random bits, is good for this tenant and
+// this actor until ExpiresAt, and the database keeps nothing of it but its SHA-256. Nothing else
+// changes; each request stands for itself.
 //
-// actor is who the program has authenticated, as one line of 1 to [MaxActorLen] characters. The error
-// is [ErrDropDisabled], a [FieldError], [ErrNotFound], or a [schemactx.NameError] for a tenant whose
-// schema can be no tenant's, such as public.
+// actor is who the program has authenticated, as one line of 1 to [MaxActorLen] characters. The
+// error is [ErrDropDisabled], a [FieldError], [ErrNotFound], or a [schemactx.NameError] for a
+// tenant whose schema can be no tenant's, such as public.
 func (m *Manager) RequestDrop(ctx context.Context, slug, actor string) (DropRequest, error) {
 	return m.request(ctx, slug, "", actor)
 }
@@ -106,10 +107,12 @@ func (m *Manager) requestDrop(ctx context.Context, slug, schema, actor string) (
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret) // never fails
 	token := base64.RawURLEncoding.EncodeToString(secret)
-	err = m.registry.QueryRow(ctx, `insert into {registry}.drop_requests (tenant_id, actor, token_hash, expires_at, schema_name)
+	err = m.registry.QueryRow(ctx, `insert into {registry}.drop_requests
+			(tenant_id, actor, token_hash, expires_at, schema_name)
 		select id, $2, $3, now() + $4 * interval '1 millisecond', $5 from {registry}.tenants where id = $1
 		returning id, requested_at, expires_at`,
-		r.Tenant.ID, actor, hashToken(token, schema), m.cfg.Drop.TTL.Milliseconds(), schema).Scan(&r.ID, &r.RequestedAt, &r.ExpiresAt)
+		r.Tenant.ID, actor, hashToken(token, schema), m.cfg.Drop.TTL.Milliseconds(), schema).
+		Scan(&r.ID, &r.RequestedAt, &r.ExpiresAt)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = fmt.Errorf("%w: it was dropped meanwhile", ErrNotFound)
 	}
@@ -138,8 +141,8 @@ func hashToken(token, schema string) []byte {
 	return sum[:]
 }
 
-// DropRequest returns the request of that id, without its token, with the tenant and its contents as they
-// are now, for who is to approve it. One that does not exist, or whose tenant is gone, is
+// DropRequest returns the request of that id, without its token, with the tenant and its contents
+// as they are now, for who is to approve it. One that does not exist, or whose tenant is gone, is
 // [ErrDropRequest].
 func (m *Manager) DropRequest(ctx context.Context, id int64) (DropRequest, error) {
 	r, err := m.dropRequest(ctx, id)
@@ -153,7 +156,8 @@ func (m *Manager) dropRequest(ctx context.Context, id int64) (DropRequest, error
 	r := DropRequest{ID: id}
 	var tenant int64
 	err := m.registry.QueryRow(ctx, `select tenant_id, actor, requested_at, expires_at, approved_by, schema_name
-		from {registry}.drop_requests where id = $1`, id).Scan(&tenant, &r.Actor, &r.RequestedAt, &r.ExpiresAt, &r.ApprovedBy, &r.Schema)
+		from {registry}.drop_requests where id = $1`, id).
+		Scan(&tenant, &r.Actor, &r.RequestedAt, &r.ExpiresAt, &r.ApprovedBy, &r.Schema)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return r, ErrDropRequest
 	}
@@ -194,7 +198,8 @@ func (m *Manager) contents(ctx context.Context, r *DropRequest) (Contents, error
 			coalesce(sum(greatest(reltuples, pg_stat_get_live_tuples(c.oid), 0)) filter (where relkind = 'r'), 0)::bigint,
 			coalesce(sum(pg_total_relation_size(c.oid)) filter (where relkind in ('r', 'm')), 0)::bigint
 		from pg_namespace n
-		join pg_depend d on d.refclassid = 'pg_namespace'::regclass and d.refobjid = n.oid and d.classid = 'pg_class'::regclass
+		join pg_depend d on d.refclassid = 'pg_namespace'::regclass and d.refobjid = n.oid
+			and d.classid = 'pg_class'::regclass
 		join pg_class c on c.oid = d.objid
 		where n.nspname = any($1)`, schemas).Scan(&c.Tables, &c.Rows, &c.Bytes)
 	if err != nil {

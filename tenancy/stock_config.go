@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// DefaultStockInterval is how often [Manager.RunStock] looks at the stock when nobody takes from it.
+// DefaultStockInterval is how often [Manager.RunStock] looks at the stock when nobody takes from
+// it.
 const DefaultStockInterval = time.Minute
 
 // StockConfig says how many tenants to keep ready. The zero value keeps none.
@@ -24,18 +25,19 @@ type StockConfig struct {
 	ClaimOnly bool
 }
 
-// VersionedMigrator is what a [Migrator] is that can say what it brings schemas to, so that no tenant
-// is taken from the stock that is behind. [github.com/oryne/pgtenant/migrate.Runner] is one.
+// VersionedMigrator is what a [Migrator] is that can say what it brings schemas to, so that no
+// tenant is taken from the stock that is behind. [github.com/oryne/pgtenant/migrate.Runner] is one.
 type VersionedMigrator interface {
 	Migrator
 
-	// TenantVersion names what a tenant's schema is once Migrate has returned nil. It is not empty, and
-	// another one whenever Migrate would do something else; that of a later release sorts behind that
-	// of an earlier one, byte by byte.
+	// TenantVersion names what a tenant's schema is once Migrate has returned nil. It is not empty,
+	// and another one whenever Migrate would do something else; that of a later release sorts behind
+	// that of an earlier one, byte by byte.
 	TenantVersion() string
 }
 
-// ErrStockEmpty is returned by [Manager.Claim] where [StockConfig].ClaimOnly is set and no tenant is ready.
+// ErrStockEmpty is returned by [Manager.Claim] where [StockConfig].ClaimOnly is set and no tenant
+// is ready.
 var ErrStockEmpty = errors.New("stock is empty")
 
 // ErrNoStock is returned by [Manager.Refill] and [Manager.RunStock] where [StockConfig].Size is 0.

@@ -65,7 +65,9 @@ func TestDropRefuses(t *testing.T) {
 		"too late":     {setUp: "update public.drop_requests set expires_at = now()", want: tenancy.ErrDropExpired},
 		"a used token": {setUp: "update public.drop_requests set used_at = now()", want: tenancy.ErrDropToken},
 		"a rename under way": {
-			setUp: "update public.tenants set next_schema = 'x' where slug = 'a'", want: tenancy.ErrStatus,
+			setUp: `insert into public.registry_operations (tenant_id, operation, step, arguments)
+				select id, 'rename', 'schema', '{"schema": "x"}' from public.tenants where slug = 'a'`,
+			want: tenancy.ErrBusy,
 		},
 		"a view of the platform's": {
 			setUp: "create view public.report as select * from tenant_1.notes", want: &admin.DependentsError{},

@@ -12,14 +12,16 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// checkConfirm is checkDrop for a retained schema. If an earlier call has begun to drop it, it is
-// marked so.
-func (m *Manager) checkConfirm(ctx context.Context, t *Tenant, side *SideSchema, p DropParams) (request int64, err error) {
+// checkConfirm is checkDrop for a retained schema. begun says that an earlier call has begun to
+// drop it.
+func (m *Manager) checkConfirm(
+	ctx context.Context, t *Tenant, side *SideSchema, begun bool, p DropParams,
+) (request int64, err error) {
 	r, err := m.checkToken(ctx, t, side.Schema, p)
-	if err == nil && side.State == SideAside {
+	if err == nil && !begun {
 		err = m.checkSideBackup(ctx, t, side)
 	}
-	if err == nil && side.State == SideAside {
+	if err == nil && !begun {
 		err = m.checkSideDependents(ctx, side)
 	}
 	if err == nil {
@@ -33,7 +35,7 @@ func (m *Manager) checkConfirm(ctx context.Context, t *Tenant, side *SideSchema,
 
 // checkDrop returns the request that allows the drop of the tenant, which is locked. What costs a
 // person something, a one-time password, is asked for last.
-func (m *Manager) checkDrop(ctx context.Context, l *lease, t *Tenant, p DropParams) (request int64, err error) {
+func (m *Manager) checkDrop(ctx context.Context, l *lock, t *Tenant, p DropParams) (request int64, err error) {
 	r, err := m.checkToken(ctx, t, "", p)
 	if err == nil {
 		err = checkSchema(t)
@@ -60,15 +62,17 @@ func (m *Manager) checkDrop(ctx context.Context, l *lease, t *Tenant, p DropPara
 }
 
 // checkToken finds the request by the token's hash, so that no comparison takes longer the more of
-// the token is right. A request from the future has expired: a clock was wrong when it was made, and
-// it would be valid for as long as that.
+// the token is right. A request from the future has expired: a clock was wrong when it was made,
+// and it would be valid for as long as that.
 func (m *Manager) checkToken(ctx context.Context, t *Tenant, schema string, p DropParams) (DropRequest, error) {
 	r := DropRequest{Tenant: *t, Schema: schema, Actor: p.Actor}
 	var expired bool
 	err := m.registry.QueryRow(ctx, `select id, requested_at, expires_at, approved_by,
 			expires_at <= clock_timestamp() or requested_at > clock_timestamp() + $5 * interval '1 millisecond'
-		from {registry}.drop_requests where token_hash = $1 and tenant_id = $2 and actor = $3 and schema_name = $4 and used_at is null`,
-		hashToken(p.Token, schema), t.ID, p.Actor, schema, maxSkew.Milliseconds()).Scan(&r.ID, &r.RequestedAt, &r.ExpiresAt, &r.ApprovedBy, &expired)
+		from {registry}.drop_requests
+		where token_hash = $1 and tenant_id = $2 and actor = $3 and schema_name = $4 and used_at is null`,
+		hashToken(p.Token, schema), t.ID, p.Actor, schema, maxSkew.Milliseconds()).
+		Scan(&r.ID, &r.RequestedAt, &r.ExpiresAt, &r.ApprovedBy, &expired)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return r, ErrDropToken
@@ -84,22 +88,22 @@ func (m *Manager) checkToken(ctx context.Context, t *Tenant, schema string, p Dr
 
 // checkSchema refuses what can be no tenant's schema, whatever the registry says.
 func checkSchema(t *Tenant) error {
-	if t.NextSchema != "" {
-		return fmt.Errorf("%w: its schema is being renamed to %q", ErrStatus, t.NextSchema)
+	if t.Operation != nil && t.Operation.Op == OpRename {
+		return &BusyError{Op: OpDrop, Tenant: *t}
 	}
 	return schemactx.ValidateName(t.Schema)
 }
 
 // checkBuilding returns ErrStatus while a session builds a schema that is to replace the tenant's:
-// the drop would leave it behind. The lease gets the locks of side schemas that no session builds
-// any more, and the drop removes these.
-func (l *lease) checkBuilding(ctx context.Context, t *Tenant) error {
+// the drop would leave it behind. The drop gets the locks of side schemas that no session builds
+// any more, and removes these.
+func (l *lock) checkBuilding(ctx context.Context, t *Tenant) error {
 	building, err := l.m.sides(ctx, "s.tenant_id = $1 and not s.used", t.ID)
 	if err != nil {
 		return err
 	}
 	for _, s := range building {
-		held, err := tryLock(ctx, l.conn, sideKey(s.ID))
+		held, err := l.try(ctx, sideKey(s.ID))
 		if err == nil && !held {
 			err = fmt.Errorf("%w: a session builds schema %q to replace the tenant's", ErrStatus, s.Schema)
 		}
@@ -128,8 +132,8 @@ func (m *Manager) checkBackup(ctx context.Context, t *Tenant) error {
 	if err != nil || !ok {
 		return err
 	}
-	// It may be of a schema that was replaced since. Of two that were taken within a second, LastBackup
-	// may have returned the earlier one.
+	// It may be of a schema that was replaced since. Of two that were taken within a second,
+	// LastBackup may have returned the earlier one.
 	last, err = backups.LastBackupOf(ctx, t, t.Schema, last.Add(time.Second))
 	if err != nil {
 		return fmt.Errorf("ask for the last backup of schema %q: %w", t.Schema, err)
@@ -156,7 +160,8 @@ func (m *Manager) checkAge(ctx context.Context, t *Tenant, last time.Time) error
 	return nil
 }
 
-// checkAsideBackup is checkSideBackup for the retained schema that goes with a tenant, if it has one.
+// checkAsideBackup is checkSideBackup for the retained schema that goes with a tenant, if it has
+// one.
 func (m *Manager) checkAsideBackup(ctx context.Context, t *Tenant) error {
 	if m.cfg.Drop.Backups == nil || t.Status == Dropping {
 		return nil
@@ -171,8 +176,9 @@ func (m *Manager) checkAsideBackup(ctx context.Context, t *Tenant) error {
 	return m.checkSideBackup(ctx, t, &aside)
 }
 
-// checkSideBackup demands a backup of a retained schema that was fresh when the schema was replaced.
-// Since then nothing has changed in the schema, and newer backups contain the replacement.
+// checkSideBackup demands a backup of a retained schema that was fresh when the schema was
+// replaced. Since then nothing has changed in the schema, and newer backups contain the
+// replacement.
 func (m *Manager) checkSideBackup(ctx context.Context, t *Tenant, side *SideSchema) error {
 	cfg := m.cfg.Drop
 	if cfg.Backups == nil {
@@ -223,7 +229,8 @@ func (m *Manager) checkApproval(ctx context.Context, t *Tenant, p DropParams, r 
 	return nil
 }
 
-// checkDependents refuses what the drop of the schema, and of one that is kept aside, would refuse, before anybody notices.
+// checkDependents refuses what the drop of the schema, and of one that is kept aside, would refuse,
+// before anybody notices.
 func (m *Manager) checkDependents(ctx context.Context, t *Tenant) error {
 	server, err := m.server(t)
 	if err != nil {

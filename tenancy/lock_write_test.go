@@ -1,0 +1,67 @@
+package tenancy_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// blocked starts a suspension of the tenant "a", and returns when its write waits for the tenant's
+// row, which unblock releases.
+func (f *fixture) blocked(ctx context.Context, t *testing.T, m *tenancy.Manager) (result chan error, unblock func()) {
+	t.Helper()
+	tx, err := f.pg.Pool.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), "select from public.tenants where slug = 'a' for update")
+	require.NoError(t, err)
+	result = make(chan error, 1)
+	go func() {
+		_, err := m.Suspend(ctx, "a", "of the first")
+		result <- err
+	}()
+	waits := func() (waits bool) {
+		err := f.pg.Pool.QueryRow(t.Context(), `select exists (select from pg_stat_activity
+			where wait_event_type = 'Lock' and pid in (select pid from public.registry_locks))`).Scan(&waits)
+		return assert.NoError(t, err) && waits
+	}
+	require.Eventually(t, waits, time.Minute, 10*time.Millisecond)
+	return result, func() { // after the server has ended the statement too
+		require.Eventually(t, func() bool { return !waits() }, time.Minute, 10*time.Millisecond)
+		require.NoError(t, tx.Rollback(context.Background()))
+	}
+}
+
+func TestAnOperationThatLosesItsLockInTheMiddleOfAWriteHasWrittenNothing(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(f *fixture, cancel func()){
+		"its session is ended": func(f *fixture, _ func()) { f.killLeases(t) },
+		"its context ends":     func(_ *fixture, cancel func()) { cancel() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := setup(t)
+			f.create(t, "a")
+			pool := f.narrow(t, 2)
+			m, err := tenancy.New(pool, tenancy.Config{Migrator: notesRunner(t, pool), Roles: f.roles})
+			require.NoError(t, err)
+			ctx, cancel := context.WithCancel(soon(t))
+			result, unblock := f.blocked(ctx, t, m)
+			end(f, cancel)
+			expectLost(t, <-result, "status")
+			unblock()
+			got, err := f.tenants.StartMaintenance(soon(t), "a", tenancy.MaintenanceParams{Reason: "of the second"})
+			require.NoError(t, err)
+			assert.Equal(t, "of the second", got.Reason)
+			cancel()
+			expectIdle(t, pool)
+			_, err = m.Suspend(soon(t), "a", "again")
+			require.NoError(t, err)
+			f.expectInvariants(t)
+		})
+	}
+}

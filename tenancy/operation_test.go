@@ -1,0 +1,149 @@
+package tenancy_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// stopAt is a manager whose operations stop before a step.
+func (f *fixture) stopAt(t *testing.T, step string, trouble error) *tenancy.Manager {
+	t.Helper()
+	return f.manager(t, tenancy.Config{
+		Drop: tenancy.DropConfig{Enabled: true},
+		Hooks: tenancy.Hooks{Before: func(_ context.Context, d tenancy.StepData) error {
+			if d.Step == step {
+				return trouble
+			}
+			return nil
+		}},
+	})
+}
+
+// interrupted is a replacement of the tenant's schema that stops before a step after the switch. It
+// returns the name of the retained schema.
+func (f *fixture) interrupted(t *testing.T, slug, step string) (retained string) {
+	t.Helper()
+	f.note(t, f.create(t, slug), "old")
+	trouble := errors.New("stopped")
+	s, err := f.stopAt(t, step, trouble).StageReplacement(t.Context(), slug)
+	require.NoError(t, err)
+	f.build(t, s, "new")
+	stopped, err := s.Replace(t.Context())
+	require.ErrorIs(t, err, trouble)
+	require.NoError(t, s.Close(t.Context()))
+	require.Equal(t, tenancy.OpReplace, stopped.Operation.Op)
+	require.Equal(t, step, stopped.Operation.Step)
+	require.Equal(t, step+": stopped", stopped.Operation.Failure)
+	require.Equal(t, tenancy.Maintenance, stopped.Status)
+	return stopped.Operation.Schema
+}
+
+func TestAnInterruptedReplacementIsRevertedConfirmedOrEnded(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	for _, step := range []string{"open", "close", "serve"} {
+		slug := "revert-" + step
+		retained := f.interrupted(t, slug, step)
+		_, err := f.tenants.RevertReplacement(t.Context(), slug, retained)
+		require.NoError(t, err, step)
+		f.expectServed(t, slug, "old", "new")
+		f.confirm(t.Context(), t, slug)
+
+		slug = "confirm-" + step
+		retained = f.interrupted(t, slug, step)
+		_, err = confirmed(t.Context(), f.twoPeople(t), slug, retained)
+		require.NoError(t, err, step)
+		f.expectServed(t, slug, "new")
+
+		slug = "serve-" + step
+		f.interrupted(t, slug, step)
+		_, err = f.tenants.EndMaintenance(t.Context(), slug)
+		require.NoError(t, err, step)
+		f.expectServed(t, slug, "new", "old")
+
+		slug = "taken-over-" + step
+		f.interrupted(t, slug, step)
+		_, err = f.tenants.StartMaintenance(t.Context(), slug, tenancy.MaintenanceParams{Reason: "by hand"})
+		require.NoError(t, err, step)
+		got, err := f.tenants.Resume(t.Context(), slug)
+		require.NoError(t, err, step)
+		assert.Equal(t, tenancy.Maintenance, got.Status, "a maintenance that was started by hand goes on")
+		assert.Nil(t, got.Operation)
+	}
+	f.expectInvariants(t)
+}
+
+// One operation of a tenant has to end before another one that takes several steps begins.
+func TestAnOperationThatHasNotEndedKeepsOthersOut(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	trouble := errors.New("stopped")
+	expectBusy := func(err error, with tenancy.Op) {
+		t.Helper()
+		var busy *tenancy.BusyError
+		require.ErrorAs(t, err, &busy)
+		require.ErrorIs(t, err, tenancy.ErrBusy)
+		assert.Equal(t, with, busy.Tenant.Operation.Op)
+	}
+
+	retained := f.interrupted(t, "a", "close")
+	_, err := f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Schema: "renamed"})
+	expectBusy(err, tenancy.OpReplace)
+	_, err = f.tenants.StageReplacement(t.Context(), "a")
+	expectBusy(err, tenancy.OpReplace)
+	_, err = f.tenants.Resume(t.Context(), "a")
+	require.NoError(t, err)
+
+	m := f.stopAt(t, "drop", trouble)
+	r, err := m.RequestConfirm(t.Context(), "a", retained, actor)
+	require.NoError(t, err)
+	p := tenancy.DropParams{Slug: "a", Token: r.Token, Actor: actor}
+	stopped, err := m.ConfirmReplacement(t.Context(), p, retained)
+	require.ErrorIs(t, err, trouble)
+	assert.Equal(t, actor, stopped.Operation.Actor)
+	_, err = f.tenants.Resume(t.Context(), "a")
+	expectBusy(err, tenancy.OpConfirm)
+	_, err = f.tenants.RevertReplacement(t.Context(), "a", retained)
+	expectBusy(err, tenancy.OpConfirm)
+	_, err = f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Schema: "renamed"})
+	expectBusy(err, tenancy.OpConfirm)
+	m = f.managerWith(t, func(cfg *tenancy.Config) { cfg.Drop.Enabled = true })
+	_, err = m.ConfirmReplacement(t.Context(), p, retained)
+	require.NoError(t, err)
+	f.expectServed(t, "a", "new")
+
+	b := f.create(t, "b")
+	_, err = f.stopAt(t, "switch", trouble).Rename(t.Context(), "b", tenancy.RenameParams{Schema: "renamed"})
+	require.ErrorIs(t, err, trouble)
+	_, err = f.tenants.RevertReplacement(t.Context(), "b", b.Schema)
+	expectBusy(err, tenancy.OpRename)
+	_, err = f.tenants.Suspend(t.Context(), "b", "unpaid")
+	require.NoError(t, err)
+	got, err := f.tenants.Resume(t.Context(), "b")
+	require.NoError(t, err)
+	assert.Equal(t, "renamed", got.Schema)
+	assert.Equal(t, tenancy.Suspended, got.Status)
+	f.expectInvariants(t)
+}
+
+func TestAnOperationOfALaterReleaseIsNotResumed(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	a := f.create(t, "a")
+	_, err := f.owner.Exec(t.Context(), `insert into public.registry_operations (tenant_id, operation, step)
+		values ($1, 'split', 'copy')`, a.ID)
+	require.NoError(t, err)
+	_, err = f.tenants.Resume(t.Context(), "a")
+	require.ErrorIs(t, err, tenancy.ErrBusy)
+	_, err = f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Schema: "renamed"})
+	require.ErrorIs(t, err, tenancy.ErrBusy)
+	_, err = f.owner.Exec(t.Context(), "delete from public.registry_operations")
+	require.NoError(t, err)
+	f.expectInvariants(t)
+}

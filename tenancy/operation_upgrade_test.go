@@ -1,0 +1,128 @@
+package tenancy_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// A registry of the release before has the state of operations in columns. Its operations that have
+// not ended go on after the upgrade.
+func TestOperationsOfTheReleaseBeforeGoOn(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	ctx := t.Context()
+	trouble := errors.New("stopped")
+
+	_, err := f.stopAt(t, "seed", trouble).Create(ctx, tenancy.CreateParams{Slug: "created", Domain: "created.example.com"})
+	require.ErrorIs(t, err, trouble)
+	f.note(t, f.create(t, "renamed"), "of renamed")
+	_, err = f.stopAt(t, "switch", trouble).Rename(ctx, "renamed", tenancy.RenameParams{Schema: "renamed"})
+	require.ErrorIs(t, err, trouble)
+	f.interrupted(t, "replaced", "close")
+	f.interrupted(t, "suspended", "close")
+	_, err = f.tenants.Suspend(ctx, "suspended", "unpaid")
+	require.NoError(t, err)
+	f.interrupted(t, "ended", "open")
+	_, err = f.tenants.Resume(ctx, "ended")
+	require.NoError(t, err)
+	retained := f.interrupted(t, "confirmed", "open")
+	confirming := f.stopAt(t, "drop", trouble)
+	r, err := confirming.RequestConfirm(ctx, "confirmed", retained, actor)
+	require.NoError(t, err)
+	confirm := tenancy.DropParams{Slug: "confirmed", Token: r.Token, Actor: actor}
+	_, err = confirming.ConfirmReplacement(ctx, confirm, retained)
+	require.ErrorIs(t, err, trouble)
+	f.create(t, "dropped")
+	dropping := f.stopAt(t, "delete", trouble)
+	drop := request(t, dropping, "dropped")
+	_, err = dropping.Drop(ctx, drop)
+	require.ErrorIs(t, err, trouble)
+	stock := tenancy.StockConfig{Size: 1}
+	half := f.stocking(t, stock, func(cfg *tenancy.Config) {
+		cfg.Hooks.Before = func(_ context.Context, d tenancy.StepData) error {
+			if d.Step == "migrate" {
+				return trouble
+			}
+			return nil
+		}
+	})
+	_, err = half.Refill(ctx)
+	require.ErrorIs(t, err, trouble)
+
+	require.NoError(t, f.runDown(t, "00010_operations.sql"))
+	old := f.columns(t, `select slug || ' ' || status || ' ' || (failure <> '') || ' ' || next_schema || ' ' || coalesce(
+			(select string_agg(state || ' ' || used || ' ' || reopen, ',') from side_schemas s where tenant_id = t.id), '')
+		from tenants t where status <> 'stocked' order by id`)
+	assert.Equal(t, []string{
+		"created provisioning true  ", "renamed active true renamed ", "replaced maintenance true  aside true true",
+		"suspended suspended true  aside true true", "ended active false  aside true false",
+		"confirmed active true  dropping true false", "dropped dropping true  ",
+	}, old)
+
+	require.NoError(t, f.tenants.Init(ctx))
+	assert.Equal(t, []string{
+		"created create schema", "renamed rename schema renamed", "replaced replace schema open true",
+		"suspended replace schema open true", "confirmed confirm replacement drop", "dropped drop schema", "stock schema",
+	}, f.columns(t, `select concat_ws(' ', case when status = 'stocked' then null else slug end, operation, step,
+			case operation when 'rename' then arguments->>'schema' else arguments->>'reopen' end)
+		from tenants t join registry_operations o on o.tenant_id = t.id order by t.id`))
+	for _, slug := range []string{"created", "renamed", "replaced", "suspended"} {
+		_, err := f.tenants.Resume(ctx, slug)
+		require.NoError(t, err, slug)
+	}
+	m := f.managerWith(t, func(cfg *tenancy.Config) { cfg.Drop.Enabled = true })
+	_, err = m.ConfirmReplacement(ctx, confirm, retained)
+	require.NoError(t, err)
+	_, err = m.Drop(ctx, drop)
+	require.NoError(t, err)
+	refill(t, f.stocking(t, stock, func(*tenancy.Config) {}))
+	f.expectServed(t, "replaced", "new", "old")
+	f.expectServed(t, "ended", "new", "old")
+	f.expectServed(t, "confirmed", "new")
+	got, err := f.tenants.BySlug(ctx, "renamed")
+	require.NoError(t, err)
+	assert.Equal(t, "renamed", got.Schema)
+	f.expectBody(t, got, "of renamed")
+	got, err = f.tenants.Activate(ctx, "suspended")
+	require.NoError(t, err)
+	f.expectServed(t, "suspended", "new", "old")
+	f.expectInvariants(t)
+}
+
+// columns returns the values of one column.
+func (f *fixture) columns(t *testing.T, sql string) []string {
+	t.Helper()
+	rows, err := f.pg.Pool.Query(t.Context(), sql)
+	require.NoError(t, err)
+	values, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	return values
+}
+
+// Programs of the release before, which write on any session, name these columns in each statement
+// that begins or ends an operation on a tenant.
+func TestOperationsOfTheReleaseBeforeFail(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	a := f.create(t, "a")
+	for _, sql := range []string{
+		"update tenants t set status = 'active' where id = $1 returning t.id, t.failure, t.next_schema", // each change of a tenant
+		"select t.failure, t.next_schema from tenants t where id = $1",                                  // each operation under the lock
+		"select s.state, s.reopen from side_schemas s where s.tenant_id = $1",                           // drop, replace, activate
+		"update side_schemas set state = 'dropping' where id = $1 and state = 'aside'",                  // confirm, sweep
+		"update side_schemas set reopen = false where tenant_id = $1 and state = 'aside' and reopen",    // the end of a replacement
+	} {
+		_, err := f.owner.Exec(t.Context(), sql, a.ID)
+		var pgErr *pgconn.PgError
+		require.ErrorAs(t, err, &pgErr, sql)
+		assert.Equal(t, "42703", pgErr.Code, sql)
+	}
+}
