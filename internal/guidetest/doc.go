@@ -2,5 +2,6 @@
 // commands and the settings from them, and compile and run their code, on a real PostgreSQL. It has
 // tests alone.
 //
+//	EXISTING.md  of tenancy          existing_test.go
 //	VERIFY.md    of tenancy/backup   verify_test.go
 package guidetest
