@@ -4,4 +4,5 @@
 //
 //	EXISTING.md  of tenancy          existing_test.go
 //	VERIFY.md    of tenancy/backup   verify_test.go
+//	DJANGO.md    of migrate          django_test.go
 package guidetest
