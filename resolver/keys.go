@@ -32,7 +32,7 @@ func NewKeys(sources ...Source) *Keys {
 // ResolveRequest returns the target of r and the request to serve: r, or a copy of r from which a
 // source has removed its key. Each source gets the request that the sources before it have left.
 // The first error of a source is the error. If two sources find different targets, the error is
-// [tenancy.ErrDisagree]; if none finds a target, it is [tenancy.ErrUnknownHost].
+// [tenancy.ErrAmbiguousTenant]; if none finds a target, it is [tenancy.ErrUnknownHost].
 func (k *Keys) ResolveRequest(r *http.Request) (tenanthttp.Target, *http.Request, error) {
 	var named, fallback tenanthttp.Target
 	for _, source := range k.sources {
@@ -50,7 +50,7 @@ func (k *Keys) ResolveRequest(r *http.Request) (tenanthttp.Target, *http.Request
 			into = &fallback
 		}
 		if *into != (tenanthttp.Target{}) && !same(*into, found.Target) {
-			return tenanthttp.Target{}, r, tenancy.ErrDisagree
+			return tenanthttp.Target{}, r, tenancy.ErrAmbiguousTenant
 		}
 		if *into = found.Target; found.Request != nil {
 			r = found.Request

@@ -13,7 +13,7 @@ import (
 // Source finds the target of a request by one key. It must be safe for concurrent use.
 type Source interface {
 	// Find returns the target that r names, or false if r does not have the key. If the key is
-	// unknown, the error is [tenancy.ErrUnknownHost]; if r has several keys, [tenancy.ErrDisagree].
+	// unknown, the error is [tenancy.ErrUnknownHost]; if r has several keys, [tenancy.ErrAmbiguousTenant].
 	// Find does not change r.
 	Find(r *http.Request) (found Found, ok bool, err error)
 }
@@ -52,7 +52,7 @@ func TenantHost(lookup Lookup) Source {
 }
 
 // Header finds the target by the value of a header. If the header is repeated, the error is
-// [tenancy.ErrDisagree], even if the values are equal: a proxy may have read the other value.
+// [tenancy.ErrAmbiguousTenant], even if the values are equal: a proxy may have read the other value.
 //
 // The client chooses the headers of a request. Use Header without another source only for clients
 // that may name any tenant, such as services of the platform behind a gateway that removes the
@@ -66,7 +66,7 @@ func Header(name string, lookup Lookup) Source {
 	return Func(func(r *http.Request) (string, bool, error) {
 		values := r.Header[key]
 		if len(values) > 1 {
-			return "", false, fmt.Errorf("%w: header %q comes %d times", tenancy.ErrDisagree, key, len(values))
+			return "", false, fmt.Errorf("%w: header %q comes %d times", tenancy.ErrAmbiguousTenant, key, len(values))
 		}
 		if len(values) == 0 {
 			return "", false, nil

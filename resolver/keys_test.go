@@ -131,7 +131,7 @@ func TestOneTenantReadTwiceIsOne(t *testing.T) {
 		t.Errorf("%+v, %v", target.Tenant(), err)
 	}
 	_, _, err = resolver.NewKeys(resolver.Host(lookup(1, "a")), resolver.Host(lookup(2, "a"))).ResolveRequest(r)
-	assert.ErrorIs(t, err, tenancy.ErrDisagree)
+	assert.ErrorIs(t, err, tenancy.ErrAmbiguousTenant)
 }
 
 func TestKeysFailClosed(t *testing.T) {

@@ -73,7 +73,7 @@ func TestTheRegistryMayBeInAnotherDatabaseThanTheTenants(t *testing.T) {
 		Migrator: apart{shared, own}, Schemas: tenants.owner, Roles: tenants.roles, RegistryRoles: central.roles,
 		Seed:  func(context.Context, *tenancy.Tenant) error { return fail },
 		Drop:  tenancy.DropConfig{Enabled: true},
-		Stock: tenancy.StockConfig{Size: 1, ClaimOnly: true},
+		Stock: tenancy.StockConfig{Size: 1, StockOnly: true},
 	})
 	check(t, err)
 	ctx := t.Context()
@@ -86,7 +86,7 @@ func TestTheRegistryMayBeInAnotherDatabaseThanTheTenants(t *testing.T) {
 	_, err = m.Resume(ctx, "a")
 	check(t, err)
 	refill(t, m)
-	_, err = m.Claim(ctx, claimParams("b"))
+	_, err = m.AssignStocked(ctx, claimParams("b"))
 	check(t, err)
 	central.expectSchemas(t, 0)
 	tenants.expectSchemas(t, 2)

@@ -179,14 +179,14 @@ func (c *creators) psql(b *testing.B, psql string) func(b *testing.B, name strin
 //	go test -run '^$' -bench 'Claim$' -benchtime 200x ./tenancy
 func BenchmarkClaim(b *testing.B) {
 	const size = 50
-	c := setupCreators(b, func(cfg *tenancy.Config) { cfg.Stock = tenancy.StockConfig{Size: size, ClaimOnly: true} })
+	c := setupCreators(b, func(cfg *tenancy.Config) { cfg.Stock = tenancy.StockConfig{Size: size, StockOnly: true} })
 	var times []float64
 	for i := range b.N {
 		if i%size == 0 {
 			refill(b, c.m)
 		}
 		start := time.Now()
-		_, err := c.m.Claim(b.Context(), claimParams(fmt.Sprintf("t%d", i)))
+		_, err := c.m.AssignStocked(b.Context(), claimParams(fmt.Sprintf("t%d", i)))
 		times = append(times, float64(time.Since(start).Microseconds())/1000)
 		check(b, err)
 	}

@@ -53,7 +53,7 @@ func TestEachOperationBearsTheEndOfItsContextAtEachStatement(t *testing.T) {
 	t.Cleanup(pool.Close)
 	m, err := tenancy.New(pool, tenancy.Config{
 		Migrator: notesRunner(t, pool), Roles: f.roles, Domains: believing, Drop: tenancy.DropConfig{Enabled: true},
-		Stock: tenancy.StockConfig{Size: 1, ClaimOnly: true},
+		Stock: tenancy.StockConfig{Size: 1, StockOnly: true},
 	})
 	check(t, err)
 	move := tenancy.MoveDomainParams{Host: "alias.example.com", From: "a", To: "b"}
@@ -71,7 +71,7 @@ func TestEachOperationBearsTheEndOfItsContextAtEachStatement(t *testing.T) {
 			return err
 		}, tenancy.ErrStatus},
 		{"refill", func(ctx context.Context) error { _, err := m.Refill(ctx); return err }, nil},
-		{"claim", func(ctx context.Context) error { _, err := m.Claim(ctx, claimParams("b")); return err }, tenancy.ErrSlugTaken},
+		{"claim", func(ctx context.Context) error { _, err := m.AssignStocked(ctx, claimParams("b")); return err }, tenancy.ErrSlugTaken},
 		{"add domain", func(ctx context.Context) error { _, err := m.AddDomain(ctx, "a", "alias.example.com"); return err }, nil},
 		{"move domain", func(ctx context.Context) error { _, err := m.MoveDomain(ctx, move); return err }, nil},
 		{"rename", func(ctx context.Context) error {

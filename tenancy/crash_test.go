@@ -128,7 +128,7 @@ func (c crash) run(ctx context.Context) error {
 		return err
 	}
 	ctx = context.WithValue(ctx, crashOwner{}, owner)
-	if aside, err := m.Aside(ctx, c.Slug); err == nil {
+	if aside, err := m.RetainedSchema(ctx, c.Slug); err == nil {
 		ctx = context.WithValue(ctx, crashAside{}, aside.Schema)
 	}
 	return crashable[c.Op](ctx, m, c.Slug)

@@ -25,7 +25,7 @@
 // migrations. Only then it sets the tenant active. Each step is idempotent. After a failed or
 // killed create, the tenant's row has the status provisioning, and [Manager.Resume] continues it.
 // [Hooks] are called for each step. Operations on one tenant wait for each other, also across
-// processes. [Manager.Claim] takes a tenant from the stock, which [Manager.RunStock] keeps full, in
+// processes. [Manager.AssignStocked] takes a tenant from the stock, which [Manager.RunStock] keeps full, in
 // a millisecond: see [StockConfig].
 //
 // # Changing a tenant

@@ -20,7 +20,9 @@ func TestATenantNeedsNoDomain(t *testing.T) {
 	refill(t, m)
 	for slug, make := range map[string]func(slug string) (tenancy.Tenant, error){
 		"created": func(slug string) (tenancy.Tenant, error) { return m.Create(ctx, tenancy.CreateParams{Slug: slug}) },
-		"claimed": func(slug string) (tenancy.Tenant, error) { return m.Claim(ctx, tenancy.CreateParams{Slug: slug}) },
+		"claimed": func(slug string) (tenancy.Tenant, error) {
+			return m.AssignStocked(ctx, tenancy.CreateParams{Slug: slug})
+		},
 		"adopted": func(slug string) (tenancy.Tenant, error) {
 			staging, err := m.StageTenant(ctx, tenancy.AdoptParams{Slug: slug})
 			require.NoError(t, err)

@@ -20,7 +20,7 @@ type DropParams struct {
 }
 
 // Drop removes a tenant for good: its tables with all that is in them, its schema and role, and
-// those that are kept aside for it ([Manager.Aside]), its domains and its row. There is no undo but
+// those that are kept aside for it ([Manager.RetainedSchema]), its domains and its row. There is no undo but
 // a backup. It returns the tenant as it was last. The slug and the domains are free then; the
 // schema's name is never given out again.
 //

@@ -19,7 +19,7 @@ import (
 //
 // The program must have authenticated approver and must have checked that this person may approve.
 // The error is [ErrDropDisabled], a [FieldError], [ErrDropRequest], [ErrDropExpired] or
-// [ErrOwnApproval].
+// [ErrSelfApproval].
 func (m *Manager) ApproveDrop(ctx context.Context, requestID int64, approver string) (DropRequest, error) {
 	r, err := m.approveDrop(ctx, requestID, approver)
 	e := DropEvent{
@@ -44,7 +44,7 @@ func (m *Manager) approveDrop(ctx context.Context, id int64, approver string) (D
 	}
 	own, err := m.sameActor(ctx, r.Actor, approver)
 	if err == nil && own {
-		err = ErrOwnApproval
+		err = ErrSelfApproval
 	}
 	if err != nil {
 		return refuse(r, err)

@@ -56,7 +56,7 @@ func (f *fixture) dropBeside(t *testing.T, m *tenancy.Manager, slug string) {
 		return err
 	})
 	repeat("revert", func() error {
-		aside, err := m.Aside(ctx, slug)
+		aside, err := m.RetainedSchema(ctx, slug)
 		if err == nil {
 			_, err = m.RevertReplacement(ctx, slug, aside.Schema)
 		}
@@ -74,7 +74,7 @@ func (f *fixture) dropBeside(t *testing.T, m *tenancy.Manager, slug string) {
 		return err
 	})
 	repeat("sweep", func() error {
-		_, err := m.SweepSideSchemas(ctx)
+		_, err := m.SweepStagedSchemas(ctx)
 		return err
 	})
 	tenant, err := m.BySlug(ctx, slug)
@@ -103,7 +103,7 @@ func (f *fixture) dropBeside(t *testing.T, m *tenancy.Manager, slug string) {
 func expectedBeside(err error) bool {
 	var replaced *tenancy.ReplacedError
 	for _, kind := range []error{
-		tenancy.ErrStatus, tenancy.ErrBusy, tenancy.ErrNotFound, tenancy.ErrStagingLost, tenancy.ErrNothingAside,
+		tenancy.ErrStatus, tenancy.ErrBusy, tenancy.ErrNotFound, tenancy.ErrStagingLost, tenancy.ErrNoRetainedSchema,
 		admin.ErrTaken, pgx.ErrNoRows,
 	} {
 		if errors.Is(err, kind) {

@@ -15,7 +15,7 @@ import (
 // checkConfirm is checkDrop for a retained schema. begun says that an earlier call has begun to
 // drop it.
 func (m *Manager) checkConfirm(
-	ctx context.Context, t *Tenant, side *SideSchema, begun bool, p DropParams,
+	ctx context.Context, t *Tenant, side *AuxiliarySchema, begun bool, p DropParams,
 ) (request int64, err error) {
 	r, err := m.checkToken(ctx, t, side.Schema, p)
 	if err == nil && !begun {
@@ -167,7 +167,7 @@ func (m *Manager) checkAsideBackup(ctx context.Context, t *Tenant) error {
 		return nil
 	}
 	aside, err := m.asideOf(ctx, t.ID)
-	if errors.Is(err, ErrNothingAside) {
+	if errors.Is(err, ErrNoRetainedSchema) {
 		return nil
 	}
 	if err != nil {
@@ -179,7 +179,7 @@ func (m *Manager) checkAsideBackup(ctx context.Context, t *Tenant) error {
 // checkSideBackup demands a backup of a retained schema that was fresh when the schema was
 // replaced. Since then nothing has changed in the schema, and newer backups contain the
 // replacement.
-func (m *Manager) checkSideBackup(ctx context.Context, t *Tenant, side *SideSchema) error {
+func (m *Manager) checkSideBackup(ctx context.Context, t *Tenant, side *AuxiliarySchema) error {
 	cfg := m.cfg.Drop
 	if cfg.Backups == nil {
 		return nil

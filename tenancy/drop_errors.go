@@ -26,8 +26,8 @@ var (
 	// has not approved.
 	ErrDropNotApproved = errors.New("drop is not approved")
 
-	// ErrOwnApproval is returned by [Manager.ApproveDrop] to who has made the request.
-	ErrOwnApproval = errors.New("who requests a drop cannot approve it")
+	// ErrSelfApproval is returned by [Manager.ApproveDrop] to who has made the request.
+	ErrSelfApproval = errors.New("who requests a drop cannot approve it")
 
 	// ErrNoFreshBackup is what a [BackupError] wraps.
 	ErrNoFreshBackup = errors.New("no fresh backup")

@@ -193,7 +193,7 @@ func TestFourEyesSeeADrop(t *testing.T) {
 	params := tenancy.DropParams{Slug: "a", Token: r.Token, Actor: actor}
 	for _, self := range []string{actor, strings.ToUpper(actor)} {
 		_, err = m.ApproveDrop(t.Context(), r.ID, self)
-		expectIs(t, err, tenancy.ErrOwnApproval)
+		expectIs(t, err, tenancy.ErrSelfApproval)
 	}
 	_, err = m.ApproveDrop(t.Context(), r.ID+1, "bob")
 	expectIs(t, err, tenancy.ErrDropRequest)

@@ -29,7 +29,7 @@ type DropRequest struct {
 	Contents    Contents
 }
 
-// Contents is what a drop removes: the tenant's schema, its retained schema ([Manager.Aside]) if
+// Contents is what a drop removes: the tenant's schema, its retained schema ([Manager.RetainedSchema]) if
 // there is one, and its domains. For [Manager.RequestConfirm] it is the retained schema alone.
 type Contents struct {
 	Tables  int      // the version table of the migrations included
@@ -69,11 +69,11 @@ func (m *Manager) RequestDrop(ctx context.Context, slug, actor string) (DropRequ
 // RequestConfirm is [Manager.RequestDrop] for [Manager.ConfirmReplacement]: it announces that actor
 // wants to drop the schema that a replacement has retained, and nothing else. Contents are those of
 // that schema. Its token drops no tenant, and a token of RequestDrop confirms no replacement.
-// schema is the name that [Manager.Aside] returns. A tenant that has no such schema is
-// [ErrNothingAside].
+// schema is the name that [Manager.RetainedSchema] returns. A tenant that has no such schema is
+// [ErrNoRetainedSchema].
 func (m *Manager) RequestConfirm(ctx context.Context, slug, schema, actor string) (DropRequest, error) {
 	if schema == "" {
-		return DropRequest{}, fmt.Errorf("request to confirm the replacement of tenant %q: %w", slug, ErrNothingAside)
+		return DropRequest{}, fmt.Errorf("request to confirm the replacement of tenant %q: %w", slug, ErrNoRetainedSchema)
 	}
 	return m.request(ctx, slug, schema, actor)
 }

@@ -14,9 +14,9 @@ var (
 	// tenanthttp returns it for a value that cannot be a host.
 	ErrInvalidHost = errors.New("invalid host")
 
-	// ErrDisagree is returned for a request that names two tenants, such as one by its host and
+	// ErrAmbiguousTenant is returned for a request that names two tenants, such as one by its host and
 	// another by a header. Package tenanthttp chooses neither and answers 400.
-	ErrDisagree = errors.New("request names more than one tenant")
+	ErrAmbiguousTenant = errors.New("request names more than one tenant")
 
 	// ErrNotFound is returned by [Registry] and [Manager] for a tenant that does not exist.
 	ErrNotFound = errors.New("tenant not found")

@@ -28,7 +28,7 @@ func ExampleStaging() {
 	replaced, err := staging.Replace(ctx)
 	fmt.Println("served from", replaced.Schema, err)
 
-	aside, err := tenants.Aside(ctx, "acme")
+	aside, err := tenants.RetainedSchema(ctx, "acme")
 	fmt.Println("kept:", aside.Schema == acme.Schema, err)
 	request, err := tenants.RequestConfirm(ctx, "acme", aside.Schema, "ada") // as for a drop
 	fmt.Println("tables that will be lost:", request.Contents.Tables, err)

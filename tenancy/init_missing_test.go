@@ -81,7 +81,7 @@ func operationsBeforeInit(t *testing.T, m *tenancy.Manager, r *tenancy.Registry,
 	}
 	_, errs["resume"] = m.Resume(ctx, "north")
 	_, errs["suspend"] = m.Suspend(ctx, "north", "")
-	_, errs["claim"] = m.Claim(ctx, claimParams("north"))
+	_, errs["claim"] = m.AssignStocked(ctx, claimParams("north"))
 	_, errs["refill"] = m.Refill(ctx)
 	_, errs["request a drop"] = m.RequestDrop(ctx, "north", "ada")
 	_, errs["drop request"] = m.DropRequest(ctx, 1)
@@ -90,8 +90,8 @@ func operationsBeforeInit(t *testing.T, m *tenancy.Manager, r *tenancy.Registry,
 	_, errs["rename"] = m.Rename(ctx, "north", tenancy.RenameParams{Slug: "south"})
 	name := "North"
 	_, errs["update"] = m.Update(ctx, tenancy.Tenant{ID: 1}, tenancy.Changes{Name: &name})
-	_, errs["side schemas"] = m.SideSchemas(ctx)
-	_, errs["sweep side schemas"] = m.SweepSideSchemas(ctx)
+	_, errs["side schemas"] = m.AuxiliarySchemas(ctx)
+	_, errs["sweep side schemas"] = m.SweepStagedSchemas(ctx)
 	_, errs["add a domain"] = m.AddDomain(ctx, "north", "north.example.com")
 	_, errs["claim a domain"] = m.ClaimDomain(ctx, "north", "north.example.com")
 	_, errs["user by email"] = u.ByEmail(ctx, "ada@example.com")

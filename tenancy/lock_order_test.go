@@ -80,7 +80,7 @@ func TestLocksAreTakenInOrder(t *testing.T) {
 	_, err = f.owner.Exec(ctx, "update public.tenants set stock_version = '' where status = 'stocked'") // as an earlier release has left it
 	require.NoError(t, err)
 	refill(t, m)
-	_, err = m.Claim(ctx, claimParams("c"))
+	_, err = m.AssignStocked(ctx, claimParams("c"))
 	require.NoError(t, err)
 	for _, from := range []string{"a", "b"} { // once up, once down
 		_, err = m.AddDomain(ctx, from, "moved.example.com")
@@ -96,11 +96,11 @@ func TestLocksAreTakenInOrder(t *testing.T) {
 	_, err = s.Replace(ctx)
 	require.NoError(t, err)
 	require.NoError(t, s.Close(ctx))
-	aside, err := m.Aside(ctx, "a")
+	aside, err := m.RetainedSchema(ctx, "a")
 	require.NoError(t, err)
 	_, err = m.RevertReplacement(ctx, "a", aside.Schema)
 	require.NoError(t, err)
-	_, err = m.SweepSideSchemas(ctx)
+	_, err = m.SweepStagedSchemas(ctx)
 	require.NoError(t, err)
 	_, err = m.Rename(ctx, "a", tenancy.RenameParams{Schema: "renamed"})
 	require.NoError(t, err)

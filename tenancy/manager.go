@@ -65,7 +65,7 @@ type Config struct {
 	// [DNSVerifier].
 	Domains DomainVerifier
 
-	// Stock keeps tenants ready for instant sign-up, see [Manager.Claim]. Default: none.
+	// Stock keeps tenants ready for instant sign-up, see [Manager.AssignStocked]. Default: none.
 	Stock StockConfig
 
 	// Hooks are called before and after each step of an operation. Default: none.

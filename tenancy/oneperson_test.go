@@ -65,9 +65,9 @@ func TestOnePersonAloneDestroysNothing(t *testing.T) {
 		_, err = m.ApproveDrop(t.Context(), early.ID, "bob@example.com")
 		require.ErrorIs(t, err, tenancy.ErrDropExpired)
 		_, err = m.ApproveDrop(t.Context(), mine.ID, actor)
-		require.ErrorIs(t, err, tenancy.ErrOwnApproval)
+		require.ErrorIs(t, err, tenancy.ErrSelfApproval)
 		_, err = m.ApproveDrop(t.Context(), mine.ID, "ADA@example.com")
-		require.ErrorIs(t, err, tenancy.ErrOwnApproval)
+		require.ErrorIs(t, err, tenancy.ErrSelfApproval)
 		before := f.snapshot(t)
 		for tried, c := range map[string]struct {
 			p    tenancy.DropParams
@@ -115,7 +115,7 @@ func TestOnePersonHasOneName(t *testing.T) {
 		require.NoError(t, err)
 		for _, other := range others {
 			_, err = m.ApproveDrop(t.Context(), r.ID, other)
-			require.ErrorIs(t, err, tenancy.ErrOwnApproval, "%+q as %+q", name, other)
+			require.ErrorIs(t, err, tenancy.ErrSelfApproval, "%+q as %+q", name, other)
 		}
 		for _, refused := range []string{
 			"\u200b", "\u00ad", "\u2060", "\ufe0f", "x\u00a0y", "\u202e", "\u034f", "\u115f", "\u3164", "\uffa0", "\u2800", "\U000e0041",
@@ -144,7 +144,7 @@ func TestNothingButADropDestroysRows(t *testing.T) {
 	m := f.twoPeople(t)
 	unapproved := request(t, m, "a")
 	for name, do := range map[string]func() error{
-		"sweep":       func() error { _, err := m.SweepSideSchemas(t.Context()); return err },
+		"sweep":       func() error { _, err := m.SweepStagedSchemas(t.Context()); return err },
 		"resume":      func() error { _, err := m.Resume(t.Context(), "a"); return err },
 		"maintenance": func() error { _, err := m.StartMaintenance(t.Context(), "a", tenancy.MaintenanceParams{}); return err },
 		"back":        func() error { _, err := m.EndMaintenance(t.Context(), "a"); return err },
@@ -168,7 +168,7 @@ func TestNothingButADropDestroysRows(t *testing.T) {
 	} {
 		t.Logf("%s: %v", name, do()) // some are refused, depending on the order
 		var rows int
-		side, err := m.SideSchemas(t.Context())
+		side, err := m.AuxiliarySchemas(t.Context())
 		require.NoError(t, err)
 		require.Len(t, side, 1, name)
 		now, err := m.ByID(t.Context(), a.ID)
@@ -206,7 +206,7 @@ func TestADropNeedsABackupOfEachSchema(t *testing.T) {
 	f.replace(t, "a")
 	backups := &schemaBackups{last: time.Now(), of: map[string]time.Time{}}
 	m, _ := f.droppers(t, tenancy.DropConfig{Backups: backups})
-	aside, err := m.Aside(t.Context(), "a")
+	aside, err := m.RetainedSchema(t.Context(), "a")
 	require.NoError(t, err)
 	now, err := m.BySlug(t.Context(), "a")
 	require.NoError(t, err)
@@ -305,7 +305,7 @@ func TestAConfirmationNeedsWhatADropNeeds(t *testing.T) {
 	})
 	for _, schema := range []string{"", "tenant_77", "a\x00b"} {
 		_, err = m.RequestConfirm(t.Context(), "a", schema, actor)
-		require.ErrorIs(t, err, tenancy.ErrNothingAside)
+		require.ErrorIs(t, err, tenancy.ErrNoRetainedSchema)
 	}
 	before := f.snapshot(t)
 	r, err := m.RequestConfirm(t.Context(), "a", a.Schema, actor)
@@ -314,7 +314,7 @@ func TestAConfirmationNeedsWhatADropNeeds(t *testing.T) {
 	require.Positive(t, r.Contents.Tables)
 	require.Empty(t, r.Contents.Domains)
 	p := tenancy.DropParams{Slug: "a", Actor: actor, Token: r.Token}
-	aside, err := m.Aside(t.Context(), "a")
+	aside, err := m.RetainedSchema(t.Context(), "a")
 	require.NoError(t, err)
 	for what, at := range map[string]time.Time{
 		"none":                 {},
@@ -338,7 +338,7 @@ func TestAConfirmationNeedsWhatADropNeeds(t *testing.T) {
 	_, err = m.ConfirmReplacement(t.Context(), p, a.Schema)
 	require.NoError(t, err)
 	_, err = m.ConfirmReplacement(t.Context(), p, a.Schema)
-	require.ErrorIs(t, err, tenancy.ErrNothingAside)
+	require.ErrorIs(t, err, tenancy.ErrNoRetainedSchema)
 	last := told.all[len(told.all)-2]
 	require.Equal(t, tenancy.DropDone, last.Phase)
 	require.Equal(t, a.Schema, last.Schema)

@@ -28,11 +28,11 @@ const (
 	OpRemoveDomain     Op = "remove domain"      // [Manager.RemoveDomain]
 	OpMoveDomain       Op = "move domain"        // [Manager.MoveDomain]
 
-	OpRequestDrop Op = "request drop" // [Manager.RequestDrop]
-	OpApproveDrop Op = "approve drop" // [Manager.ApproveDrop]
-	OpDrop        Op = "drop"         // [Manager.Drop]
-	OpStock       Op = "stock"        // [Manager.Refill]
-	OpClaim       Op = "claim"        // [Manager.Claim]
+	OpRequestDrop   Op = "request drop"   // [Manager.RequestDrop]
+	OpApproveDrop   Op = "approve drop"   // [Manager.ApproveDrop]
+	OpDrop          Op = "drop"           // [Manager.Drop]
+	OpStock         Op = "stock"          // [Manager.Refill]
+	OpAssignStocked Op = "assign stocked" // [Manager.AssignStocked]
 
 	OpAdopt   Op = "adopt schema"        // [Staging.Adopt]
 	OpReplace Op = "replace schema"      // [Staging.Replace]
@@ -76,9 +76,9 @@ type Operation struct {
 	// schema.
 	Schema string `json:"schema"`
 
-	// Reopen says that the operation has put an active tenant into maintenance, and makes it active
+	// Reactivate says that the operation has put an active tenant into maintenance, and makes it active
 	// again.
-	Reopen bool `json:"reopen"`
+	Reactivate bool `json:"reopen"`
 }
 
 // operationColumn is SQL for the operation of the tenant t as JSON, null if there is none.
@@ -272,16 +272,16 @@ func (m *Manager) resume(ctx context.Context, l *lock, called Op, t *Tenant) err
 // stepsOf returns the steps of the tenant's operation, if it can be resumed without a token.
 func (m *Manager) stepsOf(l *lock, t *Tenant) []step {
 	switch t.Operation.Op {
-	case OpCreate, OpClaim:
+	case OpCreate, OpAssignStocked:
 		return m.createSteps(t, false)
 	case OpStock:
 		return m.stockSteps(t)
 	case OpRename:
 		return m.renameSteps(l, t, t.Operation.Schema)
 	case OpReplace:
-		return m.exchangeSteps(t, t.Operation.Reopen)
+		return m.exchangeSteps(t, t.Operation.Reactivate)
 	case OpRevert:
-		return m.revertSteps(t, t.Operation.Schema, t.Operation.Reopen)
+		return m.revertSteps(t, t.Operation.Schema, t.Operation.Reactivate)
 	}
 	return nil
 }

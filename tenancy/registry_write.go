@@ -115,8 +115,8 @@ func recordSQL(n int) string {
 // arguments are those of the operation as JSON.
 func (o *Operation) arguments() string {
 	text, _ := json.Marshal(struct { // never fails
-		Schema string `json:"schema,omitempty"`
-		Reopen bool   `json:"reopen,omitempty"`
-	}{o.Schema, o.Reopen})
+		Schema     string `json:"schema,omitempty"`
+		Reactivate bool   `json:"reopen,omitempty"`
+	}{o.Schema, o.Reactivate})
 	return string(text)
 }

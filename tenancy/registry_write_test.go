@@ -47,7 +47,7 @@ func TestAnOperationWhoseCommitFindsTheNotificationQueueFullIsDone(t *testing.T)
 	a, err := m.Create(ctx, claimParams("a"))
 	require.NoError(t, err)
 	refill(t, m)
-	_, err = m.Claim(ctx, claimParams("b"))
+	_, err = m.AssignStocked(ctx, claimParams("b"))
 	require.NoError(t, err)
 	steps := []struct {
 		name string

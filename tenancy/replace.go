@@ -37,9 +37,9 @@ func (s *Staging) Replace(ctx context.Context) (Tenant, error) {
 	if err := s.m.replaceable(ctx, &t); err != nil {
 		return t, err
 	}
-	row := Operation{Op: OpReplace, Schema: t.Schema, Reopen: t.Status == Active}
+	row := Operation{Op: OpReplace, Schema: t.Schema, Reactivate: t.Status == Active}
 	replaced := s.replaced(&t)
-	steps := append([]step{{name: "switch", write: &replaced}}, s.m.exchangeSteps(&t, row.Reopen)...)
+	steps := append([]step{{name: "switch", write: &replaced}}, s.m.exchangeSteps(&t, row.Reactivate)...)
 	err = s.m.runRecorded(ctx, s.lock, OpReplace, &t, row, steps...)
 	s.done = s.done || t.Schema == s.side.Schema
 	return t, s.lost(err)
@@ -56,8 +56,8 @@ func (m *Manager) replaceable(ctx context.Context, t *Tenant) error {
 	aside, err := m.asideOf(ctx, t.ID)
 	switch {
 	case err == nil:
-		return &ReplacedError{Slug: t.Slug, Aside: aside.Schema}
-	case errors.Is(err, ErrNothingAside):
+		return &ReplacedError{Slug: t.Slug, Retained: aside.Schema}
+	case errors.Is(err, ErrNoRetainedSchema):
 		return m.checkDependents(ctx, t) // they would stay with the schema that is retained
 	}
 	return fmt.Errorf("%s of tenant %q: %w", OpReplace, t.Slug, err)

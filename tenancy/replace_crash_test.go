@@ -19,10 +19,10 @@ func (f *fixture) expectServed(t *testing.T, slug, note string, aside ...string)
 	if notes := f.seen(t, got); !slices.Equal(notes, []string{note}) {
 		t.Errorf("notes %q, want %q", notes, note)
 	}
-	side, err := f.tenants.Aside(t.Context(), slug)
+	side, err := f.tenants.RetainedSchema(t.Context(), slug)
 	switch {
 	case len(aside) == 0:
-		expectIs(t, err, tenancy.ErrNothingAside)
+		expectIs(t, err, tenancy.ErrNoRetainedSchema)
 	case err != nil:
 		t.Error(err)
 	default:
@@ -47,7 +47,7 @@ func TestAReplacementThatWasKilledLosesNothingAndGoesOn(t *testing.T) {
 		f.note(t, f.create(t, slug), "old")
 	}, func(ctx context.Context, c crash) {
 		for { // the session of the dead takes a moment to end
-			report, err := f.tenants.SweepSideSchemas(ctx)
+			report, err := f.tenants.SweepStagedSchemas(ctx)
 			check(t, err)
 			if len(report.InUse) == 0 {
 				break
@@ -73,7 +73,7 @@ func TestAReplacementThatWasKilledLosesNothingAndGoesOn(t *testing.T) {
 // confirm drops what is aside.
 func (f *fixture) confirm(ctx context.Context, t *testing.T, slug string) {
 	t.Helper()
-	aside, err := f.tenants.Aside(ctx, slug)
+	aside, err := f.tenants.RetainedSchema(ctx, slug)
 	check(t, err)
 	_, err = confirmed(ctx, f.twoPeople(t), slug, aside.Schema)
 	check(t, err)
@@ -101,16 +101,16 @@ func confirmed(ctx context.Context, m *tenancy.Manager, slug, schema string) (te
 func TestARevertThatWasKilledGoesOn(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	var old tenancy.SideSchema
+	var old tenancy.AuxiliarySchema
 	steps := f.killAtEachStep(t, tenancy.OpRevert, func(slug string) {
 		f.replaced(t)(slug)
 		var err error
-		old, err = f.tenants.Aside(t.Context(), slug)
+		old, err = f.tenants.RetainedSchema(t.Context(), slug)
 		check(t, err)
 	}, func(ctx context.Context, c crash) {
 		got, err := f.tenants.RevertReplacement(ctx, c.Slug, old.Schema)
 		if c.Step == 4 && c.After { // it was done
-			expectIs(t, err, tenancy.ErrNothingAside)
+			expectIs(t, err, tenancy.ErrNoRetainedSchema)
 		} else {
 			check(t, err)
 			if got.Schema != old.Schema {
@@ -129,16 +129,16 @@ func TestARevertThatWasKilledGoesOn(t *testing.T) {
 func TestAConfirmationThatWasKilledGoesOn(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	var old tenancy.SideSchema
+	var old tenancy.AuxiliarySchema
 	steps := f.killAtEachStep(t, tenancy.OpConfirm, func(slug string) {
 		f.replaced(t)(slug)
 		var err error
-		old, err = f.tenants.Aside(t.Context(), slug)
+		old, err = f.tenants.RetainedSchema(t.Context(), slug)
 		check(t, err)
 	}, func(ctx context.Context, c crash) {
 		_, err := confirmed(ctx, f.twoPeople(t), c.Slug, old.Schema)
 		if c.Step == 1 && c.After { // it was done
-			expectIs(t, err, tenancy.ErrNothingAside)
+			expectIs(t, err, tenancy.ErrNoRetainedSchema)
 		} else {
 			check(t, err)
 		}

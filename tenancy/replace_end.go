@@ -8,7 +8,7 @@ import (
 )
 
 // ConfirmReplacement drops the schema that a replacement has set aside: for good. schema is its
-// name, as [Manager.Aside] gives it, so that nobody drops another one than was looked at. It
+// name, as [Manager.RetainedSchema] gives it, so that nobody drops another one than was looked at. It
 // returns the tenant.
 //
 // It destroys data, and so needs what [DropConfig] demands of [Manager.Drop]: Enabled, a token of
@@ -16,7 +16,7 @@ import (
 // that was fresh when it was replaced (see [SchemaBackups]), and the [Approver]. It returns the
 // same errors, before anything has changed, and sends the same events, with the schema.
 //
-// A tenant that has no such schema is [ErrNothingAside]. Where something outside of the schema
+// A tenant that has no such schema is [ErrNoRetainedSchema]. Where something outside of the schema
 // depends on it, the error wraps a [admin.DependentsError] and the schema stays; with a
 // [StepError], and after a crash, the same call goes on. The token is valid for all these calls
 // until it expires; after that it takes a new request.
@@ -65,7 +65,7 @@ func (t *Tenant) confirming(schema string) bool {
 // confirm runs the steps, under the tenant's lock, after it has ended the exchange that has
 // retained the schema.
 func (m *Manager) confirm(
-	ctx context.Context, l *lock, t *Tenant, side *SideSchema, p DropParams, request int64,
+	ctx context.Context, l *lock, t *Tenant, side *AuxiliarySchema, p DropParams, request int64,
 ) error {
 	if err := m.endExchange(ctx, l, OpConfirm, t); err != nil {
 		return err
@@ -85,16 +85,16 @@ func (m *Manager) confirm(
 }
 
 // sideNamed returns the schema that was the tenant's, if it has the name.
-func (m *Manager) sideNamed(ctx context.Context, t *Tenant, schema string) (SideSchema, error) {
+func (m *Manager) sideNamed(ctx context.Context, t *Tenant, schema string) (AuxiliarySchema, error) {
 	if !storable(schema) {
-		return SideSchema{}, ErrNothingAside
+		return AuxiliarySchema{}, ErrNoRetainedSchema
 	}
 	return m.retained(ctx, t.ID, "s.schema_name = $2", schema)
 }
 
 // checkSideDependents returns a [admin.DependentsError] if objects outside of the schema depend
 // on it.
-func (m *Manager) checkSideDependents(ctx context.Context, side *SideSchema) error {
+func (m *Manager) checkSideDependents(ctx context.Context, side *AuxiliarySchema) error {
 	server, err := m.server(&Tenant{Placement: side.placement})
 	if err != nil {
 		return err
@@ -104,20 +104,20 @@ func (m *Manager) checkSideDependents(ctx context.Context, side *SideSchema) err
 
 // RevertReplacement takes the schema back that a replacement has set aside, as it was then,
 // migrated up to date, and sets the one aside that had taken its place: nothing is dropped, and
-// another revert takes that back. schema is the name of the one to take back, as [Manager.Aside]
+// another revert takes that back. schema is the name of the one to take back, as [Manager.RetainedSchema]
 // gives it. Tokens of [Manager.RequestConfirm] for it are not valid any more.
 //
 // The steps are those of [Staging.Replace], behind the migration, and so are the errors; a tenant
-// that has no such schema is [ErrNothingAside]. After a [StepError] or a crash the same call goes
+// that has no such schema is [ErrNoRetainedSchema]. After a [StepError] or a crash the same call goes
 // on.
 func (m *Manager) RevertReplacement(ctx context.Context, slug, schema string) (Tenant, error) {
 	return m.locked(ctx, OpRevert, slug, func(l *lock, t *Tenant) error {
 		if o := t.Operation; o != nil && o.Op == OpRevert && o.Schema == schema {
 			return m.resume(ctx, l, OpRevert, t)
 		}
-		row := Operation{Op: OpRevert, Schema: schema, Reopen: t.Status == Active}
+		row := Operation{Op: OpRevert, Schema: schema, Reactivate: t.Status == Active}
 		if t.Operation != nil && t.Operation.Op == OpReplace { // instead of what is left of it
-			row.Reopen = t.Operation.Reopen
+			row.Reactivate = t.Operation.Reactivate
 		} else if err := OpRevert.idle(t); err != nil {
 			return err
 		}
@@ -128,7 +128,7 @@ func (m *Manager) RevertReplacement(ctx context.Context, slug, schema string) (T
 		migrate := step{name: "migrate", run: func(ctx context.Context) error {
 			return m.migrateUnused(ctx, side.Schema)
 		}}
-		return m.runRecorded(ctx, l, OpRevert, t, row, append([]step{migrate}, m.revertSteps(t, schema, row.Reopen)...)...)
+		return m.runRecorded(ctx, l, OpRevert, t, row, append([]step{migrate}, m.revertSteps(t, schema, row.Reactivate)...)...)
 	})
 }
 

@@ -33,7 +33,7 @@ func TestARequestForAStockedTenantEndsWhenItIsClaimed(t *testing.T) {
 			require.NoError(t, err)
 			requests[slug] = r
 		}
-		claimed, err := m.Claim(t.Context(), claimParams(strings.ReplaceAll(name, " ", "-")))
+		claimed, err := m.AssignStocked(t.Context(), claimParams(strings.ReplaceAll(name, " ", "-")))
 		require.NoError(t, err)
 		id := "_" + strconv.FormatInt(claimed.ID, 10)
 		_, err = m.Drop(t.Context(), tenancy.DropParams{Slug: claimed.Slug, Actor: actor, Token: requests[id].Token})
@@ -80,7 +80,7 @@ func TestARequestForARetainedSchemaEndsWhenItIsTakenBack(t *testing.T) {
 	// A refused revert ends no request.
 	third := approved(other.Schema)
 	_, err = m.RevertReplacement(t.Context(), "a", "tenant_77")
-	require.ErrorIs(t, err, tenancy.ErrNothingAside)
+	require.ErrorIs(t, err, tenancy.ErrNoRetainedSchema)
 	_, err = m.ConfirmReplacement(t.Context(), third, other.Schema)
 	require.NoError(t, err)
 	f.use(t, a)

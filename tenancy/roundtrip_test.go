@@ -69,7 +69,7 @@ func TestRoundTrips(t *testing.T) {
 	check(t, err)
 	t.Cleanup(pool.Close)
 	m, err := tenancy.New(pool, tenancy.Config{
-		Migrator: notesRunner(t, pool), Roles: f.roles, Stock: tenancy.StockConfig{Size: 4, ClaimOnly: true},
+		Migrator: notesRunner(t, pool), Roles: f.roles, Stock: tenancy.StockConfig{Size: 4, StockOnly: true},
 	})
 	check(t, err)
 	refill(t, m)
@@ -86,7 +86,7 @@ func TestRoundTrips(t *testing.T) {
 	}
 	claim := func(slug string) func() error {
 		return func() error {
-			_, err := m.Claim(t.Context(), claimParams(slug))
+			_, err := m.AssignStocked(t.Context(), claimParams(slug))
 			return err
 		}
 	}

@@ -13,13 +13,13 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// SideSchema is a schema beside those that tenants are served from: one that is retained after a
+// AuxiliarySchema is a schema beside those that tenants are served from: one that is retained after a
 // replacement, or one that a [Staging] builds, or that the Staging of an ended process has left.
-type SideSchema struct {
+type AuxiliarySchema struct {
 	ID       int64
 	Schema   string
 	TenantID int64 // 0: for no tenant; a tenant of the id need not be there yet, or any more
-	Used     bool  // it is retained: a tenant was served from it
+	Retained bool  // a tenant was served from it, before its schema was replaced
 	Since    time.Time
 
 	placement string
@@ -27,23 +27,23 @@ type SideSchema struct {
 
 const sideColumns = "s.id, s.schema_name, s.tenant_id, s.used, s.since, s.placement"
 
-func scanSide(row pgx.CollectableRow) (s SideSchema, err error) {
-	err = row.Scan(&s.ID, &s.Schema, &s.TenantID, &s.Used, &s.Since, &s.placement)
+func scanSide(row pgx.CollectableRow) (s AuxiliarySchema, err error) {
+	err = row.Scan(&s.ID, &s.Schema, &s.TenantID, &s.Retained, &s.Since, &s.placement)
 	return s, err
 }
 
-// SideSchemas returns the schemas beside those that tenants are served from, by id. ctx governs the
+// AuxiliarySchemas returns the schemas beside those that tenants are served from, by id. ctx governs the
 // query.
-func (m *Manager) SideSchemas(ctx context.Context) ([]SideSchema, error) {
+func (m *Manager) AuxiliarySchemas(ctx context.Context) ([]AuxiliarySchema, error) {
 	return m.sides(ctx, "true")
 }
 
 // Aside returns the schema that was the tenant's before its data was replaced, or
-// [ErrNothingAside].
-func (m *Manager) Aside(ctx context.Context, slug string) (SideSchema, error) {
+// [ErrNoRetainedSchema].
+func (m *Manager) RetainedSchema(ctx context.Context, slug string) (AuxiliarySchema, error) {
 	t, err := m.BySlug(ctx, slug)
 	if err != nil {
-		return SideSchema{}, err
+		return AuxiliarySchema{}, err
 	}
 	s, err := m.asideOf(ctx, t.ID)
 	if err != nil {
@@ -53,25 +53,25 @@ func (m *Manager) Aside(ctx context.Context, slug string) (SideSchema, error) {
 }
 
 // asideOf returns the tenant's retained schema.
-func (m *Manager) asideOf(ctx context.Context, tenant int64) (SideSchema, error) {
+func (m *Manager) asideOf(ctx context.Context, tenant int64) (AuxiliarySchema, error) {
 	return m.retained(ctx, tenant, "true")
 }
 
 // retained returns the tenant's retained schema, if the condition, SQL with arguments from $2,
 // holds of it.
-func (m *Manager) retained(ctx context.Context, tenant int64, condition string, args ...any) (SideSchema, error) {
+func (m *Manager) retained(ctx context.Context, tenant int64, condition string, args ...any) (AuxiliarySchema, error) {
 	all, err := m.sides(ctx, "s.tenant_id = $1 and s.used and "+condition, append([]any{tenant}, args...)...)
 	if err != nil {
-		return SideSchema{}, err
+		return AuxiliarySchema{}, err
 	}
 	if len(all) == 0 {
-		return SideSchema{}, ErrNothingAside
+		return AuxiliarySchema{}, ErrNoRetainedSchema
 	}
 	return all[0], nil
 }
 
 // sides returns those of which the condition, SQL of ours, holds.
-func (m *Manager) sides(ctx context.Context, condition string, args ...any) ([]SideSchema, error) {
+func (m *Manager) sides(ctx context.Context, condition string, args ...any) ([]AuxiliarySchema, error) {
 	rows, err := initializedQuerier{m.registry}.Query(ctx, "select "+sideColumns+" from {registry}.side_schemas s where "+
 		condition+" order by s.id", args...)
 	if err != nil {
@@ -95,7 +95,7 @@ func (m *Manager) schemasOf(ctx context.Context, t *Tenant) ([]string, error) {
 }
 
 // dropSide drops a schema and forgets it. The caller holds the lock of the schema or of its tenant.
-func (m *Manager) dropSide(ctx context.Context, l *lock, s *SideSchema) error {
+func (m *Manager) dropSide(ctx context.Context, l *lock, s *AuxiliarySchema) error {
 	if err := l.held(ctx); err != nil {
 		return err
 	}
@@ -110,14 +110,14 @@ func (m *Manager) dropSide(ctx context.Context, l *lock, s *SideSchema) error {
 // deprovisionSide drops a schema. A schema that does not belong to the owner role stays. If a
 // tenant was served from it, that is an error, as it holds the tenant's data and its owner or role
 // was changed.
-func (m *Manager) deprovisionSide(ctx context.Context, s *SideSchema) error {
+func (m *Manager) deprovisionSide(ctx context.Context, s *AuxiliarySchema) error {
 	server, err := m.server(&Tenant{Placement: s.placement})
 	if err != nil {
 		return err
 	}
 	_, err = admin.Deprovision(ctx, server, m.cfg.Roles, s.Schema, m.cfg.Drop.Options)
 	foreign := errors.Is(err, admin.ErrTaken) || errors.Is(err, schemactx.ErrNotProvisioned)
-	if foreign && !s.Used {
+	if foreign && !s.Retained {
 		return nil
 	}
 	return err
@@ -125,7 +125,7 @@ func (m *Manager) deprovisionSide(ctx context.Context, s *SideSchema) error {
 
 // forgetSide deletes the row. The name of a schema that no tenant has had is deleted, too: the
 // numbers in it are not given out twice.
-func (l *lock) forgetSide(ctx context.Context, s *SideSchema) error {
+func (l *lock) forgetSide(ctx context.Context, s *AuxiliarySchema) error {
 	return l.use(func(conn *registrydb.Conn) error {
 		_, err := conn.Exec(ctx, `with side as (delete from {registry}.side_schemas where id = $1 returning schema_name, used)
 			delete from {registry}.schema_names where name in (select schema_name from side where not used)`, s.ID)

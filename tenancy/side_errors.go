@@ -6,10 +6,10 @@ import (
 )
 
 var (
-	// ErrNothingAside is returned by [Manager.Aside], [Manager.ConfirmReplacement] and
+	// ErrNoRetainedSchema is returned by [Manager.RetainedSchema], [Manager.ConfirmReplacement] and
 	// [Manager.RevertReplacement] for a tenant without a schema of that name that its data was in
 	// before.
-	ErrNothingAside = errors.New("no schema of the tenant is kept aside")
+	ErrNoRetainedSchema = errors.New("no schema of the tenant is kept aside")
 
 	// ErrReplaced is what a [ReplacedError] wraps.
 	ErrReplaced = errors.New("replacement was neither confirmed nor reverted")
@@ -23,13 +23,13 @@ var (
 // a schema aside: [Manager.ConfirmReplacement] or [Manager.RevertReplacement] comes first. It wraps
 // [ErrReplaced]. Nothing was changed.
 type ReplacedError struct {
-	Slug  string // of the tenant
-	Aside string // the schema that is kept
+	Slug     string // of the tenant
+	Retained string // the name of its retained schema
 }
 
 // Error returns the tenant and the schema.
 func (e *ReplacedError) Error() string {
-	return fmt.Sprintf("replace the schema of tenant %q: %v: %q is kept aside", e.Slug, ErrReplaced, e.Aside)
+	return fmt.Sprintf("replace the schema of tenant %q: %v: %q is kept aside", e.Slug, ErrReplaced, e.Retained)
 }
 
 // Unwrap returns [ErrReplaced].

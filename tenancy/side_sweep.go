@@ -7,18 +7,18 @@ import (
 	"log/slog"
 )
 
-// SideSweepReport says what [Manager.SweepSideSchemas] did.
-type SideSweepReport struct {
+// SweepReport says what [Manager.SweepStagedSchemas] did.
+type SweepReport struct {
 	Dropped []string // schemas that nobody was building any more
 	InUse   []string // that somebody is building
 }
 
-// SweepSideSchemas drops the staged schemas of processes that are gone. What was a tenant's is left
+// SweepStagedSchemas drops the staged schemas of processes that are gone. What was a tenant's is left
 // alone, and so is what somebody is building: a session holds the lock of it. One that cannot be
 // dropped does not stop the others. The report is valid with an error too, which joins theirs.
 // Several may sweep at once.
-func (m *Manager) SweepSideSchemas(ctx context.Context) (SideSweepReport, error) {
-	var report SideSweepReport
+func (m *Manager) SweepStagedSchemas(ctx context.Context) (SweepReport, error) {
+	var report SweepReport
 	all, err := m.sides(ctx, "not s.used")
 	if err != nil || len(all) == 0 {
 		return report, err
@@ -45,7 +45,7 @@ func (m *Manager) SweepSideSchemas(ctx context.Context) (SideSweepReport, error)
 }
 
 // sweepSide drops a schema under its lock, which l keeps until it is released.
-func (m *Manager) sweepSide(ctx context.Context, l *lock, s *SideSchema) (dropped bool, err error) {
+func (m *Manager) sweepSide(ctx context.Context, l *lock, s *AuxiliarySchema) (dropped bool, err error) {
 	if held, err := l.try(ctx, sideKey(s.ID)); err != nil || !held {
 		return false, err
 	}

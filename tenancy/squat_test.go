@@ -40,7 +40,7 @@ func TestAdvisoryLocksThatATenantTakesHoldUpNoOperation(t *testing.T) {
 	refill(t, m)
 	_, err = m.Create(ctx, claimParams("c"))
 	check(t, err)
-	_, err = m.Claim(ctx, claimParams("d"))
+	_, err = m.AssignStocked(ctx, claimParams("d"))
 	check(t, err)
 	s, err := m.StageReplacement(ctx, "b")
 	check(t, err)
@@ -50,13 +50,13 @@ func TestAdvisoryLocksThatATenantTakesHoldUpNoOperation(t *testing.T) {
 	s, err = m.StageScratch(ctx)
 	check(t, err)
 	check(t, s.Close(ctx))
-	aside, err := m.Aside(ctx, "b")
+	aside, err := m.RetainedSchema(ctx, "b")
 	check(t, err)
 	_, err = m.RevertReplacement(ctx, "b", aside.Schema)
 	check(t, err)
 	_, err = m.Rename(ctx, "b", tenancy.RenameParams{Schema: "renamed"})
 	check(t, err)
-	_, err = m.SweepSideSchemas(ctx)
+	_, err = m.SweepStagedSchemas(ctx)
 	check(t, err)
 	_, err = m.Drop(ctx, request(t, m, "b"))
 	check(t, err)
@@ -119,19 +119,19 @@ func TestALockOfASessionThatHasEndedIsTakenOver(t *testing.T) {
 func TestAStockedTenantWhoseLockIsHeldIsNotClaimed(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	m := f.stocking(t, tenancy.StockConfig{Size: 2, ClaimOnly: true}, func(cfg *tenancy.Config) {
+	m := f.stocking(t, tenancy.StockConfig{Size: 2, StockOnly: true}, func(cfg *tenancy.Config) {
 		cfg.Seed = func(context.Context, *tenancy.Tenant) error { return nil }
 	})
 	refill(t, m)
 	_, err := f.pg.Pool.Exec(t.Context(), `insert into public.registry_locks (key, pid, backend_start, login)
 		select 'tenant ' || (select min(id) from public.tenants), pid, backend_start, usesysid from pg_stat_activity where pid = pg_backend_pid()`)
 	check(t, err)
-	got, err := m.Claim(t.Context(), claimParams("a"))
+	got, err := m.AssignStocked(t.Context(), claimParams("a"))
 	check(t, err)
 	if got.ID != 2 {
 		t.Errorf("claimed tenant %d", got.ID)
 	}
-	_, err = m.Claim(t.Context(), claimParams("b"))
+	_, err = m.AssignStocked(t.Context(), claimParams("b"))
 	expectIs(t, err, tenancy.ErrStockEmpty)
 	_, err = f.pg.Pool.Exec(t.Context(), "delete from public.registry_locks")
 	check(t, err)
@@ -142,18 +142,18 @@ func TestAStockedTenantWhoseLockIsHeldIsNotClaimed(t *testing.T) {
 func TestAStockedTenantIsClaimedAfterItsLockHasEnded(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	m := f.stocking(t, tenancy.StockConfig{Size: 1, ClaimOnly: true}, func(cfg *tenancy.Config) {
+	m := f.stocking(t, tenancy.StockConfig{Size: 1, StockOnly: true}, func(cfg *tenancy.Config) {
 		cfg.Seed = func(context.Context, *tenancy.Tenant) error { return nil }
 	})
 	refill(t, m)
 	_, err := f.pg.Pool.Exec(t.Context(), `insert into public.registry_locks (key, pid, backend_start, login, taken_at)
 		select 'tenant ' || id, 0, now() - interval '1 hour', 0, now() - interval '1 hour' from public.tenants`)
 	check(t, err)
-	_, err = m.Claim(t.Context(), claimParams("a"))
+	_, err = m.AssignStocked(t.Context(), claimParams("a"))
 	expectIs(t, err, tenancy.ErrStockEmpty)
 	_, err = m.Refill(t.Context())
 	check(t, err)
-	_, err = m.Claim(t.Context(), claimParams("a"))
+	_, err = m.AssignStocked(t.Context(), claimParams("a"))
 	check(t, err)
 }
 

@@ -18,12 +18,12 @@ import (
 // is dropped by Close.
 //
 // A connection of its own, beside the pool, holds a lock that says that it is in use. When the
-// process has ended, or the connection has, so has the lock, and [Manager.SweepSideSchemas] drops
+// process has ended, or the connection has, so has the lock, and [Manager.SweepStagedSchemas] drops
 // the schema. It is for one goroutine at a time.
 type Staging struct {
 	m     *Manager
 	lock  *lock
-	side  SideSchema
+	side  AuxiliarySchema
 	adopt *AdoptParams // of a new tenant; else nil
 	done  bool         // it is a tenant's
 }
@@ -86,7 +86,7 @@ func (m *Manager) StageScratch(ctx context.Context) (*Staging, error) {
 // What is there under the name already is found before the note: what is noted is dropped where
 // this fails.
 func (m *Manager) stage(ctx context.Context, names string, tenant int64) (*Staging, error) {
-	var side SideSchema
+	var side AuxiliarySchema
 	err := m.registry.QueryRow(ctx, names, tenant).Scan(&side.ID, &side.TenantID, &side.Schema)
 	if err == nil {
 		err = m.vacant(ctx, &side)
@@ -111,7 +111,7 @@ func (m *Manager) stage(ctx context.Context, names string, tenant int64) (*Stagi
 
 // insertSide records a schema that is to be built, for a tenant that exists or 0, and takes its
 // lock.
-func (l *lock) insertSide(ctx context.Context, side *SideSchema, tenant int64) (s SideSchema, err error) {
+func (l *lock) insertSide(ctx context.Context, side *AuxiliarySchema, tenant int64) (s AuxiliarySchema, err error) {
 	allowed := "select 1"
 	if tenant != 0 { // the row lock: either a drop sees the new side schema, or this sees the drop
 		allowed += " from {registry}.tenants where id = $2 and status <> 'dropping' for share"
@@ -135,7 +135,7 @@ func (l *lock) insertSide(ctx context.Context, side *SideSchema, tenant int64) (
 // vacant returns an error where the pool of the server is not the owner's, or where the server has
 // a schema of the name, such as that of a tenant which a registry that was taken back from a backup
 // does not know.
-func (m *Manager) vacant(ctx context.Context, side *SideSchema) error {
+func (m *Manager) vacant(ctx context.Context, side *AuxiliarySchema) error {
 	server, err := m.server(&Tenant{Placement: "default"})
 	if err == nil {
 		err = m.checkServer(ctx, server)
@@ -170,7 +170,7 @@ func (s *Staging) TenantID() int64 { return s.side.TenantID }
 const stagingTimeout = time.Minute
 
 // Close drops the schema, unless it has become a tenant's, also when ctx is over, for which it
-// takes a minute at most. An error says that something is left for [Manager.SweepSideSchemas], and
+// takes a minute at most. An error says that something is left for [Manager.SweepStagedSchemas], and
 // nothing else. It can be called again.
 func (s *Staging) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stagingTimeout)

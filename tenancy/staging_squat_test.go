@@ -29,7 +29,7 @@ func TestASchemaThatTheRegistryHasForgottenIsNotStagedOver(t *testing.T) {
 	}
 	_, err := f.tenants.StageTenant(t.Context(), tenancy.AdoptParams{Slug: "b", Domain: "b.example.com"})
 	expectIs(t, err, admin.ErrTaken)
-	_, err = f.tenants.SweepSideSchemas(t.Context())
+	_, err = f.tenants.SweepStagedSchemas(t.Context())
 	check(t, err)
 	if notes := f.seen(t, live); !slices.Equal(notes, []string{"precious"}) {
 		t.Errorf("notes %q", notes)
@@ -128,7 +128,7 @@ func TestAMaintenanceThatBeganMeanwhileOutlastsTheReplacement(t *testing.T) {
 			return err
 		},
 		"confirm": func(slug string, old tenancy.Tenant) error {
-			r, err := f.tenants.Aside(t.Context(), slug)
+			r, err := f.tenants.RetainedSchema(t.Context(), slug)
 			check(t, err)
 			_, err = confirmed(t.Context(), f.twoPeople(t), slug, r.Schema)
 			return err

@@ -74,10 +74,10 @@ func (f *fixture) replace(t testing.TB, slug string) tenancy.Tenant {
 
 func (f *fixture) sides(t testing.TB) (states []string) {
 	t.Helper()
-	all, err := f.tenants.SideSchemas(t.Context())
+	all, err := f.tenants.AuxiliarySchemas(t.Context())
 	check(t, err)
 	for _, s := range all {
-		states = append(states, fmt.Sprintf("%s retained: %t", s.Schema, s.Used))
+		states = append(states, fmt.Sprintf("%s retained: %t", s.Schema, s.Retained))
 	}
 	return states
 }
@@ -175,13 +175,13 @@ func TestAReplacementIsServedAndTheOldSchemaClosed(t *testing.T) {
 	}
 	_, err = f.db.Exec(tenancy.NewContext(t.Context(), &a), "insert into notes values ('lost')") // who has not heard of it
 	expectIs(t, err, schemactx.ErrNotProvisioned)
-	aside, err := f.tenants.Aside(t.Context(), "a")
+	aside, err := f.tenants.RetainedSchema(t.Context(), "a")
 	check(t, err)
 	if aside.Schema != a.Schema || !slices.Equal(f.notesIn(t, aside.Schema), []string{"old"}) {
 		t.Errorf("aside %+v", aside)
 	}
 	var replaced *tenancy.ReplacedError
-	if _, err := f.tenants.StageReplacement(t.Context(), "a"); !errors.As(err, &replaced) || replaced.Aside != a.Schema {
+	if _, err := f.tenants.StageReplacement(t.Context(), "a"); !errors.As(err, &replaced) || replaced.Retained != a.Schema {
 		t.Errorf("a second replacement: %v", err)
 	}
 }
@@ -193,9 +193,9 @@ func TestARevertTakesTheOldSchemaBackAndASecondOneTheNew(t *testing.T) {
 	f.note(t, a, "old")
 	replaced := f.replace(t, "a")
 	_, err := f.tenants.RevertReplacement(t.Context(), "a", replaced.Schema)
-	expectIs(t, err, tenancy.ErrNothingAside)
+	expectIs(t, err, tenancy.ErrNoRetainedSchema)
 	for i, want := range []string{"old", "new", "old"} {
-		aside, err := f.tenants.Aside(t.Context(), "a")
+		aside, err := f.tenants.RetainedSchema(t.Context(), "a")
 		check(t, err)
 		got, err := f.tenants.RevertReplacement(t.Context(), "a", aside.Schema)
 		check(t, err)
@@ -218,7 +218,7 @@ func TestAConfirmedReplacementLeavesNothingOfTheOldSchema(t *testing.T) {
 	replaced := f.replace(t, "a")
 	for _, schema := range []string{replaced.Schema, "tenant_77", "", "a\x00b"} {
 		_, err := confirmed(t.Context(), f.twoPeople(t), "a", schema)
-		expectIs(t, err, tenancy.ErrNothingAside)
+		expectIs(t, err, tenancy.ErrNoRetainedSchema)
 	}
 	got, err := confirmed(t.Context(), f.twoPeople(t), "a", a.Schema)
 	check(t, err)
@@ -226,7 +226,7 @@ func TestAConfirmedReplacementLeavesNothingOfTheOldSchema(t *testing.T) {
 		t.Error("the new notes are gone")
 	}
 	_, err = confirmed(t.Context(), f.twoPeople(t), "a", a.Schema)
-	expectIs(t, err, tenancy.ErrNothingAside)
+	expectIs(t, err, tenancy.ErrNoRetainedSchema)
 	if left := f.sides(t); len(left) != 0 {
 		t.Errorf("left %q", left)
 	}
@@ -383,9 +383,9 @@ func TestASweepTakesWhatNobodyBuildsAnyMore(t *testing.T) {
 	_, err = f.pg.Pool.Exec(t.Context(), `select pg_terminate_backend(pid) from public.registry_locks
 		where key = 'side ' || (select id from public.side_schemas where schema_name = $1)`, dead.Schema())
 	check(t, err)
-	report := tenancy.SideSweepReport{}
+	report := tenancy.SweepReport{}
 	for len(report.Dropped) == 0 { // the session takes a moment to end
-		report, err = f.tenants.SweepSideSchemas(t.Context())
+		report, err = f.tenants.SweepStagedSchemas(t.Context())
 		check(t, err)
 	}
 	if !slices.Equal(report.Dropped, []string{dead.Schema()}) || !slices.Equal(report.InUse, []string{live.Schema()}) {
@@ -394,7 +394,7 @@ func TestASweepTakesWhatNobodyBuildsAnyMore(t *testing.T) {
 	_ = dead.Close(t.Context())
 	_, err = live.Replace(t.Context())
 	check(t, err)
-	report, err = f.tenants.SweepSideSchemas(t.Context())
+	report, err = f.tenants.SweepStagedSchemas(t.Context())
 	check(t, err)
 	if len(report.Dropped)+len(report.InUse) > 0 {
 		t.Errorf("swept what was a tenant's: %+v", report)

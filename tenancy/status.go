@@ -90,7 +90,7 @@ func (o *Operation) takenOver() *Operation {
 		return nil
 	}
 	now := *o
-	now.Reopen = false
+	now.Reactivate = false
 	return &now
 }
 

@@ -8,10 +8,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Claim is [Manager.Create] that takes a tenant from the stock, if there is one that is ready: it
+// AssignStocked is [Manager.Create] that takes a tenant from the stock, if there is one that is ready: it
 // has its schema and tables already, and gets its slug, name and domain in one statement, of a
 // millisecond. Each stocked tenant is claimed once, however many claim at the same time. Where none
-// is ready, Claim does what Create does, or returns [ErrStockEmpty] if [StockConfig].ClaimOnly says
+// is ready, AssignStocked does what Create does, or returns [ErrStockEmpty] if [StockConfig].StockOnly says
 // so.
 //
 // The tenant's CreatedAt is the time of the claim, and its schema is tenant_<id>: params that
@@ -20,7 +20,7 @@ import (
 //
 // With [Config].Seed or [Hooks], the tenant is provisioning meanwhile, and the steps "seed" and
 // "activate" follow as in Create: a [StepError], or a crash, leaves a tenant for [Manager.Resume].
-func (m *Manager) Claim(ctx context.Context, p CreateParams) (Tenant, error) {
+func (m *Manager) AssignStocked(ctx context.Context, p CreateParams) (Tenant, error) {
 	p, err := p.validate()
 	if err != nil {
 		return Tenant{}, err
@@ -33,7 +33,7 @@ func (m *Manager) Claim(ctx context.Context, p CreateParams) (Tenant, error) {
 	}
 	defer m.stockTaken()
 	t, err := m.claimStocked(ctx, p)
-	if errors.Is(err, ErrStockEmpty) && !m.cfg.Stock.ClaimOnly {
+	if errors.Is(err, ErrStockEmpty) && !m.cfg.Stock.StockOnly {
 		return m.Create(ctx, p)
 	}
 	return t, err
@@ -61,10 +61,10 @@ func (m *Manager) claimStocked(ctx context.Context, p CreateParams) (Tenant, err
 		from: "t, " + working,
 		args: claimArgs(m, p, Provisioning),
 	}
-	if err := l.change(ctx, &t, claim, &Operation{Op: OpClaim, Step: "seed"}); err != nil {
+	if err := l.change(ctx, &t, claim, &Operation{Op: OpAssignStocked, Step: "seed"}); err != nil {
 		return Tenant{}, claimError(p, err)
 	}
-	err = m.resume(ctx, l, OpClaim, &t)
+	err = m.resume(ctx, l, OpAssignStocked, &t)
 	return t, err
 }
 

@@ -21,8 +21,8 @@ type StockConfig struct {
 	// [DefaultStockInterval].
 	Interval time.Duration
 
-	// ClaimOnly makes an empty stock [ErrStockEmpty] instead of a [Manager.Create]. Default: false.
-	ClaimOnly bool
+	// StockOnly makes an empty stock [ErrStockEmpty] instead of a [Manager.Create]. Default: false.
+	StockOnly bool
 }
 
 // VersionedMigrator is what a [Migrator] is that can say what it brings schemas to, so that no
@@ -36,7 +36,7 @@ type VersionedMigrator interface {
 	TenantVersion() string
 }
 
-// ErrStockEmpty is returned by [Manager.Claim] where [StockConfig].ClaimOnly is set and no tenant
+// ErrStockEmpty is returned by [Manager.AssignStocked] where [StockConfig].StockOnly is set and no tenant
 // is ready.
 var ErrStockEmpty = errors.New("stock is empty")
 
@@ -49,8 +49,8 @@ func (c StockConfig) withDefaults(migrator Migrator) (StockConfig, error) {
 		return c, fmt.Errorf("tenancy: Config.Stock.Size %d is negative", c.Size)
 	case c.Interval < 0:
 		return c, fmt.Errorf("tenancy: Config.Stock.Interval %v is negative", c.Interval)
-	case c.Size == 0 && c.ClaimOnly:
-		return c, errors.New("tenancy: Config.Stock.ClaimOnly is set and Config.Stock.Size is 0: every claim would fail")
+	case c.Size == 0 && c.StockOnly:
+		return c, errors.New("tenancy: Config.Stock.StockOnly is set and Config.Stock.Size is 0: every claim would fail")
 	}
 	if v, ok := migrator.(VersionedMigrator); c.Size > 0 && (!ok || v.TenantVersion() == "") {
 		return c, errors.New("tenancy: Config.Stock needs a Config.Migrator that is a VersionedMigrator, with a version")

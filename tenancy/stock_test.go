@@ -63,7 +63,7 @@ func TestAClaimTakesATenantFromTheStock(t *testing.T) {
 	for route, err := range m.Routes(t.Context(), tenancy.RouteFilter{}) {
 		t.Errorf("a stocked tenant has a route: %+v, %v", route, err)
 	}
-	a, err := m.Claim(t.Context(), tenancy.CreateParams{Slug: "a", Name: "School A", Domain: "A.example.com"})
+	a, err := m.AssignStocked(t.Context(), tenancy.CreateParams{Slug: "a", Name: "School A", Domain: "A.example.com"})
 	check(t, err)
 	if a.ID != before[0] || a.Status != tenancy.Active || a.Slug != "a" || a.Name != "School A" || a.Schema != fmt.Sprintf("tenant_%d", a.ID) {
 		t.Errorf("claimed %+v", a)
@@ -85,13 +85,13 @@ func TestAClaimTakesATenantFromTheStock(t *testing.T) {
 func TestAnEmptyStockCreates(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	a, err := f.tenants.Claim(t.Context(), claimParams("a")) // has no stock
+	a, err := f.tenants.AssignStocked(t.Context(), claimParams("a")) // has no stock
 	check(t, err)
 	f.use(t, a)
-	b, err := f.stocking(t, tenancy.StockConfig{Size: 1}).Claim(t.Context(), claimParams("b"))
+	b, err := f.stocking(t, tenancy.StockConfig{Size: 1}).AssignStocked(t.Context(), claimParams("b"))
 	check(t, err)
 	f.use(t, b)
-	_, err = f.stocking(t, tenancy.StockConfig{Size: 1, ClaimOnly: true}).Claim(t.Context(), claimParams("c"))
+	_, err = f.stocking(t, tenancy.StockConfig{Size: 1, StockOnly: true}).AssignStocked(t.Context(), claimParams("c"))
 	expectIs(t, err, tenancy.ErrStockEmpty)
 	_, err = f.tenants.Refill(t.Context())
 	expectIs(t, err, tenancy.ErrNoStock)
@@ -116,7 +116,7 @@ func TestClaimRefusesAndLeavesTheStock(t *testing.T) {
 		"chosen schema":  {tenancy.CreateParams{Slug: "x", Domain: "x.example.com", Schema: "mine"}, &tenancy.FieldError{}},
 		"a stocked slug": {tenancy.CreateParams{Slug: placeholder, Domain: "x.example.com"}, &tenancy.FieldError{}},
 	} {
-		_, err := m.Claim(t.Context(), c.params)
+		_, err := m.AssignStocked(t.Context(), c.params)
 		if err == nil {
 			t.Fatalf("%s: claimed", name)
 		}
@@ -142,7 +142,7 @@ func TestEachStockedTenantIsClaimedOnce(t *testing.T) {
 	claimed := make(chan tenancy.Tenant, claims)
 	for i := range claims {
 		wg.Go(func() {
-			tenant, err := m.Claim(t.Context(), claimParams(fmt.Sprintf("t%d", i)))
+			tenant, err := m.AssignStocked(t.Context(), claimParams(fmt.Sprintf("t%d", i)))
 			if err != nil {
 				t.Error(err)
 			}
@@ -195,7 +195,7 @@ func TestASeedRunsAfterTheClaim(t *testing.T) {
 	f := setup(t)
 	trouble := errors.New("no seeds today")
 	broken := true
-	m := f.stocking(t, tenancy.StockConfig{Size: 1, ClaimOnly: true}, func(cfg *tenancy.Config) {
+	m := f.stocking(t, tenancy.StockConfig{Size: 1, StockOnly: true}, func(cfg *tenancy.Config) {
 		cfg.Seed = func(ctx context.Context, tenant *tenancy.Tenant) error {
 			if broken {
 				return trouble
@@ -208,9 +208,9 @@ func TestASeedRunsAfterTheClaim(t *testing.T) {
 		}
 	})
 	refill(t, m)
-	_, err := m.Claim(t.Context(), claimParams("a"))
+	_, err := m.AssignStocked(t.Context(), claimParams("a"))
 	var stopped *tenancy.StepError
-	if !errors.As(err, &stopped) || stopped.Op != tenancy.OpClaim || stopped.Step != "seed" || !errors.Is(err, trouble) {
+	if !errors.As(err, &stopped) || stopped.Op != tenancy.OpAssignStocked || stopped.Step != "seed" || !errors.Is(err, trouble) {
 		t.Fatalf("got %v", err)
 	}
 	broken = false
@@ -218,7 +218,7 @@ func TestASeedRunsAfterTheClaim(t *testing.T) {
 	check(t, err)
 	f.use(t, a)
 	refill(t, m)
-	b, err := m.Claim(t.Context(), claimParams("b"))
+	b, err := m.AssignStocked(t.Context(), claimParams("b"))
 	check(t, err)
 	var seeds int
 	check(t, f.db.QueryRow(tenancy.NewContext(t.Context(), &b), "select count(*) from notes where body = 'b'").Scan(&seeds))
@@ -243,22 +243,22 @@ func TestAStockOfAnEarlierReleaseIsMigratedBeforeItIsClaimed(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	earlier, later := f.releases(t)
-	config := tenancy.StockConfig{Size: 2, ClaimOnly: true}
+	config := tenancy.StockConfig{Size: 2, StockOnly: true}
 	before := f.stocking(t, config, func(cfg *tenancy.Config) { cfg.Migrator = earlier })
 	after := f.stocking(t, config, func(cfg *tenancy.Config) { cfg.Migrator = later })
 	refill(t, before)
-	_, err := after.Claim(t.Context(), claimParams("a"))
+	_, err := after.AssignStocked(t.Context(), claimParams("a"))
 	expectIs(t, err, tenancy.ErrStockEmpty)
 	if report := refill(t, after); report != (tenancy.RefillReport{Updated: 2}) {
 		t.Errorf("report %+v", report)
 	}
 	// The earlier release, which still runs, neither claims nor breaks nor adds to what the later one has.
-	_, err = before.Claim(t.Context(), claimParams("a"))
+	_, err = before.AssignStocked(t.Context(), claimParams("a"))
 	expectIs(t, err, tenancy.ErrStockEmpty)
 	if report := refill(t, before); report != (tenancy.RefillReport{}) {
 		t.Errorf("report of the earlier release %+v", report)
 	}
-	a, err := after.Claim(t.Context(), claimParams("a"))
+	a, err := after.AssignStocked(t.Context(), claimParams("a"))
 	check(t, err)
 	_, err = f.db.Exec(tenancy.NewContext(t.Context(), &a), "select from more")
 	check(t, err)
@@ -272,14 +272,14 @@ func TestWhatCannotBeStockedIsNotClaimedAndTriedAgain(t *testing.T) {
 	refill(t, before)
 	trouble := errors.New("the disk is full")
 	migrator := &fullDisk{Runner: later, err: trouble}
-	m := f.stocking(t, tenancy.StockConfig{Size: 4, ClaimOnly: true}, func(cfg *tenancy.Config) { cfg.Migrator = migrator })
+	m := f.stocking(t, tenancy.StockConfig{Size: 4, StockOnly: true}, func(cfg *tenancy.Config) { cfg.Migrator = migrator })
 	for range 2 { // the second time there is one half-made one more to repair, and none may come on top
 		report, err := m.Refill(t.Context())
 		expectIs(t, err, trouble)
 		if report.Made != 0 || report.Updated != 0 || report.Failed < 3 {
 			t.Errorf("report %+v", report)
 		}
-		_, err = m.Claim(t.Context(), claimParams("a"))
+		_, err = m.AssignStocked(t.Context(), claimParams("a"))
 		expectIs(t, err, tenancy.ErrStockEmpty)
 	}
 	if stock := stocked(t, m); len(stock) != 4 {
@@ -314,7 +314,7 @@ func TestTheStockIsRefilledAfterAClaim(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ready := make(chan int64, 10)
-	m := f.stocking(t, tenancy.StockConfig{Size: 2, ClaimOnly: true, Interval: time.Hour}, func(cfg *tenancy.Config) {
+	m := f.stocking(t, tenancy.StockConfig{Size: 2, StockOnly: true, Interval: time.Hour}, func(cfg *tenancy.Config) {
 		cfg.Hooks.After = func(_ context.Context, data tenancy.StepData) {
 			if data.Op == tenancy.OpStock && data.Step == "ready" && data.Err == nil {
 				ready <- data.Tenant.ID
@@ -327,7 +327,7 @@ func TestTheStockIsRefilledAfterAClaim(t *testing.T) {
 	<-ready
 	<-ready
 	for i := range 3 {
-		_, err := m.Claim(t.Context(), claimParams(fmt.Sprintf("t%d", i)))
+		_, err := m.AssignStocked(t.Context(), claimParams(fmt.Sprintf("t%d", i)))
 		check(t, err)
 		<-ready
 	}
@@ -339,7 +339,7 @@ func TestTheStockIsRefilledAfterAClaim(t *testing.T) {
 func TestAStockedTenantIsDropped(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	m := f.stocking(t, tenancy.StockConfig{Size: 2, ClaimOnly: true}, func(cfg *tenancy.Config) { cfg.Drop.Enabled = true })
+	m := f.stocking(t, tenancy.StockConfig{Size: 2, StockOnly: true}, func(cfg *tenancy.Config) { cfg.Drop.Enabled = true })
 	refill(t, m)
 	ids := stocked(t, m)
 	first, err := m.ByID(t.Context(), ids[0])
@@ -352,7 +352,7 @@ func TestAStockedTenantIsDropped(t *testing.T) {
 	second, err := m.ByID(t.Context(), ids[1])
 	check(t, err)
 	params := request(t, m, second.Slug)
-	a, err := m.Claim(t.Context(), claimParams("a"))
+	a, err := m.AssignStocked(t.Context(), claimParams("a"))
 	check(t, err)
 	_, err = m.Drop(t.Context(), params) // it is somebody's now
 	expectIs(t, err, tenancy.ErrNotFound)
@@ -363,14 +363,14 @@ func TestAStockedTenantIsDropped(t *testing.T) {
 func TestADropDoesNotTakeATenantThatIsClaimedMeanwhile(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	claimer := f.stocking(t, tenancy.StockConfig{Size: 1, ClaimOnly: true})
+	claimer := f.stocking(t, tenancy.StockConfig{Size: 1, StockOnly: true})
 	refill(t, claimer)
 	var a tenancy.Tenant
 	m := f.managerWith(t, func(cfg *tenancy.Config) {
 		cfg.Drop.Enabled = true
 		cfg.Hooks.Before = func(ctx context.Context, data tenancy.StepData) (err error) {
 			if data.Step == "mark" {
-				a, err = claimer.Claim(ctx, claimParams("a"))
+				a, err = claimer.AssignStocked(ctx, claimParams("a"))
 			}
 			return err
 		}
@@ -384,7 +384,7 @@ func TestADropDoesNotTakeATenantThatIsClaimedMeanwhile(t *testing.T) {
 
 func TestARefillThatWasKilledGoesOn(t *testing.T) {
 	t.Parallel()
-	config := tenancy.StockConfig{Size: 1, ClaimOnly: true}
+	config := tenancy.StockConfig{Size: 1, StockOnly: true}
 	if v, ok := theVictim(); ok {
 		_, err := v.manager(t, func(cfg *tenancy.Config) { cfg.Stock = config }).Refill(t.Context())
 		t.Fatalf("not killed: %v", err)
@@ -393,7 +393,7 @@ func TestARefillThatWasKilledGoesOn(t *testing.T) {
 	m := f.stocking(t, config)
 	for i, when := range []string{"before schema", "after schema", "before migrate", "after migrate", "before ready"} {
 		f.victim(when).run(t, t.Name())
-		_, err := m.Claim(t.Context(), claimParams("early"))
+		_, err := m.AssignStocked(t.Context(), claimParams("early"))
 		expectIs(t, err, tenancy.ErrStockEmpty)
 		report := refill(t, m)
 		for deadline := time.Now().Add(time.Minute); report.Busy && time.Now().Before(deadline); report = refill(t, m) {
@@ -402,7 +402,7 @@ func TestARefillThatWasKilledGoesOn(t *testing.T) {
 		if report != (tenancy.RefillReport{Updated: 1}) {
 			t.Errorf("%s: report %+v", when, report)
 		}
-		tenant, err := m.Claim(t.Context(), claimParams(fmt.Sprintf("t%d", i)))
+		tenant, err := m.AssignStocked(t.Context(), claimParams(fmt.Sprintf("t%d", i)))
 		check(t, err)
 		f.use(t, tenant)
 	}
@@ -410,9 +410,9 @@ func TestARefillThatWasKilledGoesOn(t *testing.T) {
 
 func TestAClaimThatWasKilledIsResumed(t *testing.T) {
 	t.Parallel()
-	config := tenancy.StockConfig{Size: 1, ClaimOnly: true}
+	config := tenancy.StockConfig{Size: 1, StockOnly: true}
 	if v, ok := theVictim(); ok {
-		_, err := v.manager(t, func(cfg *tenancy.Config) { cfg.Stock = config }).Claim(t.Context(), claimParams(v.token))
+		_, err := v.manager(t, func(cfg *tenancy.Config) { cfg.Stock = config }).AssignStocked(t.Context(), claimParams(v.token))
 		t.Fatalf("not killed: %v", err)
 	}
 	f := setup(t)
@@ -435,7 +435,7 @@ func TestNewRefusesStocksThatCannotBe(t *testing.T) {
 	for name, cfg := range map[string]tenancy.Config{
 		"negative":            {Migrator: runner, Stock: tenancy.StockConfig{Size: -1}},
 		"negative interval":   {Migrator: runner, Stock: tenancy.StockConfig{Size: 1, Interval: -1}},
-		"claims only nothing": {Migrator: runner, Stock: tenancy.StockConfig{ClaimOnly: true}},
+		"claims only nothing": {Migrator: runner, Stock: tenancy.StockConfig{StockOnly: true}},
 		"no version":          {Migrator: migratorFunc(func(context.Context, string) error { return nil }), Stock: tenancy.StockConfig{Size: 1}},
 	} {
 		cfg.Roles = schemactx.DefaultRoleNames("x")

@@ -44,7 +44,7 @@ func (s Tenants) find(ctx context.Context, keys []string) (target tenanthttp.Tar
 		return target, tenancy.ErrUnknownHost
 	case 1:
 	default:
-		return target, tenancy.ErrDisagree
+		return target, tenancy.ErrAmbiguousTenant
 	}
 	target, err = s.Find(ctx, keys[0])
 	if err != nil || target.Public() {

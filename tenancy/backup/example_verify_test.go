@@ -20,7 +20,7 @@ func ExampleService_Verify() {
 	}
 	verification, err := s.backups.Verify(ctx, info.Name, backup.RestoreOptions{})
 	fmt.Println("restored", verification.Rows, "rows of", verification.Tenant.Slug, err)
-	sides, err := s.tenants.SideSchemas(ctx)
+	sides, err := s.tenants.AuxiliarySchemas(ctx)
 	fmt.Println("left:", len(sides), err)
 
 	// Output:

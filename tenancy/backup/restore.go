@@ -229,7 +229,7 @@ func (s *Service) publish(
 	if restored.Tenant, err = staging.Replace(ctx); err != nil {
 		return err
 	}
-	aside, err := s.cfg.Tenants.Aside(ctx, restored.Tenant.Slug)
+	aside, err := s.cfg.Tenants.RetainedSchema(ctx, restored.Tenant.Slug)
 	restored.Retained = aside.Schema
 	return err
 }
@@ -389,9 +389,9 @@ func (s *Service) RevertRestore(ctx context.Context, slug, retained string) (ten
 }
 
 // Sweep drops the staged schemas of killed restores. Each restore calls it first. See
-// [tenancy.Manager.SweepSideSchemas].
-func (s *Service) Sweep(ctx context.Context) (tenancy.SideSweepReport, error) {
-	return s.cfg.Tenants.SweepSideSchemas(ctx)
+// [tenancy.Manager.SweepStagedSchemas].
+func (s *Service) Sweep(ctx context.Context) (tenancy.SweepReport, error) {
+	return s.cfg.Tenants.SweepStagedSchemas(ctx)
 }
 
 func (s *Service) trySweep(ctx context.Context) {

@@ -107,7 +107,7 @@ func (f *fixture) settle(t *testing.T, slug string) {
 			where datname = current_database() and application_name = 'killed'`).Scan(&sessions))
 	}
 	for {
-		report, err := f.tenants.SweepSideSchemas(t.Context())
+		report, err := f.tenants.SweepStagedSchemas(t.Context())
 		require.NoError(t, err)
 		if len(report.InUse) == 0 {
 			break
@@ -153,13 +153,13 @@ func TestARestoreThatWasKilledLosesNothingAndIsRunAgain(t *testing.T) {
 		after := rand.N(took + took/4)
 		ended := o.kill(t, after)
 		f.settle(t, "north")
-		aside, err := f.tenants.Aside(t.Context(), "north")
+		aside, err := f.tenants.RetainedSchema(t.Context(), "north")
 		switch {
 		case err == nil: // the switch was complete
 			f.expectContent(t, "north", backedUp)
 			_, err = s.RevertRestore(t.Context(), "north", aside.Schema)
 			require.NoError(t, err)
-			again, err := f.tenants.Aside(t.Context(), "north")
+			again, err := f.tenants.RetainedSchema(t.Context(), "north")
 			require.NoError(t, err)
 			_, err = f.confirmed(t, s, "north", again.Schema)
 			require.NoError(t, err)

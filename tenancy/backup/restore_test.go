@@ -78,10 +78,10 @@ func (f *fixture) structure(t testing.TB, schema string) string {
 
 func (f *fixture) expectNoSides(t testing.TB) {
 	t.Helper()
-	all, err := f.tenants.SideSchemas(t.Context())
+	all, err := f.tenants.AuxiliarySchemas(t.Context())
 	require.NoError(t, err)
 	for _, s := range all {
-		assert.True(t, s.Used, "left %+v", s)
+		assert.True(t, s.Retained, "left %+v", s)
 	}
 }
 

@@ -333,7 +333,7 @@ func TestAConfirmationDemandsABackupOfWhatItDestroys(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.RevertRestore(t.Context(), "t1", restored.Retained)
 	require.NoError(t, err)
-	aside, err := f.tenants.Aside(t.Context(), "t1")
+	aside, err := f.tenants.RetainedSchema(t.Context(), "t1")
 	require.NoError(t, err)
 	_, err = f.confirmed(t, s, "t1", aside.Schema)
 	require.ErrorIs(t, err, tenancy.ErrNoFreshBackup, "of what was restored and never backed up")

@@ -124,7 +124,7 @@ func refused(err error) bool {
 
 func missing(err error) bool {
 	for _, sentinel := range []error{
-		tenancy.ErrNotFound, tenancy.ErrDomainNotFound, tenancy.ErrDropRequest, tenancy.ErrNothingAside,
+		tenancy.ErrNotFound, tenancy.ErrDomainNotFound, tenancy.ErrDropRequest, tenancy.ErrNoRetainedSchema,
 		errNoBackup, migrate.ErrSchemaMissing, schemactx.ErrSchemaMissing,
 	} {
 		if errors.Is(err, sentinel) {

@@ -218,7 +218,7 @@ back.`,
 		needs:   []need{needTenants, needBackups},
 		values:  m.slugs,
 		run: func(ctx context.Context, c *call) error {
-			aside, err := c.Tenants.Aside(ctx, c.args[0])
+			aside, err := c.Tenants.RetainedSchema(ctx, c.args[0])
 			if err != nil {
 				return err
 			}
@@ -247,7 +247,7 @@ the approval of a second person, that person runs 'tenant drop approve' in betwe
 		values:  m.slugs,
 		flags:   confirmFlags,
 		run: func(ctx context.Context, c *call) error {
-			aside, err := c.Tenants.Aside(ctx, c.args[0])
+			aside, err := c.Tenants.RetainedSchema(ctx, c.args[0])
 			if err != nil {
 				return err
 			}
@@ -275,7 +275,7 @@ func (m *mount) restoreRequest() *cobra.Command {
 		needs:   []need{needTenants},
 		values:  m.slugs,
 		run: func(ctx context.Context, c *call) error {
-			aside, err := c.Tenants.Aside(ctx, c.args[0])
+			aside, err := c.Tenants.RetainedSchema(ctx, c.args[0])
 			if err != nil {
 				return err
 			}

@@ -70,7 +70,7 @@ func createTenant(ctx context.Context, c *call) error {
 	}
 	create := c.Tenants.Create
 	if flagOf[bool](c.cmd, "stock") {
-		create = c.Tenants.Claim
+		create = c.Tenants.AssignStocked
 	}
 	t, err := create(ctx, p)
 	if err != nil {

@@ -58,7 +58,7 @@ func reasonOf(refusal tenanthttp.Refusal) string {
 	}{
 		{tenancy.ErrUnknownHost, reasonUnknownHost},
 		{tenancy.ErrInvalidHost, reasonInvalidHost},
-		{tenancy.ErrDisagree, reasonAmbiguous},
+		{tenancy.ErrAmbiguousTenant, reasonAmbiguous},
 		{tenanthttp.ErrNoSite, reasonNoSite},
 		{tenanthttp.ErrNoSession, reasonNoSession},
 		{tenanttoken.ErrForeignTenant, reasonForeignTenant},

@@ -112,7 +112,7 @@ type byHeader struct{ byHost }
 func (b byHeader) ResolveRequest(r *http.Request) (tenanthttp.Target, *http.Request, error) {
 	hosts := r.Header.Values("X-Site")
 	if len(hosts) != 1 {
-		return tenanthttp.Target{}, nil, fmt.Errorf("header: %w", tenancy.ErrDisagree)
+		return tenanthttp.Target{}, nil, fmt.Errorf("header: %w", tenancy.ErrAmbiguousTenant)
 	}
 	target, err := b.Resolve(r.Context(), hosts[0])
 	served := r.Clone(r.Context())

@@ -82,7 +82,7 @@ func NewProxies(cfg ProxyConfig) (*Proxies, error) {
 
 // Host returns the host that the client asked for: that of the trusted proxy's header, or r.Host if
 // there is none. The error is a [tenancy.FieldError] that wraps [tenancy.ErrInvalidHost] for a
-// malformed header. It is [tenancy.ErrDisagree] if X-Forwarded-Host and Forwarded name two hosts,
+// malformed header. It is [tenancy.ErrAmbiguousTenant] if X-Forwarded-Host and Forwarded name two hosts,
 // because one of them is from the client.
 func (p *Proxies) Host(r *http.Request) (string, error) {
 	if !p.trusts(remoteAddr(r)) || p.headers == XForwardedFor {
@@ -120,7 +120,7 @@ func agree(host, other string) error {
 		return err
 	}
 	if a != b {
-		return fmt.Errorf("%w: X-Forwarded-Host and Forwarded", tenancy.ErrDisagree)
+		return fmt.Errorf("%w: X-Forwarded-Host and Forwarded", tenancy.ErrAmbiguousTenant)
 	}
 	return nil
 }

@@ -88,7 +88,7 @@ func problemOf(err error) (p Problem, known bool) {
 			Title:  "Invalid host",
 			Detail: "The request's host is not a valid one.",
 		}, true
-	case errors.Is(err, tenancy.ErrDisagree):
+	case errors.Is(err, tenancy.ErrAmbiguousTenant):
 		return Problem{
 			Status: http.StatusBadRequest,
 			Title:  "Ambiguous request",

@@ -65,7 +65,7 @@ func TestRefusals(t *testing.T) {
 		"no status":             {inStatus(""), 404, "There is no site at this host."},
 		"unknown status":        {inStatus("archived", reason), 404, "There is no site at this host."},
 		"unknown host":          {failing(fmt.Errorf("x: %w", tenancy.ErrUnknownHost)), 404, "There is no site at this host."},
-		"two names":             {failing(fmt.Errorf("x: %w", tenancy.ErrDisagree)), 400, "The request names more than one site."},
+		"two names":             {failing(fmt.Errorf("x: %w", tenancy.ErrAmbiguousTenant)), 400, "The request names more than one site."},
 		"not a host":            {failing(fmt.Errorf("x: %w", tenancy.ErrInvalidHost)), 400, "The request's host is not a valid one."},
 		"a claim that is wrong": {failing(fmt.Errorf("x: %w", tenanttoken.ErrBadToken)), 401, "Sign in again."},
 		"a claim that is over":  {failing(fmt.Errorf("x: %w", tenanttoken.ErrTokenExpired)), 401, "Sign in again."},
@@ -80,7 +80,7 @@ func TestRefusals(t *testing.T) {
 func TestTroubleIsLoggedAndTheClientsMistakesAreNot(t *testing.T) {
 	t.Parallel()
 	for err, want := range map[error]bool{
-		errors.New("two tenants have the host"): true, tenancy.ErrUnknownHost: false, tenancy.ErrInvalidHost: false, tenancy.ErrDisagree: false,
+		errors.New("two tenants have the host"): true, tenancy.ErrUnknownHost: false, tenancy.ErrInvalidHost: false, tenancy.ErrAmbiguousTenant: false,
 	} {
 		var log bytes.Buffer
 		get(

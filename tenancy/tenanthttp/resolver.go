@@ -28,7 +28,7 @@ type RequestResolver interface {
 	// ResolveRequest returns the target of r and the request to serve. That is r itself, for which nil
 	// stands as well, or a copy, such as one without the prefix of the path that named the tenant.
 	// ResolveRequest must not change r. r.Host is the effective host, see [Routes].Proxies. Errors are
-	// those of [Resolver], [tenancy.ErrDisagree] if the request names two tenants, and
+	// those of [Resolver], [tenancy.ErrAmbiguousTenant] if the request names two tenants, and
 	// tenanttoken.ErrBadToken if its token is not genuine. It is called concurrently.
 	ResolveRequest(r *http.Request) (Target, *http.Request, error)
 }

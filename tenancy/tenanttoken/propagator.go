@@ -95,7 +95,7 @@ func (c *Propagator) InjectHeader(ctx context.Context, h http.Header) error {
 }
 
 // ExtractHeader is [Propagator.Extract] for what [Propagator.InjectHeader] has put into h. Several
-// tokens are [tenancy.ErrDisagree].
+// tokens are [tenancy.ErrAmbiguousTenant].
 func (c *Propagator) ExtractHeader(ctx context.Context, h http.Header) (context.Context, error) {
 	tokens := h.Values(Header)
 	switch len(tokens) {
@@ -104,7 +104,7 @@ func (c *Propagator) ExtractHeader(ctx context.Context, h http.Header) (context.
 	case 1:
 		return c.open(ctx, PurposeHeader, tokens[0])
 	}
-	return nil, fmt.Errorf("extract tenant: %w", tenancy.ErrDisagree)
+	return nil, fmt.Errorf("extract tenant: %w", tenancy.ErrAmbiguousTenant)
 }
 
 func (c *Propagator) seal(ctx context.Context, purpose Purpose, ttl time.Duration) (string, error) {

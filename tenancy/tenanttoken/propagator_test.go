@@ -179,7 +179,7 @@ func TestHeadersCarryTheTenantForAMoment(t *testing.T) {
 	assert.ErrorIs(t, err, tenanttoken.ErrNoTenant)
 	h.Add(tenanttoken.Header, h.Get(tenanttoken.Header))
 	_, err = c.ExtractHeader(t.Context(), h)
-	assert.ErrorIs(t, err, tenancy.ErrDisagree)
+	assert.ErrorIs(t, err, tenancy.ErrAmbiguousTenant)
 }
 
 func TestNewPropagatorRefuses(t *testing.T) {

@@ -116,8 +116,8 @@ func (c *console) school(r *http.Request) (s school, err error) {
 			s.Address = c.address(d.Host)
 		}
 	}
-	aside, err := c.Tenants.Aside(ctx, t.Slug)
-	if err != nil && !errors.Is(err, tenancy.ErrNothingAside) {
+	aside, err := c.Tenants.RetainedSchema(ctx, t.Slug)
+	if err != nil && !errors.Is(err, tenancy.ErrNoRetainedSchema) {
 		return s, err
 	}
 	s.Aside = aside.Schema

@@ -7,15 +7,15 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Claim assigns a tenant that was created in advance.
-func ExampleManager_Claim() {
+// AssignStocked assigns a tenant that was created in advance.
+func ExampleManager_AssignStocked() {
 	tenants, done := openPlatform(func(cfg *tenancy.Config) { cfg.Stock.Size = 2 })
 	defer done()
 	ctx := context.Background()
 	report, err := tenants.Refill(ctx) // a server calls RunStock, which does this in the background
 	fmt.Println("made:", report.Made, err)
 
-	acme, err := tenants.Claim(ctx, tenancy.CreateParams{Slug: "acme", Domain: "acme.example.com"})
+	acme, err := tenants.AssignStocked(ctx, tenancy.CreateParams{Slug: "acme", Domain: "acme.example.com"})
 	fmt.Println(acme.Slug, acme.Status, acme.Schema, err)
 
 	report, err = tenants.Refill(ctx)
