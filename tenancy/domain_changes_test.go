@@ -3,9 +3,11 @@ package tenancy_test
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/tenancy"
 )
@@ -14,7 +16,7 @@ import (
 func (f *fixture) hosts(t *testing.T, slug string) string {
 	t.Helper()
 	details, err := f.tenants.Show(t.Context(), slug)
-	check(t, err)
+	require.NoError(t, err)
 	var hosts []string
 	for _, d := range details.Domains {
 		mark := ""
@@ -31,9 +33,7 @@ func (f *fixture) hosts(t *testing.T, slug string) string {
 
 func (f *fixture) expectHosts(t *testing.T, slug, want string) {
 	t.Helper()
-	if got := f.hosts(t, slug); got != want {
-		t.Errorf("%s has %s, want %s", slug, got, want)
-	}
+	assert.Equal(t, want, f.hosts(t, slug), "%s has", slug)
 }
 
 func TestDomainsAreAddedPreferredAndRemoved(t *testing.T) {
@@ -43,35 +43,35 @@ func TestDomainsAreAddedPreferredAndRemoved(t *testing.T) {
 	f.row(t, "b", tenancy.Active)
 	for range 2 { // the second call finds nothing to do
 		d, err := f.tenants.AddDomain(t.Context(), "a", "Alias.EXAMPLE.com.")
-		check(t, err)
-		if d.Host != "alias.example.com" || !d.Verified() || d.Primary || d.Token != "" {
-			t.Errorf("added %+v", d)
+		require.NoError(t, err)
+		if assert.Equal(t, "alias.example.com", d.Host, "added %+v", d) &&
+			assert.True(t, d.Verified(), "added %+v", d) &&
+			assert.False(t, d.Primary, "added %+v", d) {
+			assert.Empty(t, d.Token, "added %+v", d)
 		}
 	}
 	f.expectHosts(t, "a", "a! alias")
 	_, err := f.tenants.AddDomain(t.Context(), "b", "alias.example.com")
-	expectIs(t, err, tenancy.ErrDomainTaken)
+	assert.ErrorIs(t, err, tenancy.ErrDomainTaken)
 	for range 2 {
 		d, err := f.tenants.SetPrimaryDomain(t.Context(), "a", "alias.example.com")
-		check(t, err)
-		if !d.Primary {
-			t.Errorf("preferred %+v", d)
-		}
+		require.NoError(t, err)
+		assert.True(t, d.Primary, "preferred %+v", d)
 		f.expectHosts(t, "a", "alias! a")
 	}
-	expectIs(t, f.tenants.RemoveDomain(t.Context(), "a", "alias.example.com"), tenancy.ErrPrimaryDomain)
-	check(t, f.tenants.RemoveDomain(t.Context(), "a", "a.example.com"))
-	expectIs(t, f.tenants.RemoveDomain(t.Context(), "a", "a.example.com"), tenancy.ErrDomainNotFound)
+	assert.ErrorIs(t, f.tenants.RemoveDomain(t.Context(), "a", "alias.example.com"), tenancy.ErrPrimaryDomain)
+	require.NoError(t, f.tenants.RemoveDomain(t.Context(), "a", "a.example.com"))
+	assert.ErrorIs(t, f.tenants.RemoveDomain(t.Context(), "a", "a.example.com"), tenancy.ErrDomainNotFound)
 	_, err = f.tenants.SetPrimaryDomain(t.Context(), "a", "a.example.com")
-	expectIs(t, err, tenancy.ErrDomainNotFound)
+	assert.ErrorIs(t, err, tenancy.ErrDomainNotFound)
 	_, err = f.tenants.SetPrimaryDomain(t.Context(), "a", "b.example.com")
-	expectIs(t, err, tenancy.ErrDomainNotFound)
+	assert.ErrorIs(t, err, tenancy.ErrDomainNotFound)
 	f.expectHosts(t, "a", "alias!")
 	_, err = f.tenants.AddDomain(t.Context(), "b", "a.example.com") // available again
-	check(t, err)
+	require.NoError(t, err)
 	f.expectHosts(t, "b", "b! a")
 	_, err = f.tenants.AddDomain(t.Context(), "nobody", "c.example.com")
-	expectIs(t, err, tenancy.ErrNotFound)
+	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 }
 
 func TestNoOperationTakesWhatIsNoDomain(t *testing.T) {
@@ -99,17 +99,14 @@ func TestNoOperationTakesWhatIsNoDomain(t *testing.T) {
 		for i, op := range ops {
 			_, err := op()
 			expectField(t, err, "domain")
-			expectIs(t, err, tenancy.ErrInvalidHost)
-			if t.Failed() {
-				t.Fatalf("host %q, operation %d", host, i)
-			}
+			assert.ErrorIs(t, err, tenancy.ErrInvalidHost)
+			require.False(t, t.Failed(), "host %q, operation %d", host, i)
 		}
 	}
 	a, err := f.tenants.ByID(t.Context(), id)
-	check(t, err)
-	if f.rows(t) != before || a.Version != 1 {
-		t.Error("a refused domain has changed something")
-	}
+	require.NoError(t, err)
+	assert.Equal(t, before, f.rows(t), "a refused domain has changed something")
+	assert.Equal(t, int64(1), a.Version, "a refused domain has changed something")
 }
 
 func TestDomainMovesAsAWhole(t *testing.T) {
@@ -119,10 +116,10 @@ func TestDomainMovesAsAWhole(t *testing.T) {
 	f.row(t, "b", tenancy.Suspended)
 	for _, host := range []string{"alias", "other"} {
 		_, err := f.tenants.AddDomain(t.Context(), "a", host+".example.com")
-		check(t, err)
+		require.NoError(t, err)
 	}
 	_, err := f.tenants.ClaimDomain(t.Context(), "a", "claim.example.com")
-	check(t, err)
+	require.NoError(t, err)
 	move := func(host, from, to, primary string) error {
 		_, err := f.tenants.MoveDomain(t.Context(), tenancy.MoveDomainParams{Host: host, From: from, To: to, NewPrimary: primary})
 		return err
@@ -139,25 +136,23 @@ func TestDomainMovesAsAWhole(t *testing.T) {
 		{"alias.example.com", "b", "nobody", "", tenancy.ErrNotFound},
 		{"alias.example.com", "nobody", "b", "", tenancy.ErrNotFound},
 	} {
-		expectIs(t, move(c.host, c.from, c.to, c.primary), c.want)
+		assert.ErrorIs(t, move(c.host, c.from, c.to, c.primary), c.want)
 	}
 	expectField(t, move("alias.example.com", "a", "a", ""), "to")
 	expectField(t, move("alias.example.com", "a", "b", "Alias.example.com"), "newprimary")
 	f.expectHosts(t, "a", "a! alias claim? other")
 
 	for range 2 { // the second call finds it already there
-		check(t, move("alias.example.com", "a", "b", ""))
+		require.NoError(t, move("alias.example.com", "a", "b", ""))
 		f.expectHosts(t, "a", "a! claim? other")
 		f.expectHosts(t, "b", "b! alias")
 	}
-	check(t, move("a.example.com", "a", "b", "other.example.com"))
+	require.NoError(t, move("a.example.com", "a", "b", "other.example.com"))
 	f.expectHosts(t, "a", "other! claim?")
 	f.expectHosts(t, "b", "b! a alias")
 	found, err := f.registry.ByHost(t.Context(), "a.example.com")
-	check(t, err)
-	if found.Slug != "b" {
-		t.Errorf("the host leads to %q", found.Slug)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, "b", found.Slug, "the host leads to %q", found.Slug)
 }
 
 func TestAMoveSettlesTheClaimOfWhoGetsTheDomain(t *testing.T) {
@@ -166,14 +161,14 @@ func TestAMoveSettlesTheClaimOfWhoGetsTheDomain(t *testing.T) {
 	f.row(t, "a", tenancy.Active)
 	f.row(t, "b", tenancy.Active)
 	_, err := f.tenants.ClaimDomain(t.Context(), "b", "alias.example.com")
-	check(t, err)
+	require.NoError(t, err)
 	_, err = f.tenants.AddDomain(t.Context(), "a", "alias.example.com")
-	check(t, err)
+	require.NoError(t, err)
 	d, err := f.tenants.MoveDomain(t.Context(), tenancy.MoveDomainParams{Host: "alias.example.com", From: "a", To: "b"})
-	check(t, err)
+	require.NoError(t, err)
 	f.expectHosts(t, "b", "b! alias")
-	if d.Token != "" || !d.Verified() {
-		t.Errorf("moved %+v", d)
+	if assert.Empty(t, d.Token, "moved %+v", d) {
+		assert.True(t, d.Verified(), "moved %+v", d)
 	}
 }
 
@@ -191,20 +186,17 @@ func TestHooksAreToldOfDomains(t *testing.T) {
 	f.row(t, "a", tenancy.Active)
 	f.row(t, "b", tenancy.Active)
 	_, err := tenants.ClaimDomain(t.Context(), "a", "X.example.com")
-	check(t, err)
+	require.NoError(t, err)
 	_, err = tenants.VerifyDomain(t.Context(), "a", "X.example.com")
-	check(t, err)
+	require.NoError(t, err)
 	_, err = tenants.MoveDomain(t.Context(), tenancy.MoveDomainParams{Host: "x.example.com", From: "a", To: "b"})
-	check(t, err)
+	require.NoError(t, err)
 	_, err = tenants.AddDomain(t.Context(), "a", "b.example.com")
-	expectIs(t, err, tenancy.ErrDomainTaken)
-	if want := []string{
+	assert.ErrorIs(t, err, tenancy.ErrDomainTaken)
+	want := []string{
 		"claim domain/domain/a/x.example.com//<nil>", "verify domain/domain/a/x.example.com//<nil>",
 		"move domain/domain/a/x.example.com/b/<nil>", "add domain/domain/a/b.example.com//domain is taken",
-	}; !slices.Equal(told, want) {
-		t.Errorf("told %q", told)
 	}
-	if want := `add domain "b.example.com" of tenant "a": domain: domain is taken`; err == nil || err.Error() != want {
-		t.Errorf("got %v, want %s", err, want)
-	}
+	assert.Equal(t, want, told)
+	assert.EqualError(t, err, `add domain "b.example.com" of tenant "a": domain: domain is taken`)
 }

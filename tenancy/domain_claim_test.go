@@ -8,6 +8,9 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/tenancy"
 )
 
@@ -25,46 +28,48 @@ func TestAClaimLeadsNobodyUntilItIsVerified(t *testing.T) {
 	})})
 	const host = "shop.example.com"
 	first, err := tenants.ClaimDomain(t.Context(), "a", "Shop.example.com")
-	check(t, err)
+	require.NoError(t, err)
 	second, err := tenants.ClaimDomain(t.Context(), "b", host) // a claim does not block another claim
-	check(t, err)
+	require.NoError(t, err)
 	again, err := tenants.ClaimDomain(t.Context(), "a", host)
-	check(t, err)
-	if len(first.Token) < 26 || first.Token == again.Token || second.Token == first.Token || first.Verified() || first.Host != host {
-		t.Errorf("claims %+v, %+v, %+v", first, second, again)
+	require.NoError(t, err)
+	if assert.GreaterOrEqual(t, len(first.Token), 26, "claims %+v, %+v, %+v", first, second, again) &&
+		assert.NotEqual(t, again.Token, first.Token, "claims %+v, %+v, %+v", first, second, again) &&
+		assert.NotEqual(t, first.Token, second.Token, "claims %+v, %+v, %+v", first, second, again) &&
+		assert.False(t, first.Verified(), "claims %+v, %+v, %+v", first, second, again) {
+		assert.Equal(t, host, first.Host, "claims %+v, %+v, %+v", first, second, again)
 	}
 	published[first.Token] = true // this token is no longer valid
 	_, err = tenants.VerifyDomain(t.Context(), "a", host)
-	expectIs(t, err, tenancy.ErrNotVerified)
-	expectIs(t, err, errNotPublished)
+	assert.ErrorIs(t, err, tenancy.ErrNotVerified)
+	assert.ErrorIs(t, err, errNotPublished)
 	_, err = tenants.SetPrimaryDomain(t.Context(), "a", host)
-	expectIs(t, err, tenancy.ErrNotVerified)
+	assert.ErrorIs(t, err, tenancy.ErrNotVerified)
 	_, err = f.registry.ByHost(t.Context(), host)
-	expectIs(t, err, tenancy.ErrNotFound)
+	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 
 	published[second.Token] = true
 	for range 2 {
 		d, err := tenants.VerifyDomain(t.Context(), "b", host)
-		check(t, err)
-		if !d.Verified() || d.Token != "" || d.Primary {
-			t.Errorf("verified %+v", d)
-		}
+		require.NoError(t, err)
+		assert.True(t, d.Verified(), "verified %+v", d)
+		assert.Empty(t, d.Token, "verified %+v", d)
+		assert.False(t, d.Primary, "verified %+v", d)
 	}
 	published[again.Token] = true // too late: another tenant has the domain
 	_, err = tenants.VerifyDomain(t.Context(), "a", host)
-	expectIs(t, err, tenancy.ErrDomainTaken)
+	assert.ErrorIs(t, err, tenancy.ErrDomainTaken)
 	_, err = tenants.ClaimDomain(t.Context(), "a", host)
-	expectIs(t, err, tenancy.ErrDomainTaken)
+	assert.ErrorIs(t, err, tenancy.ErrDomainTaken)
 	f.expectHosts(t, "a", "a! shop?")
 	f.expectHosts(t, "b", "b! shop")
 	d, err := tenants.ClaimDomain(t.Context(), "b", host) // the tenant already has the domain
-	check(t, err)
-	if !d.Verified() || d.Token != "" {
-		t.Errorf("claimed what it has: %+v", d)
-	}
+	require.NoError(t, err)
+	assert.True(t, d.Verified(), "claimed what it has: %+v", d)
+	assert.Empty(t, d.Token, "claimed what it has: %+v", d)
 	_, err = tenants.VerifyDomain(t.Context(), "a", "never.example.com")
-	expectIs(t, err, tenancy.ErrDomainNotFound)
-	check(t, tenants.RemoveDomain(t.Context(), "a", host))
+	assert.ErrorIs(t, err, tenancy.ErrDomainNotFound)
+	require.NoError(t, tenants.RemoveDomain(t.Context(), "a", host))
 	f.expectHosts(t, "a", "a!")
 }
 
@@ -75,12 +80,11 @@ func TestThePlatformsWordSettlesAClaim(t *testing.T) {
 	f := setup(t)
 	f.row(t, "a", tenancy.Active)
 	_, err := f.tenants.ClaimDomain(t.Context(), "a", "shop.example.com")
-	check(t, err)
+	require.NoError(t, err)
 	d, err := f.tenants.AddDomain(t.Context(), "a", "shop.example.com")
-	check(t, err)
-	if !d.Verified() || d.Token != "" {
-		t.Errorf("%+v", d)
-	}
+	require.NoError(t, err)
+	assert.True(t, d.Verified(), d)
+	assert.Empty(t, d.Token, d)
 }
 
 // The verifier proves a token. A claim that is renewed while the verifier runs has another token.
@@ -93,9 +97,9 @@ func TestAClaimMadeAnewIsNotVerifiedByTheOldToken(t *testing.T) {
 		return err
 	})})
 	_, err := tenants.ClaimDomain(t.Context(), "a", "shop.example.com")
-	check(t, err)
+	require.NoError(t, err)
 	_, err = tenants.VerifyDomain(t.Context(), "a", "shop.example.com")
-	expectIs(t, err, tenancy.ErrNotVerified)
+	assert.ErrorIs(t, err, tenancy.ErrNotVerified)
 	f.expectHosts(t, "a", "a! shop?")
 }
 
@@ -107,25 +111,22 @@ func TestOneOfManyWhoProveADomainHasIt(t *testing.T) {
 		slug := fmt.Sprintf("t%d", i)
 		f.row(t, slug, tenancy.Active)
 		_, err := tenants.ClaimDomain(t.Context(), slug, "shop.example.com")
-		check(t, err)
+		require.NoError(t, err)
 	}
 	var wg sync.WaitGroup
 	var won atomic.Int32
 	for i := range 8 {
 		wg.Go(func() {
 			_, err := tenants.VerifyDomain(t.Context(), fmt.Sprintf("t%d", i), "shop.example.com")
-			switch {
-			case err == nil:
+			if err == nil {
 				won.Add(1)
-			case !errors.Is(err, tenancy.ErrDomainTaken):
-				t.Error(err)
+			} else {
+				assert.ErrorIs(t, err, tenancy.ErrDomainTaken)
 			}
 		})
 	}
 	wg.Wait()
-	if won.Load() != 1 {
-		t.Errorf("%d have it", won.Load())
-	}
+	assert.Equal(t, int32(1), won.Load(), "%d have it", won.Load())
 }
 
 func TestATenantHasSoManyClaimsAndNoMore(t *testing.T) {
@@ -136,21 +137,21 @@ func TestATenantHasSoManyClaimsAndNoMore(t *testing.T) {
 	tenants := f.manager(t, tenancy.Config{Domains: believing})
 	for i := range tenancy.MaxClaims {
 		_, err := tenants.ClaimDomain(t.Context(), "a", fmt.Sprintf("claim%d.example.com", i))
-		check(t, err)
+		require.NoError(t, err)
 	}
 	_, err := tenants.ClaimDomain(t.Context(), "a", "more.example.com")
-	expectIs(t, err, tenancy.ErrTooManyClaims)
+	assert.ErrorIs(t, err, tenancy.ErrTooManyClaims)
 	_, err = tenants.ClaimDomain(t.Context(), "a", "claim7.example.com") // renews a claim
-	check(t, err)
+	require.NoError(t, err)
 	_, err = tenants.ClaimDomain(t.Context(), "b", "more.example.com")
-	check(t, err)
+	require.NoError(t, err)
 	_, err = tenants.VerifyDomain(t.Context(), "a", "claim7.example.com") // makes room for another claim
-	check(t, err)
+	require.NoError(t, err)
 	_, err = tenants.ClaimDomain(t.Context(), "a", "more.example.com")
-	check(t, err)
-	check(t, tenants.RemoveDomain(t.Context(), "a", "claim8.example.com"))
+	require.NoError(t, err)
+	require.NoError(t, tenants.RemoveDomain(t.Context(), "a", "claim8.example.com"))
 	_, err = tenants.ClaimDomain(t.Context(), "a", "most.example.com")
-	check(t, err)
+	require.NoError(t, err)
 	_, err = tenants.ClaimDomain(t.Context(), "a", "over.example.com")
-	expectIs(t, err, tenancy.ErrTooManyClaims)
+	assert.ErrorIs(t, err, tenancy.ErrTooManyClaims)
 }

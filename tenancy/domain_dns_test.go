@@ -2,13 +2,13 @@ package tenancy_test
 
 import (
 	"context"
-	"errors"
 	"net"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"golang.org/x/net/dns/dnsmessage"
 
 	"github.com/oryne/pgtenant/tenancy"
@@ -26,7 +26,7 @@ type nameServer struct {
 func newNameServer(t *testing.T, records map[string][]string) *nameServer {
 	t.Helper()
 	conn, err := (&net.ListenConfig{}).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
-	check(t, err)
+	require.NoError(t, err)
 	s := &nameServer{conn: conn, records: records}
 	var wg sync.WaitGroup
 	wg.Go(s.serve)
@@ -94,28 +94,22 @@ func TestDNSVerifierLooksForTheTokenAsAWholeRecord(t *testing.T) {
 		strings.Repeat("a.", 124) + "com": false, // too long for the DNS with the label prepended
 	} {
 		err := v.Verify(t.Context(), tenancy.Domain{Host: host, Token: "TOKEN"})
-		if (err == nil) != good {
-			t.Errorf("%s: %v", host, err)
-		}
+		assert.Equal(t, good, err == nil, "%s: %v", host, err)
 	}
-	if err := v.Verify(t.Context(), tenancy.Domain{Host: "empty.example.com"}); err == nil {
-		t.Error("no token is equal to an empty record")
-	}
+	assert.Error(t, v.Verify(t.Context(), tenancy.Domain{Host: "empty.example.com"}),
+		"no token is equal to an empty record")
 	var dnsErr *net.DNSError
 	err := v.Verify(t.Context(), tenancy.Domain{Host: "none.example.com", Token: "TOKEN"})
-	if !errors.As(err, &dnsErr) || !dnsErr.IsNotFound {
-		t.Errorf("a name that does not exist: %v", err)
+	if assert.ErrorAs(t, err, &dnsErr, "a name that does not exist") {
+		assert.True(t, dnsErr.IsNotFound, "a name that does not exist: %v", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, name := range s.asked {
-		if !strings.HasSuffix(name, ".example.com.") || !strings.HasPrefix(name, "_pgtenant.") {
-			t.Errorf("asked for %q", name)
-		}
+		assert.True(t, strings.HasSuffix(name, ".example.com.") && strings.HasPrefix(name, "_pgtenant."),
+			"asked for %q", name)
 	}
-	if !slices.Contains(s.asked, "_pgtenant.good.example.com.") {
-		t.Errorf("asked for %q", s.asked)
-	}
+	assert.Contains(t, s.asked, "_pgtenant.good.example.com.", "asked for %q", s.asked)
 }
 
 func TestDomainIsVerifiedThroughTheDNS(t *testing.T) {
@@ -123,10 +117,10 @@ func TestDomainIsVerifiedThroughTheDNS(t *testing.T) {
 	f := setup(t)
 	f.row(t, "a", tenancy.Active)
 	claim, err := f.tenants.ClaimDomain(t.Context(), "a", "shop.example.com")
-	check(t, err)
+	require.NoError(t, err)
 	s := newNameServer(t, map[string][]string{"_pgtenant.shop.example.com.": {claim.Token}})
 	tenants := f.manager(t, tenancy.Config{Domains: tenancy.DNSVerifier{Resolver: s.resolver()}})
 	_, err = tenants.VerifyDomain(t.Context(), "a", "shop.example.com")
-	check(t, err)
+	require.NoError(t, err)
 	f.expectHosts(t, "a", "a! shop")
 }

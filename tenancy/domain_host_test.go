@@ -1,9 +1,11 @@
 package tenancy_test
 
 import (
-	"errors"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/tenancy"
 )
@@ -34,9 +36,8 @@ func TestNormalizeHost(t *testing.T) {
 		"XN--BCHER-KVA.example":    "xn--bcher-kva.example",
 	} {
 		got, err := tenancy.NormalizeHost(host)
-		if err != nil || got != want {
-			t.Errorf("NormalizeHost(%q) = %q, %v; want %q", host, got, err, want)
-		}
+		assert.NoError(t, err, "NormalizeHost(%q) = %q, %v; want %q", host, got, err, want)
+		assert.Equal(t, want, got, "NormalizeHost(%q) = %q", host, got)
 	}
 }
 
@@ -53,8 +54,9 @@ func TestNormalizeHostRefuses(t *testing.T) {
 	} {
 		got, err := tenancy.NormalizeHost(host)
 		var field *tenancy.FieldError
-		if !errors.Is(err, tenancy.ErrInvalidHost) || !errors.As(err, &field) || field.Value != host {
-			t.Errorf("NormalizeHost(%q) = %q, %v; want ErrInvalidHost", host, got, err)
+		if assert.ErrorIs(t, err, tenancy.ErrInvalidHost, "NormalizeHost(%q) = %q", host, got) &&
+			assert.ErrorAs(t, err, &field, "NormalizeHost(%q) = %q", host, got) {
+			assert.Equal(t, host, field.Value, "NormalizeHost(%q) = %q", host, got)
 		}
 	}
 }
@@ -68,17 +70,16 @@ func TestNormalizeHostOfAHugeHost(t *testing.T) {
 		"[" + strings.Repeat(":", 1<<20), "a:" + strings.Repeat("1", 1<<20), "::1%" + strings.Repeat("a", 1<<20),
 	} {
 		_, err := tenancy.NormalizeHost(host)
-		if !errors.Is(err, tenancy.ErrInvalidHost) || len(err.Error()) > 4096 {
-			t.Errorf("a host of %d bytes: %.100v", len(host), err)
+		if assert.ErrorIs(t, err, tenancy.ErrInvalidHost, "a host of %d bytes", len(host)) {
+			assert.LessOrEqual(t, len(err.Error()), 4096, "a host of %d bytes", len(host))
 		}
 	}
 }
 
 func TestNormalHostCostsNoAllocation(t *testing.T) {
 	for _, host := range []string{"schoola.example.com", "schoola.example.com:8000"} {
-		if n := testing.AllocsPerRun(100, func() { _, _ = tenancy.NormalizeHost(host) }); n != 0 {
-			t.Errorf("%q: %v allocations, want 0", host, n)
-		}
+		n := testing.AllocsPerRun(100, func() { _, _ = tenancy.NormalizeHost(host) })
+		assert.Zero(t, n, "%q: %v allocations, want 0", host, n)
 	}
 }
 
@@ -91,22 +92,19 @@ func FuzzNormalizeHost(f *testing.F) {
 	f.Fuzz(func(t *testing.T, host string) {
 		normal, err := tenancy.NormalizeHost(host)
 		if !strings.ContainsAny(host, ":[") { // a host with a port takes the slow path
-			if slow, slowErr := tenancy.NormalizeHost(host + ":80"); slow != normal || (slowErr == nil) != (err == nil) {
-				t.Fatalf("NormalizeHost(%q) = %q, %v; with a port %q, %v", host, normal, err, slow, slowErr)
-			}
+			slow, slowErr := tenancy.NormalizeHost(host + ":80")
+			require.Equal(t, normal, slow, "NormalizeHost(%q) = %q, %v; with a port %q, %v", host, normal, err, slow, slowErr)
+			require.Equal(t, err == nil, slowErr == nil,
+				"NormalizeHost(%q) = %q, %v; with a port %q, %v", host, normal, err, slow, slowErr)
 		}
 		if err != nil {
-			if !errors.Is(err, tenancy.ErrInvalidHost) {
-				t.Fatalf("NormalizeHost(%q): %v is not ErrInvalidHost", host, err)
-			}
+			require.ErrorIs(t, err, tenancy.ErrInvalidHost, "NormalizeHost(%q)", host)
 			return
 		}
 		again, err := tenancy.NormalizeHost(normal)
-		if err != nil || again != normal {
-			t.Fatalf("NormalizeHost(%q) = %q, and of that %q, %v", host, normal, again, err)
-		}
-		if strings.ToLower(normal) != normal || strings.ContainsAny(normal, "/ \x00@*\"',;[]") {
-			t.Fatalf("NormalizeHost(%q) = %q", host, normal)
-		}
+		require.NoError(t, err, "NormalizeHost(%q) = %q, and of that %q", host, normal, again)
+		require.Equal(t, normal, again, "NormalizeHost(%q) = %q, and of that %q", host, normal, again)
+		require.Equal(t, normal, strings.ToLower(normal), "NormalizeHost(%q)", host)
+		require.False(t, strings.ContainsAny(normal, "/ \x00@*\"',;[]"), "NormalizeHost(%q) = %q", host, normal)
 	})
 }
