@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
@@ -34,9 +36,8 @@ func (f *fixture) dropBeside(t *testing.T, m *tenancy.Manager, slug string) {
 	repeat := func(name string, do func() error) {
 		beside.Go(func() {
 			for range 4 {
-				if err := do(); err != nil && ctx.Err() == nil && !expectedBeside(err) {
-					t.Errorf("%s: %v", name, err)
-				}
+				err := do()
+				assert.True(t, err == nil || ctx.Err() != nil || expectedBeside(err), "%s: %v", name, err)
 			}
 		})
 	}
@@ -78,23 +79,20 @@ func (f *fixture) dropBeside(t *testing.T, m *tenancy.Manager, slug string) {
 		return err
 	})
 	tenant, err := m.BySlug(ctx, slug)
-	check(t, err)
+	require.NoError(t, err)
 	p := request(t, m, slug)
 	for err = errors.New("not tried"); err != nil && ctx.Err() == nil; {
-		if _, err = m.Drop(ctx, p); err != nil && !expectedBeside(err) {
-			t.Errorf("drop: %v", err)
-		}
+		_, err = m.Drop(ctx, p)
+		assert.True(t, err == nil || expectedBeside(err), "drop: %v", err)
 	}
-	check(t, err)
+	require.NoError(t, err)
 	var left string
-	check(t, f.pg.Pool.QueryRow(t.Context(), `select coalesce(string_agg(x, ' '), '') from (
+	require.NoError(t, f.pg.Pool.QueryRow(t.Context(), `select coalesce(string_agg(x, ' '), '') from (
 		select nspname from pg_namespace where nspname ~ $1
 		union all select rolname from pg_roles where starts_with(rolname, $2) and rolname ~ $1
 		union all select schema_name from public.side_schemas where tenant_id = $3) l(x)`,
 		"tenant_"+strconv.FormatInt(tenant.ID, 10)+"(_r[0-9]+)?$", f.roles.Prefix(), tenant.ID).Scan(&left))
-	if left != "" {
-		t.Errorf("after the drop of %s there is %s", slug, left)
-	}
+	assert.Empty(t, left, "after the drop of %s there", slug)
 	stop()
 	beside.Wait()
 }

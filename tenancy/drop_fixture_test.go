@@ -3,11 +3,12 @@ package tenancy_test
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/tenancy"
 )
@@ -18,7 +19,7 @@ func (f *fixture) managerWith(t testing.TB, change func(cfg *tenancy.Config)) *t
 	cfg := tenancy.Config{Migrator: f.migrator.Migrator, Roles: f.roles}
 	change(&cfg)
 	m, err := tenancy.New(f.owner, cfg)
-	check(t, err)
+	require.NoError(t, err)
 	return m
 }
 
@@ -64,7 +65,7 @@ const actor = "ada@example.com"
 func request(t testing.TB, m *tenancy.Manager, slug string) tenancy.DropParams {
 	t.Helper()
 	r, err := m.RequestDrop(t.Context(), slug, actor)
-	check(t, err)
+	require.NoError(t, err)
 	return tenancy.DropParams{Slug: slug, Token: r.Token, Actor: actor}
 }
 
@@ -80,9 +81,9 @@ func (f *fixture) snapshot(t testing.TB) string {
 		union all select 'role ' || rolname || ' ' || rolcanlogin from pg_roles where starts_with(rolname, $1)
 		union all select 'member ' || roleid::regrole || ' ' || member::regrole from pg_auth_members
 			where starts_with(roleid::regrole::text, $1) order by 1`, f.pg.RolePrefix+"_")
-	check(t, err)
+	require.NoError(t, err)
 	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	check(t, err)
+	require.NoError(t, err)
 	return fmt.Sprint(lines)
 }
 
@@ -93,9 +94,9 @@ func (f *fixture) left(t testing.TB, tenant tenancy.Tenant) (left []string) {
 		union all select 'domain ' || host from public.domains where tenant_id = $1
 		union all select 'schema' from pg_namespace where nspname = $2
 		union all select 'role' from pg_roles where rolname = $3`, tenant.ID, tenant.Schema, f.roles.Tenant(tenant.Schema))
-	check(t, err)
+	require.NoError(t, err)
 	left, err = pgx.CollectRows(rows, pgx.RowTo[string])
-	check(t, err)
+	require.NoError(t, err)
 	return left
 }
 
@@ -104,19 +105,16 @@ func (f *fixture) use(t testing.TB, tenant tenancy.Tenant) {
 	t.Helper()
 	ctx := tenancy.NewContext(t.Context(), &tenant)
 	_, err := f.db.Exec(ctx, "insert into notes values ($1)", tenant.Slug)
-	check(t, err)
+	require.NoError(t, err)
 	rows, err := f.db.Query(ctx, "select distinct body from notes")
-	check(t, err)
+	require.NoError(t, err)
 	notes, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	check(t, err)
-	if !slices.Equal(notes, []string{tenant.Slug}) {
-		t.Errorf("tenant %q sees the notes of %q", tenant.Slug, notes)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, []string{tenant.Slug}, notes, "tenant %q sees the notes of %q", tenant.Slug, notes)
 }
 
 func expectPhases(t testing.TB, told *events, want ...tenancy.DropPhase) {
 	t.Helper()
-	if got := told.phases(); !slices.Equal(got, want) {
-		t.Errorf("told of %q, want %q", got, want)
-	}
+	got := told.phases()
+	assert.Equal(t, want, got, "told of %q, want %q", got, want)
 }

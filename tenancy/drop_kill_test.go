@@ -2,13 +2,14 @@ package tenancy_test
 
 import (
 	"context"
-	"errors"
 	"os"
 	"os/exec"
 	"testing"
 	"testing/fstest"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
@@ -34,29 +35,28 @@ func theVictim() (victim, bool) {
 func (v victim) run(t *testing.T, test string) {
 	t.Helper()
 	binary, err := os.Executable()
-	check(t, err)
+	require.NoError(t, err)
 	cmd := exec.CommandContext(t.Context(), binary, "-test.run=^"+test+"$")
 	cmd.Env = append(os.Environ(), victimEnv+"DATABASE="+v.database, victimEnv+"PREFIX="+v.prefix,
 		victimEnv+"WHEN="+v.when, victimEnv+"TOKEN="+v.token)
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.Exited() {
-		t.Fatalf("%s: %v\n%s", v.when, err, out)
-	}
+	require.ErrorAs(t, err, &exit, "%s: %v\n%s", v.when, err, out)
+	require.False(t, exit.Exited(), "%s: %v\n%s", v.when, err, out)
 }
 
 // manager returns one that kills the process when it is time.
 func (v victim) manager(t *testing.T, change func(cfg *tenancy.Config)) *tenancy.Manager {
 	t.Helper()
 	pool, err := pgxpool.New(t.Context(), v.database)
-	check(t, err)
+	require.NoError(t, err)
 	roles, err := schemactx.NewRoleNames(v.prefix)
-	check(t, err)
+	require.NoError(t, err)
 	die := func(when string) {
 		if when == v.when {
 			self, err := os.FindProcess(os.Getpid())
-			check(t, err)
-			check(t, self.Kill())
+			require.NoError(t, err)
+			require.NoError(t, self.Kill())
 			select {}
 		}
 	}
@@ -69,7 +69,7 @@ func (v victim) manager(t *testing.T, change func(cfg *tenancy.Config)) *tenancy
 	}}
 	change(&cfg)
 	m, err := tenancy.New(pool, cfg)
-	check(t, err)
+	require.NoError(t, err)
 	return m
 }
 
@@ -82,7 +82,7 @@ func notesRunner(t testing.TB, pool *pgxpool.Pool) *migrate.Runner {
 			"00001_notes.sql": {Data: []byte("-- +goose Up\ncreate table notes (body text);\n")},
 		}}},
 	})
-	check(t, err)
+	require.NoError(t, err)
 	return runner
 }
 
@@ -95,7 +95,7 @@ func TestADropThatWasKilledGoesOn(t *testing.T) {
 	if v, ok := theVictim(); ok {
 		m := v.manager(t, func(cfg *tenancy.Config) { cfg.Drop.Enabled = true })
 		_, err := m.Drop(t.Context(), tenancy.DropParams{Slug: "a", Token: v.token, Actor: actor})
-		t.Fatalf("not killed: %v", err)
+		require.Fail(t, "the process was not killed", "%v", err)
 	}
 	f := setup(t)
 	m, _ := f.droppers(t, tenancy.DropConfig{})
@@ -109,21 +109,17 @@ func TestADropThatWasKilledGoesOn(t *testing.T) {
 		v.run(t, t.Name())
 
 		found, err := m.BySlug(t.Context(), "a")
-		switch {
-		case when == "after delete":
-			expectIs(t, err, tenancy.ErrNotFound)
-		case err != nil:
-			t.Fatal(err)
-		case (found.Status == tenancy.Active) != (when == "before mark"):
-			t.Errorf("%s: status %s", when, found.Status)
+		if when == "after delete" {
+			assert.ErrorIs(t, err, tenancy.ErrNotFound)
+		} else {
+			require.NoError(t, err)
+			assert.Equal(t, when == "before mark", found.Status == tenancy.Active, "%s: status %s", when, found.Status)
 		}
 		if err == nil {
 			_, err = m.Drop(t.Context(), params)
-			check(t, err)
+			require.NoError(t, err)
 		}
-		if left := f.left(t, a); len(left) > 0 {
-			t.Errorf("%s: left: %q", when, left)
-		}
+		assert.Empty(t, f.left(t, a), when)
 		f.use(t, b)
 	}
 }

@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
@@ -22,20 +25,18 @@ func TestDropsAreOffUnlessEnabled(t *testing.T) {
 	m := f.managerWith(t, func(cfg *tenancy.Config) { cfg.Drop.Notify = told.notify })
 	before := f.snapshot(t)
 	_, err := m.RequestDrop(t.Context(), "a", actor)
-	expectIs(t, err, tenancy.ErrDropDisabled)
+	assert.ErrorIs(t, err, tenancy.ErrDropDisabled)
 	_, err = m.ApproveDrop(t.Context(), 1, "bob")
-	expectIs(t, err, tenancy.ErrDropDisabled)
+	assert.ErrorIs(t, err, tenancy.ErrDropDisabled)
 	_, err = m.Drop(t.Context(), params)
-	expectIs(t, err, tenancy.ErrDropDisabled)
+	assert.ErrorIs(t, err, tenancy.ErrDropDisabled)
 	for i, e := range told.take() {
 		want := []tenancy.Op{tenancy.OpRequestDrop, tenancy.OpApproveDrop, tenancy.OpDrop}[i]
-		if e.Phase != tenancy.DropRefused || e.Op != want || !errors.Is(e.Err, tenancy.ErrDropDisabled) {
-			t.Errorf("event %+v", e)
-		}
+		assert.Equal(t, tenancy.DropRefused, e.Phase, "event %+v", e)
+		assert.Equal(t, want, e.Op, "event %+v", e)
+		assert.ErrorIs(t, e.Err, tenancy.ErrDropDisabled, "event %+v", e)
 	}
-	if after := f.snapshot(t); after != before {
-		t.Errorf("was\n%s\nis\n%s", before, after)
-	}
+	assert.Equal(t, before, f.snapshot(t))
 }
 
 // Every refusal is told with its actor, and changes nothing.
@@ -111,7 +112,7 @@ func TestDropRefuses(t *testing.T) {
 			params := request(t, m, "a")
 			if c.setUp != "" {
 				_, err := f.pg.Pool.Exec(t.Context(), c.setUp)
-				check(t, err)
+				require.NoError(t, err)
 			}
 			if c.change != nil {
 				c.change(&params)
@@ -121,13 +122,13 @@ func TestDropRefuses(t *testing.T) {
 			_, err := m.Drop(t.Context(), params)
 			expectKind(t, err, c.want)
 			all := told.take()
-			if len(all) != 1 || all[0].Phase != tenancy.DropRefused || all[0].Actor != params.Actor ||
-				all[0].Slug != params.Slug || !errors.Is(all[0].Err, err) {
-				t.Errorf("told %+v", all)
+			if assert.Len(t, all, 1, "told") &&
+				assert.Equal(t, tenancy.DropRefused, all[0].Phase, "told") &&
+				assert.Equal(t, params.Actor, all[0].Actor, "told") &&
+				assert.Equal(t, params.Slug, all[0].Slug, "told") {
+				assert.ErrorIs(t, all[0].Err, err, "told")
 			}
-			if after := f.snapshot(t); after != before {
-				t.Errorf("was\n%s\nis\n%s", before, after)
-			}
+			assert.Equal(t, before, f.snapshot(t))
 		})
 	}
 }
@@ -154,9 +155,7 @@ func expectKind(t *testing.T, err, want error) {
 			ok = errors.As(err, kind)
 		}
 	}
-	if !ok {
-		t.Errorf("got %v, want %v", err, want)
-	}
+	assert.True(t, ok, "got %v, want %v", err, want)
 }
 
 func TestRequestDropRefuses(t *testing.T) {
@@ -164,23 +163,21 @@ func TestRequestDropRefuses(t *testing.T) {
 	f := setup(t)
 	m, told := f.droppers(t, tenancy.DropConfig{})
 	_, err := m.RequestDrop(t.Context(), "nobody", actor)
-	expectIs(t, err, tenancy.ErrNotFound)
+	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 	_, err = m.RequestDrop(t.Context(), "public", actor)
-	expectIs(t, err, tenancy.ErrNotFound)
+	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 	f.create(t, "a")
 	_, err = m.RequestDrop(t.Context(), "a", "")
 	expectKind(t, err, &tenancy.FieldError{})
 	_, err = f.pg.Pool.Exec(t.Context(), `alter table public.tenants drop constraint tenants_schema_name_check, drop constraint tenants_schema_name_fkey;
 		update public.tenants set schema_name = 'public'`)
-	check(t, err)
+	require.NoError(t, err)
 	_, err = m.RequestDrop(t.Context(), "a", actor)
 	expectKind(t, err, &schemactx.NameError{})
 	expectPhases(t, told, tenancy.DropRefused, tenancy.DropRefused, tenancy.DropRefused, tenancy.DropRefused)
 	var requests int
-	check(t, f.owner.QueryRow(t.Context(), "select count(*) from public.drop_requests").Scan(&requests))
-	if requests != 0 {
-		t.Errorf("%d requests", requests)
-	}
+	require.NoError(t, f.owner.QueryRow(t.Context(), "select count(*) from public.drop_requests").Scan(&requests))
+	assert.Equal(t, 0, requests)
 }
 
 func TestFourEyesSeeADrop(t *testing.T) {
@@ -189,37 +186,37 @@ func TestFourEyesSeeADrop(t *testing.T) {
 	m, told := f.droppers(t, tenancy.DropConfig{FourEyes: true})
 	f.create(t, "a")
 	r, err := m.RequestDrop(t.Context(), "a", actor)
-	check(t, err)
+	require.NoError(t, err)
 	params := tenancy.DropParams{Slug: "a", Token: r.Token, Actor: actor}
 	for _, self := range []string{actor, strings.ToUpper(actor)} {
 		_, err = m.ApproveDrop(t.Context(), r.ID, self)
-		expectIs(t, err, tenancy.ErrSelfApproval)
+		assert.ErrorIs(t, err, tenancy.ErrSelfApproval)
 	}
 	_, err = m.ApproveDrop(t.Context(), r.ID+1, "bob")
-	expectIs(t, err, tenancy.ErrDropRequest)
+	assert.ErrorIs(t, err, tenancy.ErrDropRequest)
 	_, err = m.ApproveDrop(t.Context(), r.ID, "")
 	expectKind(t, err, &tenancy.FieldError{})
 	_, err = m.Drop(t.Context(), params)
-	expectIs(t, err, tenancy.ErrDropNotApproved)
+	assert.ErrorIs(t, err, tenancy.ErrDropNotApproved)
 
 	told.take()
 	approved, err := m.ApproveDrop(t.Context(), r.ID, "bob")
-	check(t, err)
-	if approved.ApprovedBy != "bob" || approved.Token != "" || approved.Tenant.Slug != "a" {
-		t.Errorf("approved %+v", approved)
-	}
-	if again, err := m.ApproveDrop(t.Context(), r.ID, "carol"); err != nil || again.ApprovedBy != "bob" {
-		t.Errorf("approved again: %+v, %v", again, err)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, "bob", approved.ApprovedBy, "approved %+v", approved)
+	assert.Empty(t, approved.Token, "approved %+v", approved)
+	assert.Equal(t, "a", approved.Tenant.Slug, "approved %+v", approved)
+	again, err := m.ApproveDrop(t.Context(), r.ID, "carol")
+	assert.NoError(t, err, "approved again: %+v", again)
+	assert.Equal(t, "bob", again.ApprovedBy, "approved again: %+v", again)
 	other := request(t, m, "a") // is another request, which nobody has seen
 	_, err = m.Drop(t.Context(), other)
-	expectIs(t, err, tenancy.ErrDropNotApproved)
+	assert.ErrorIs(t, err, tenancy.ErrDropNotApproved)
 	_, err = m.Drop(t.Context(), params)
-	check(t, err)
+	require.NoError(t, err)
 	expectPhases(t, told, tenancy.DropApproved, tenancy.DropApproved, tenancy.DropRequested, tenancy.DropRefused,
 		tenancy.DropStarted, tenancy.DropDone)
 	_, err = m.ApproveDrop(t.Context(), r.ID, "bob")
-	expectIs(t, err, tenancy.ErrDropRequest)
+	assert.ErrorIs(t, err, tenancy.ErrDropRequest)
 }
 
 func TestAnExpiredRequestIsNotApproved(t *testing.T) {
@@ -228,11 +225,11 @@ func TestAnExpiredRequestIsNotApproved(t *testing.T) {
 	m, _ := f.droppers(t, tenancy.DropConfig{})
 	f.create(t, "a")
 	r, err := m.RequestDrop(t.Context(), "a", actor)
-	check(t, err)
+	require.NoError(t, err)
 	_, err = f.owner.Exec(t.Context(), "update public.drop_requests set expires_at = now()")
-	check(t, err)
+	require.NoError(t, err)
 	_, err = m.ApproveDrop(t.Context(), r.ID, "bob")
-	expectIs(t, err, tenancy.ErrDropExpired)
+	assert.ErrorIs(t, err, tenancy.ErrDropExpired)
 }
 
 func TestTheDatabaseRefusesOwnApprovalsToo(t *testing.T) {
@@ -241,9 +238,8 @@ func TestTheDatabaseRefusesOwnApprovalsToo(t *testing.T) {
 	m, _ := f.droppers(t, tenancy.DropConfig{})
 	f.create(t, "a")
 	request(t, m, "a")
-	if _, err := f.owner.Exec(t.Context(), "update public.drop_requests set approved_by = upper(actor)"); err == nil {
-		t.Error("approved by its actor")
-	}
+	_, err := f.owner.Exec(t.Context(), "update public.drop_requests set approved_by = upper(actor)")
+	assert.Error(t, err, "approved by its actor")
 }
 
 // A backup is not demanded of half a tenant.
@@ -265,13 +261,11 @@ func TestADropThatGoesOnNeedsNoOtherBackup(t *testing.T) {
 		}
 	})
 	_, err := stopping.Drop(t.Context(), request(t, m, "a"))
-	expectIs(t, err, stop)
+	assert.ErrorIs(t, err, stop)
 	age = 48 * time.Hour
 	_, err = m.Drop(t.Context(), request(t, m, "a"))
-	check(t, err)
-	if left := f.left(t, a); len(left) > 0 {
-		t.Errorf("left: %q", left)
-	}
+	require.NoError(t, err)
+	assert.Empty(t, f.left(t, a))
 }
 
 // What comes to depend on the schema after the check gives the tenant back.
@@ -285,18 +279,15 @@ func TestADropThatIsRefusedLateGivesTheTenantBack(t *testing.T) {
 			if data.Step != "mark" {
 				return
 			}
-			if _, err := f.pg.Pool.Exec(ctx, "create view public.report as select * from "+a.Schema+".notes"); err != nil {
-				t.Error(err)
-			}
+			_, err := f.pg.Pool.Exec(ctx, "create view public.report as select * from "+a.Schema+".notes")
+			assert.NoError(t, err)
 		}
 	})
 	_, err := m.Drop(t.Context(), request(t, m, "a"))
 	expectKind(t, err, &admin.DependentsError{})
 	found, err := m.BySlug(t.Context(), "a")
-	check(t, err)
-	if found.Status != tenancy.Active {
-		t.Errorf("status %s", found.Status)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, tenancy.Active, found.Status, "status")
 	f.use(t, a)
 }
 
@@ -310,8 +301,7 @@ func TestNewRefusesDropsThatCannotBe(t *testing.T) {
 		"negative age":      {MaxBackupAge: -1},
 		"age of no backups": {MaxBackupAge: time.Hour},
 	} {
-		if _, err := tenancy.New(f.owner, tenancy.Config{Migrator: f.migrator, Drop: cfg}); err == nil {
-			t.Errorf("%s: accepted", name)
-		}
+		_, err := tenancy.New(f.owner, tenancy.Config{Migrator: f.migrator, Drop: cfg})
+		assert.Error(t, err, "%s: accepted", name)
 	}
 }

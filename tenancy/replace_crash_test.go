@@ -2,8 +2,10 @@ package tenancy_test
 
 import (
 	"context"
-	"slices"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/tenancy"
 )
@@ -12,23 +14,14 @@ import (
 func (f *fixture) expectServed(t *testing.T, slug, note string, aside ...string) {
 	t.Helper()
 	got, err := f.tenants.BySlug(t.Context(), slug)
-	check(t, err)
-	if got.Status != tenancy.Active {
-		t.Errorf("status %s", got.Status)
-	}
-	if notes := f.seen(t, got); !slices.Equal(notes, []string{note}) {
-		t.Errorf("notes %q, want %q", notes, note)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, tenancy.Active, got.Status, "status")
+	assert.Equal(t, []string{note}, f.seen(t, got))
 	side, err := f.tenants.RetainedSchema(t.Context(), slug)
-	switch {
-	case len(aside) == 0:
-		expectIs(t, err, tenancy.ErrNoRetainedSchema)
-	case err != nil:
-		t.Error(err)
-	default:
-		if notes := f.notesIn(t, side.Schema); !slices.Equal(notes, aside) {
-			t.Errorf("aside %q, want %q", notes, aside)
-		}
+	if len(aside) == 0 {
+		assert.ErrorIs(t, err, tenancy.ErrNoRetainedSchema)
+	} else if assert.NoError(t, err) {
+		assert.Equal(t, aside, f.notesIn(t, side.Schema), "notes of the retained schema")
 	}
 }
 
@@ -48,7 +41,7 @@ func TestAReplacementThatWasKilledLosesNothingAndGoesOn(t *testing.T) {
 	}, func(ctx context.Context, c crash) {
 		for { // the session of the dead takes a moment to end
 			report, err := f.tenants.SweepStagedSchemas(ctx)
-			check(t, err)
+			require.NoError(t, err)
 			if len(report.InUse) == 0 {
 				break
 			}
@@ -57,16 +50,14 @@ func TestAReplacementThatWasKilledLosesNothingAndGoesOn(t *testing.T) {
 			f.expectServed(t, c.Slug, "old")
 			f.replace(t, c.Slug)
 		} else if _, err := f.tenants.Resume(ctx, c.Slug); c.Step == 3 && c.After {
-			expectIs(t, err, tenancy.ErrStatus)
+			assert.ErrorIs(t, err, tenancy.ErrStatus)
 		} else {
-			check(t, err)
+			require.NoError(t, err)
 		}
 		f.expectServed(t, c.Slug, "new", "old")
 		f.confirm(ctx, t, c.Slug)
 	})
-	if steps != 4 {
-		t.Errorf("killed at %d steps", steps)
-	}
+	assert.Equal(t, 4, steps, "killed at %d steps", steps)
 	f.expectInvariants(t)
 }
 
@@ -74,9 +65,9 @@ func TestAReplacementThatWasKilledLosesNothingAndGoesOn(t *testing.T) {
 func (f *fixture) confirm(ctx context.Context, t *testing.T, slug string) {
 	t.Helper()
 	aside, err := f.tenants.RetainedSchema(ctx, slug)
-	check(t, err)
+	require.NoError(t, err)
 	_, err = confirmed(ctx, f.twoPeople(t), slug, aside.Schema)
-	check(t, err)
+	require.NoError(t, err)
 }
 
 // twoPeople is a manager for which two people have to agree that something is dropped.
@@ -106,23 +97,19 @@ func TestARevertThatWasKilledGoesOn(t *testing.T) {
 		f.replaced(t)(slug)
 		var err error
 		old, err = f.tenants.RetainedSchema(t.Context(), slug)
-		check(t, err)
+		require.NoError(t, err)
 	}, func(ctx context.Context, c crash) {
 		got, err := f.tenants.RevertReplacement(ctx, c.Slug, old.Schema)
 		if c.Step == 4 && c.After { // it was done
-			expectIs(t, err, tenancy.ErrNoRetainedSchema)
+			assert.ErrorIs(t, err, tenancy.ErrNoRetainedSchema)
 		} else {
-			check(t, err)
-			if got.Schema != old.Schema {
-				t.Errorf("reverted to %q", got.Schema)
-			}
+			require.NoError(t, err)
+			assert.Equal(t, old.Schema, got.Schema, "reverted to %q", got.Schema)
 		}
 		f.expectServed(t, c.Slug, "old", "new")
 		f.confirm(ctx, t, c.Slug)
 	})
-	if steps != 5 {
-		t.Errorf("killed at %d steps", steps)
-	}
+	assert.Equal(t, 5, steps, "killed at %d steps", steps)
 	f.expectInvariants(t)
 }
 
@@ -134,18 +121,16 @@ func TestAConfirmationThatWasKilledGoesOn(t *testing.T) {
 		f.replaced(t)(slug)
 		var err error
 		old, err = f.tenants.RetainedSchema(t.Context(), slug)
-		check(t, err)
+		require.NoError(t, err)
 	}, func(ctx context.Context, c crash) {
 		_, err := confirmed(ctx, f.twoPeople(t), c.Slug, old.Schema)
 		if c.Step == 1 && c.After { // it was done
-			expectIs(t, err, tenancy.ErrNoRetainedSchema)
+			assert.ErrorIs(t, err, tenancy.ErrNoRetainedSchema)
 		} else {
-			check(t, err)
+			require.NoError(t, err)
 		}
 		f.expectServed(t, c.Slug, "new")
 	})
-	if steps != 2 {
-		t.Errorf("killed at %d steps", steps)
-	}
+	assert.Equal(t, 2, steps, "killed at %d steps", steps)
 	f.expectInvariants(t)
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/tenancy"
 )
@@ -15,10 +17,10 @@ import (
 func (f *fixture) squatter(t *testing.T, tenant tenancy.Tenant) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), f.pg.URLAs(f.roles.Runtime(), "r"))
-	check(t, err)
+	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close(t.Context()) })
 	_, err = conn.Exec(t.Context(), "set role "+pgx.Identifier{f.roles.Tenant(tenant.Schema)}.Sanitize())
-	check(t, err)
+	require.NoError(t, err)
 	return conn
 }
 
@@ -34,32 +36,32 @@ func TestAdvisoryLocksThatATenantTakesHoldUpNoOperation(t *testing.T) {
 	})
 	f.squat(t, a)
 	ctx := soon(t)
-	check(t, m.Init(ctx))
+	require.NoError(t, m.Init(ctx))
 	_, err := m.Suspend(ctx, "b", "")
-	check(t, err)
+	require.NoError(t, err)
 	refill(t, m)
 	_, err = m.Create(ctx, claimParams("c"))
-	check(t, err)
+	require.NoError(t, err)
 	_, err = m.AssignStocked(ctx, claimParams("d"))
-	check(t, err)
+	require.NoError(t, err)
 	s, err := m.StageReplacement(ctx, "b")
-	check(t, err)
+	require.NoError(t, err)
 	_, err = s.Replace(ctx)
-	check(t, err)
-	check(t, s.Close(ctx))
+	require.NoError(t, err)
+	require.NoError(t, s.Close(ctx))
 	s, err = m.StageScratch(ctx)
-	check(t, err)
-	check(t, s.Close(ctx))
+	require.NoError(t, err)
+	require.NoError(t, s.Close(ctx))
 	aside, err := m.RetainedSchema(ctx, "b")
-	check(t, err)
+	require.NoError(t, err)
 	_, err = m.RevertReplacement(ctx, "b", aside.Schema)
-	check(t, err)
+	require.NoError(t, err)
 	_, err = m.Rename(ctx, "b", tenancy.RenameParams{Schema: "renamed"})
-	check(t, err)
+	require.NoError(t, err)
 	_, err = m.SweepStagedSchemas(ctx)
-	check(t, err)
+	require.NoError(t, err)
 	_, err = m.Drop(ctx, request(t, m, "b"))
-	check(t, err)
+	require.NoError(t, err)
 }
 
 // squat takes, as a tenant, each advisory lock that the library has ever taken, of all schemas and
@@ -75,7 +77,7 @@ func (f *fixture) squat(t *testing.T, tenant tenancy.Tenant) {
 		} {
 			_, err := squatter.Exec(t.Context(), "select "+lock+`(hashtextextended(replace(replace($1, 'N', n::text), 'M', m::text), 0))
 				from generate_series(1 + $2, 20, 2) n, generate_series(1, 5) m`, key, i)
-			check(t, err)
+			require.NoError(t, err)
 		}
 	}
 }
@@ -84,7 +86,7 @@ func (f *fixture) squat(t *testing.T, tenant tenancy.Tenant) {
 func (f *fixture) connect(t *testing.T) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), f.pg.URLAs(f.roles.Owner(), "o"))
-	check(t, err)
+	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
 	return conn
 }
@@ -102,16 +104,15 @@ func TestALockOfASessionThatHasEndedIsTakenOver(t *testing.T) {
 		conn := f.connect(t)
 		a := f.create(t, strings.ReplaceAll(name, " ", "-"))
 		var mark int64
-		check(t, f.pg.Pool.QueryRow(t.Context(), "insert into public.registry_locks (key, pid, backend_start, login) select 'tenant ' || $1::bigint, x.* from ("+
-			session+") x where $3 > 0 returning mark", a.ID, f.roles.Owner(), int32(conn.PgConn().PID())).Scan(&mark))
+		require.NoError(t,
+			f.pg.Pool.QueryRow(t.Context(), "insert into public.registry_locks (key, pid, backend_start, login) select 'tenant ' || $1::bigint, x.* from ("+
+				session+") x where $3 > 0 returning mark", a.ID, f.roles.Owner(), int32(conn.PgConn().PID())).Scan(&mark))
 		_, err := conn.Exec(t.Context(), "select pg_advisory_lock_shared($1)", mark)
-		check(t, err)
+		require.NoError(t, err)
 		_, err = f.tenants.Suspend(soon(t), a.Slug, "")
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
+		assert.NoError(t, err, name)
 		_, err = conn.Exec(t.Context(), "select pg_advisory_unlock_all()")
-		check(t, err)
+		require.NoError(t, err)
 	}
 	f.expectInvariants(t)
 }
@@ -125,16 +126,14 @@ func TestAStockedTenantWhoseLockIsHeldIsNotClaimed(t *testing.T) {
 	refill(t, m)
 	_, err := f.pg.Pool.Exec(t.Context(), `insert into public.registry_locks (key, pid, backend_start, login)
 		select 'tenant ' || (select min(id) from public.tenants), pid, backend_start, usesysid from pg_stat_activity where pid = pg_backend_pid()`)
-	check(t, err)
+	require.NoError(t, err)
 	got, err := m.AssignStocked(t.Context(), claimParams("a"))
-	check(t, err)
-	if got.ID != 2 {
-		t.Errorf("claimed tenant %d", got.ID)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, int64(2), got.ID, "claimed tenant")
 	_, err = m.AssignStocked(t.Context(), claimParams("b"))
-	expectIs(t, err, tenancy.ErrStockEmpty)
+	assert.ErrorIs(t, err, tenancy.ErrStockEmpty)
 	_, err = f.pg.Pool.Exec(t.Context(), "delete from public.registry_locks")
-	check(t, err)
+	require.NoError(t, err)
 }
 
 // A refill that is killed before it releases the lock of a tenant that is ready leaves the row of
@@ -148,13 +147,13 @@ func TestAStockedTenantIsClaimedAfterItsLockHasEnded(t *testing.T) {
 	refill(t, m)
 	_, err := f.pg.Pool.Exec(t.Context(), `insert into public.registry_locks (key, pid, backend_start, login, taken_at)
 		select 'tenant ' || id, 0, now() - interval '1 hour', 0, now() - interval '1 hour' from public.tenants`)
-	check(t, err)
+	require.NoError(t, err)
 	_, err = m.AssignStocked(t.Context(), claimParams("a"))
-	expectIs(t, err, tenancy.ErrStockEmpty)
+	assert.ErrorIs(t, err, tenancy.ErrStockEmpty)
 	_, err = m.Refill(t.Context())
-	check(t, err)
+	require.NoError(t, err)
 	_, err = m.AssignStocked(t.Context(), claimParams("a"))
-	check(t, err)
+	require.NoError(t, err)
 }
 
 // tries is a tracer that says when a session asks who has a lock that it did not get.
@@ -184,28 +183,26 @@ func TestAnOperationOfOursIsWaitedForHoweverLongItTakes(t *testing.T) {
 	go func() { _, err := slow.Suspend(t.Context(), "a", "first"); first <- err }()
 	<-entered
 	cfg, err := pgxpool.ParseConfig(f.pg.URLAs(f.roles.Owner(), "o"))
-	check(t, err)
+	require.NoError(t, err)
 	anew := make(tries, 3)
 	cfg.ConnConfig.Tracer = anew
 	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
-	check(t, err)
+	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	m, err := tenancy.New(pool, tenancy.Config{Migrator: f.migrator, Roles: f.roles})
-	check(t, err)
+	require.NoError(t, err)
 	go func() { _, err := m.Suspend(t.Context(), "a", "second"); second <- err }()
 	for range 3 {
 		select {
 		case <-anew:
 		case err := <-second:
-			t.Fatalf("did not wait: %v", err)
+			require.Fail(t, "the second change did not wait for the first", "%v", err)
 		}
 	}
 	close(leave)
-	check(t, <-first)
-	check(t, <-second)
+	require.NoError(t, <-first)
+	require.NoError(t, <-second)
 	got, err := f.tenants.BySlug(t.Context(), "a")
-	check(t, err)
-	if got.Reason != "second" {
-		t.Errorf("the reason is %q", got.Reason)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, "second", got.Reason, "the reason")
 }

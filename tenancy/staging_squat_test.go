@@ -2,12 +2,12 @@ package tenancy_test
 
 import (
 	"context"
-	"errors"
-	"slices"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/schemactx/admin"
@@ -25,18 +25,14 @@ func TestASchemaThatTheRegistryHasForgottenIsNotStagedOver(t *testing.T) {
 		"alter table public.tenants alter column id restart",
 	} {
 		_, err := f.owner.Exec(t.Context(), sql)
-		check(t, err)
+		require.NoError(t, err)
 	}
 	_, err := f.tenants.StageTenant(t.Context(), tenancy.AdoptParams{Slug: "b", Domain: "b.example.com"})
-	expectIs(t, err, admin.ErrTaken)
+	assert.ErrorIs(t, err, admin.ErrTaken)
 	_, err = f.tenants.SweepStagedSchemas(t.Context())
-	check(t, err)
-	if notes := f.seen(t, live); !slices.Equal(notes, []string{"precious"}) {
-		t.Errorf("notes %q", notes)
-	}
-	if left := f.sides(t); len(left) != 0 {
-		t.Errorf("left %q", left)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, []string{"precious"}, f.seen(t, live))
+	assert.Empty(t, f.sides(t))
 }
 
 // A drop that returned nil beside one left its schema, with the tenant's rows, to a sweep.
@@ -48,16 +44,13 @@ func TestADropIsRefusedWhileAReplacementIsBuilt(t *testing.T) {
 	s := f.staged(t, "a", "new")
 	before := f.snapshot(t)
 	_, err := dropper.Drop(t.Context(), request(t, dropper, "a"))
-	expectIs(t, err, tenancy.ErrStatus)
-	if after := f.snapshot(t); after != before {
-		t.Errorf("changed:\n%s\nbefore:\n%s", after, before)
-	}
-	check(t, s.Close(t.Context()))
+	assert.ErrorIs(t, err, tenancy.ErrStatus)
+	after := f.snapshot(t)
+	assert.Equal(t, before, after, "changed:\n%s\nbefore", after)
+	require.NoError(t, s.Close(t.Context()))
 	_, err = dropper.Drop(t.Context(), request(t, dropper, "a"))
-	check(t, err)
-	if left := f.sides(t); len(left) != 0 {
-		t.Errorf("left %q", left)
-	}
+	require.NoError(t, err)
+	assert.Empty(t, f.sides(t))
 	f.expectInvariants(t)
 }
 
@@ -78,24 +71,22 @@ func TestADropThatAStagingHasBegunBesideIsNotDone(t *testing.T) {
 		cfg.Hooks.After = func(_ context.Context, data tenancy.StepData) {
 			if data.Step == "mark" {
 				_, err := f.tenants.StageReplacement(context.Background(), "a")
-				expectIs(t, err, tenancy.ErrStatus)
+				assert.ErrorIs(t, err, tenancy.ErrStatus)
 			}
 		}
 	})
 	p := request(t, dropper, "a")
 	_, err := dropper.Drop(t.Context(), p)
 	var stopped *tenancy.StepError
-	if !errors.As(err, &stopped) || !errors.Is(err, tenancy.ErrStatus) {
-		t.Errorf("got %v", err)
+	if assert.ErrorAs(t, err, &stopped) {
+		assert.ErrorIs(t, err, tenancy.ErrStatus)
 	}
 	_, err = s.Replace(t.Context())
-	expectIs(t, err, tenancy.ErrStatus)
-	check(t, s.Close(t.Context()))
+	assert.ErrorIs(t, err, tenancy.ErrStatus)
+	require.NoError(t, s.Close(t.Context()))
 	_, err = dropper.Drop(t.Context(), p)
-	check(t, err)
-	if left := f.sides(t); len(left) != 0 {
-		t.Errorf("left %q", left)
-	}
+	require.NoError(t, err)
+	assert.Empty(t, f.sides(t))
 	f.expectInvariants(t)
 }
 
@@ -106,15 +97,15 @@ func TestADropDoesNotForgetASchemaThatItCannotDrop(t *testing.T) {
 	a := f.create(t, "a")
 	f.replace(t, "a")
 	_, err := f.pg.Pool.Exec(t.Context(), "alter schema "+a.Schema+" owner to "+pgx.Identifier{f.roles.Public()}.Sanitize())
-	check(t, err)
+	require.NoError(t, err)
 	dropper, _ := f.droppers(t, tenancy.DropConfig{})
 	p := request(t, dropper, "a")
 	_, err = dropper.Drop(t.Context(), p)
-	expectIs(t, err, admin.ErrTaken)
+	assert.ErrorIs(t, err, admin.ErrTaken)
 	_, err = f.pg.Pool.Exec(t.Context(), "alter schema "+a.Schema+" owner to "+pgx.Identifier{f.roles.Owner()}.Sanitize())
-	check(t, err)
+	require.NoError(t, err)
 	_, err = dropper.Drop(t.Context(), p)
-	check(t, err)
+	require.NoError(t, err)
 	f.expectInvariants(t)
 }
 
@@ -129,7 +120,7 @@ func TestAMaintenanceThatBeganMeanwhileOutlastsTheReplacement(t *testing.T) {
 		},
 		"confirm": func(slug string, old tenancy.Tenant) error {
 			r, err := f.tenants.RetainedSchema(t.Context(), slug)
-			check(t, err)
+			require.NoError(t, err)
 			_, err = confirmed(t.Context(), f.twoPeople(t), slug, r.Schema)
 			return err
 		},
@@ -139,12 +130,13 @@ func TestAMaintenanceThatBeganMeanwhileOutlastsTheReplacement(t *testing.T) {
 		f.halted(t, slug, old.Schema)
 		until := time.Now().Add(time.Hour).Truncate(time.Second)
 		_, err := f.tenants.StartMaintenance(t.Context(), slug, tenancy.MaintenanceParams{Reason: "moving", Until: until})
-		check(t, err)
-		check(t, goOn(slug, old))
+		require.NoError(t, err)
+		require.NoError(t, goOn(slug, old))
 		got, err := f.tenants.BySlug(t.Context(), slug)
-		check(t, err)
-		if got.Status != tenancy.Maintenance || got.Reason != "moving" || !got.Until.Equal(until) {
-			t.Errorf("%s: %s %q %v", slug, got.Status, got.Reason, got.Until)
+		require.NoError(t, err)
+		if assert.Equal(t, tenancy.Maintenance, got.Status, "%s: %s %q %v", slug, got.Status, got.Reason, got.Until) &&
+			assert.Equal(t, "moving", got.Reason, "%s: %s %q %v", slug, got.Status, got.Reason, got.Until) {
+			assert.WithinDuration(t, until, got.Until, 0, slug)
 		}
 	}
 }
@@ -159,7 +151,7 @@ func (f *fixture) halted(t *testing.T, slug string, aside string) {
 		return nil
 	}}})
 	_, err := m.RevertReplacement(t.Context(), slug, aside)
-	expectIs(t, err, pgx.ErrTxClosed)
+	assert.ErrorIs(t, err, pgx.ErrTxClosed)
 }
 
 func TestARevertThatStoppedIsEndedByWhateverServesTheTenantAgain(t *testing.T) {
@@ -202,18 +194,16 @@ func TestARevertThatStoppedIsEndedByWhateverServesTheTenantAgain(t *testing.T) {
 		f.note(t, old, "old")
 		replaced := f.replace(t, slug)
 		_, err := c.before(slug)
-		check(t, err)
+		require.NoError(t, err)
 		f.halted(t, slug, old.Schema)
 		for i, op := range c.after {
-			if err := op(slug, old); err != nil {
-				t.Errorf("%s, step %d: %v", slug, i, err)
-			}
+			assert.NoError(t, op(slug, old), "%s, step %d", slug, i)
 		}
 		f.expectServed(t, slug, "old", "new")
 		_, err = f.db.Exec(tenancy.NewContext(t.Context(), &replaced), "insert into notes values ('lost')")
-		expectIs(t, err, schemactx.ErrNotProvisioned)
+		assert.ErrorIs(t, err, schemactx.ErrNotProvisioned)
 		_, err = f.tenants.Resume(t.Context(), slug)
-		expectIs(t, err, tenancy.ErrStatus)
+		assert.ErrorIs(t, err, tenancy.ErrStatus)
 	}
 }
 
@@ -223,22 +213,21 @@ func TestADropCountsWhatIsKeptAsideAndRefusesWhereSomethingDependsOnIt(t *testin
 	a := f.create(t, "a")
 	dropper, _ := f.droppers(t, tenancy.DropConfig{})
 	alone, err := dropper.RequestDrop(t.Context(), "a", actor)
-	check(t, err)
+	require.NoError(t, err)
 	f.replace(t, "a")
 	both, err := dropper.RequestDrop(t.Context(), "a", actor)
-	check(t, err)
-	if alone.Contents.Tables == 0 || both.Contents.Tables != 2*alone.Contents.Tables || both.Contents.Bytes <= alone.Contents.Bytes {
-		t.Errorf("contents %+v, and with what is aside %+v", alone.Contents, both.Contents)
-	}
+	require.NoError(t, err)
+	assert.NotZero(t, alone.Contents.Tables, "contents %+v, and with what is aside %+v", alone.Contents, both.Contents)
+	assert.Equal(t, 2*alone.Contents.Tables, both.Contents.Tables,
+		"contents %+v, and with what is aside %+v", alone.Contents, both.Contents)
+	assert.Greater(t, both.Contents.Bytes, alone.Contents.Bytes,
+		"contents %+v, and with what is aside %+v", alone.Contents, both.Contents)
 	_, err = f.pg.Pool.Exec(t.Context(), "create view public.all_notes as select * from "+a.Schema+".notes")
-	check(t, err)
+	require.NoError(t, err)
 	before := f.snapshot(t)
 	_, err = dropper.Drop(t.Context(), request(t, dropper, "a"))
 	var dependents *admin.DependentsError
-	if !errors.As(err, &dependents) {
-		t.Errorf("got %v", err)
-	}
-	if after := f.snapshot(t); after != before {
-		t.Errorf("changed:\n%s\nbefore:\n%s", after, before)
-	}
+	assert.ErrorAs(t, err, &dependents)
+	after := f.snapshot(t)
+	assert.Equal(t, before, after, "changed:\n%s\nbefore", after)
 }
