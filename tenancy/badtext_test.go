@@ -7,6 +7,9 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/tenancy"
 )
 
@@ -37,9 +40,7 @@ func TestNobodyHasASlugThatIsNoText(t *testing.T) {
 			},
 			"request drop": func(ctx context.Context) error { _, err := drops.RequestDrop(ctx, slug, actor); return err },
 		} {
-			if err := call(t.Context()); !errors.Is(err, tenancy.ErrNotFound) {
-				t.Errorf("%s %q: %v", name, slug, err)
-			}
+			assert.ErrorIs(t, call(t.Context()), tenancy.ErrNotFound, "%s %q", name, slug)
 		}
 	}
 }
@@ -66,14 +67,13 @@ func TestAFailureOfAnyBytesIsNoted(t *testing.T) {
 		slug := string(rune('a' + i))
 		_, err := broken.Create(t.Context(), tenancy.CreateParams{Slug: slug, Domain: slug + ".example.com"})
 		var stepErr *tenancy.StepError
-		if !errors.As(err, &stepErr) {
-			t.Fatalf("%d: %v", i, err)
-		}
+		require.ErrorAs(t, err, &stepErr, i)
 		got, err := f.tenants.BySlug(t.Context(), slug)
-		check(t, err)
-		if !strings.HasPrefix(failureOf(got), "seed: ") || !utf8.ValidString(failureOf(got)) || len(failureOf(got)) > tenancy.MaxFailureLen ||
-			failureOf(stepErr.Tenant) != failureOf(got) {
-			t.Errorf("%d: noted %.40q, told %.40q", i, failureOf(got), failureOf(stepErr.Tenant))
-		}
+		require.NoError(t, err)
+		failure := failureOf(got)
+		assert.True(t, strings.HasPrefix(failure, "seed: "), "%d: recorded %.40q", i, failure)
+		assert.True(t, utf8.ValidString(failure), "%d: recorded %.40q", i, failure)
+		assert.LessOrEqual(t, len(failure), tenancy.MaxFailureLen, "%d: recorded %.40q", i, failure)
+		assert.Equal(t, failure, failureOf(stepErr.Tenant), i)
 	}
 }

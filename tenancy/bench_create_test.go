@@ -11,6 +11,8 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/tenancy"
 )
@@ -52,7 +54,7 @@ func setupCreators(b *testing.B, change func(cfg *tenancy.Config)) *creators {
 		files[fmt.Sprintf("%05d_t.sql", i+1)] = &fstest.MapFile{Data: []byte("-- +goose Up\n" + benchFile(i+1))}
 	}
 	runner, err := migrate.New(f.owner, migrate.Config{Tenant: []migrate.Source{{Name: "bench", FS: files}}})
-	check(b, err)
+	require.NoError(b, err)
 	return &creators{fixture: f, m: f.managerWith(b, func(cfg *tenancy.Config) {
 		cfg.Migrator, cfg.Drop.Enabled = runner, true
 		change(cfg)
@@ -62,7 +64,7 @@ func setupCreators(b *testing.B, change func(cfg *tenancy.Config)) *creators {
 func (c *creators) drop(b *testing.B, slug string) {
 	b.Helper()
 	_, err := c.m.Drop(b.Context(), request(b, c.m, slug))
-	check(b, err)
+	require.NoError(b, err)
 }
 
 // BenchmarkCreate compares the whole of Create with one Exec of one string, in one transaction, by pgx: "same" makes
@@ -112,14 +114,14 @@ func (c *creators) create(b *testing.B, name string) func() {
 	b.Helper()
 	slug := strings.ReplaceAll(name, "_", "-")
 	_, err := c.m.Create(b.Context(), tenancy.CreateParams{Slug: slug, Domain: slug + ".example.com"})
-	check(b, err)
+	require.NoError(b, err)
 	return func() { c.drop(b, slug) }
 }
 
 func (c *creators) exec(b *testing.B, name string) func() {
 	b.Helper()
 	_, err := c.owner.Exec(b.Context(), benchSQL(name))
-	check(b, err)
+	require.NoError(b, err)
 	return func() { c.dropSchema(b, name) }
 }
 
@@ -148,14 +150,14 @@ func (c *creators) same(b *testing.B, name string) func() {
 	}
 	fmt.Fprintf(&sql, "update public.tenants set status = 'active' where slug = '%s';", slug)
 	_, err := c.owner.Exec(b.Context(), sql.String())
-	check(b, err)
+	require.NoError(b, err)
 	return func() { c.drop(b, slug) }
 }
 
 func (c *creators) dropSchema(b *testing.B, name string) {
 	b.Helper()
 	_, err := c.owner.Exec(b.Context(), "drop schema "+name+" cascade")
-	check(b, err)
+	require.NoError(b, err)
 }
 
 func (c *creators) psql(b *testing.B, psql string) func(b *testing.B, name string) func() {
@@ -164,12 +166,10 @@ func (c *creators) psql(b *testing.B, psql string) func(b *testing.B, name strin
 	return func(b *testing.B, name string) func() {
 		b.Helper()
 		file := filepath.Join(dir, "tenant.sql")
-		check(b, os.WriteFile(file, []byte(benchSQL(name)), 0o600))
+		require.NoError(b, os.WriteFile(file, []byte(benchSQL(name)), 0o600))
 		out, err := exec.CommandContext(b.Context(), psql, "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-f", file,
 			c.pg.URLAs(c.roles.Owner(), "o")).CombinedOutput()
-		if err != nil {
-			b.Fatalf("psql: %v: %s", err, out)
-		}
+		require.NoError(b, err, "psql: %v: %s", err, out)
 		return func() { c.dropSchema(b, name) }
 	}
 }
@@ -188,7 +188,7 @@ func BenchmarkClaim(b *testing.B) {
 		start := time.Now()
 		_, err := c.m.AssignStocked(b.Context(), claimParams(fmt.Sprintf("t%d", i)))
 		times = append(times, float64(time.Since(start).Microseconds())/1000)
-		check(b, err)
+		require.NoError(b, err)
 	}
 	b.ReportMetric(0, "ns/op") // which is that of the refills
 	b.ReportMetric(quantile(times, 0.5), "p50-ms")

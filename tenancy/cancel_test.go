@@ -9,6 +9,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/tenancy"
 )
@@ -46,16 +48,16 @@ func TestEachOperationBearsTheEndOfItsContextAtEachStatement(t *testing.T) {
 	f := setup(t)
 	cut := &cutter{}
 	cfg, err := pgxpool.ParseConfig(f.pg.URLAs(f.roles.Owner(), "o"))
-	check(t, err)
+	require.NoError(t, err)
 	cfg.MaxConns, cfg.ConnConfig.Tracer = 2, cut
 	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
-	check(t, err)
+	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	m, err := tenancy.New(pool, tenancy.Config{
 		Migrator: notesRunner(t, pool), Roles: f.roles, Domains: believing, Drop: tenancy.DropConfig{Enabled: true},
 		Stock: tenancy.StockConfig{Size: 1, StockOnly: true},
 	})
-	check(t, err)
+	require.NoError(t, err)
 	move := tenancy.MoveDomainParams{Host: "alias.example.com", From: "a", To: "b"}
 	var token tenancy.DropParams
 	for _, op := range []struct {
@@ -92,8 +94,9 @@ func TestEachOperationBearsTheEndOfItsContextAtEachStatement(t *testing.T) {
 		for n := 1; ; n++ {
 			err := op.call(cut.arm(t, n))
 			through := cut.left.Load() > 0
-			if n > 200 || through && err != nil && (op.done == nil || !errors.Is(err, op.done)) {
-				t.Fatalf("%s, try %d: %v", op.name, n, err)
+			require.LessOrEqual(t, n, 200, "%s, try %d: %v", op.name, n, err)
+			if through && err != nil {
+				require.ErrorIs(t, err, op.done, "%s, try %d", op.name, n)
 			}
 			expectIdle(t, pool)
 			if through {
@@ -102,11 +105,11 @@ func TestEachOperationBearsTheEndOfItsContextAtEachStatement(t *testing.T) {
 		}
 	}
 	cut.arm(t, 0)
-	if b, err := m.BySlug(t.Context(), "b"); err != nil || b.Status != tenancy.Active {
-		t.Errorf("b is %+v, %v", b, err)
-	}
+	b, err := m.BySlug(t.Context(), "b")
+	assert.NoError(t, err)
+	assert.Equal(t, tenancy.Active, b.Status)
 	_, err = m.BySlug(t.Context(), "c")
-	expectIs(t, err, tenancy.ErrNotFound)
+	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 	f.expectInvariants(t)
 }
 
@@ -126,19 +129,17 @@ func TestAPanicInsideOfAnOperationLeavesATenantToResume(t *testing.T) {
 		cfg := tenancy.Config{Migrator: notesRunner(t, pool), Roles: f.roles}
 		change(&cfg)
 		m, err := tenancy.New(pool, cfg)
-		check(t, err)
+		require.NoError(t, err)
 		slug := fmt.Sprintf("s%d", i)
 		func() {
 			defer func() {
-				if recover() == nil {
-					t.Error("the panic was swallowed")
-				}
+				assert.NotNil(t, recover(), "the panic did not reach the caller of Create")
 			}()
 			_, _ = m.Create(t.Context(), tenancy.CreateParams{Slug: slug, Domain: slug + ".example.com"})
 		}()
 		expectIdle(t, pool)
 		_, err = f.tenants.Resume(soon(t), slug)
-		check(t, err)
+		require.NoError(t, err)
 	}
 	f.expectInvariants(t)
 }

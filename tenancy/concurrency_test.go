@@ -7,6 +7,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 )
@@ -35,7 +38,7 @@ func atOnce(t *testing.T, do func(i int) error, kinds ...error) map[error]int {
 					return
 				}
 			}
-			t.Errorf("goroutine %d: %v", i, err)
+			assert.Fail(t, "unexpected error", "goroutine %d: %v", i, err)
 		})
 	}
 	close(start)
@@ -54,9 +57,9 @@ func TestCreatesAtOnceEndInALegalState(t *testing.T) {
 		_, err := f.tenants.Create(t.Context(), p)
 		return err
 	}, tenancy.ErrSlugTaken, tenancy.ErrDomainTaken)
-	if counts[nil] != 2 || counts[tenancy.ErrSlugTaken] != 3 || counts[tenancy.ErrDomainTaken] != 3 {
-		t.Errorf("outcomes %v", counts)
-	}
+	assert.Equal(t, 2, counts[nil], "outcomes %v", counts)
+	assert.Equal(t, 3, counts[tenancy.ErrSlugTaken], "outcomes %v", counts)
+	assert.Equal(t, 3, counts[tenancy.ErrDomainTaken], "outcomes %v", counts)
 	f.expectInvariants(t)
 }
 
@@ -66,12 +69,11 @@ func TestResumesAtOnceEndInALegalState(t *testing.T) {
 	trouble := errors.New("not yet")
 	f.migrator.broken.Store(&trouble)
 	_, err := f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "a", Domain: "a.example.com"})
-	expectIs(t, err, trouble)
+	assert.ErrorIs(t, err, trouble)
 	f.migrator.broken.Store(nil)
 	counts := atOnce(t, func(int) error { _, err := f.tenants.Resume(t.Context(), "a"); return err }, tenancy.ErrStatus)
-	if counts[nil] != 1 || counts[tenancy.ErrStatus] != 7 {
-		t.Errorf("outcomes %v", counts)
-	}
+	assert.Equal(t, 1, counts[nil], "outcomes %v", counts)
+	assert.Equal(t, 7, counts[tenancy.ErrStatus], "outcomes %v", counts)
 	f.expectInvariants(t)
 }
 
@@ -89,10 +91,11 @@ func TestRenamesAgainstSuspensionsEndInALegalState(t *testing.T) {
 		return err
 	})
 	got, err := f.tenants.BySlug(t.Context(), "a")
-	check(t, err)
-	if counts[nil] != 8 || got.Status != tenancy.Suspended || !strings.HasPrefix(got.Reason, "reason ") || !strings.HasPrefix(got.Schema, "s") {
-		t.Errorf("outcomes %v, %+v", counts, got)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, 8, counts[nil], "outcomes %v, %+v", counts, got)
+	assert.Equal(t, tenancy.Suspended, got.Status, "outcomes %v, %+v", counts, got)
+	assert.True(t, strings.HasPrefix(got.Reason, "reason "), "outcomes %v, %+v", counts, got)
+	assert.True(t, strings.HasPrefix(got.Schema, "s"), "outcomes %v, %+v", counts, got)
 	f.expectBody(t, got, "of a")
 	f.expectInvariants(t)
 }
@@ -107,11 +110,10 @@ func TestRenamesAtOnceEndInALegalState(t *testing.T) {
 		_, err := f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Slug: fmt.Sprintf("r%d", i), Schema: fmt.Sprintf("r%d", i)})
 		return err
 	}, tenancy.ErrNotFound)
-	if counts[nil] != 1 || counts[tenancy.ErrNotFound] != 7 {
-		t.Errorf("outcomes of one tenant %v", counts)
-	}
+	assert.Equal(t, 1, counts[nil], "outcomes of one tenant %v", counts)
+	assert.Equal(t, 7, counts[tenancy.ErrNotFound], "outcomes of one tenant %v", counts)
 	got, err := f.tenants.ByID(t.Context(), a.ID)
-	check(t, err)
+	require.NoError(t, err)
 	f.expectBody(t, got, "of a")
 
 	slugs := []string{got.Slug, "b"}
@@ -119,12 +121,11 @@ func TestRenamesAtOnceEndInALegalState(t *testing.T) {
 		_, err := f.tenants.Rename(t.Context(), slugs[i%2], tenancy.RenameParams{Schema: "wanted"})
 		return err
 	}, admin.ErrTaken)
-	if counts[nil] != 4 || counts[admin.ErrTaken] != 4 {
-		t.Errorf("outcomes of two tenants %v", counts)
-	}
+	assert.Equal(t, 4, counts[nil], "outcomes of two tenants %v", counts)
+	assert.Equal(t, 4, counts[admin.ErrTaken], "outcomes of two tenants %v", counts)
 	for slug, body := range map[string]string{slugs[0]: "of a", "b": "of b"} {
 		got, err := f.tenants.BySlug(t.Context(), slug)
-		check(t, err)
+		require.NoError(t, err)
 		f.expectBody(t, got, body)
 	}
 	f.expectInvariants(t)
@@ -136,7 +137,7 @@ func TestMovesAgainstRemovalsEndInALegalState(t *testing.T) {
 	f.create(t, "a")
 	f.create(t, "b")
 	_, err := f.tenants.AddDomain(t.Context(), "a", "alias.example.com")
-	check(t, err)
+	require.NoError(t, err)
 	counts := atOnce(t, func(i int) error {
 		if i%2 == 1 {
 			return f.tenants.RemoveDomain(t.Context(), "a", "alias.example.com")
@@ -149,7 +150,7 @@ func TestMovesAgainstRemovalsEndInALegalState(t *testing.T) {
 	case b == "b! alias" && counts[nil] == 4: // moved; later calls find it already there
 	case b == "b!" && counts[nil] == 1: // removed
 	default:
-		t.Errorf("b has %s, outcomes %v", b, counts)
+		assert.Fail(t, "neither moved nor removed", "b has %s, outcomes %v", b, counts)
 	}
 	f.expectInvariants(t)
 }
@@ -162,7 +163,7 @@ func TestMovesInBothDirectionsDoNotWaitForEachOther(t *testing.T) {
 		f.create(t, slug)
 		for j := i; j < 8; j += 2 {
 			_, err := f.tenants.AddDomain(t.Context(), slug, fmt.Sprintf("alias%d.example.com", j))
-			check(t, err)
+			require.NoError(t, err)
 		}
 	}
 	atOnce(t, func(i int) error {
@@ -182,7 +183,7 @@ func TestPreferencesAgainstRemovalsLeaveOnePrimaryDomain(t *testing.T) {
 	f.create(t, "a")
 	for i := range 4 {
 		_, err := f.tenants.AddDomain(t.Context(), "a", fmt.Sprintf("alias%d.example.com", i))
-		check(t, err)
+		require.NoError(t, err)
 	}
 	atOnce(t, func(i int) error {
 		host := fmt.Sprintf("alias%d.example.com", i/2)

@@ -2,8 +2,10 @@ package tenancy_test
 
 import (
 	"context"
-	"errors"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
@@ -19,33 +21,31 @@ func TestATenantsLife(t *testing.T) {
 	f.note(t, a, "of a")
 	f.note(t, b, "of b")
 	_, err := f.tenants.StartMaintenance(t.Context(), "a", tenancy.MaintenanceParams{Reason: "a new name"})
-	check(t, err)
+	require.NoError(t, err)
 	got, err := f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Name: "North", Slug: "north", Schema: "north"})
-	check(t, err)
-	if got.Status != tenancy.Maintenance {
-		t.Errorf("a rename changed the status to %s", got.Status)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, tenancy.Maintenance, got.Status, "a rename changed the status to %s", got.Status)
 	_, err = f.tenants.AddDomain(t.Context(), "north", "north.example.com")
-	check(t, err)
+	require.NoError(t, err)
 	_, err = f.tenants.SetPrimaryDomain(t.Context(), "north", "north.example.com")
-	check(t, err)
-	check(t, f.tenants.RemoveDomain(t.Context(), "north", "a.example.com"))
+	require.NoError(t, err)
+	require.NoError(t, f.tenants.RemoveDomain(t.Context(), "north", "a.example.com"))
 	_, err = f.tenants.Suspend(t.Context(), "north", "unpaid")
-	check(t, err)
+	require.NoError(t, err)
 	_, err = f.tenants.EndMaintenance(t.Context(), "north") // its caller does not know of the suspension
-	expectIs(t, err, tenancy.ErrStatus)
+	assert.ErrorIs(t, err, tenancy.ErrStatus)
 	_, err = f.tenants.Activate(t.Context(), "north")
-	check(t, err)
+	require.NoError(t, err)
 
 	north, err := f.registry.ByHost(t.Context(), "north.example.com")
-	check(t, err)
-	if north.ID != a.ID || north.Status != tenancy.Active || north.Slug != "north" {
-		t.Errorf("%+v", north)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, a.ID, north.ID, north)
+	assert.Equal(t, tenancy.Active, north.Status, north)
+	assert.Equal(t, "north", north.Slug, north)
 	f.expectBody(t, north, "of a")
 	f.expectBody(t, b, "of b")
 	_, err = f.registry.ByHost(t.Context(), "a.example.com")
-	expectIs(t, err, tenancy.ErrNotFound)
+	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 	f.expectInvariants(t)
 }
 
@@ -55,23 +55,22 @@ func TestNamesThatDifferInCaseAloneDoNotMeet(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	_, err := f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "c2", Domain: "c2.example.com", Schema: "c2"})
-	check(t, err)
+	require.NoError(t, err)
 	before := f.rows(t)
 	_, err = f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "C2", Domain: "other.example.com"})
 	expectField(t, err, "slug")
 	_, err = f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "other", Domain: "C2.Example.COM"})
-	expectIs(t, err, tenancy.ErrDomainTaken)
+	assert.ErrorIs(t, err, tenancy.ErrDomainTaken)
 	_, err = f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "other", Domain: "other.example.com", Schema: "C2"})
 	var nameErr *schemactx.NameError
-	if !errors.As(err, &nameErr) {
-		t.Errorf("schema C2: %v", err)
-	}
+	assert.ErrorAs(t, err, &nameErr, "schema C2")
 	_, err = f.tenants.AddDomain(t.Context(), "c2", "Xn--Bcher-KVA.example")
-	check(t, err)
+	require.NoError(t, err)
 	_, err = f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "other", Domain: "BÜCHER.example"})
-	expectIs(t, err, tenancy.ErrDomainTaken)
-	if after := f.rows(t); after[0] != before[0] || after[2] != before[2] {
-		t.Errorf("tenants, domains and schemas were %v and are %v", before, after)
+	assert.ErrorIs(t, err, tenancy.ErrDomainTaken)
+	after := f.rows(t)
+	if assert.Equal(t, before[0], after[0], "tenants, domains and schemas were %v and are %v", before, after) {
+		assert.Equal(t, before[2], after[2], "tenants, domains and schemas were %v and are %v", before, after)
 	}
 }
 
@@ -84,11 +83,10 @@ func TestContextsNestAndReturn(t *testing.T) {
 	read := func(ctx context.Context, want string) {
 		t.Helper()
 		var body string
-		check(t, f.db.QueryRow(ctx, "select body from notes").Scan(&body))
+		require.NoError(t, f.db.QueryRow(ctx, "select body from notes").Scan(&body))
 		tenant, _ := tenancy.FromContext(ctx)
-		if body != want || "of "+tenant.Slug != want {
-			t.Errorf("in the context of %s: %q, want %q", tenant.Slug, body, want)
-		}
+		assert.Equal(t, want, "of "+tenant.Slug, "tenant in the context")
+		assert.Equal(t, want, body, "note of the tenant in the context")
 	}
 	inA := tenancy.NewContext(t.Context(), &a)
 	inB := tenancy.NewContext(inA, &b)
@@ -99,12 +97,10 @@ func TestContextsNestAndReturn(t *testing.T) {
 
 	public := schemactx.NewPublicContext(inA)
 	_, err := f.db.Exec(public, "select * from notes")
-	if err == nil {
-		t.Error("the public scope reads a tenant's table")
-	}
+	assert.Error(t, err, "the public scope reads a tenant's table")
 	read(inA, "of a")
 	_, err = f.db.Exec(t.Context(), "select 1")
-	expectIs(t, err, schemactx.ErrNoSchema)
+	assert.ErrorIs(t, err, schemactx.ErrNoSchema)
 
 	tenants := []*tenancy.Tenant{&a, &b}
 	var descend func(ctx context.Context, depth int)
@@ -132,8 +128,6 @@ func TestAFailureInsideOfATenantLeavesTheContextOutside(t *testing.T) {
 		panic(err)
 	}()
 	var body string
-	check(t, f.db.QueryRow(ctx, "select body from notes").Scan(&body))
-	if body != "of a" {
-		t.Errorf("read %q", body)
-	}
+	require.NoError(t, f.db.QueryRow(ctx, "select body from notes").Scan(&body))
+	assert.Equal(t, "of a", body, "read")
 }

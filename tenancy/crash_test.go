@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
@@ -184,12 +186,10 @@ func (f *fixture) killAtEachStep(
 			ctx, cancel := context.WithTimeout(t.Context(), againTimeout)
 			again(ctx, c)
 			cancel()
-			if t.Failed() {
-				t.Fatal(c)
-			}
+			require.False(t, t.Failed(), "failed after the process was killed: %v", c)
 		}
 	}
-	t.Fatal("no end of steps")
+	require.Fail(t, "the operation has more steps than the test expects")
 	return 0
 }
 
@@ -197,19 +197,17 @@ func (f *fixture) killAtEachStep(
 func (f *fixture) kill(t *testing.T, c crash) bool {
 	t.Helper()
 	order, err := json.Marshal(c)
-	check(t, err)
+	require.NoError(t, err)
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), crashEnv+"="+string(order))
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
-	if !errors.As(err, &exit) {
-		t.Fatalf("%s: %v: %s", c, err, out)
-	}
+	require.ErrorAs(t, err, &exit, "%s: %v: %s", c, err, out)
 	switch exit.ExitCode() {
 	case exitCompleted:
 		return false
 	case exitFailed, 0, 2: // 2: a panic
-		t.Fatalf("%s: %v: %s", c, err, out)
+		require.Fail(t, "the process was not killed", "%s: %v: %s", c, err, out)
 	}
 	return true
 }
@@ -218,12 +216,10 @@ func TestACreateThatWasKilledIsResumed(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	steps := f.killAtEachStep(t, tenancy.OpCreate, func(string) {}, func(ctx context.Context, c crash) {
-		expectIs(t, crashable[tenancy.OpCreate](ctx, f.tenants, c.Slug), tenancy.ErrSlugTaken)
+		assert.ErrorIs(t, crashable[tenancy.OpCreate](ctx, f.tenants, c.Slug), tenancy.ErrSlugTaken)
 		f.expectResumed(ctx, t, c)
 	})
-	if steps != 4 {
-		t.Errorf("killed at %d steps", steps)
-	}
+	assert.Equal(t, 4, steps, "killed at %d steps", steps)
 	f.expectInvariants(t)
 }
 
@@ -233,11 +229,9 @@ func TestAResumeThatWasKilledIsResumed(t *testing.T) {
 	trouble := errors.New("not yet")
 	broken := f.manager(t, tenancy.Config{Hooks: tenancy.Hooks{Before: func(context.Context, tenancy.StepData) error { return trouble }}})
 	steps := f.killAtEachStep(t, tenancy.OpResume, func(slug string) {
-		expectIs(t, crashable[tenancy.OpCreate](t.Context(), broken, slug), trouble)
+		assert.ErrorIs(t, crashable[tenancy.OpCreate](t.Context(), broken, slug), trouble)
 	}, func(ctx context.Context, c crash) { f.expectResumed(ctx, t, c) })
-	if steps != 4 {
-		t.Errorf("killed at %d steps", steps)
-	}
+	assert.Equal(t, 4, steps, "killed at %d steps", steps)
 	f.expectInvariants(t)
 }
 
@@ -246,15 +240,14 @@ func (f *fixture) expectResumed(ctx context.Context, t *testing.T, c crash) {
 	t.Helper()
 	_, err := f.tenants.Resume(ctx, c.Slug)
 	if c.Step == 3 && c.After {
-		expectIs(t, err, tenancy.ErrStatus)
+		assert.ErrorIs(t, err, tenancy.ErrStatus)
 	} else {
-		check(t, err)
+		require.NoError(t, err)
 	}
 	got, err := f.tenants.BySlug(ctx, c.Slug)
-	check(t, err)
-	if got.Status != tenancy.Active || got.Operation != nil {
-		t.Errorf("resumed %+v", got)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, tenancy.Active, got.Status, "resumed %+v", got)
+	assert.Nil(t, got.Operation, "resumed %+v", got)
 	f.note(t, got, c.Slug)
 	f.expectBody(t, got, c.Slug)
 }
@@ -263,12 +256,10 @@ func TestARenameThatWasKilledIsRepeated(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	steps := f.killAtEachStep(t, tenancy.OpRename, f.withNote(t), func(ctx context.Context, c crash) {
-		check(t, crashable[tenancy.OpRename](ctx, f.tenants, c.Slug))
+		require.NoError(t, crashable[tenancy.OpRename](ctx, f.tenants, c.Slug))
 		f.expectRenamed(t, c.Slug)
 	})
-	if steps != 3 {
-		t.Errorf("killed at %d steps", steps)
-	}
+	assert.Equal(t, 3, steps, "killed at %d steps", steps)
 	f.expectInvariants(t)
 }
 
@@ -278,12 +269,12 @@ func TestARenameThatWasKilledIsResumed(t *testing.T) {
 	f.killAtEachStep(t, tenancy.OpRename, f.withNote(t), func(ctx context.Context, c crash) {
 		switch {
 		case c.Step == 0 && !c.After: // nothing has happened
-			expectIs(t, crashable[tenancy.OpResume](ctx, f.tenants, c.Slug), tenancy.ErrStatus)
-			check(t, crashable[tenancy.OpRename](ctx, f.tenants, c.Slug))
+			assert.ErrorIs(t, crashable[tenancy.OpResume](ctx, f.tenants, c.Slug), tenancy.ErrStatus)
+			require.NoError(t, crashable[tenancy.OpRename](ctx, f.tenants, c.Slug))
 		case c.Step == 2 && c.After: // everything has
-			expectIs(t, crashable[tenancy.OpResume](ctx, f.tenants, "new-"+c.Slug), tenancy.ErrStatus)
+			assert.ErrorIs(t, crashable[tenancy.OpResume](ctx, f.tenants, "new-"+c.Slug), tenancy.ErrStatus)
 		default:
-			check(t, crashable[tenancy.OpResume](ctx, f.tenants, "new-"+c.Slug))
+			require.NoError(t, crashable[tenancy.OpResume](ctx, f.tenants, "new-"+c.Slug))
 		}
 		f.expectRenamed(t, c.Slug)
 	})
@@ -299,16 +290,14 @@ func TestAResumedRenameThatWasKilledIsResumed(t *testing.T) {
 	}, func(ctx context.Context, c crash) {
 		err := crashable[tenancy.OpResume](ctx, f.tenants, c.Slug)
 		if c.Step == 1 && c.After {
-			expectIs(t, err, tenancy.ErrStatus)
+			assert.ErrorIs(t, err, tenancy.ErrStatus)
 		} else {
-			check(t, err)
+			require.NoError(t, err)
 		}
-		check(t, crashable[tenancy.OpRename](ctx, f.tenants, c.Slug))
+		require.NoError(t, crashable[tenancy.OpRename](ctx, f.tenants, c.Slug))
 		f.expectRenamed(t, c.Slug)
 	})
-	if steps != 2 {
-		t.Errorf("killed at %d steps", steps)
-	}
+	assert.Equal(t, 2, steps, "killed at %d steps", steps)
 	f.expectInvariants(t)
 }
 
@@ -320,10 +309,11 @@ func (f *fixture) withNote(t *testing.T) (prepare func(slug string)) {
 func (f *fixture) expectRenamed(t *testing.T, slug string) {
 	t.Helper()
 	got, err := f.tenants.BySlug(t.Context(), "new-"+slug)
-	check(t, err)
-	if got.Name != "New" || got.Schema != "new_"+slug || got.Operation != nil || got.Status != tenancy.Active {
-		t.Errorf("renamed %+v", got)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, "New", got.Name, "renamed %+v", got)
+	assert.Equal(t, "new_"+slug, got.Schema, "renamed %+v", got)
+	assert.Nil(t, got.Operation, "renamed %+v", got)
+	assert.Equal(t, tenancy.Active, got.Status, "renamed %+v", got)
 	f.expectBody(t, got, slug)
 }
 
@@ -334,18 +324,14 @@ func TestAMoveThatWasKilledIsRepeated(t *testing.T) {
 	steps := f.killAtEachStep(t, tenancy.OpMoveDomain, func(slug string) {
 		f.create(t, slug)
 		_, err := f.tenants.AddDomain(t.Context(), slug, "alias."+slug+".example.com")
-		check(t, err)
+		require.NoError(t, err)
 	}, func(ctx context.Context, c crash) {
-		check(t, crashable[tenancy.OpMoveDomain](ctx, f.tenants, c.Slug))
+		require.NoError(t, crashable[tenancy.OpMoveDomain](ctx, f.tenants, c.Slug))
 		f.expectHosts(t, c.Slug, "alias."+c.Slug+"!")
 		found, err := f.registry.ByHost(ctx, c.Slug+".example.com")
-		check(t, err)
-		if found.Slug != "other" {
-			t.Errorf("moved to %q", found.Slug)
-		}
+		require.NoError(t, err)
+		assert.Equal(t, "other", found.Slug, "moved to %q", found.Slug)
 	})
-	if steps != 1 {
-		t.Errorf("killed at %d steps", steps)
-	}
+	assert.Equal(t, 1, steps, "killed at %d steps", steps)
 	f.expectInvariants(t)
 }

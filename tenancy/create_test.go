@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
@@ -19,29 +21,30 @@ func TestCreatedTenantIsReadyToUse(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a, err := f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "a", Name: "School A", Domain: "A.Example.com."})
-	check(t, err)
-	if a.Status != tenancy.Active || a.Schema != fmt.Sprintf("tenant_%d", a.ID) || a.Name != "School A" || a.Operation != nil {
-		t.Errorf("created %+v", a)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, tenancy.Active, a.Status, "created %+v", a)
+	assert.Equal(t, fmt.Sprintf("tenant_%d", a.ID), a.Schema, "created %+v", a)
+	assert.Equal(t, "School A", a.Name, "created %+v", a)
+	assert.Nil(t, a.Operation, "created %+v", a)
 	b := f.create(t, "b")
 	ctx := tenancy.NewContext(t.Context(), &a)
 	_, err = f.db.Exec(ctx, "insert into notes values ('of a')")
-	check(t, err)
+	require.NoError(t, err)
 	var n int
-	check(t, f.db.QueryRow(tenancy.NewContext(t.Context(), &b), "select count(*) from notes").Scan(&n))
-	if n != 0 {
-		t.Errorf("b sees %d notes", n)
-	}
+	require.NoError(t, f.db.QueryRow(tenancy.NewContext(t.Context(), &b), "select count(*) from notes").Scan(&n))
+	assert.Equal(t, 0, n, "b sees %d notes", n)
 	_, err = f.db.Exec(ctx, "select * from "+b.Schema+".notes")
 	var pgErr *pgconn.PgError
-	if !errors.As(err, &pgErr) || pgErr.Code != "42501" {
-		t.Errorf("a reads b: %v", err)
+	if assert.ErrorAs(t, err, &pgErr, "a reads b") {
+		assert.Equal(t, "42501", pgErr.Code, "a reads b")
 	}
 	found, err := f.registry.ByHost(t.Context(), "a.example.com:8000")
-	check(t, err)
-	if found.ID != a.ID || found.Schema != a.Schema || found.Slug != "a" || found.Status != tenancy.Active || found.Version != a.Version {
-		t.Errorf("found %+v, want %+v", found, a)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, a.ID, found.ID, "found %+v, want %+v", found, a)
+	assert.Equal(t, a.Schema, found.Schema, "found %+v, want %+v", found, a)
+	assert.Equal(t, "a", found.Slug, "found %+v, want %+v", found, a)
+	assert.Equal(t, tenancy.Active, found.Status, "found %+v, want %+v", found, a)
+	assert.Equal(t, a.Version, found.Version, "found %+v, want %+v", found, a)
 }
 
 func TestRuntimeMayReadWhatLeadsToATenantAlone(t *testing.T) {
@@ -65,9 +68,7 @@ func TestRuntimeMayReadWhatLeadsToATenantAlone(t *testing.T) {
 		"select * from goose_db_version":                                           false,
 	} {
 		_, err := f.db.Exec(ctx, sql)
-		if (err == nil) != allowed {
-			t.Errorf("%s: %v", sql, err)
-		}
+		assert.Equal(t, allowed, err == nil, "%s: %v", sql, err)
 	}
 }
 
@@ -96,8 +97,8 @@ func TestCreateRefusesBadInputAndChangesNothing(t *testing.T) {
 	} {
 		_, err := f.tenants.Create(t.Context(), c.params)
 		var field *tenancy.FieldError
-		if !errors.As(err, &field) || field.Field != c.field {
-			t.Errorf("%s: got %v, want a FieldError of %s", name, err, c.field)
+		if assert.ErrorAs(t, err, &field, "%s: got %v, want a FieldError of %s", name, err, c.field) {
+			assert.Equal(t, c.field, field.Field, name)
 		}
 	}
 	for want, params := range map[error]tenancy.CreateParams{
@@ -105,18 +106,15 @@ func TestCreateRefusesBadInputAndChangesNothing(t *testing.T) {
 		tenancy.ErrDomainTaken: {Slug: "other", Domain: "TAKEN.example.com"},
 	} {
 		_, err := f.tenants.Create(t.Context(), params)
-		expectIs(t, err, want)
+		assert.ErrorIs(t, err, want)
 	}
 	for _, schema := range []string{"public", "pg_x", "X", "a,b"} {
 		_, err := f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "x", Domain: "x.example.com", Schema: schema})
 		var nameErr *schemactx.NameError
-		if !errors.As(err, &nameErr) {
-			t.Errorf("schema %q: %v", schema, err)
-		}
+		assert.ErrorAs(t, err, &nameErr, "schema %q", schema)
 	}
-	if after := f.rows(t); after != before {
-		t.Errorf("tenants, domains and schemas were %v and are %v", before, after)
-	}
+	after := f.rows(t)
+	assert.Equal(t, before, after, "tenants, domains and schemas were %v and are %v", before, after)
 }
 
 func TestCreateThatFailedIsResumed(t *testing.T) {
@@ -126,27 +124,28 @@ func TestCreateThatFailedIsResumed(t *testing.T) {
 	f.migrator.broken.Store(&trouble)
 	_, err := f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "a", Domain: "a.example.com"})
 	var create *tenancy.StepError
-	if !errors.As(err, &create) || create.Op != tenancy.OpCreate || create.Step != "migrate" || !errors.Is(err, trouble) {
-		t.Fatalf("got %v", err)
-	}
+	require.ErrorAs(t, err, &create)
+	require.Equal(t, tenancy.OpCreate, create.Op)
+	require.Equal(t, "migrate", create.Step)
+	require.ErrorIs(t, err, trouble)
 	stuck, err := f.tenants.BySlug(t.Context(), "a")
-	check(t, err)
-	if stuck.Status != tenancy.Provisioning || !strings.Contains(failureOf(stuck), "disk is full") {
-		t.Errorf("after the failure: %+v", stuck)
+	require.NoError(t, err)
+	if assert.Equal(t, tenancy.Provisioning, stuck.Status, "after the failure: %+v", stuck) {
+		assert.Contains(t, failureOf(stuck), "disk is full", "after the failure: %+v", stuck)
 	}
 	_, err = f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "a", Domain: "b.example.com"})
-	expectIs(t, err, tenancy.ErrSlugTaken)
+	assert.ErrorIs(t, err, tenancy.ErrSlugTaken)
 
 	f.migrator.broken.Store(nil)
 	a, err := f.tenants.Resume(t.Context(), "a")
-	check(t, err)
-	if a.Status != tenancy.Active || a.Operation != nil || a.Schema != stuck.Schema {
-		t.Errorf("resumed %+v", a)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, tenancy.Active, a.Status, "resumed %+v", a)
+	assert.Nil(t, a.Operation, "resumed %+v", a)
+	assert.Equal(t, stuck.Schema, a.Schema, "resumed %+v", a)
 	_, err = f.tenants.Resume(t.Context(), "a")
-	expectIs(t, err, tenancy.ErrStatus)
+	assert.ErrorIs(t, err, tenancy.ErrStatus)
 	_, err = f.tenants.Resume(t.Context(), "nobody")
-	expectIs(t, err, tenancy.ErrNotFound)
+	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 }
 
 func TestCreateWhoseContextEndsLeavesANote(t *testing.T) {
@@ -159,11 +158,11 @@ func TestCreateWhoseContextEndsLeavesANote(t *testing.T) {
 		return ctx.Err()
 	})
 	_, err := f.tenants.Create(ctx, tenancy.CreateParams{Slug: "a", Domain: "a.example.com"})
-	expectIs(t, err, context.Canceled)
+	assert.ErrorIs(t, err, context.Canceled)
 	stuck, err := f.tenants.BySlug(t.Context(), "a")
-	check(t, err)
-	if stuck.Status != tenancy.Provisioning || failureOf(stuck) == "" {
-		t.Errorf("after the cancel: %+v", stuck)
+	require.NoError(t, err)
+	if assert.Equal(t, tenancy.Provisioning, stuck.Status, "after the cancel: %+v", stuck) {
+		assert.NotEmpty(t, failureOf(stuck), "after the cancel: %+v", stuck)
 	}
 }
 
@@ -179,18 +178,16 @@ func TestOneOfManyCreatesOfASlugWins(t *testing.T) {
 	for i := range 8 {
 		wg.Go(func() {
 			_, err := f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "a", Domain: fmt.Sprintf("a%d.example.com", i)})
-			switch {
-			case err == nil:
+			if err == nil {
 				created.Add(1)
-			case !errors.Is(err, tenancy.ErrSlugTaken):
-				t.Error(err)
+			} else {
+				assert.ErrorIs(t, err, tenancy.ErrSlugTaken)
 			}
 		})
 	}
 	wg.Wait()
-	if created.Load() != 1 || f.rows(t) != [3]int{1, 1, 1} {
-		t.Errorf("%d created; tenants, domains and schemas: %v", created.Load(), f.rows(t))
-	}
+	assert.Equal(t, int32(1), created.Load(), "creates that succeeded")
+	assert.Equal(t, [3]int{1, 1, 1}, f.rows(t), "tenants, domains and schemas")
 }
 
 func TestManyTenantsAreCreatedAtOnce(t *testing.T) {
@@ -200,24 +197,21 @@ func TestManyTenantsAreCreatedAtOnce(t *testing.T) {
 	for i := range 8 {
 		wg.Go(func() {
 			slug := fmt.Sprintf("t%d", i)
-			if _, err := f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: slug, Domain: slug + ".example.com"}); err != nil {
-				t.Error(err)
-			}
+			_, err := f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: slug, Domain: slug + ".example.com"})
+			assert.NoError(t, err)
 		})
 	}
 	wg.Wait()
 	all, err := f.registry.List(t.Context(), tenancy.Filter{})
-	check(t, err)
-	if len(all.Tenants) != 8 {
-		t.Errorf("%d tenants", len(all.Tenants))
-	}
+	require.NoError(t, err)
+	assert.Len(t, all.Tenants, 8, "%d tenants", len(all.Tenants))
 }
 
 func TestInitCanRunAgain(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.create(t, "a")
-	check(t, f.tenants.Init(t.Context()))
+	require.NoError(t, f.tenants.Init(t.Context()))
 	_, err := f.registry.BySlug(t.Context(), "a")
-	check(t, err)
+	require.NoError(t, err)
 }

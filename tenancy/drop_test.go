@@ -7,13 +7,14 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/schemactx/admin"
@@ -25,49 +26,45 @@ func TestADroppedTenantIsGoneAndItsNamesAreFree(t *testing.T) {
 	f := setup(t)
 	m, told := f.droppers(t, tenancy.DropConfig{})
 	a, err := f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "a", Domain: "a.example.com", Schema: "school_a"})
-	check(t, err)
+	require.NoError(t, err)
 	b := f.create(t, "b")
 	f.use(t, a)
 	f.use(t, b)
 	_, err = f.pg.Pool.Exec(t.Context(), `insert into public.domains (tenant_id, host, is_primary, verified_at, token) values
 		($1, 'www.a.example.com', false, now(), ''), ($1, 'claimed.example.com', false, null, 'x')`, a.ID)
-	check(t, err)
+	require.NoError(t, err)
 
 	r, err := m.RequestDrop(t.Context(), "a", actor)
-	check(t, err)
-	if r.Tenant.ID != a.ID || r.Actor != actor || r.ID == 0 || len(r.Token) != 43 || r.ExpiresAt.Sub(r.RequestedAt) != tenancy.DefaultDropTTL {
-		t.Errorf("request %+v", r)
-	}
-	if c := r.Contents; c.Tables != 2 || c.Bytes == 0 || !slices.Equal(c.Domains, []string{"a.example.com", "www.a.example.com"}) {
-		t.Errorf("contents %+v", c)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, a.ID, r.Tenant.ID, "request %+v", r)
+	assert.Equal(t, actor, r.Actor, "request %+v", r)
+	assert.NotZero(t, r.ID, "request %+v", r)
+	assert.Len(t, r.Token, 43, "request %+v", r)
+	assert.Equal(t, tenancy.DefaultDropTTL, r.ExpiresAt.Sub(r.RequestedAt), "request %+v", r)
+	c := r.Contents
+	assert.Equal(t, 2, c.Tables, "contents %+v", c)
+	assert.NotZero(t, c.Bytes, "contents %+v", c)
+	assert.Equal(t, []string{"a.example.com", "www.a.example.com"}, c.Domains, "contents %+v", c)
 	gone, err := m.Drop(t.Context(), tenancy.DropParams{Slug: "a", Token: r.Token, Actor: actor})
-	check(t, err)
-	if gone.ID != a.ID || gone.Status != tenancy.Dropping {
-		t.Errorf("dropped %+v", gone)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, a.ID, gone.ID, "dropped %+v", gone)
+	assert.Equal(t, tenancy.Dropping, gone.Status, "dropped %+v", gone)
 	expectPhases(t, told, tenancy.DropRequested, tenancy.DropStarted, tenancy.DropDone)
-	if left := f.left(t, a); len(left) > 0 {
-		t.Errorf("left: %q", left)
-	}
+	assert.Empty(t, f.left(t, a))
 	f.use(t, b)
 	var remembered, used bool
-	check(t, f.owner.QueryRow(t.Context(), `select exists (select from public.schema_names where name = $1),
+	require.NoError(t, f.owner.QueryRow(t.Context(), `select exists (select from public.schema_names where name = $1),
 		exists (select from public.drop_requests where id = $2 and used_at is not null)`, a.Schema, r.ID).Scan(&remembered, &used))
-	if !remembered || !used {
-		t.Errorf("name remembered: %t, request used: %t", remembered, used)
-	}
+	assert.True(t, remembered && used, "name remembered: %t, request used: %t", remembered, used)
 
 	_, err = m.Drop(t.Context(), tenancy.DropParams{Slug: "a", Token: r.Token, Actor: actor})
-	expectIs(t, err, tenancy.ErrNotFound)
+	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 	again := f.create(t, "a")
-	if again.Schema == a.Schema {
-		t.Errorf("schema %q was given out twice", a.Schema)
-	}
+	assert.NotEqual(t, a.Schema, again.Schema, "schema %q was given out twice", a.Schema)
 	_, err = m.Drop(t.Context(), tenancy.DropParams{Slug: "a", Token: r.Token, Actor: actor})
-	expectIs(t, err, tenancy.ErrDropToken)
+	assert.ErrorIs(t, err, tenancy.ErrDropToken)
 	_, err = f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "c", Domain: "c.example.com", Schema: a.Schema})
-	expectIs(t, err, admin.ErrTaken)
+	assert.ErrorIs(t, err, admin.ErrTaken)
 	f.use(t, again)
 }
 
@@ -78,12 +75,10 @@ func TestAnUnfinishedOrRefusedTenantCanBeDropped(t *testing.T) {
 	for _, status := range []tenancy.Status{tenancy.Active, tenancy.Suspended, tenancy.Maintenance, tenancy.Provisioning, tenancy.Dropping} {
 		tenant := f.create(t, string(status))
 		_, err := f.pg.Pool.Exec(t.Context(), "update public.tenants set status = $2 where id = $1", tenant.ID, status)
-		check(t, err)
+		require.NoError(t, err)
 		_, err = m.Drop(t.Context(), request(t, m, tenant.Slug))
-		check(t, err)
-		if left := f.left(t, tenant); len(left) > 0 {
-			t.Errorf("left of a tenant that was %s: %q", status, left)
-		}
+		require.NoError(t, err)
+		assert.Empty(t, f.left(t, tenant), "left of a tenant that was %s", status)
 	}
 }
 
@@ -93,15 +88,15 @@ func TestAForeignSchemaStaysWhenTheCreateThatMetItIsDropped(t *testing.T) {
 	f := setup(t)
 	m, _ := f.droppers(t, tenancy.DropConfig{})
 	_, err := f.pg.Pool.Exec(t.Context(), "create schema theirs create table theirs.kept (id int)")
-	check(t, err)
+	require.NoError(t, err)
 	_, err = m.Create(t.Context(), tenancy.CreateParams{Slug: "a", Domain: "a.example.com", Schema: "theirs"})
-	expectIs(t, err, admin.ErrTaken)
+	assert.ErrorIs(t, err, admin.ErrTaken)
 	_, err = m.Drop(t.Context(), request(t, m, "a"))
-	check(t, err)
+	require.NoError(t, err)
 	_, err = f.registry.BySlug(t.Context(), "a")
-	expectIs(t, err, tenancy.ErrNotFound)
+	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 	_, err = f.pg.Pool.Exec(t.Context(), "select from theirs.kept")
-	check(t, err)
+	require.NoError(t, err)
 }
 
 func TestATenantOfAThousandTablesIsDropped(t *testing.T) {
@@ -115,18 +110,14 @@ func TestATenantOfAThousandTablesIsDropped(t *testing.T) {
 				execute format('create table `+a.Schema+`.%I (id int primary key, body text)', 'many_' || nextval('public.tenants_id_seq'));
 			end loop;
 		end $$`)
-		check(t, err)
+		require.NoError(t, err)
 	}
 	r, err := m.RequestDrop(t.Context(), "a", actor)
-	check(t, err)
-	if r.Contents.Tables != 1002 {
-		t.Errorf("%d tables", r.Contents.Tables)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, 1002, r.Contents.Tables, "%d tables", r.Contents.Tables)
 	_, err = m.Drop(t.Context(), tenancy.DropParams{Slug: "a", Token: r.Token, Actor: actor})
-	check(t, err)
-	if left := f.left(t, a); len(left) > 0 {
-		t.Errorf("left: %q", left)
-	}
+	require.NoError(t, err)
+	assert.Empty(t, f.left(t, a))
 }
 
 // Names that begin alike, and numbers that are begun by others, are nobody else's.
@@ -140,24 +131,20 @@ func TestBulkDropsLeaveTheNeighboursAlone(t *testing.T) {
 		tenant, err := f.tenants.Create(t.Context(), tenancy.CreateParams{
 			Slug: name, Domain: name + ".example.com", Schema: fmt.Sprintf("t_%d", i+1),
 		})
-		check(t, err)
+		require.NoError(t, err)
 		f.use(t, tenant)
 		tenants = append(tenants, tenant)
 	}
 	for len(tenants) > 0 {
 		_, err := m.Drop(t.Context(), request(t, m, tenants[0].Slug))
-		check(t, err)
-		if left := f.left(t, tenants[0]); len(left) > 0 {
-			t.Errorf("left of %s: %q", tenants[0].Slug, left)
-		}
+		require.NoError(t, err)
+		assert.Empty(t, f.left(t, tenants[0]), tenants[0].Slug)
 		tenants = tenants[1:]
 		for _, neighbour := range tenants {
 			f.use(t, neighbour)
 		}
 	}
-	if rows := f.rows(t); rows != [3]int{} {
-		t.Errorf("left: %v", rows)
-	}
+	assert.Equal(t, [3]int{}, f.rows(t), "left")
 }
 
 func TestADropWaitsForRequestsInFlight(t *testing.T) {
@@ -169,10 +156,10 @@ func TestADropWaitsForRequestsInFlight(t *testing.T) {
 	request := request(t, m, "a")
 	inA := tenancy.NewContext(t.Context(), &a)
 	tx, err := f.db.Begin(inA)
-	check(t, err)
+	require.NoError(t, err)
 	defer func() { _ = tx.Rollback(inA) }() // ended by then, unless the test has failed
 	_, err = tx.Exec(inA, "insert into notes values ('in flight')")
-	check(t, err)
+	require.NoError(t, err)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -188,30 +175,28 @@ func TestADropWaitsForRequestsInFlight(t *testing.T) {
 	}()
 	_, err = m.Drop(ctx, request)
 	var stopped *tenancy.StepError
-	if !errors.As(err, &stopped) || stopped.Op != tenancy.OpDrop || stopped.Step != "schema" || stopped.Tenant.Status != tenancy.Dropping {
-		t.Fatalf("got %v", err)
-	}
-	expectIs(t, err, context.Canceled)
+	require.ErrorAs(t, err, &stopped)
+	require.Equal(t, tenancy.OpDrop, stopped.Op)
+	require.Equal(t, "schema", stopped.Step)
+	require.Equal(t, tenancy.Dropping, stopped.Tenant.Status)
+	assert.ErrorIs(t, err, context.Canceled)
 	expectPhases(t, told, tenancy.DropRequested, tenancy.DropStarted, tenancy.DropStopped)
 
 	// Others are out at once, and this one sees its own rows or an error.
 	_, err = f.db.Exec(inA, "select from notes")
 	var scopeErr *schemactx.ScopeError
-	if !errors.As(err, &scopeErr) {
-		t.Errorf("a new request of the tenant: %v", err)
-	}
+	assert.ErrorAs(t, err, &scopeErr, "a new request of the tenant")
 	var body string
 	err = tx.QueryRow(inA, "select body from notes").Scan(&body)
 	var pgErr *pgconn.PgError
-	if err == nil && body != "in flight" || err != nil && (!errors.As(err, &pgErr) || pgErr.Code != "42501" && pgErr.Code != "42P01") {
-		t.Errorf("the request in flight reads %q, %v", body, err)
-	}
+	assert.True(t,
+		(err != nil || body == "in flight") && (err == nil || errors.As(err, &pgErr) && (pgErr.Code == "42501" ||
+			pgErr.Code == "42P01")),
+		"the request in flight reads %q, %v", body, err)
 	_ = tx.Rollback(inA)
 	_, err = m.Drop(t.Context(), request)
-	check(t, err)
-	if left := f.left(t, a); len(left) > 0 {
-		t.Errorf("left: %q", left)
-	}
+	require.NoError(t, err)
+	assert.Empty(t, f.left(t, a))
 	f.use(t, b)
 }
 
@@ -233,16 +218,13 @@ func TestOneOfManyDropsDrops(t *testing.T) {
 	close(results)
 	done := 0
 	for err := range results {
-		switch {
-		case err == nil:
+		if err == nil {
 			done++
-		case !errors.Is(err, tenancy.ErrNotFound):
-			t.Error(err)
+		} else {
+			assert.ErrorIs(t, err, tenancy.ErrNotFound)
 		}
 	}
-	if done != 1 {
-		t.Errorf("%d drops succeeded", done)
-	}
+	assert.Equal(t, 1, done, "%d drops succeeded", done)
 }
 
 // Whoever comes first, a create, resume and drop of one slug end with a whole tenant or none.
@@ -255,9 +237,8 @@ func TestDropsAndCreatesOfOneSlugDoNotMix(t *testing.T) {
 		wg.Go(func() {
 			for range 12 {
 				err := op()
-				if err != nil && !slices.ContainsFunc(allowed, func(a error) bool { return errors.Is(err, a) }) {
-					t.Errorf("%s: %v", what, err)
-				}
+				assert.True(t, err == nil || slices.ContainsFunc(allowed, func(a error) bool { return errors.Is(err, a) }),
+					"%s: %v", what, err)
 			}
 		})
 	}
@@ -280,15 +261,14 @@ func TestDropsAndCreatesOfOneSlugDoNotMix(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if _, err := m.Create(t.Context(), params); err != nil && !errors.Is(err, tenancy.ErrSlugTaken) {
-		t.Error(err)
+	_, err := m.Create(t.Context(), params)
+	if err != nil {
+		assert.ErrorIs(t, err, tenancy.ErrSlugTaken)
 	}
 	a, err := m.BySlug(t.Context(), "a")
-	check(t, err)
+	require.NoError(t, err)
 	f.use(t, a)
-	if rows := f.rows(t); rows != [3]int{1, 1, 1} {
-		t.Errorf("tenants, domains and schemas: %v", rows)
-	}
+	assert.Equal(t, [3]int{1, 1, 1}, f.rows(t), "tenants, domains and schemas")
 }
 
 func TestATokenIsShownOnce(t *testing.T) {
@@ -301,24 +281,24 @@ func TestATokenIsShownOnce(t *testing.T) {
 	})
 	f.create(t, "a")
 	r, err := m.RequestDrop(t.Context(), "a", actor)
-	check(t, err)
+	require.NoError(t, err)
 	logger.Info("requested", slog.Any("request", r))
 	again, err := m.DropRequest(t.Context(), r.ID)
-	check(t, err)
-	if again.Token != "" || again.Actor != actor || again.Tenant.Slug != "a" || again.Contents.Tables != r.Contents.Tables {
-		t.Errorf("read again: %+v", again)
-	}
+	require.NoError(t, err)
+	assert.Empty(t, again.Token, "read again: %+v", again)
+	assert.Equal(t, actor, again.Actor, "read again: %+v", again)
+	assert.Equal(t, "a", again.Tenant.Slug, "read again: %+v", again)
+	assert.Equal(t, r.Contents.Tables, again.Contents.Tables, "read again: %+v", again)
 	rows, err := f.owner.Query(t.Context(), "select d::text from public.drop_requests d")
-	check(t, err)
+	require.NoError(t, err)
 	stored, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	check(t, err)
+	require.NoError(t, err)
 	_, err = m.Drop(t.Context(), tenancy.DropParams{Slug: "a", Token: r.Token, Actor: "eve"})
 	shown := fmt.Sprint(stored, log.String(), err, r) + fmt.Sprintf("%v %+v %#v", r, r, &r)
-	if strings.Contains(shown, r.Token) || !strings.Contains(shown, actor) {
-		t.Errorf("shown: %s", shown)
-	}
+	assert.NotContains(t, shown, r.Token)
+	assert.Contains(t, shown, actor)
 	_, err = m.Drop(t.Context(), tenancy.DropParams{Slug: "a", Token: r.Token, Actor: actor})
-	check(t, err)
+	require.NoError(t, err)
 	_, err = m.DropRequest(t.Context(), r.ID)
-	expectIs(t, err, tenancy.ErrDropRequest)
+	assert.ErrorIs(t, err, tenancy.ErrDropRequest)
 }

@@ -4,6 +4,9 @@ import (
 	"context"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/tenancy"
 )
 
@@ -12,7 +15,7 @@ func (f *fixture) manager(t *testing.T, cfg tenancy.Config) *tenancy.Manager {
 	t.Helper()
 	cfg.Migrator, cfg.Roles = f.migrator, f.roles
 	m, err := tenancy.New(f.owner, cfg)
-	check(t, err)
+	require.NoError(t, err)
 	return m
 }
 
@@ -50,10 +53,9 @@ func (f *fixture) expectInvariants(t *testing.T) {
 	t.Helper()
 	for broken, sql := range invariants {
 		var n int
-		check(t, f.pg.Pool.QueryRow(t.Context(), "select n from (select $1 = '') unused, ("+sql+") as x (n)", f.roles.Prefix()).Scan(&n))
-		if n != 0 {
-			t.Errorf("%d %s", n, broken)
-		}
+		require.NoError(t,
+			f.pg.Pool.QueryRow(t.Context(), "select n from (select $1 = '') unused, ("+sql+") as x (n)", f.roles.Prefix()).Scan(&n))
+		assert.Equal(t, 0, n, broken)
 	}
 }
 

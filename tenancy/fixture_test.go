@@ -2,7 +2,6 @@ package tenancy_test
 
 import (
 	"context"
-	"errors"
 	"io/fs"
 	"strings"
 	"sync/atomic"
@@ -11,6 +10,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
@@ -61,18 +62,18 @@ func setupIn(t testing.TB, pg *pgtest.DB) *fixture {
 	f := &fixture{pg: pg}
 	var err error
 	f.roles, err = schemactx.NewRoleNames(f.pg.RolePrefix)
-	check(t, err)
+	require.NoError(t, err)
 	_, err = admin.Setup(t.Context(), f.pg.Pool, admin.SetupConfig{Roles: f.roles, OwnerPassword: "o", RuntimePassword: "r"})
-	check(t, err)
+	require.NoError(t, err)
 	f.owner = f.pool(t, f.roles.Owner(), "o")
 	runner, err := migrate.New(f.owner, migrations)
-	check(t, err)
+	require.NoError(t, err)
 	f.migrator = &breakable{Migrator: runner}
 	f.tenants, err = tenancy.New(f.owner, tenancy.Config{Migrator: f.migrator, Roles: f.roles})
-	check(t, err)
-	check(t, f.tenants.Init(t.Context()))
+	require.NoError(t, err)
+	require.NoError(t, f.tenants.Init(t.Context()))
 	f.db, err = schemactx.New(f.pool(t, f.roles.Runtime(), "r"), schemactx.Config{Roles: f.roles})
-	check(t, err)
+	require.NoError(t, err)
 	f.registry = tenancy.NewRegistry(f.db)
 	return f
 }
@@ -80,7 +81,7 @@ func setupIn(t testing.TB, pg *pgtest.DB) *fixture {
 func (f *fixture) pool(t testing.TB, user, password string) *pgxpool.Pool {
 	t.Helper()
 	pool, err := pgxpool.New(context.Background(), f.pg.URLAs(user, password))
-	check(t, err)
+	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	return pool
 }
@@ -88,16 +89,17 @@ func (f *fixture) pool(t testing.TB, user, password string) *pgxpool.Pool {
 func (f *fixture) create(t testing.TB, slug string) tenancy.Tenant {
 	t.Helper()
 	tenant, err := f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: slug, Domain: slug + ".example.com"})
-	check(t, err)
+	require.NoError(t, err)
 	return tenant
 }
 
 // rows counts tenants, domains and tenant schemas, which a refused create must not change.
 func (f *fixture) rows(t *testing.T) (counts [3]int) {
 	t.Helper()
-	check(t, f.pg.Pool.QueryRow(t.Context(), `select (select count(*) from public.tenants), (select count(*) from public.domains),
+	require.NoError(t,
+		f.pg.Pool.QueryRow(t.Context(), `select (select count(*) from public.tenants), (select count(*) from public.domains),
 		(select count(*) from pg_namespace where nspname !~ '^pg_' and nspname not in ('public', 'information_schema'))`).
-		Scan(&counts[0], &counts[1], &counts[2]))
+			Scan(&counts[0], &counts[1], &counts[2]))
 	return counts
 }
 
@@ -106,7 +108,7 @@ func (f *fixture) rows(t *testing.T) (counts [3]int) {
 func (f *fixture) runDown(t *testing.T, file string) error {
 	t.Helper()
 	sql, err := fs.ReadFile(tenancy.Migrations(), file)
-	check(t, err)
+	require.NoError(t, err)
 	_, down, _ := strings.Cut(string(sql), "-- +goose Down\n")
 	version, _, _ := strings.Cut(file, "_")
 	return pgx.BeginFunc(t.Context(), f.owner, func(tx pgx.Tx) error {
@@ -118,24 +120,10 @@ func (f *fixture) runDown(t *testing.T, file string) error {
 	})
 }
 
-func check(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func expectIs(t *testing.T, err, want error) {
-	t.Helper()
-	if !errors.Is(err, want) {
-		t.Errorf("got %v, want %v", err, want)
-	}
-}
-
 func expectField(t *testing.T, err error, field string) {
 	t.Helper()
 	var fieldErr *tenancy.FieldError
-	if !errors.As(err, &fieldErr) || fieldErr.Field != field {
-		t.Errorf("got %v, want a FieldError of %s", err, field)
+	if assert.ErrorAs(t, err, &fieldErr, field) {
+		assert.Equal(t, field, fieldErr.Field)
 	}
 }

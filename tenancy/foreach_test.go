@@ -11,6 +11,9 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
 )
@@ -42,28 +45,28 @@ func TestForEachGoesOverActiveTenantsOnceWithTheirContexts(t *testing.T) {
 	report, err := f.tenants.ForEach(t.Context(), func(ctx context.Context, tenant *tenancy.Tenant) error {
 		inContext, _ := tenancy.FromContext(ctx)
 		schema, _ := schemactx.FromContext(ctx)
-		if inContext != tenant || schema != tenant.Schema {
-			t.Errorf("%s works in the context of %+v, schema %q", tenant.Slug, inContext, schema)
-		}
+		assert.Same(t, tenant, inContext)
+		assert.Equal(t, tenant.Schema, schema)
 		mu.Lock()
 		defer mu.Unlock()
 		seen = append(seen, tenant.Slug)
 		return nil
 	}, tenancy.ForEachOptions{Filter: tenancy.Filter{Limit: 7}})
-	check(t, err)
+	require.NoError(t, err)
 	slices.Sort(seen)
-	if len(seen) != 25 || len(slices.Compact(seen)) != 25 || slices.Contains(seen, "suspended") {
-		t.Errorf("seen: %q", seen)
+	if assert.Len(t, seen, 25) && assert.Len(t, slices.Compact(seen), 25) {
+		assert.NotContains(t, seen, "suspended")
 	}
-	if len(report.Results) != 25 || report.Count(tenancy.Succeeded) != 25 || report.Next != 0 || report.Stopped || report.Results[3].Slug != "t03" {
-		t.Errorf("report: %+v", report)
+	if assert.Len(t, report.Results, 25, "report: %+v", report) &&
+		assert.Equal(t, 25, report.Count(tenancy.Succeeded), "report: %+v", report) &&
+		assert.Zero(t, report.Next, "report: %+v", report) &&
+		assert.False(t, report.Stopped, "report: %+v", report) {
+		assert.Equal(t, "t03", report.Results[3].Slug, "report: %+v", report)
 	}
 	report, err = f.tenants.ForEach(t.Context(), func(context.Context, *tenancy.Tenant) error { return nil },
 		tenancy.ForEachOptions{Filter: tenancy.Filter{Statuses: []tenancy.Status{tenancy.Suspended}}})
-	check(t, err)
-	if outcomes(report) != "suspended=succeeded" {
-		t.Errorf("suspended ones: %s", outcomes(report))
-	}
+	require.NoError(t, err)
+	assert.Equal(t, "suspended=succeeded", outcomes(report), "suspended ones")
 }
 
 func TestForEachWorksOnAsManyTenantsAsItHasWorkers(t *testing.T) {
@@ -91,10 +94,8 @@ func TestForEachWorksOnAsManyTenantsAsItHasWorkers(t *testing.T) {
 			return ctx.Err()
 		}
 	}, tenancy.ForEachOptions{Workers: 3})
-	check(t, err)
-	if most.Load() != 3 {
-		t.Errorf("%d at a time, want 3", most.Load())
-	}
+	require.NoError(t, err)
+	assert.Equal(t, int32(3), most.Load(), "%d at a time, want 3", most.Load())
 }
 
 func TestForEachGoesOnAfterFailuresAndPanics(t *testing.T) {
@@ -113,17 +114,21 @@ func TestForEachGoesOnAfterFailuresAndPanics(t *testing.T) {
 		}
 		return nil
 	}, tenancy.ForEachOptions{Workers: 1})
-	if want := "t00=succeeded t01=failed t02=failed t03=failed t04=succeeded"; outcomes(report) != want {
-		t.Errorf("report: %s, want %s", outcomes(report), want)
-	}
+	want := "t00=succeeded t01=failed t02=failed t03=failed t04=succeeded"
+	assert.Equal(t, want, outcomes(report), "report")
 	var failed *tenancy.ForEachError
-	if !errors.As(err, &failed) || failed.Failed != 3 || failed.Tenants != 5 || failed.First.Slug != "t01" || !errors.Is(err, trouble) {
-		t.Errorf("got %v", err)
+	if assert.ErrorAs(t, err, &failed) &&
+		assert.Equal(t, 3, failed.Failed) &&
+		assert.Equal(t, 5, failed.Tenants) &&
+		assert.Equal(t, "t01", failed.First.Slug) {
+		assert.ErrorIs(t, err, trouble)
 	}
 	var panicked *tenancy.PanicError
-	if !errors.As(report.Results[2].Err, &panicked) || panicked.Slug != "t02" || !errors.Is(panicked, trouble) ||
-		!strings.Contains(string(panicked.Stack), "foreach_test.go") || !strings.Contains(panicked.Error(), "t02") {
-		t.Errorf("the panic is %v", report.Results[2].Err)
+	if assert.ErrorAs(t, report.Results[2].Err, &panicked, "the panic") &&
+		assert.Equal(t, "t02", panicked.Slug, "the panic") &&
+		assert.ErrorIs(t, panicked, trouble, "the panic") &&
+		assert.Contains(t, string(panicked.Stack), "foreach_test.go", "the panic") {
+		assert.Contains(t, panicked.Error(), "t02", "the panic")
 	}
 }
 
@@ -139,14 +144,16 @@ func TestForEachStopsAfterFailuresAndGoesOnWhereItStopped(t *testing.T) {
 	}
 	report, err := f.tenants.ForEach(t.Context(), fail, tenancy.ForEachOptions{Workers: 1, StopAfter: 2, Filter: tenancy.Filter{Limit: 3}})
 	want := "t00=succeeded t01=succeeded t02=failed t03=failed t04=not started t05=not started t06=not started t07=not started t08=not started"
-	if outcomes(report) != want || err == nil || !report.Stopped || report.Next != report.Results[3].ID {
-		t.Errorf("%v: %s, next %d", err, outcomes(report), report.Next)
+	assert.Error(t, err)
+	assert.True(t, report.Stopped)
+	if assert.Equal(t, want, outcomes(report)) {
+		assert.Equal(t, report.Results[3].ID, report.Next)
 	}
 	report, err = f.tenants.ForEach(t.Context(), func(context.Context, *tenancy.Tenant) error { return nil },
 		tenancy.ForEachOptions{Filter: tenancy.Filter{After: report.Next}})
-	check(t, err)
-	if len(report.Results) != 5 || report.Results[0].Slug != "t04" {
-		t.Errorf("the rest: %s", outcomes(report))
+	require.NoError(t, err)
+	if assert.Len(t, report.Results, 5) {
+		assert.Equal(t, "t04", report.Results[0].Slug)
 	}
 }
 
@@ -167,14 +174,17 @@ func TestForEachDrainsWhenItsContextEnds(t *testing.T) {
 		ended.Add(1)
 		return ctx.Err()
 	}, tenancy.ForEachOptions{Workers: 2})
-	if !errors.Is(err, cause) || ended.Load() != 2 || report.Count(tenancy.Failed) != 2 || report.Count(tenancy.NotStarted) != 7 ||
-		!report.Stopped || report.Next != report.Results[1].ID {
-		t.Errorf("%v: %d ended, %s", err, ended.Load(), outcomes(report))
+	assert.ErrorIs(t, err, cause)
+	assert.Equal(t, int32(2), ended.Load(), "calls that have returned")
+	assert.Equal(t, 2, report.Count(tenancy.Failed))
+	assert.True(t, report.Stopped)
+	if assert.Equal(t, 7, report.Count(tenancy.NotStarted)) && assert.Len(t, report.Results, 9) {
+		assert.Equal(t, report.Results[1].ID, report.Next)
 	}
 	report, err = f.tenants.ForEach(ctx, func(context.Context, *tenancy.Tenant) error { return nil }, tenancy.ForEachOptions{})
-	if err == nil || len(report.Results) != 0 || !report.Stopped {
-		t.Errorf("under a context that is over: %v, %+v", err, report)
-	}
+	assert.Error(t, err, "under a context that is over: %v, %+v", err, report)
+	assert.Empty(t, report.Results, "under a context that is over: %v, %+v", err, report)
+	assert.True(t, report.Stopped, "under a context that is over: %v, %+v", err, report)
 }
 
 func TestForEachMayCallTheManager(t *testing.T) {
@@ -185,12 +195,10 @@ func TestForEachMayCallTheManager(t *testing.T) {
 		_, err := f.tenants.Suspend(ctx, tenant.Slug, "all of them")
 		return err
 	}, tenancy.ForEachOptions{Workers: 6, Filter: tenancy.Filter{Limit: 2}})
-	check(t, err)
+	require.NoError(t, err)
 	page, err := f.tenants.List(t.Context(), tenancy.Filter{Statuses: []tenancy.Status{tenancy.Suspended}})
-	check(t, err)
-	if len(page.Tenants) != 6 {
-		t.Errorf("%d are suspended", len(page.Tenants))
-	}
+	require.NoError(t, err)
+	assert.Len(t, page.Tenants, 6, "%d are suspended", len(page.Tenants))
 }
 
 func TestForEachRefusesBadOptions(t *testing.T) {
@@ -210,9 +218,7 @@ func TestForEachLeavesAloneWhoIsNotAdmitted(t *testing.T) {
 	f := setup(t)
 	f.fleet(t, 3)
 	report, err := f.tenants.ForEach(t.Context(), func(_ context.Context, tenant *tenancy.Tenant) error {
-		if tenant.Slug == "t01" {
-			t.Error("worked on t01")
-		}
+		assert.NotEqual(t, "t01", tenant.Slug, "worked on t01")
 		return nil
 	}, tenancy.ForEachOptions{Admit: func(_ context.Context, tenant *tenancy.Tenant) error {
 		if tenant.Slug == "t01" {
@@ -221,7 +227,6 @@ func TestForEachLeavesAloneWhoIsNotAdmitted(t *testing.T) {
 		return nil
 	}})
 	var refused *tenancy.QuarantineError
-	if !errors.As(err, &refused) || outcomes(report) != "t00=succeeded t01=failed t02=succeeded" {
-		t.Errorf("%s: %v", outcomes(report), err)
-	}
+	assert.ErrorAs(t, err, &refused)
+	assert.Equal(t, "t00=succeeded t01=failed t02=succeeded", outcomes(report))
 }

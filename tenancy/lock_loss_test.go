@@ -5,6 +5,9 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
 )
@@ -13,10 +16,9 @@ import (
 func (f *fixture) killLeases(t *testing.T) {
 	t.Helper()
 	var n int
-	check(t, f.pg.Pool.QueryRow(context.Background(), `select count(*) from (select pg_terminate_backend(pid, 10000) from (select distinct pid from public.registry_locks) l) x`).Scan(&n))
-	if n != 1 {
-		t.Errorf("%d sessions held locks", n)
-	}
+	require.NoError(t,
+		f.pg.Pool.QueryRow(context.Background(), `select count(*) from (select pg_terminate_backend(pid, 10000) from (select distinct pid from public.registry_locks) l) x`).Scan(&n))
+	assert.Equal(t, 1, n, "%d sessions held locks", n)
 }
 
 // killBefore is a manager that loses its lock before a step of each operation.
@@ -29,8 +31,8 @@ func (f *fixture) killBefore(t *testing.T, cfg tenancy.Config, step string) *ten
 		return nil
 	}
 	cfg.Hooks.After = func(_ context.Context, d tenancy.StepData) {
-		if d.Step == step && !errors.Is(d.Err, tenancy.ErrLockLost) {
-			t.Errorf("the hook is told %v", d.Err)
+		if d.Step == step {
+			assert.ErrorIs(t, d.Err, tenancy.ErrLockLost, "the hook is told %v", d.Err)
 		}
 	}
 	return f.manager(t, cfg)
@@ -40,8 +42,9 @@ func (f *fixture) killBefore(t *testing.T, cfg tenancy.Config, step string) *ten
 func expectLost(t *testing.T, err error, step string) {
 	t.Helper()
 	var stopped *tenancy.StepError
-	if !errors.As(err, &stopped) || stopped.Step != step || !errors.Is(err, tenancy.ErrLockLost) {
-		t.Errorf("got %v, want a StepError of %q that wraps %v", err, step, tenancy.ErrLockLost)
+	if assert.ErrorAs(t, err, &stopped, "got %v, want a StepError of %q that wraps %v", err, step, tenancy.ErrLockLost) &&
+		assert.Equal(t, step, stopped.Step, "got %v, want a StepError of %q that wraps %v", err, step, tenancy.ErrLockLost) {
+		assert.ErrorIs(t, err, tenancy.ErrLockLost, "got %v, want a StepError of %q that wraps", err, step)
 	}
 }
 
@@ -53,17 +56,15 @@ func TestNoStepBeginsWithoutTheLock(t *testing.T) {
 	p := tenancy.CreateParams{Slug: "a", Domain: "a.example.com"}
 	_, err := f.killBefore(t, tenancy.Config{}, "migrate").Create(t.Context(), p)
 	expectLost(t, err, "migrate")
-	if errors.Is(err, unexpected) {
-		t.Error(err)
-	}
+	assert.NotErrorIs(t, err, unexpected)
 	f.migrator.broken.Store(nil)
 	a, err := f.tenants.BySlug(t.Context(), "a")
-	check(t, err)
-	if a.Status != tenancy.Provisioning || failureOf(a) != "" {
-		t.Errorf("who lost the lock wrote into the row: %+v", a)
+	require.NoError(t, err)
+	if assert.Equal(t, tenancy.Provisioning, a.Status, "who lost the lock wrote into the row: %+v", a) {
+		assert.Empty(t, failureOf(a), "who lost the lock wrote into the row: %+v", a)
 	}
 	a, err = f.tenants.Resume(t.Context(), "a")
-	check(t, err)
+	require.NoError(t, err)
 	f.note(t, a, "of a")
 
 	_, err = f.killBefore(t, tenancy.Config{}, "status").Suspend(t.Context(), "a", "unpaid")
@@ -73,10 +74,9 @@ func TestNoStepBeginsWithoutTheLock(t *testing.T) {
 	_, err = f.killBefore(t, tenancy.Config{}, "schema").Rename(t.Context(), "a", tenancy.RenameParams{Schema: "renamed"})
 	expectLost(t, err, "schema")
 	a, err = f.tenants.Resume(t.Context(), "a")
-	check(t, err)
-	if a.Status != tenancy.Active || a.Schema != "renamed" {
-		t.Errorf("tenant %+v", a)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, tenancy.Active, a.Status, "tenant %+v", a)
+	assert.Equal(t, "renamed", a.Schema, "tenant %+v", a)
 	f.expectHosts(t, "a", "a!")
 	f.expectBody(t, a, "of a")
 	f.expectInvariants(t)
@@ -91,20 +91,16 @@ func TestADropWithoutTheLockTakesNothing(t *testing.T) {
 	for _, step := range []string{"mark", "schema"} {
 		m := f.killBefore(t, cfg, step)
 		r, err := m.RequestDrop(t.Context(), "a", "alice")
-		check(t, err)
+		require.NoError(t, err)
 		_, err = m.Drop(t.Context(), tenancy.DropParams{Slug: "a", Token: r.Token, Actor: "alice"})
 		expectLost(t, err, step)
 		var n int
-		check(t, f.pg.Pool.QueryRow(t.Context(), "select count(*) from "+a.Schema+".notes").Scan(&n))
-		if n != 1 {
-			t.Errorf("%d rows are left", n)
-		}
+		require.NoError(t, f.pg.Pool.QueryRow(t.Context(), "select count(*) from "+a.Schema+".notes").Scan(&n))
+		assert.Equal(t, 1, n, "%d rows are left", n)
 	}
 	a, err := f.tenants.BySlug(t.Context(), "a")
-	check(t, err)
-	if a.Status != tenancy.Dropping {
-		t.Errorf("it is %s", a.Status)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, tenancy.Dropping, a.Status, "it")
 }
 
 // slowMigrator migrates a tenant until its context ends.
@@ -129,7 +125,7 @@ func TestALongStepEndsWhenTheLockIsLost(t *testing.T) {
 	f := setup(t)
 	slow := &slowMigrator{Migrator: f.migrator, begun: make(chan struct{})}
 	m, err := tenancy.New(f.owner, tenancy.Config{Migrator: slow, Roles: f.roles})
-	check(t, err)
+	require.NoError(t, err)
 	ended := make(chan error, 1)
 	go func() {
 		_, err := m.Create(soon(t), tenancy.CreateParams{Slug: "a", Domain: "a.example.com"})
@@ -139,9 +135,9 @@ func TestALongStepEndsWhenTheLockIsLost(t *testing.T) {
 	f.killLeases(t)
 	err = <-ended
 	expectLost(t, err, "migrate")
-	expectIs(t, slow.cause, tenancy.ErrLockLost)
+	assert.ErrorIs(t, slow.cause, tenancy.ErrLockLost)
 	_, err = f.tenants.Resume(t.Context(), "a")
-	check(t, err)
+	require.NoError(t, err)
 	f.expectInvariants(t)
 }
 
@@ -153,6 +149,6 @@ func TestALongStepIsNotDisturbedByLookingForItsLock(t *testing.T) {
 		return err
 	}})
 	_, err := m.Create(t.Context(), tenancy.CreateParams{Slug: "a", Domain: "a.example.com"})
-	check(t, err)
+	require.NoError(t, err)
 	f.expectInvariants(t)
 }

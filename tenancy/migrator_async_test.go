@@ -4,6 +4,9 @@ import (
 	"context"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/tenancy"
 )
 
@@ -33,11 +36,9 @@ func TestACreateIsOnDiskBeforeAnybodyIsTold(t *testing.T) {
 		migrator := &unsafeMigrator{NewSchemaMigrator: notesRunner(t, f.owner)}
 		c.cfg.Migrator, c.cfg.Roles = migrator, f.roles
 		m, err := tenancy.New(f.owner, c.cfg)
-		check(t, err)
+		require.NoError(t, err)
 		_, err = m.Create(t.Context(), tenancy.CreateParams{Slug: name, Domain: name + ".example.com"})
-		check(t, err)
-		if migrator.hasty != c.hasty {
-			t.Errorf("%s: commits that do not wait for the disk: %t", name, migrator.hasty)
-		}
+		require.NoError(t, err)
+		assert.Equal(t, c.hasty, migrator.hasty, "%s: commits that do not wait for the disk", name)
 	}
 }

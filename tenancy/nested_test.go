@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/tenancy"
 )
@@ -22,10 +24,10 @@ func soon(t *testing.T) context.Context {
 func (f *fixture) narrow(t *testing.T, n int32) *pgxpool.Pool {
 	t.Helper()
 	cfg, err := pgxpool.ParseConfig(f.pg.URLAs(f.roles.Owner(), "o"))
-	check(t, err)
+	require.NoError(t, err)
 	cfg.MaxConns = n
 	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
-	check(t, err)
+	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	return pool
 }
@@ -37,9 +39,7 @@ func expectIdle(t *testing.T, pool *pgxpool.Pool) {
 	ctx := soon(t)
 	for range pool.Config().MaxConns {
 		conn, err := pool.Acquire(ctx)
-		if err != nil {
-			t.Fatalf("a connection is not given back: %v", err)
-		}
+		require.NoError(t, err, "a connection is not given back")
 		defer conn.Release()
 	}
 }
@@ -65,12 +65,12 @@ func TestAnOperationInsideOfAnotherIsRefusedAndDoesNotWaitForItself(t *testing.T
 		var err error
 		cfg.Seed = func(ctx context.Context, tenant *tenancy.Tenant) error { return inside(ctx, tenant.Slug) }
 		m, err = tenancy.New(pool, cfg)
-		check(t, err)
+		require.NoError(t, err)
 		_, err = m.Create(soon(t), tenancy.CreateParams{Slug: slug, Domain: slug + ".example.com"})
-		expectIs(t, err, tenancy.ErrNested)
+		assert.ErrorIs(t, err, tenancy.ErrNested)
 		expectIdle(t, pool)
 		_, err = f.tenants.Resume(t.Context(), slug)
-		check(t, err)
+		require.NoError(t, err)
 	}
 	f.expectHosts(t, "own", "own!")
 	f.expectInvariants(t)
@@ -82,15 +82,14 @@ func TestAnApproverThatUsesTheManagerIsRefused(t *testing.T) {
 	f.create(t, "a")
 	var m *tenancy.Manager
 	m, _ = f.droppers(t, tenancy.DropConfig{Approve: tenancy.ApproverFunc(func(ctx context.Context, data tenancy.ApprovalData) error {
-		if _, err := m.BySlug(ctx, data.Tenant.Slug); err != nil {
-			t.Errorf("reading: %v", err)
-		}
-		_, err := m.Suspend(ctx, data.Tenant.Slug, "to be dropped")
+		_, err := m.BySlug(ctx, data.Tenant.Slug)
+		assert.NoError(t, err, "reading")
+		_, err = m.Suspend(ctx, data.Tenant.Slug, "to be dropped")
 		return err
 	})})
 	_, err := m.Drop(soon(t), request(t, m, "a"))
-	expectIs(t, err, tenancy.ErrNested)
-	expectIs(t, err, tenancy.ErrDropNotApproved)
+	assert.ErrorIs(t, err, tenancy.ErrNested)
+	assert.ErrorIs(t, err, tenancy.ErrDropNotApproved)
 	f.expectInvariants(t)
 }
 
@@ -102,8 +101,8 @@ func TestWhatAnOperationHasStartedMayUseTheManagerWhenItIsOver(t *testing.T) {
 		cfg.Seed = func(ctx context.Context, _ *tenancy.Tenant) error { kept = ctx; return nil }
 	})
 	_, err := m.Create(t.Context(), tenancy.CreateParams{Slug: "a", Domain: "a.example.com"})
-	check(t, err)
-	expectIs(t, kept.Err(), context.Canceled) // ended with the call
+	require.NoError(t, err)
+	assert.ErrorIs(t, kept.Err(), context.Canceled) // ended with the call
 	_, err = m.Suspend(context.WithoutCancel(kept), "a", "")
-	check(t, err)
+	require.NoError(t, err)
 }

@@ -1,15 +1,15 @@
 package tenancy_test
 
 import (
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/tenancy"
 )
@@ -18,10 +18,11 @@ import (
 // the registry use it.
 func (f *fixture) row(t *testing.T, slug string, status tenancy.Status) (id int64) {
 	t.Helper()
-	check(t, f.owner.QueryRow(t.Context(), `with s as (insert into schema_names (name, tenant_id) values ('s_' || $1, 0) returning name),
+	require.NoError(t,
+		f.owner.QueryRow(t.Context(), `with s as (insert into schema_names (name, tenant_id) values ('s_' || $1, 0) returning name),
 		t as (insert into tenants (schema_name, slug, name, status) select name, $1, 'Name of ' || $1, $2 from s returning id)
 		insert into domains (tenant_id, host, is_primary, verified_at) select id, $1 || '.example.com', true, now() from t returning tenant_id`,
-		slug, status).Scan(&id))
+			slug, status).Scan(&id))
 	return id
 }
 
@@ -37,7 +38,7 @@ func TestPagesHoldEveryTenantOnce(t *testing.T) {
 	f.row(t, "spare", tenancy.Stocked)
 	for filter := (tenancy.Filter{Limit: 10}); ; {
 		page, err := f.registry.List(t.Context(), filter)
-		check(t, err)
+		require.NoError(t, err)
 		for _, tenant := range page.Tenants {
 			got = append(got, tenant.Slug)
 		}
@@ -46,19 +47,15 @@ func TestPagesHoldEveryTenantOnce(t *testing.T) {
 		}
 		filter.After = page.Next
 	}
-	if !slices.Equal(got, want) {
-		t.Errorf("pages: %v", got)
-	}
+	assert.Equal(t, want, got, "pages")
 	got = nil
 	for tenant, err := range f.registry.All(t.Context(), tenancy.Filter{Limit: 7}) {
-		check(t, err)
+		require.NoError(t, err)
 		got = append(got, tenant.Slug)
 	}
-	if !slices.Equal(got, want) {
-		t.Errorf("all: %v", got)
-	}
+	assert.Equal(t, want, got, "all")
 	for _, err := range f.registry.All(t.Context(), tenancy.Filter{Limit: 1}) {
-		check(t, err)
+		require.NoError(t, err)
 		break // ends the iteration without a Close
 	}
 }
@@ -70,7 +67,7 @@ func TestFilters(t *testing.T) {
 	f.row(t, "south", tenancy.Suspended)
 	f.row(t, "spare", tenancy.Stocked)
 	_, err := f.owner.Exec(t.Context(), "update tenants set plan = 'gold', name = '100%_Süd' where slug = 'south'")
-	check(t, err)
+	require.NoError(t, err)
 	for want, filter := range map[string]tenancy.Filter{
 		"north south":  {},
 		"south":        {Plan: "gold"},
@@ -84,21 +81,17 @@ func TestFilters(t *testing.T) {
 		" ":            {Search: "%%"},
 	} {
 		page, err := f.registry.List(t.Context(), filter)
-		check(t, err)
+		require.NoError(t, err)
 		var got []string
 		for _, tenant := range page.Tenants {
 			got = append(got, tenant.Slug)
 		}
-		if strings.Join(got, " ") != strings.TrimSpace(want) {
-			t.Errorf("%+v: %v, want %q", filter, got, want)
-		}
+		assert.Equal(t, strings.TrimSpace(want), strings.Join(got, " "), "%+v: %v, want %q", filter, got, want)
 	}
 	for _, filter := range []tenancy.Filter{{Limit: -1}, {Limit: 1001}, {Statuses: []tenancy.Status{"gone"}}, {Search: "\x00"}} {
 		_, err := f.registry.List(t.Context(), filter)
 		var field *tenancy.FieldError
-		if !errors.As(err, &field) {
-			t.Errorf("%+v: %v", filter, err)
-		}
+		assert.ErrorAs(t, err, &field, filter)
 	}
 }
 
@@ -109,10 +102,10 @@ func TestRoutesLeadToVerifiedDomainsAlone(t *testing.T) {
 	f.row(t, "spare", tenancy.Stocked)
 	_, err := f.owner.Exec(t.Context(), `insert into domains (tenant_id, host, is_primary, verified_at)
 		values ($1, 'alias.example.com', false, now()), ($1, 'claimed.example.com', false, null)`, a)
-	check(t, err)
+	require.NoError(t, err)
 	read := func(filter tenancy.RouteFilter) (got []string) {
 		for route, err := range f.registry.Routes(t.Context(), filter) {
-			check(t, err)
+			require.NoError(t, err)
 			got = append(got, fmt.Sprint(route.Tenant.ID, route.Tenant.Status, route.Hosts))
 		}
 		return got
@@ -133,12 +126,10 @@ func TestRoutesLeadToVerifiedDomainsAlone(t *testing.T) {
 		{tenancy.RouteFilter{IDs: []int64{b}, Slugs: []string{"b"}}, []string{ofB}},
 		{tenancy.RouteFilter{IDs: []int64{a}, Hosts: []string{"b.example.com"}}, []string{ofA, ofB}},
 	} {
-		if got := read(c.filter); !slices.Equal(got, c.want) {
-			t.Errorf("%+v: %v, want %v", c.filter, got, c.want)
-		}
+		assert.Equal(t, c.want, read(c.filter), c.filter)
 	}
 	_, err = f.registry.ByHost(t.Context(), "claimed.example.com")
-	expectIs(t, err, tenancy.ErrNotFound)
+	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 }
 
 func TestTheRegistryKeepsItsRules(t *testing.T) {
@@ -157,28 +148,28 @@ func TestTheRegistryKeepsItsRules(t *testing.T) {
 	} {
 		_, err := f.owner.Exec(t.Context(), sql, a)
 		var pgErr *pgconn.PgError
-		if !errors.As(err, &pgErr) || pgErr.ConstraintName != rule {
-			t.Errorf("%s: %v", rule, err)
+		if assert.ErrorAs(t, err, &pgErr, rule) {
+			assert.Equal(t, rule, pgErr.ConstraintName)
 		}
 	}
 	// A domain can be deleted if the same transaction inserts another primary one.
 	err := pgx.BeginFunc(t.Context(), f.owner, func(tx pgx.Tx) error {
 		_, err := tx.Exec(t.Context(), "delete from domains where tenant_id = $1", a)
-		check(t, err)
+		require.NoError(t, err)
 		_, err = tx.Exec(t.Context(), "insert into domains (tenant_id, host, is_primary, verified_at) values ($1, 'new.example.com', true, now())", a)
 		return err
 	})
-	check(t, err)
+	require.NoError(t, err)
 }
 
 func TestChangesAreNotified(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	conn, err := pgx.Connect(t.Context(), f.pg.URLAs(f.roles.Runtime(), "r"))
-	check(t, err)
+	require.NoError(t, err)
 	defer conn.Close(t.Context())
 	_, err = conn.Exec(t.Context(), "listen "+tenancy.Channel)
-	check(t, err)
+	require.NoError(t, err)
 	a := f.row(t, "a", tenancy.Active)
 	for _, sql := range []string{
 		"update tenants set name = 'New' where id = $1",
@@ -186,14 +177,12 @@ func TestChangesAreNotified(t *testing.T) {
 		"delete from domains where tenant_id = $1 and not is_primary",
 	} {
 		_, err := f.owner.Exec(t.Context(), sql, a)
-		check(t, err)
+		require.NoError(t, err)
 	}
 	for range 4 {
 		n, err := conn.WaitForNotification(t.Context())
-		check(t, err)
-		if n.Payload != fmt.Sprint(a) {
-			t.Errorf("notified of %q", n.Payload)
-		}
+		require.NoError(t, err)
+		assert.Equal(t, fmt.Sprint(a), n.Payload, "notified of %q", n.Payload)
 	}
 }
 
@@ -202,24 +191,25 @@ func TestAChangeRaisesTheVersion(t *testing.T) {
 	f := setup(t)
 	a := f.row(t, "a", tenancy.Active)
 	before, err := f.tenants.ByID(t.Context(), a)
-	check(t, err)
+	require.NoError(t, err)
 	_, err = f.owner.Exec(t.Context(), "update tenants set name = name where id = $1", a)
-	check(t, err)
+	require.NoError(t, err)
 	same, err := f.tenants.ByID(t.Context(), a)
-	check(t, err)
+	require.NoError(t, err)
 	_, err = f.owner.Exec(t.Context(), "update tenants set until = '2030-01-01T00:00:00Z', limits = '{\"connections\": 4}' where id = $1", a)
-	check(t, err)
+	require.NoError(t, err)
 	after, err := f.registry.ByID(t.Context(), a)
-	check(t, err)
-	if same.Version != before.Version || after.Version != before.Version+1 {
-		t.Errorf("versions: %d, %d, %d", before.Version, same.Version, after.Version)
+	require.NoError(t, err)
+	assert.Equal(t, before.Version, same.Version, "versions: %d, %d, %d", before.Version, same.Version, after.Version)
+	assert.Equal(t, before.Version+1, after.Version, "versions: %d, %d", before.Version, same.Version)
+	if assert.WithinDuration(t, time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC), after.Until, 0, "read %+v", after) &&
+		assert.Equal(t, int64(4), after.Limits["connections"], "read %+v", after) &&
+		assert.True(t, before.Until.IsZero(), "read %+v", after) {
+		assert.NotNil(t, before.Limits, "read %+v", after)
 	}
-	if !after.Until.Equal(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)) || after.Limits["connections"] != 4 || !before.Until.IsZero() || before.Limits == nil {
-		t.Errorf("read %+v", after)
-	}
-	if string(before.Metadata) != "{}" || after.Metadata != nil {
-		t.Errorf("metadata: the manager read %q, the runtime %q", before.Metadata, after.Metadata)
-	}
+	assert.Equal(t, "{}", string(before.Metadata),
+		"metadata: the manager read %q, the runtime %q", before.Metadata, after.Metadata)
+	assert.Nil(t, after.Metadata, "metadata: the manager read %q, the runtime %q", before.Metadata, after.Metadata)
 }
 
 func TestTheRegistryGoesDownAndUpAgain(t *testing.T) {
@@ -227,25 +217,21 @@ func TestTheRegistryGoesDownAndUpAgain(t *testing.T) {
 	f := setup(t)
 	f.row(t, "a", tenancy.Active)
 	for range 2 {
-		check(t, f.runDown(t, "00010_operations.sql"))
-		check(t, f.runDown(t, "00009_lock_marks.sql"))
-		check(t, f.runDown(t, "00008_confirm_requests.sql"))
-		check(t, f.runDown(t, "00007_domains.sql"))
-		check(t, f.runDown(t, "00006_locks.sql"))
-		check(t, f.runDown(t, "00005_identity.sql"))
-		check(t, f.runDown(t, "00004_notify.sql"))
-		check(t, f.runDown(t, "00003_side_schemas.sql"))
-		check(t, f.runDown(t, "00002_lifecycle.sql"))
+		require.NoError(t, f.runDown(t, "00010_operations.sql"))
+		require.NoError(t, f.runDown(t, "00009_lock_marks.sql"))
+		require.NoError(t, f.runDown(t, "00008_confirm_requests.sql"))
+		require.NoError(t, f.runDown(t, "00007_domains.sql"))
+		require.NoError(t, f.runDown(t, "00006_locks.sql"))
+		require.NoError(t, f.runDown(t, "00005_identity.sql"))
+		require.NoError(t, f.runDown(t, "00004_notify.sql"))
+		require.NoError(t, f.runDown(t, "00003_side_schemas.sql"))
+		require.NoError(t, f.runDown(t, "00002_lifecycle.sql"))
 		var hosts int
-		check(t, f.owner.QueryRow(t.Context(), "select count(*) from domains").Scan(&hosts))
-		if hosts != 1 {
-			t.Errorf("%d domains are left", hosts)
-		}
-		check(t, f.tenants.Init(t.Context()))
+		require.NoError(t, f.owner.QueryRow(t.Context(), "select count(*) from domains").Scan(&hosts))
+		assert.Equal(t, 1, hosts, "%d domains are left", hosts)
+		require.NoError(t, f.tenants.Init(t.Context()))
 	}
 	found, err := f.registry.ByHost(t.Context(), "a.example.com")
-	check(t, err)
-	if found.Slug != "a" {
-		t.Errorf("found %+v", found)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, "a", found.Slug, "found %+v", found)
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/schemactx/admin"
@@ -20,7 +22,7 @@ import (
 func (f *fixture) note(t *testing.T, tenant tenancy.Tenant, body string) {
 	t.Helper()
 	_, err := f.db.Exec(tenancy.NewContext(t.Context(), &tenant), "insert into notes values ($1)", body)
-	check(t, err)
+	require.NoError(t, err)
 }
 
 func (f *fixture) body(ctx context.Context, tenant tenancy.Tenant) (body string, err error) {
@@ -31,10 +33,8 @@ func (f *fixture) body(ctx context.Context, tenant tenancy.Tenant) (body string,
 func (f *fixture) expectBody(t *testing.T, tenant tenancy.Tenant, want string) {
 	t.Helper()
 	got, err := f.body(t.Context(), tenant)
-	check(t, err)
-	if got != want {
-		t.Errorf("%s reads %q, want %q", tenant.Slug, got, want)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, want, got, "%s reads", tenant.Slug)
 }
 
 func TestRenamedTenantKeepsItsRowsAndNobodyElseGetsItsOldName(t *testing.T) {
@@ -45,38 +45,39 @@ func TestRenamedTenantKeepsItsRowsAndNobodyElseGetsItsOldName(t *testing.T) {
 	f.note(t, b, "of b")
 	for range 2 { // the second time there is nothing left to do
 		got, err := f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Name: "North", Slug: "north", Schema: "north"})
-		check(t, err)
-		if got.ID != a.ID || got.Name != "North" || got.Slug != "north" || got.Schema != "north" || nextSchema(got) != "" || got.Status != tenancy.Active {
-			t.Errorf("renamed %+v", got)
+		require.NoError(t, err)
+		if assert.Equal(t, a.ID, got.ID, "renamed %+v", got) &&
+			assert.Equal(t, "North", got.Name, "renamed %+v", got) &&
+			assert.Equal(t, "north", got.Slug, "renamed %+v", got) &&
+			assert.Equal(t, "north", got.Schema, "renamed %+v", got) &&
+			assert.Empty(t, nextSchema(got), "renamed %+v", got) {
+			assert.Equal(t, tenancy.Active, got.Status, "renamed %+v", got)
 		}
 	}
 	north, err := f.registry.BySlug(t.Context(), "north")
-	check(t, err)
+	require.NoError(t, err)
 	f.expectBody(t, north, "of a")
 	f.note(t, north, "more of a")
 	_, err = f.body(t.Context(), a) // somebody who has not heard of it
-	if !errors.Is(err, schemactx.ErrSchemaMissing) && !errors.Is(err, schemactx.ErrNotProvisioned) {
-		t.Errorf("the old name: %v", err)
-	}
+	assert.True(t, errors.Is(err, schemactx.ErrSchemaMissing) || errors.Is(err, schemactx.ErrNotProvisioned),
+		"the old name: %v", err)
 	_, err = f.db.Exec(tenancy.NewContext(t.Context(), &b), "select * from north.notes")
-	if err == nil {
-		t.Error("b reads the renamed schema")
-	}
+	assert.Error(t, err, "b reads the renamed schema")
 	_, err = f.tenants.BySlug(t.Context(), "a")
-	expectIs(t, err, tenancy.ErrNotFound)
+	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 	_, err = f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Slug: "x", Schema: "x"})
-	expectIs(t, err, tenancy.ErrNotFound)
+	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 
 	_, err = f.tenants.Rename(t.Context(), "north", tenancy.RenameParams{Schema: "south"})
-	check(t, err)
+	require.NoError(t, err)
 	for _, schema := range []string{"north", "south"} { // once its own, and its own
 		_, err = f.tenants.Rename(t.Context(), "b", tenancy.RenameParams{Schema: schema})
-		expectIs(t, err, admin.ErrTaken)
+		assert.ErrorIs(t, err, admin.ErrTaken)
 		_, err = f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "c", Domain: "c.example.com", Schema: schema})
-		expectIs(t, err, admin.ErrTaken)
+		assert.ErrorIs(t, err, admin.ErrTaken)
 	}
 	_, err = f.tenants.Rename(t.Context(), "north", tenancy.RenameParams{Schema: "north"})
-	expectIs(t, err, admin.ErrTaken)
+	assert.ErrorIs(t, err, admin.ErrTaken)
 	f.expectBody(t, b, "of b")
 	f.expectInvariants(t)
 }
@@ -87,15 +88,16 @@ func TestNamesThatCollideAreFoundBeforeAnythingHappens(t *testing.T) {
 	a := f.create(t, "a")
 	f.create(t, "b")
 	_, err := f.pg.Pool.Exec(t.Context(), "create schema theirs")
-	check(t, err)
+	require.NoError(t, err)
 	f.expectRefusedNames(t, "a")
 	after, err := f.tenants.ByID(t.Context(), a.ID)
-	check(t, err)
-	if after.Version != a.Version || after.Schema != a.Schema || nextSchema(after) != "" {
-		t.Errorf("%+v is now %+v", a, after)
+	require.NoError(t, err)
+	if assert.Equal(t, a.Version, after.Version, "%+v is now %+v", a, after) &&
+		assert.Equal(t, a.Schema, after.Schema, "%+v is now %+v", a, after) {
+		assert.Empty(t, nextSchema(after), "%+v is now %+v", a, after)
 	}
 	_, err = f.pg.Pool.Exec(t.Context(), "drop schema theirs")
-	check(t, err)
+	require.NoError(t, err)
 	f.expectInvariants(t)
 }
 
@@ -107,41 +109,37 @@ func (f *fixture) expectRefusedNames(t *testing.T, slug string) {
 	} {
 		_, err := f.tenants.Rename(t.Context(), slug, tenancy.RenameParams{Schema: schema})
 		var nameErr *schemactx.NameError
-		if !errors.As(err, &nameErr) {
-			t.Errorf("schema %q: %v", schema, err)
-		}
+		assert.ErrorAs(t, err, &nameErr, "schema %q", schema)
 		_, err = f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "new", Domain: "new.example.com", Schema: schema})
-		if !errors.As(err, &nameErr) {
-			t.Errorf("create with schema %q: %v", schema, err)
-		}
+		assert.ErrorAs(t, err, &nameErr, "create with schema %q", schema)
 	}
 	for field, p := range map[string]tenancy.RenameParams{"slug": {Slug: "A"}, "name": {Name: "a\n"}} {
 		_, err := f.tenants.Rename(t.Context(), slug, p)
 		expectField(t, err, field)
 	}
 	_, err := f.tenants.Rename(t.Context(), slug, tenancy.RenameParams{Slug: "b", Schema: "fresh", Name: "New"})
-	expectIs(t, err, tenancy.ErrSlugTaken)
+	assert.ErrorIs(t, err, tenancy.ErrSlugTaken)
 	_, err = f.tenants.Rename(t.Context(), slug, tenancy.RenameParams{Schema: "theirs", Slug: "new", Name: "New"})
-	expectIs(t, err, admin.ErrTaken)
+	assert.ErrorIs(t, err, admin.ErrTaken)
 	_, err = f.tenants.Rename(t.Context(), "nobody", tenancy.RenameParams{Schema: "fresh", Slug: slug})
-	expectIs(t, err, tenancy.ErrNotFound)
+	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 }
 
 func TestNameAndSlugAreChangedWithoutTheSchema(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a, err := f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "a", Domain: "a.example.com", Schema: "first"})
-	check(t, err)
+	require.NoError(t, err)
 	got, err := f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Slug: "north"})
-	check(t, err)
-	if got.Slug != "north" || got.Name != "a" || got.Schema != a.Schema {
-		t.Errorf("renamed %+v", got)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, "north", got.Slug, "renamed %+v", got)
+	assert.Equal(t, "a", got.Name, "renamed %+v", got)
+	assert.Equal(t, a.Schema, got.Schema, "renamed %+v", got)
 	got, err = f.tenants.Rename(t.Context(), "north", tenancy.RenameParams{Name: "North", Schema: "first"})
-	check(t, err)
-	if got.Slug != "north" || got.Name != "North" || got.Schema != a.Schema {
-		t.Errorf("renamed %+v", got)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, "north", got.Slug, "renamed %+v", got)
+	assert.Equal(t, "North", got.Name, "renamed %+v", got)
+	assert.Equal(t, a.Schema, got.Schema, "renamed %+v", got)
 	f.expectInvariants(t)
 }
 
@@ -157,39 +155,42 @@ func (f *fixture) stuck(t *testing.T, slug, next string) {
 	}}})
 	_, err := tenants.Rename(t.Context(), slug, tenancy.RenameParams{Schema: next})
 	var step *tenancy.StepError
-	if !errors.As(err, &step) || step.Op != tenancy.OpRename || step.Step != "schema" || nextSchema(step.Tenant) != next || !errors.Is(err, trouble) {
-		t.Fatalf("got %v", err)
-	}
+	require.ErrorAs(t, err, &step)
+	require.Equal(t, tenancy.OpRename, step.Op)
+	require.Equal(t, "schema", step.Step)
+	require.Equal(t, next, nextSchema(step.Tenant))
+	require.ErrorIs(t, err, trouble)
 }
 
 func TestARenameUnderWayKeepsOthersOut(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a, err := f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "a", Domain: "a.example.com", Schema: "first"})
-	check(t, err)
+	require.NoError(t, err)
 	f.note(t, a, "of a")
 	f.stuck(t, "a", "north")
 	for _, schema := range []string{"south", "first"} {
 		got, err := f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Schema: schema, Name: "New"})
 		var busy *tenancy.BusyError
-		if !errors.As(err, &busy) || !errors.Is(err, tenancy.ErrBusy) || nextSchema(busy.Tenant) != "north" || busy.Op != tenancy.OpRename || got.Name == "New" {
-			t.Errorf("got %v", err)
+		if assert.ErrorAs(t, err, &busy) &&
+			assert.ErrorIs(t, err, tenancy.ErrBusy) &&
+			assert.Equal(t, "north", nextSchema(busy.Tenant)) &&
+			assert.Equal(t, tenancy.OpRename, busy.Op) {
+			assert.NotEqual(t, "New", got.Name)
 		}
 	}
 	_, err = f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Name: "New"}) // which is not in the way
-	check(t, err)
+	require.NoError(t, err)
 	got, err := f.tenants.Suspend(t.Context(), "a", "")
-	check(t, err)
-	if nextSchema(got) != "north" {
-		t.Errorf("suspended %+v", got)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, "north", nextSchema(got), "suspended %+v", got)
 	got, err = f.tenants.Resume(t.Context(), "a")
-	check(t, err)
-	if got.Schema != "north" || nextSchema(got) != "" || got.Status != tenancy.Suspended {
-		t.Errorf("resumed %+v", got)
+	require.NoError(t, err)
+	if assert.Equal(t, "north", got.Schema, "resumed %+v", got) && assert.Empty(t, nextSchema(got), "resumed %+v", got) {
+		assert.Equal(t, tenancy.Suspended, got.Status, "resumed %+v", got)
 	}
 	_, err = f.tenants.Resume(t.Context(), "a")
-	expectIs(t, err, tenancy.ErrStatus)
+	assert.ErrorIs(t, err, tenancy.ErrStatus)
 	f.expectBody(t, got, "of a")
 	f.expectInvariants(t)
 }
@@ -202,18 +203,18 @@ func TestARenameThatCannotBeIsGivenUp(t *testing.T) {
 	f.note(t, a, "of a")
 	f.stuck(t, "a", "north")
 	_, err := f.pg.Pool.Exec(t.Context(), "create schema north")
-	check(t, err)
+	require.NoError(t, err)
 	got, err := f.tenants.Resume(t.Context(), "a")
-	expectIs(t, err, admin.ErrTaken)
-	if got.Schema != a.Schema || nextSchema(got) != "" {
-		t.Errorf("given up: %+v", got)
+	assert.ErrorIs(t, err, admin.ErrTaken)
+	if assert.Equal(t, a.Schema, got.Schema, "given up: %+v", got) {
+		assert.Empty(t, nextSchema(got), "given up: %+v", got)
 	}
 	f.expectBody(t, got, "of a")
 	got, err = f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Schema: "south"})
-	check(t, err)
+	require.NoError(t, err)
 	f.expectBody(t, got, "of a")
 	_, err = f.pg.Pool.Exec(t.Context(), "drop schema north")
-	check(t, err)
+	require.NoError(t, err)
 	f.expectInvariants(t)
 }
 
@@ -241,9 +242,9 @@ func TestRequestsDuringARenameSeeTheirRowsOrAnError(t *testing.T) {
 				case err == nil && body == "of a":
 					read.Add(1)
 				case err == nil:
-					t.Errorf("a read %q", body)
+					assert.Fail(t, "a read a note of another tenant", "%q", body)
 				case ctx.Err() == nil && !gone(err):
-					t.Errorf("a read: %v", err)
+					assert.Fail(t, "a read failed", "%v", err)
 				}
 			}
 		})
@@ -252,9 +253,9 @@ func TestRequestsDuringARenameSeeTheirRowsOrAnError(t *testing.T) {
 		for seen := read.Load(); read.Load() == seen && !t.Failed(); { // until somebody has read under the name before
 		}
 		_, err := f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Schema: tenant.Schema})
-		check(t, err)
+		require.NoError(t, err)
 		_, err = f.tenants.Rename(t.Context(), "b", tenancy.RenameParams{Schema: "other_" + tenant.Schema})
-		check(t, err)
+		require.NoError(t, err)
 	}
 	cancel()
 	wg.Wait()

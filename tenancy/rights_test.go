@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 )
@@ -21,9 +23,9 @@ func held(t *testing.T, pg *pgtest.DB, role string) []string {
 		union all select 'create in public' where has_schema_privilege($1, 'public', 'create')
 		union all select 'definer ' || proname from pg_proc where pronamespace = 'public'::regnamespace and prosecdef
 		order by 1`, role)
-	check(t, err)
+	require.NoError(t, err)
 	all, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	check(t, err)
+	require.NoError(t, err)
 	return all
 }
 
@@ -32,11 +34,11 @@ func TestTheRegistryIsClosedToTenantsAndTheRuntimeLogin(t *testing.T) {
 	f := setup(t)
 	a := f.create(t, "a")
 	for _, role := range []string{f.roles.Runtime(), f.roles.Tenant(a.Schema)} {
-		if all := held(t, f.pg, role); len(all) != 0 {
-			t.Errorf("%s may %q", role, all)
-		}
+		assert.Empty(t, held(t, f.pg, role), "%s may", role)
 	}
-	if all := held(t, f.pg, f.roles.Public()); len(all) != 2 || all[0] != "domains select" || all[1] != "tenants select" {
-		t.Errorf("the public role may %q", all)
+	all := held(t, f.pg, f.roles.Public())
+	if assert.Len(t, all, 2, "the public role may %q", all) &&
+		assert.Equal(t, "domains select", all[0], "the public role may %q", all) {
+		assert.Equal(t, "tenants select", all[1], "the public role may %q", all)
 	}
 }

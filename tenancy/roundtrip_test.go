@@ -8,6 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/tenancy"
 )
@@ -61,21 +63,21 @@ func TestRoundTrips(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	cfg, err := pgxpool.ParseConfig(f.pg.URLAs(f.roles.Owner(), "o"))
-	check(t, err)
+	require.NoError(t, err)
 	seen := &readies{}
 	seen.count(cfg)
 	cfg.MaxConns, cfg.MinConns = 2, 2
 	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
-	check(t, err)
+	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	m, err := tenancy.New(pool, tenancy.Config{
 		Migrator: notesRunner(t, pool), Roles: f.roles, Stock: tenancy.StockConfig{Size: 4, StockOnly: true},
 	})
-	check(t, err)
+	require.NoError(t, err)
 	refill(t, m)
 	trips := func(op func() error) int64 {
 		before := seen.n.Load()
-		check(t, op())
+		require.NoError(t, op())
 		return seen.n.Load() - before
 	}
 	create := func(slug string) func() error {
@@ -91,14 +93,12 @@ func TestRoundTrips(t *testing.T) {
 		}
 	}
 	for _, slug := range []string{"warm", "warm-too", "warm-as-well"} {
-		check(t, create(slug)())
-		check(t, claim(slug+"-claim")())
+		require.NoError(t, create(slug)())
+		require.NoError(t, claim(slug+"-claim")())
 	}
 	// The row takes 1, role and schema 4, migrations 2, active 1, unlock 1.
-	if n := trips(create("a")); n != 9 {
-		t.Errorf("a create is %d round trips", n)
-	}
-	if n := trips(claim("b")); n != 1 {
-		t.Errorf("a claim is %d round trips", n)
-	}
+	n := trips(create("a"))
+	assert.Equal(t, int64(9), n, "a create is %d round trips", n)
+	n = trips(claim("b"))
+	assert.Equal(t, int64(1), n, "a claim is %d round trips", n)
 }

@@ -5,6 +5,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/tenancy"
 )
 
@@ -15,7 +18,7 @@ func TestManagersOnOneSmallPoolDoNotTakeEachOthersLastConnection(t *testing.T) {
 	var managers []*tenancy.Manager
 	for range 3 {
 		m, err := tenancy.New(pool, tenancy.Config{Migrator: notesRunner(t, pool), Roles: f.roles})
-		check(t, err)
+		require.NoError(t, err)
 		managers = append(managers, m)
 	}
 	ctx := soon(t)
@@ -30,9 +33,7 @@ func TestManagersOnOneSmallPoolDoNotTakeEachOthersLastConnection(t *testing.T) {
 			if err == nil {
 				_, err = m.Suspend(ctx, slug, "")
 			}
-			if err != nil {
-				t.Error(err)
-			}
+			assert.NoError(t, err)
 		})
 	}
 	wg.Wait()

@@ -3,13 +3,13 @@ package tenancy_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/schemactx/admin"
@@ -19,7 +19,7 @@ import (
 // build migrates a staged schema and gives it one note.
 func (f *fixture) build(t testing.TB, s *tenancy.Staging, body string) {
 	t.Helper()
-	check(t, buildNote(t.Context(), f.migrator, f.owner, s.Schema(), body))
+	require.NoError(t, buildNote(t.Context(), f.migrator, f.owner, s.Schema(), body))
 }
 
 // buildNote is what a process does that is to be killed, too.
@@ -37,9 +37,9 @@ func buildNote(ctx context.Context, m tenancy.Migrator, owner admin.Beginner, sc
 func (f *fixture) notesIn(t testing.TB, schema string) []string {
 	t.Helper()
 	rows, err := f.owner.Query(t.Context(), "select body from "+pgx.Identifier{schema, "notes"}.Sanitize()+" order by 1")
-	check(t, err)
+	require.NoError(t, err)
 	notes, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	check(t, err)
+	require.NoError(t, err)
 	return notes
 }
 
@@ -47,17 +47,17 @@ func (f *fixture) notesIn(t testing.TB, schema string) []string {
 func (f *fixture) seen(t testing.TB, tenant tenancy.Tenant) []string {
 	t.Helper()
 	rows, err := f.db.Query(tenancy.NewContext(t.Context(), &tenant), "select body from notes order by 1")
-	check(t, err)
+	require.NoError(t, err)
 	notes, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	check(t, err)
+	require.NoError(t, err)
 	return notes
 }
 
 func (f *fixture) staged(t testing.TB, slug, body string) *tenancy.Staging {
 	t.Helper()
 	s, err := f.tenants.StageReplacement(t.Context(), slug)
-	check(t, err)
-	t.Cleanup(func() { check(t, s.Close(context.WithoutCancel(t.Context()))) })
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close(context.WithoutCancel(t.Context()))) })
 	f.build(t, s, body)
 	return s
 }
@@ -67,15 +67,15 @@ func (f *fixture) replace(t testing.TB, slug string) tenancy.Tenant {
 	t.Helper()
 	s := f.staged(t, slug, "new")
 	replaced, err := s.Replace(t.Context())
-	check(t, err)
-	check(t, s.Close(t.Context()))
+	require.NoError(t, err)
+	require.NoError(t, s.Close(t.Context()))
 	return replaced
 }
 
 func (f *fixture) sides(t testing.TB) (states []string) {
 	t.Helper()
 	all, err := f.tenants.AuxiliarySchemas(t.Context())
-	check(t, err)
+	require.NoError(t, err)
 	for _, s := range all {
 		states = append(states, fmt.Sprintf("%s retained: %t", s.Schema, s.Retained))
 	}
@@ -89,26 +89,26 @@ func TestAStagedSchemaBecomesATenant(t *testing.T) {
 		Slug: "a", Name: "A", Domain: "A.example.com", Domains: []string{"b.example.com", "a.example.com"}, Status: tenancy.Suspended, Reason: "unpaid",
 		Plan: "gold", Limits: map[string]int64{"connections": 3}, Metadata: json.RawMessage(`{"x":1}`),
 	})
-	check(t, err)
+	require.NoError(t, err)
 	f.build(t, s, "one")
 	_, err = f.tenants.BySlug(t.Context(), "a")
-	expectIs(t, err, tenancy.ErrNotFound)
+	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 	got, err := s.Adopt(t.Context())
-	check(t, err)
-	check(t, s.Close(t.Context()))
-	if got.Schema != s.Schema() || got.ID != s.TenantID() || got.Status != tenancy.Suspended || got.Reason != "unpaid" ||
-		got.Plan != "gold" || got.Limits["connections"] != 3 || string(got.Metadata) != `{"x": 1}` {
-		t.Errorf("adopted %+v", got)
+	require.NoError(t, err)
+	require.NoError(t, s.Close(t.Context()))
+	if assert.Equal(t, s.Schema(), got.Schema, "adopted %+v", got) &&
+		assert.Equal(t, s.TenantID(), got.ID, "adopted %+v", got) &&
+		assert.Equal(t, tenancy.Suspended, got.Status, "adopted %+v", got) &&
+		assert.Equal(t, "unpaid", got.Reason, "adopted %+v", got) &&
+		assert.Equal(t, "gold", got.Plan, "adopted %+v", got) &&
+		assert.Equal(t, int64(3), got.Limits["connections"], "adopted %+v", got) {
+		assert.Equal(t, `{"x": 1}`, string(got.Metadata), "adopted %+v", got)
 	}
 	f.expectHosts(t, "a", "a! b")
-	if notes := f.seen(t, got); !slices.Equal(notes, []string{"one"}) {
-		t.Errorf("notes %q", notes)
-	}
+	assert.Equal(t, []string{"one"}, f.seen(t, got))
 	_, err = s.Adopt(t.Context())
-	expectIs(t, err, tenancy.ErrStagingLost)
-	if left := f.sides(t); len(left) != 0 {
-		t.Errorf("left %q", left)
-	}
+	assert.ErrorIs(t, err, tenancy.ErrStagingLost)
+	assert.Empty(t, f.sides(t))
 	f.expectInvariants(t)
 }
 
@@ -130,32 +130,30 @@ func TestWhatCannotBeAdoptedIsRefusedBeforeAnythingIsBuilt(t *testing.T) {
 		expectField(t, err, field)
 	}
 	_, err := f.tenants.StageTenant(t.Context(), tenancy.AdoptParams{Slug: "a", Domain: "x.example.com"})
-	expectIs(t, err, tenancy.ErrSlugTaken)
+	assert.ErrorIs(t, err, tenancy.ErrSlugTaken)
 	_, err = f.tenants.StageTenant(t.Context(), tenancy.AdoptParams{Slug: "x", Domain: "x.example.com", Domains: []string{"a.example.com"}})
-	expectIs(t, err, tenancy.ErrDomainTaken)
-	if after := f.snapshot(t); after != before {
-		t.Errorf("changed:\n%s\nbefore:\n%s", after, before)
-	}
+	assert.ErrorIs(t, err, tenancy.ErrDomainTaken)
+	after := f.snapshot(t)
+	assert.Equal(t, before, after, "changed:\n%s\nbefore", after)
 }
 
 func TestWhoComesSecondIsNotAdopted(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	s, err := f.tenants.StageTenant(t.Context(), tenancy.AdoptParams{Slug: "a", Domain: "a.example.com"})
-	check(t, err)
+	require.NoError(t, err)
 	f.create(t, "a")
 	before := f.snapshot(t)
 	_, err = s.Adopt(t.Context())
-	expectIs(t, err, tenancy.ErrSlugTaken)
+	assert.ErrorIs(t, err, tenancy.ErrSlugTaken)
 	var stepErr *tenancy.StepError
-	if !errors.As(err, &stepErr) || stepErr.Op != tenancy.OpAdopt {
-		t.Errorf("got %v", err)
+	if assert.ErrorAs(t, err, &stepErr) {
+		assert.Equal(t, tenancy.OpAdopt, stepErr.Op)
 	}
-	if after := f.snapshot(t); after != before {
-		t.Errorf("changed:\n%s\nbefore:\n%s", after, before)
-	}
-	check(t, s.Close(t.Context()))
-	check(t, s.Close(t.Context()))
+	after := f.snapshot(t)
+	assert.Equal(t, before, after, "changed:\n%s\nbefore", after)
+	require.NoError(t, s.Close(t.Context()))
+	require.NoError(t, s.Close(t.Context()))
 	f.expectInvariants(t)
 }
 
@@ -166,23 +164,23 @@ func TestAReplacementIsServedAndTheOldSchemaClosed(t *testing.T) {
 	f.note(t, a, "old")
 	s := f.staged(t, "a", "new")
 	got, err := s.Replace(t.Context())
-	check(t, err)
-	if got.ID != a.ID || got.Schema != s.Schema() || got.Status != tenancy.Active {
-		t.Errorf("replaced %+v", got)
+	require.NoError(t, err)
+	if assert.Equal(t, a.ID, got.ID, "replaced %+v", got) &&
+		assert.Equal(t, s.Schema(), got.Schema, "replaced %+v", got) {
+		assert.Equal(t, tenancy.Active, got.Status, "replaced %+v", got)
 	}
-	if notes := f.seen(t, got); !slices.Equal(notes, []string{"new"}) {
-		t.Errorf("notes %q", notes)
-	}
+	assert.Equal(t, []string{"new"}, f.seen(t, got))
 	_, err = f.db.Exec(tenancy.NewContext(t.Context(), &a), "insert into notes values ('lost')") // who has not heard of it
-	expectIs(t, err, schemactx.ErrNotProvisioned)
+	assert.ErrorIs(t, err, schemactx.ErrNotProvisioned)
 	aside, err := f.tenants.RetainedSchema(t.Context(), "a")
-	check(t, err)
-	if aside.Schema != a.Schema || !slices.Equal(f.notesIn(t, aside.Schema), []string{"old"}) {
-		t.Errorf("aside %+v", aside)
+	require.NoError(t, err)
+	if assert.Equal(t, a.Schema, aside.Schema, "aside %+v", aside) {
+		assert.Equal(t, []string{"old"}, f.notesIn(t, aside.Schema), "aside %+v", aside)
 	}
 	var replaced *tenancy.ReplacedError
-	if _, err := f.tenants.StageReplacement(t.Context(), "a"); !errors.As(err, &replaced) || replaced.Retained != a.Schema {
-		t.Errorf("a second replacement: %v", err)
+	_, err = f.tenants.StageReplacement(t.Context(), "a")
+	if assert.ErrorAs(t, err, &replaced, "a second replacement") {
+		assert.Equal(t, a.Schema, replaced.Retained, "a second replacement")
 	}
 }
 
@@ -193,21 +191,22 @@ func TestARevertTakesTheOldSchemaBackAndASecondOneTheNew(t *testing.T) {
 	f.note(t, a, "old")
 	replaced := f.replace(t, "a")
 	_, err := f.tenants.RevertReplacement(t.Context(), "a", replaced.Schema)
-	expectIs(t, err, tenancy.ErrNoRetainedSchema)
+	assert.ErrorIs(t, err, tenancy.ErrNoRetainedSchema)
 	for i, want := range []string{"old", "new", "old"} {
 		aside, err := f.tenants.RetainedSchema(t.Context(), "a")
-		check(t, err)
+		require.NoError(t, err)
 		got, err := f.tenants.RevertReplacement(t.Context(), "a", aside.Schema)
-		check(t, err)
-		if got.Status != tenancy.Active || got.Schema != aside.Schema || !slices.Equal(f.seen(t, got), []string{want}) {
-			t.Errorf("revert %d: %+v", i, got)
+		require.NoError(t, err)
+		if assert.Equal(t, tenancy.Active, got.Status, "revert %d: %+v", i, got) &&
+			assert.Equal(t, aside.Schema, got.Schema, "revert %d: %+v", i, got) {
+			assert.Equal(t, []string{want}, f.seen(t, got), "revert %d: %+v", i, got)
 		}
 		other := replaced
 		if want == "new" {
 			other = a
 		}
 		_, err = f.db.Exec(tenancy.NewContext(t.Context(), &other), "insert into notes values ('lost')")
-		expectIs(t, err, schemactx.ErrNotProvisioned)
+		assert.ErrorIs(t, err, schemactx.ErrNotProvisioned)
 	}
 }
 
@@ -218,23 +217,19 @@ func TestAConfirmedReplacementLeavesNothingOfTheOldSchema(t *testing.T) {
 	replaced := f.replace(t, "a")
 	for _, schema := range []string{replaced.Schema, "tenant_77", "", "a\x00b"} {
 		_, err := confirmed(t.Context(), f.twoPeople(t), "a", schema)
-		expectIs(t, err, tenancy.ErrNoRetainedSchema)
+		assert.ErrorIs(t, err, tenancy.ErrNoRetainedSchema)
 	}
 	got, err := confirmed(t.Context(), f.twoPeople(t), "a", a.Schema)
-	check(t, err)
-	if !slices.Equal(f.seen(t, got), []string{"new"}) {
-		t.Error("the new notes are gone")
-	}
+	require.NoError(t, err)
+	assert.Equal(t, []string{"new"}, f.seen(t, got), "the new notes are gone")
 	_, err = confirmed(t.Context(), f.twoPeople(t), "a", a.Schema)
-	expectIs(t, err, tenancy.ErrNoRetainedSchema)
-	if left := f.sides(t); len(left) != 0 {
-		t.Errorf("left %q", left)
-	}
+	assert.ErrorIs(t, err, tenancy.ErrNoRetainedSchema)
+	assert.Empty(t, f.sides(t))
 	f.expectInvariants(t)
 	_, err = f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Schema: "b"})
-	check(t, err)
+	require.NoError(t, err)
 	_, err = f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Schema: strings.Clone(replaced.Schema)})
-	expectIs(t, err, admin.ErrTaken) // as the names of all schemas that the tenant has had
+	assert.ErrorIs(t, err, admin.ErrTaken) // as the names of all schemas that the tenant has had
 }
 
 func TestAConfirmationIsRefusedWhileSomethingDependsOnTheOldSchema(t *testing.T) {
@@ -243,14 +238,12 @@ func TestAConfirmationIsRefusedWhileSomethingDependsOnTheOldSchema(t *testing.T)
 	a := f.create(t, "a")
 	f.replace(t, "a")
 	_, err := f.pg.Pool.Exec(t.Context(), "create view public.all_notes as select * from "+a.Schema+".notes")
-	check(t, err)
+	require.NoError(t, err)
 	_, err = confirmed(t.Context(), f.twoPeople(t), "a", a.Schema)
 	var dependents *admin.DependentsError
-	if !errors.As(err, &dependents) {
-		t.Errorf("got %v", err)
-	}
+	assert.ErrorAs(t, err, &dependents)
 	_, err = f.tenants.RevertReplacement(t.Context(), "a", a.Schema)
-	check(t, err)
+	require.NoError(t, err)
 }
 
 func TestAReplacementKeepsTheTenantsStatus(t *testing.T) {
@@ -264,16 +257,14 @@ func TestAReplacementKeepsTheTenantsStatus(t *testing.T) {
 	} {
 		f.create(t, slug)
 		before, err := change()
-		check(t, err)
+		require.NoError(t, err)
 		after := f.replace(t, slug)
-		if after.Status != before.Status || after.Reason != before.Reason {
-			t.Errorf("replaced %+v", after)
-		}
+		assert.Equal(t, before.Status, after.Status, "replaced %+v", after)
+		assert.Equal(t, before.Reason, after.Reason, "replaced %+v", after)
 		after, err = f.tenants.RevertReplacement(t.Context(), slug, before.Schema)
-		check(t, err)
-		if after.Status != before.Status || after.Reason != before.Reason {
-			t.Errorf("reverted %+v", after)
-		}
+		require.NoError(t, err)
+		assert.Equal(t, before.Status, after.Status, "reverted %+v", after)
+		assert.Equal(t, before.Reason, after.Reason, "reverted %+v", after)
 	}
 }
 
@@ -284,9 +275,9 @@ func TestAReplacementWaitsForWritersThatRun(t *testing.T) {
 	s := f.staged(t, "a", "new")
 	ctx := tenancy.NewContext(t.Context(), &a)
 	tx, err := f.db.Begin(ctx)
-	check(t, err)
+	require.NoError(t, err)
 	_, err = tx.Exec(ctx, "insert into notes values ('in flight')")
-	check(t, err)
+	require.NoError(t, err)
 	stopped, stop := context.WithCancel(t.Context())
 	replaced := make(chan error, 1)
 	go func() {
@@ -297,29 +288,26 @@ func TestAReplacementWaitsForWritersThatRun(t *testing.T) {
 	stop()
 	err = <-replaced
 	var stepErr *tenancy.StepError
-	if !errors.As(err, &stepErr) || stepErr.Step != "close" || stepErr.Tenant.Status != tenancy.Maintenance {
-		t.Errorf("got %v", err)
+	if assert.ErrorAs(t, err, &stepErr) && assert.Equal(t, "close", stepErr.Step) {
+		assert.Equal(t, tenancy.Maintenance, stepErr.Tenant.Status)
 	}
 	_, err = tx.Exec(ctx, "insert into notes values ('late')")
-	if err == nil {
-		t.Error("it goes on writing")
-	}
+	assert.Error(t, err, "it goes on writing")
 	_ = tx.Rollback(ctx)
 	got, err := f.tenants.Resume(t.Context(), "a")
-	check(t, err)
-	if got.Status != tenancy.Active {
-		t.Errorf("resumed %+v", got)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, tenancy.Active, got.Status, "resumed %+v", got)
 	_, err = f.tenants.Resume(t.Context(), "a")
-	expectIs(t, err, tenancy.ErrStatus)
+	assert.ErrorIs(t, err, tenancy.ErrStatus)
 }
 
 // awaitWaiter waits until somebody waits for a lock on a schema's table of notes.
 func (f *fixture) awaitWaiter(t *testing.T, schema string) {
 	t.Helper()
 	for waits := false; !waits; {
-		check(t, f.pg.Pool.QueryRow(t.Context(), "select exists (select from pg_locks where relation = $1::text::regclass and not granted)",
-			schema+".notes").Scan(&waits))
+		require.NoError(t,
+			f.pg.Pool.QueryRow(t.Context(), "select exists (select from pg_locks where relation = $1::text::regclass and not granted)",
+				schema+".notes").Scan(&waits))
 	}
 }
 
@@ -327,33 +315,33 @@ func TestWhatCannotBeReplacedIsRefused(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	_, err := f.tenants.StageReplacement(t.Context(), "nobody")
-	expectIs(t, err, tenancy.ErrNotFound)
+	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 	f.create(t, "a")
 	scratch, err := f.tenants.StageScratch(t.Context())
-	check(t, err)
+	require.NoError(t, err)
 	_, err = scratch.Replace(t.Context())
-	expectIs(t, err, tenancy.ErrStagingLost)
+	assert.ErrorIs(t, err, tenancy.ErrStagingLost)
 	_, err = scratch.Adopt(t.Context())
-	expectIs(t, err, tenancy.ErrStagingLost)
-	check(t, scratch.Close(t.Context()))
+	assert.ErrorIs(t, err, tenancy.ErrStagingLost)
+	require.NoError(t, scratch.Close(t.Context()))
 	f.create(t, "b")
 	f.stuck(t, "b", "new_b")
 	_, err = f.tenants.StageReplacement(t.Context(), "b")
-	expectIs(t, err, tenancy.ErrBusy)
+	assert.ErrorIs(t, err, tenancy.ErrBusy)
 	_, err = f.tenants.Resume(t.Context(), "b")
-	check(t, err)
+	require.NoError(t, err)
 
 	// What has changed while it was built.
 	s := f.staged(t, "a", "new")
 	dropper, _ := f.droppers(t, tenancy.DropConfig{})
 	_, err = dropper.Drop(t.Context(), request(t, dropper, "a"))
-	expectIs(t, err, tenancy.ErrStatus)
+	assert.ErrorIs(t, err, tenancy.ErrStatus)
 	f.stuck(t, "a", "new_a")
 	_, err = s.Replace(t.Context())
-	expectIs(t, err, tenancy.ErrBusy)
-	check(t, s.Close(t.Context()))
+	assert.ErrorIs(t, err, tenancy.ErrBusy)
+	require.NoError(t, s.Close(t.Context()))
 	_, err = f.tenants.Resume(t.Context(), "a")
-	check(t, err)
+	require.NoError(t, err)
 	f.expectInvariants(t)
 }
 
@@ -364,11 +352,9 @@ func TestADropTakesWhatIsKeptAside(t *testing.T) {
 	replaced := f.replace(t, "a")
 	dropper, _ := f.droppers(t, tenancy.DropConfig{})
 	_, err := dropper.Drop(t.Context(), request(t, dropper, "a"))
-	check(t, err)
+	require.NoError(t, err)
 	for _, tenant := range []tenancy.Tenant{a, replaced} {
-		if left := f.left(t, tenant); len(left) > 0 {
-			t.Errorf("left: %q", left)
-		}
+		assert.Empty(t, f.left(t, tenant))
 	}
 	f.expectInvariants(t)
 }
@@ -379,26 +365,25 @@ func TestASweepTakesWhatNobodyBuildsAnyMore(t *testing.T) {
 	f.create(t, "a")
 	live := f.staged(t, "a", "new")
 	dead, err := f.tenants.StageScratch(t.Context())
-	check(t, err)
+	require.NoError(t, err)
 	_, err = f.pg.Pool.Exec(t.Context(), `select pg_terminate_backend(pid) from public.registry_locks
 		where key = 'side ' || (select id from public.side_schemas where schema_name = $1)`, dead.Schema())
-	check(t, err)
+	require.NoError(t, err)
 	report := tenancy.SweepReport{}
 	for len(report.Dropped) == 0 { // the session takes a moment to end
 		report, err = f.tenants.SweepStagedSchemas(t.Context())
-		check(t, err)
+		require.NoError(t, err)
 	}
-	if !slices.Equal(report.Dropped, []string{dead.Schema()}) || !slices.Equal(report.InUse, []string{live.Schema()}) {
-		t.Errorf("swept %+v", report)
+	if assert.Equal(t, []string{dead.Schema()}, report.Dropped, "swept %+v", report) {
+		assert.Equal(t, []string{live.Schema()}, report.InUse, "swept %+v", report)
 	}
 	_ = dead.Close(t.Context())
 	_, err = live.Replace(t.Context())
-	check(t, err)
+	require.NoError(t, err)
 	report, err = f.tenants.SweepStagedSchemas(t.Context())
-	check(t, err)
-	if len(report.Dropped)+len(report.InUse) > 0 {
-		t.Errorf("swept what was a tenant's: %+v", report)
-	}
+	require.NoError(t, err)
+	assert.Empty(t, report.Dropped)
+	assert.Empty(t, report.InUse)
 }
 
 func TestAStagedSchemaIsDroppedWhenTheContextIsOver(t *testing.T) {
@@ -407,13 +392,12 @@ func TestAStagedSchemaIsDroppedWhenTheContextIsOver(t *testing.T) {
 	before := f.snapshot(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	s, err := f.tenants.StageTenant(ctx, tenancy.AdoptParams{Slug: "a", Domain: "a.example.com"})
-	check(t, err)
+	require.NoError(t, err)
 	f.build(t, s, "x")
 	cancel()
 	_, err = s.Adopt(ctx)
-	expectIs(t, err, context.Canceled)
-	check(t, s.Close(ctx))
-	if after := f.snapshot(t); after != before {
-		t.Errorf("changed:\n%s\nbefore:\n%s", after, before)
-	}
+	assert.ErrorIs(t, err, context.Canceled)
+	require.NoError(t, s.Close(ctx))
+	after := f.snapshot(t)
+	assert.Equal(t, before, after, "changed:\n%s\nbefore", after)
 }

@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/tenancy"
 )
 
@@ -50,29 +53,27 @@ func TestEachStatusAllowsWhatTheTableSays(t *testing.T) {
 			slug := fmt.Sprintf("t%d%s", i, from)
 			id := f.row(t, slug, from)
 			before, err := f.tenants.ByID(t.Context(), id)
-			check(t, err)
+			require.NoError(t, err)
 			for range 2 { // the second call starts in the status that the first one led to
 				got, err := f.changeStatus(t.Context(), op, slug)
 				want, allowed := transitions[op][from]
-				if op.Allowed(from) != allowed {
-					t.Errorf("%s allows %s: %t, want %t", from, op, op.Allowed(from), allowed)
-				}
+				assert.Equal(t, allowed, op.Allowed(from), "status %s allows %s", from, op)
 				if allowed {
-					check(t, err)
-					if got.Status != want {
-						t.Errorf("%s of a tenant in %s: %s, want %s", op, from, got.Status, want)
-					}
+					require.NoError(t, err)
+					assert.Equal(t, want, got.Status, "%s of a tenant in %s", op, from)
 					continue
 				}
 				var status *tenancy.StatusError
-				if !errors.As(err, &status) || status.Op != op || status.Slug != slug || status.Status != from || !errors.Is(err, tenancy.ErrStatus) {
-					t.Errorf("%s of a tenant in %s: %v", op, from, err)
+				if assert.ErrorAs(t, err, &status, "%s of a tenant in %s", op, from) &&
+					assert.Equal(t, op, status.Op, "%s of a tenant in %s", op, from) &&
+					assert.Equal(t, slug, status.Slug, "%s of a tenant in %s", op, from) &&
+					assert.Equal(t, from, status.Status, "%s of a tenant in %s", op, from) {
+					assert.ErrorIs(t, err, tenancy.ErrStatus, "%s of a tenant in %s", op, from)
 				}
 				after, err := f.tenants.ByID(t.Context(), id)
-				check(t, err)
-				if after.Status != from || after.Version != before.Version {
-					t.Errorf("a refused %s changed %+v to %+v", op, before, after)
-				}
+				require.NoError(t, err)
+				assert.Equal(t, from, after.Status, "a refused %s changed %+v to %+v", op, before, after)
+				assert.Equal(t, before.Version, after.Version, "a refused %s changed %+v to %+v", op, before, after)
 			}
 		}
 	}
@@ -92,11 +93,11 @@ func TestEveryOtherOperationAsksForTheStatus(t *testing.T) {
 		_, err := f.owner.Exec(t.Context(), `insert into domains (tenant_id, host, is_primary, verified_at, token)
 			select id, 'alias.' || slug || '.com', false, now(), '' from tenants where slug = any($1)
 			union all select id, 'claim.' || slug || '.com', false, null, 'x' from tenants where slug = $2`, []string{slug, other}, slug)
-		check(t, err)
+		require.NoError(t, err)
 		for op, do := range map[tenancy.Op]func() error{
 			tenancy.OpUpdate: func() error {
 				read, err := tenants.BySlug(t.Context(), slug)
-				check(t, err)
+				require.NoError(t, err)
 				_, err = tenants.Update(t.Context(), read, tenancy.Changes{Name: &name})
 				return err
 			},
@@ -115,8 +116,9 @@ func TestEveryOtherOperationAsksForTheStatus(t *testing.T) {
 			},
 		} {
 			err := do()
-			if op.Allowed(status) != (err == nil) || err != nil && !errors.Is(err, tenancy.ErrStatus) {
-				t.Errorf("%s in status %s: %v", op, status, err)
+			assert.Equal(t, err == nil, op.Allowed(status), "%s in status %s: %v", op, status, err)
+			if err != nil {
+				assert.ErrorIs(t, err, tenancy.ErrStatus, "%s in status %s", op, status)
 			}
 		}
 	}
@@ -146,9 +148,9 @@ func TestTheReasonIsKeptWhileItHolds(t *testing.T) {
 		{func() (tenancy.Tenant, error) { return f.tenants.Activate(t.Context(), "a") }, "", time.Time{}},
 	} {
 		got, err := c.do()
-		check(t, err)
-		if got.Reason != c.reason || !got.Until.Equal(c.until) {
-			t.Errorf("%+v, want %q until %v", got, c.reason, c.until)
+		require.NoError(t, err)
+		if assert.Equal(t, c.reason, got.Reason, "%+v, want %q until %v", got, c.reason, c.until) {
+			assert.WithinDuration(t, c.until, got.Until, 0, got)
 		}
 	}
 }
@@ -168,12 +170,11 @@ func TestBadReasonsAndTimesChangeNothing(t *testing.T) {
 		expectField(t, err, "until")
 	}
 	_, err := f.tenants.Suspend(t.Context(), "nobody", "")
-	expectIs(t, err, tenancy.ErrNotFound)
+	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 	got, err := f.tenants.ByID(t.Context(), id)
-	check(t, err)
-	if got.Status != tenancy.Active || got.Reason != "" {
-		t.Errorf("%+v", got)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, tenancy.Active, got.Status, got)
+	assert.Empty(t, got.Reason, got)
 }
 
 // An unfinished rename can be resumed in the statuses of the table, and does not change the status.
@@ -191,19 +192,22 @@ func TestResumeAsksForTheStatus(t *testing.T) {
 				f.stuck(t, slug, next)
 			}
 			_, err := f.owner.Exec(t.Context(), "update tenants set status = $2 where id = $1", id, status)
-			check(t, err)
+			require.NoError(t, err)
 			_, err = f.tenants.Resume(t.Context(), slug)
 			allowed := next != "" && tenancy.OpResume.Allowed(status)
-			if allowed != (err == nil) || err != nil && !errors.Is(err, tenancy.ErrStatus) {
-				t.Errorf("resume in status %s, to schema %q: %v", status, next, err)
+			assert.Equal(t, err == nil, allowed, "resume in status %s, to schema %q: %v", status, next, err)
+			if err != nil {
+				assert.ErrorIs(t, err, tenancy.ErrStatus, "resume in status %s, to schema %q", status, next)
 			}
 			got, err := f.tenants.ByID(t.Context(), id)
-			check(t, err)
-			if got.Status != status || allowed != (got.Schema == next) || !allowed && nextSchema(got) != next {
-				t.Errorf("after resume in status %s: %+v", status, got)
+			require.NoError(t, err)
+			assert.Equal(t, status, got.Status, "after resume in status %s", status)
+			assert.Equal(t, allowed, got.Schema == next, "after resume in status %s: %+v", status, got)
+			if !allowed {
+				assert.Equal(t, next, nextSchema(got), "after resume in status %s: %+v", status, got)
 			}
 			_, err = f.owner.Exec(t.Context(), "update tenants set status = 'active' where id = $1", id)
-			check(t, err)
+			require.NoError(t, err)
 		}
 	}
 }

@@ -10,6 +10,9 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
@@ -31,7 +34,7 @@ func refill(t testing.TB, m *tenancy.Manager) tenancy.RefillReport {
 	t.Helper()
 	for {
 		report, err := m.Refill(t.Context())
-		check(t, err)
+		require.NoError(t, err)
 		if !report.Busy {
 			return report
 		}
@@ -42,7 +45,7 @@ func refill(t testing.TB, m *tenancy.Manager) tenancy.RefillReport {
 func stocked(t testing.TB, m *tenancy.Manager) (ids []int64) {
 	t.Helper()
 	for tenant, err := range m.All(t.Context(), tenancy.Filter{Statuses: []tenancy.Status{tenancy.Stocked}}) {
-		check(t, err)
+		require.NoError(t, err)
 		ids = append(ids, tenant.ID)
 	}
 	return ids
@@ -56,46 +59,41 @@ func TestAClaimTakesATenantFromTheStock(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	m := f.stocking(t, tenancy.StockConfig{Size: 2})
-	if report := refill(t, m); report != (tenancy.RefillReport{Made: 2}) {
-		t.Errorf("report %+v", report)
-	}
+	assert.Equal(t, tenancy.RefillReport{Made: 2}, refill(t, m))
 	before := stocked(t, m)
 	for route, err := range m.Routes(t.Context(), tenancy.RouteFilter{}) {
-		t.Errorf("a stocked tenant has a route: %+v, %v", route, err)
+		assert.Fail(t, "a stocked tenant has a route", "%+v, %v", route, err)
 	}
 	a, err := m.AssignStocked(t.Context(), tenancy.CreateParams{Slug: "a", Name: "School A", Domain: "A.example.com"})
-	check(t, err)
-	if a.ID != before[0] || a.Status != tenancy.Active || a.Slug != "a" || a.Name != "School A" || a.Schema != fmt.Sprintf("tenant_%d", a.ID) {
-		t.Errorf("claimed %+v", a)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, before[0], a.ID, "claimed %+v", a)
+	assert.Equal(t, tenancy.Active, a.Status, "claimed %+v", a)
+	assert.Equal(t, "a", a.Slug, "claimed %+v", a)
+	assert.Equal(t, "School A", a.Name, "claimed %+v", a)
+	assert.Equal(t, fmt.Sprintf("tenant_%d", a.ID), a.Schema, "claimed %+v", a)
 	found, err := f.registry.ByHost(t.Context(), "a.example.com")
-	check(t, err)
+	require.NoError(t, err)
 	f.use(t, found)
-	if now := stocked(t, m); !slices.Equal(now, before[1:]) {
-		t.Errorf("stock was %v, is %v", before, now)
-	}
-	if report := refill(t, m); report != (tenancy.RefillReport{Made: 1}) {
-		t.Errorf("report %+v", report)
-	}
-	if report := refill(t, m); report != (tenancy.RefillReport{}) {
-		t.Errorf("report of a full stock %+v", report)
-	}
+	assert.Equal(t, before[1:], stocked(t, m), "stock was %v", before)
+	assert.Equal(t, tenancy.RefillReport{Made: 1}, refill(t, m))
+	report := refill(t, m)
+	assert.Equal(t, tenancy.RefillReport{}, report, "report of a full stock %+v", report)
 }
 
 func TestAnEmptyStockCreates(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a, err := f.tenants.AssignStocked(t.Context(), claimParams("a")) // has no stock
-	check(t, err)
+	require.NoError(t, err)
 	f.use(t, a)
 	b, err := f.stocking(t, tenancy.StockConfig{Size: 1}).AssignStocked(t.Context(), claimParams("b"))
-	check(t, err)
+	require.NoError(t, err)
 	f.use(t, b)
 	_, err = f.stocking(t, tenancy.StockConfig{Size: 1, StockOnly: true}).AssignStocked(t.Context(), claimParams("c"))
-	expectIs(t, err, tenancy.ErrStockEmpty)
+	assert.ErrorIs(t, err, tenancy.ErrStockEmpty)
 	_, err = f.tenants.Refill(t.Context())
-	expectIs(t, err, tenancy.ErrNoStock)
-	expectIs(t, f.tenants.RunStock(t.Context()), tenancy.ErrNoStock)
+	assert.ErrorIs(t, err, tenancy.ErrNoStock)
+	assert.ErrorIs(t, f.tenants.RunStock(t.Context()), tenancy.ErrNoStock)
 }
 
 func TestClaimRefusesAndLeavesTheStock(t *testing.T) {
@@ -117,18 +115,14 @@ func TestClaimRefusesAndLeavesTheStock(t *testing.T) {
 		"a stocked slug": {tenancy.CreateParams{Slug: placeholder, Domain: "x.example.com"}, &tenancy.FieldError{}},
 	} {
 		_, err := m.AssignStocked(t.Context(), c.params)
-		if err == nil {
-			t.Fatalf("%s: claimed", name)
-		}
+		require.Error(t, err, "%s: claimed", name)
 		expectKind(t, err, c.want)
 	}
 	_, err := m.Create(t.Context(), tenancy.CreateParams{Slug: placeholder, Domain: "x.example.com"})
 	expectKind(t, err, &tenancy.FieldError{})
 	_, err = m.Resume(t.Context(), placeholder)
-	expectIs(t, err, tenancy.ErrStatus)
-	if after := f.snapshot(t); after != before {
-		t.Errorf("was\n%s\nis\n%s", before, after)
-	}
+	assert.ErrorIs(t, err, tenancy.ErrStatus)
+	assert.Equal(t, before, f.snapshot(t))
 }
 
 func TestEachStockedTenantIsClaimedOnce(t *testing.T) {
@@ -143,9 +137,7 @@ func TestEachStockedTenantIsClaimedOnce(t *testing.T) {
 	for i := range claims {
 		wg.Go(func() {
 			tenant, err := m.AssignStocked(t.Context(), claimParams(fmt.Sprintf("t%d", i)))
-			if err != nil {
-				t.Error(err)
-			}
+			assert.NoError(t, err)
 			claimed <- tenant
 		})
 	}
@@ -154,18 +146,15 @@ func TestEachStockedTenantIsClaimedOnce(t *testing.T) {
 	seen := make(map[int64]bool)
 	fromStock := 0
 	for tenant := range claimed {
-		if seen[tenant.ID] {
-			t.Errorf("tenant %d was claimed twice", tenant.ID)
-		}
+		assert.False(t, seen[tenant.ID], "tenant %d was claimed twice", tenant.ID)
 		seen[tenant.ID] = true
 		if slices.Contains(stock, tenant.ID) {
 			fromStock++
 		}
 		f.use(t, tenant)
 	}
-	if len(seen) != claims || fromStock != size {
-		t.Errorf("%d tenants, %d of them from the stock of %d", len(seen), fromStock, size)
-	}
+	assert.Len(t, seen, claims, "%d tenants, %d of them from the stock of %d", len(seen), fromStock, size)
+	assert.Equal(t, size, fromStock, "%d tenants, %d of them from the stock of %d", len(seen), fromStock, size)
 }
 
 func TestProcessesThatRefillDoNotOvershoot(t *testing.T) {
@@ -177,17 +166,15 @@ func TestProcessesThatRefillDoNotOvershoot(t *testing.T) {
 		wg.Go(func() {
 			for report := (tenancy.RefillReport{Busy: true}); report.Busy; {
 				var err error
-				if report, err = m.Refill(t.Context()); err != nil {
-					t.Error(err)
+				report, err = m.Refill(t.Context())
+				if !assert.NoError(t, err) {
 					return
 				}
 			}
 		})
 	}
 	wg.Wait()
-	if stock := stocked(t, f.tenants); len(stock) != 5 {
-		t.Errorf("stock %v", stock)
-	}
+	assert.Len(t, stocked(t, f.tenants), 5)
 }
 
 func TestASeedRunsAfterTheClaim(t *testing.T) {
@@ -200,9 +187,7 @@ func TestASeedRunsAfterTheClaim(t *testing.T) {
 			if broken {
 				return trouble
 			}
-			if tenant.Status != tenancy.Provisioning {
-				t.Errorf("seeded while %s", tenant.Status)
-			}
+			assert.Equal(t, tenancy.Provisioning, tenant.Status, "seeded while")
 			_, err := f.db.Exec(ctx, "insert into notes values ($1)", tenant.Slug)
 			return err
 		}
@@ -210,21 +195,22 @@ func TestASeedRunsAfterTheClaim(t *testing.T) {
 	refill(t, m)
 	_, err := m.AssignStocked(t.Context(), claimParams("a"))
 	var stopped *tenancy.StepError
-	if !errors.As(err, &stopped) || stopped.Op != tenancy.OpAssignStocked || stopped.Step != "seed" || !errors.Is(err, trouble) {
-		t.Fatalf("got %v", err)
-	}
+	require.ErrorAs(t, err, &stopped)
+	require.Equal(t, tenancy.OpAssignStocked, stopped.Op)
+	require.Equal(t, "seed", stopped.Step)
+	require.ErrorIs(t, err, trouble)
 	broken = false
 	a, err := m.Resume(t.Context(), "a")
-	check(t, err)
+	require.NoError(t, err)
 	f.use(t, a)
 	refill(t, m)
 	b, err := m.AssignStocked(t.Context(), claimParams("b"))
-	check(t, err)
+	require.NoError(t, err)
 	var seeds int
-	check(t, f.db.QueryRow(tenancy.NewContext(t.Context(), &b), "select count(*) from notes where body = 'b'").Scan(&seeds))
-	if b.Status != tenancy.Active || seeds != 1 {
-		t.Errorf("claimed %+v with %d seeds", b, seeds)
-	}
+	require.NoError(t,
+		f.db.QueryRow(tenancy.NewContext(t.Context(), &b), "select count(*) from notes where body = 'b'").Scan(&seeds))
+	assert.Equal(t, tenancy.Active, b.Status, "claimed %+v with %d seeds", b, seeds)
+	assert.Equal(t, 1, seeds, "claimed %+v with %d", b, seeds)
 }
 
 // releases are migrators of two releases of a program, the later of which has one migration more.
@@ -235,7 +221,7 @@ func (f *fixture) releases(t testing.TB) (earlier, later *migrate.Runner) {
 		"00002_more.sql":  {Data: []byte("-- +goose Up\ncreate table more ();\n")},
 	}
 	later, err := migrate.New(f.owner, migrate.Config{Tenant: []migrate.Source{{Name: "test", FS: files}}})
-	check(t, err)
+	require.NoError(t, err)
 	return notesRunner(t, f.owner), later
 }
 
@@ -248,20 +234,17 @@ func TestAStockOfAnEarlierReleaseIsMigratedBeforeItIsClaimed(t *testing.T) {
 	after := f.stocking(t, config, func(cfg *tenancy.Config) { cfg.Migrator = later })
 	refill(t, before)
 	_, err := after.AssignStocked(t.Context(), claimParams("a"))
-	expectIs(t, err, tenancy.ErrStockEmpty)
-	if report := refill(t, after); report != (tenancy.RefillReport{Updated: 2}) {
-		t.Errorf("report %+v", report)
-	}
+	assert.ErrorIs(t, err, tenancy.ErrStockEmpty)
+	assert.Equal(t, tenancy.RefillReport{Updated: 2}, refill(t, after))
 	// The earlier release, which still runs, neither claims nor breaks nor adds to what the later one has.
 	_, err = before.AssignStocked(t.Context(), claimParams("a"))
-	expectIs(t, err, tenancy.ErrStockEmpty)
-	if report := refill(t, before); report != (tenancy.RefillReport{}) {
-		t.Errorf("report of the earlier release %+v", report)
-	}
+	assert.ErrorIs(t, err, tenancy.ErrStockEmpty)
+	report := refill(t, before)
+	assert.Equal(t, tenancy.RefillReport{}, report, "report of the earlier release %+v", report)
 	a, err := after.AssignStocked(t.Context(), claimParams("a"))
-	check(t, err)
+	require.NoError(t, err)
 	_, err = f.db.Exec(tenancy.NewContext(t.Context(), &a), "select from more")
-	check(t, err)
+	require.NoError(t, err)
 }
 
 func TestWhatCannotBeStockedIsNotClaimedAndTriedAgain(t *testing.T) {
@@ -275,20 +258,16 @@ func TestWhatCannotBeStockedIsNotClaimedAndTriedAgain(t *testing.T) {
 	m := f.stocking(t, tenancy.StockConfig{Size: 4, StockOnly: true}, func(cfg *tenancy.Config) { cfg.Migrator = migrator })
 	for range 2 { // the second time there is one half-made one more to repair, and none may come on top
 		report, err := m.Refill(t.Context())
-		expectIs(t, err, trouble)
-		if report.Made != 0 || report.Updated != 0 || report.Failed < 3 {
-			t.Errorf("report %+v", report)
-		}
+		assert.ErrorIs(t, err, trouble)
+		assert.Equal(t, 0, report.Made, "report %+v", report)
+		assert.Equal(t, 0, report.Updated, "report %+v", report)
+		assert.GreaterOrEqual(t, report.Failed, 3, "report %+v", report)
 		_, err = m.AssignStocked(t.Context(), claimParams("a"))
-		expectIs(t, err, tenancy.ErrStockEmpty)
+		assert.ErrorIs(t, err, tenancy.ErrStockEmpty)
 	}
-	if stock := stocked(t, m); len(stock) != 4 {
-		t.Errorf("stock %v", stock)
-	}
+	assert.Len(t, stocked(t, m), 4)
 	migrator.err = nil
-	if report := refill(t, m); report != (tenancy.RefillReport{Updated: 4}) {
-		t.Errorf("report %+v", report)
-	}
+	assert.Equal(t, tenancy.RefillReport{Updated: 4}, refill(t, m))
 }
 
 type fullDisk struct {
@@ -328,12 +307,12 @@ func TestTheStockIsRefilledAfterAClaim(t *testing.T) {
 	<-ready
 	for i := range 3 {
 		_, err := m.AssignStocked(t.Context(), claimParams(fmt.Sprintf("t%d", i)))
-		check(t, err)
+		require.NoError(t, err)
 		<-ready
 	}
 	stop := errors.New("stop")
 	cancel(stop)
-	expectIs(t, <-ended, stop)
+	assert.ErrorIs(t, <-ended, stop)
 }
 
 func TestAStockedTenantIsDropped(t *testing.T) {
@@ -343,19 +322,17 @@ func TestAStockedTenantIsDropped(t *testing.T) {
 	refill(t, m)
 	ids := stocked(t, m)
 	first, err := m.ByID(t.Context(), ids[0])
-	check(t, err)
+	require.NoError(t, err)
 	_, err = m.Drop(t.Context(), request(t, m, first.Slug))
-	check(t, err)
-	if left := f.left(t, first); len(left) > 0 {
-		t.Errorf("left: %q", left)
-	}
+	require.NoError(t, err)
+	assert.Empty(t, f.left(t, first))
 	second, err := m.ByID(t.Context(), ids[1])
-	check(t, err)
+	require.NoError(t, err)
 	params := request(t, m, second.Slug)
 	a, err := m.AssignStocked(t.Context(), claimParams("a"))
-	check(t, err)
+	require.NoError(t, err)
 	_, err = m.Drop(t.Context(), params) // it is somebody's now
-	expectIs(t, err, tenancy.ErrNotFound)
+	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 	f.use(t, a)
 }
 
@@ -376,9 +353,9 @@ func TestADropDoesNotTakeATenantThatIsClaimedMeanwhile(t *testing.T) {
 		}
 	})
 	tenant, err := m.ByID(t.Context(), stocked(t, m)[0])
-	check(t, err)
+	require.NoError(t, err)
 	_, err = m.Drop(t.Context(), request(t, m, tenant.Slug))
-	expectIs(t, err, tenancy.ErrStatus)
+	assert.ErrorIs(t, err, tenancy.ErrStatus)
 	f.use(t, a)
 }
 
@@ -387,23 +364,21 @@ func TestARefillThatWasKilledGoesOn(t *testing.T) {
 	config := tenancy.StockConfig{Size: 1, StockOnly: true}
 	if v, ok := theVictim(); ok {
 		_, err := v.manager(t, func(cfg *tenancy.Config) { cfg.Stock = config }).Refill(t.Context())
-		t.Fatalf("not killed: %v", err)
+		require.Fail(t, "the process was not killed", "%v", err)
 	}
 	f := setup(t)
 	m := f.stocking(t, config)
 	for i, when := range []string{"before schema", "after schema", "before migrate", "after migrate", "before ready"} {
 		f.victim(when).run(t, t.Name())
 		_, err := m.AssignStocked(t.Context(), claimParams("early"))
-		expectIs(t, err, tenancy.ErrStockEmpty)
+		assert.ErrorIs(t, err, tenancy.ErrStockEmpty)
 		report := refill(t, m)
 		for deadline := time.Now().Add(time.Minute); report.Busy && time.Now().Before(deadline); report = refill(t, m) {
 			time.Sleep(time.Millisecond) // until the server has noticed that nobody is at the other end, and gives up the lock
 		}
-		if report != (tenancy.RefillReport{Updated: 1}) {
-			t.Errorf("%s: report %+v", when, report)
-		}
+		assert.Equal(t, tenancy.RefillReport{Updated: 1}, report, when)
 		tenant, err := m.AssignStocked(t.Context(), claimParams(fmt.Sprintf("t%d", i)))
-		check(t, err)
+		require.NoError(t, err)
 		f.use(t, tenant)
 	}
 }
@@ -413,7 +388,7 @@ func TestAClaimThatWasKilledIsResumed(t *testing.T) {
 	config := tenancy.StockConfig{Size: 1, StockOnly: true}
 	if v, ok := theVictim(); ok {
 		_, err := v.manager(t, func(cfg *tenancy.Config) { cfg.Stock = config }).AssignStocked(t.Context(), claimParams(v.token))
-		t.Fatalf("not killed: %v", err)
+		require.Fail(t, "the process was not killed", "%v", err)
 	}
 	f := setup(t)
 	m := f.stocking(t, config)
@@ -423,7 +398,7 @@ func TestAClaimThatWasKilledIsResumed(t *testing.T) {
 		v.token = fmt.Sprintf("t%d", i)
 		v.run(t, t.Name())
 		tenant, err := m.Resume(t.Context(), v.token)
-		check(t, err)
+		require.NoError(t, err)
 		f.use(t, tenant)
 	}
 }
@@ -439,8 +414,7 @@ func TestNewRefusesStocksThatCannotBe(t *testing.T) {
 		"no version":          {Migrator: migratorFunc(func(context.Context, string) error { return nil }), Stock: tenancy.StockConfig{Size: 1}},
 	} {
 		cfg.Roles = schemactx.DefaultRoleNames("x")
-		if _, err := tenancy.New(f.owner, cfg); err == nil {
-			t.Errorf("%s: accepted", name)
-		}
+		_, err := tenancy.New(f.owner, cfg)
+		assert.Error(t, err, "%s: accepted", name)
 	}
 }

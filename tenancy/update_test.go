@@ -3,13 +3,15 @@ package tenancy_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/tenancy"
 )
@@ -19,7 +21,7 @@ func TestUpdateSetsWhatItIsGivenAndLeavesTheRest(t *testing.T) {
 	f := setup(t)
 	f.row(t, "a", tenancy.Active)
 	a, err := f.registry.BySlug(t.Context(), "a") // a tenant that was read with the runtime login can be updated, too
-	check(t, err)
+	require.NoError(t, err)
 	name, plan, none := "School A", "gold", ""
 	for _, c := range []struct {
 		changes tenancy.Changes
@@ -33,16 +35,14 @@ func TestUpdateSetsWhatItIsGivenAndLeavesTheRest(t *testing.T) {
 	} {
 		before := a.Version
 		a, err = f.tenants.Update(t.Context(), a, c.changes)
-		check(t, err)
-		if got := fmt.Sprint(a.Name, " ", a.Plan, " ", a.Limits, " ", string(a.Metadata)); got != c.want || a.Version != before+1 {
-			t.Errorf("version %d to %d: %s, want %s", before, a.Version, got, c.want)
-		}
+		require.NoError(t, err)
+		got := fmt.Sprint(a.Name, " ", a.Plan, " ", a.Limits, " ", string(a.Metadata))
+		assert.Equal(t, c.want, got, "version %d to %d", before, a.Version)
+		assert.Equal(t, before+1, a.Version, "version %d to %d", before, a.Version)
 	}
 	same, err := f.tenants.Update(t.Context(), a, tenancy.Changes{Name: &name})
-	check(t, err)
-	if same.Version != a.Version {
-		t.Error("a change of nothing has a version")
-	}
+	require.NoError(t, err)
+	assert.Equal(t, a.Version, same.Version, "a change of nothing has a version")
 }
 
 func TestUpdateRefusesBadInputAndChangesNothing(t *testing.T) {
@@ -50,7 +50,7 @@ func TestUpdateRefusesBadInputAndChangesNothing(t *testing.T) {
 	f := setup(t)
 	id := f.row(t, "a", tenancy.Active)
 	a, err := f.tenants.ByID(t.Context(), id)
-	check(t, err)
+	require.NoError(t, err)
 	text := func(s string) *string { return &s }
 	many := map[string]int64{}
 	for i := range 101 {
@@ -92,10 +92,9 @@ func TestUpdateRefusesBadInputAndChangesNothing(t *testing.T) {
 		expectField(t, err, c.field)
 	}
 	after, err := f.tenants.ByID(t.Context(), id)
-	check(t, err)
-	if after.Version != a.Version || after.Name != a.Name {
-		t.Errorf("%+v is now %+v", a, after)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, a.Version, after.Version, "%+v is now %+v", a, after)
+	assert.Equal(t, a.Name, after.Name, "%+v is now %+v", a, after)
 }
 
 func TestDeepMetadataAreRefusedOrStored(t *testing.T) {
@@ -104,7 +103,7 @@ func TestDeepMetadataAreRefusedOrStored(t *testing.T) {
 	id := f.row(t, "a", tenancy.Active)
 	for _, depth := range []int{100, 9000, 30000} {
 		a, err := f.tenants.ByID(t.Context(), id)
-		check(t, err)
+		require.NoError(t, err)
 		deep := json.RawMessage(`{"a": ` + strings.Repeat("[", depth) + strings.Repeat("]", depth) + `}`)
 		if _, err := f.tenants.Update(t.Context(), a, tenancy.Changes{Metadata: deep}); err != nil {
 			expectField(t, err, "metadata")
@@ -117,7 +116,7 @@ func TestWhoIsLateGetsTheTenantAsItIs(t *testing.T) {
 	f := setup(t)
 	id := f.row(t, "a", tenancy.Active)
 	read, err := f.tenants.ByID(t.Context(), id)
-	check(t, err)
+	require.NoError(t, err)
 	var wg sync.WaitGroup
 	var won atomic.Int32
 	for i := range 8 {
@@ -128,19 +127,17 @@ func TestWhoIsLateGetsTheTenantAsItIs(t *testing.T) {
 			switch {
 			case err == nil:
 				won.Add(1)
-			case !errors.As(err, &conflict) || !errors.Is(err, tenancy.ErrConflict):
-				t.Error(err)
-			case conflict.Current.Version != read.Version+1 || conflict.Version != read.Version || conflict.Current.Name == read.Name:
-				t.Errorf("%+v", conflict)
+			case assert.ErrorAs(t, err, &conflict) && assert.ErrorIs(t, err, tenancy.ErrConflict):
+				assert.Equal(t, read.Version, conflict.Version)
+				assert.Equal(t, read.Version+1, conflict.Current.Version)
+				assert.NotEqual(t, read.Name, conflict.Current.Name)
 			}
 		})
 	}
 	wg.Wait()
-	if won.Load() != 1 {
-		t.Errorf("%d updates of one version", won.Load())
-	}
+	assert.Equal(t, int32(1), won.Load(), "%d updates of one version", won.Load())
 	_, err = f.tenants.Update(t.Context(), tenancy.Tenant{ID: 999}, tenancy.Changes{})
-	expectIs(t, err, tenancy.ErrNotFound)
+	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 }
 
 // Hand-written SQL takes no lock. So a change between the check of the version and the statement is
@@ -154,11 +151,10 @@ func TestAChangeByHandIsAConflict(t *testing.T) {
 		return err
 	}}})
 	read, err := tenants.ByID(t.Context(), id)
-	check(t, err)
+	require.NoError(t, err)
 	name := "New"
 	got, err := tenants.Update(t.Context(), read, tenancy.Changes{Name: &name})
-	expectIs(t, err, tenancy.ErrConflict)
-	if got.Plan != "by hand" || got.Name == name {
-		t.Errorf("%+v", got)
-	}
+	assert.ErrorIs(t, err, tenancy.ErrConflict)
+	assert.Equal(t, "by hand", got.Plan, got)
+	assert.NotEqual(t, name, got.Name, got)
 }
