@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/oryne/pgtenant/internal/registrydb"
 )
 
 var (
@@ -212,3 +214,130 @@ func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err
 }
+
+var (
+	// ErrDropDisabled is returned by everything about drops unless [DropConfig].Enabled is set.
+	ErrDropDisabled = errors.New("dropping tenants is disabled")
+
+	// ErrDropToken is returned by [Manager.Drop] for a token that was not given out for this tenant
+	// and this actor, or that was used. Which of these it is, is not said.
+	ErrDropToken = errors.New("drop token is not valid")
+
+	// ErrDropExpired is returned by [Manager.Drop] to who holds the right token too late, and by
+	// [Manager.ApproveDrop].
+	ErrDropExpired = errors.New("drop request has expired")
+
+	// ErrDropRequest is returned by [Manager.DropRequest] and [Manager.ApproveDrop] for a request that
+	// does not exist, and by the latter for one that was used.
+	ErrDropRequest = errors.New("no such drop request")
+
+	// ErrDropNotApproved is returned by [Manager.Drop] when the second pair of eyes or the [Approver]
+	// has not approved.
+	ErrDropNotApproved = errors.New("drop is not approved")
+
+	// ErrSelfApproval is returned by [Manager.ApproveDrop] to who has made the request.
+	ErrSelfApproval = errors.New("who requests a drop cannot approve it")
+
+	// ErrNoFreshBackup is what a [BackupError] wraps.
+	ErrNoFreshBackup = errors.New("no fresh backup")
+)
+
+// BackupError is returned by [Manager.Drop] and [Manager.ConfirmReplacement] for a tenant or a
+// retained schema whose last backup is too old. Nothing was changed. It wraps [ErrNoFreshBackup].
+type BackupError struct {
+	Slug   string
+	Schema string        // the retained schema that lacks the backup; empty: the tenant lacks it
+	Last   time.Time     // the zero time: there is none
+	Age    time.Duration // 0: there is none; negative: it is from the future; with Schema: when that was replaced
+	MaxAge time.Duration // as in [DropConfig]
+}
+
+// Error returns the tenant and both ages.
+func (e *BackupError) Error() string {
+	if e.Schema != "" {
+		last := "there is none"
+		if !e.Last.IsZero() {
+			last = fmt.Sprintf("the last one is %v older", e.Age.Round(time.Second))
+		}
+		return fmt.Sprintf("tenant %q has %v of its retained schema %q from at most %v before that was replaced: %s; "+
+			"to have one, revert the replacement, back the tenant up, and replace it again",
+			e.Slug, ErrNoFreshBackup, e.Schema, e.MaxAge, last)
+	}
+	if e.Last.IsZero() {
+		return fmt.Sprintf("tenant %q has %v: it was never backed up, or not since its schema was replaced or renamed",
+			e.Slug, ErrNoFreshBackup)
+	}
+	if e.Age < 0 {
+		return fmt.Sprintf("tenant %q has %v: the last one was taken %v in the future: "+
+			"a clock is wrong, or was when it was taken",
+			e.Slug, ErrNoFreshBackup, -e.Age.Round(time.Second))
+	}
+	return fmt.Sprintf("tenant %q has %v: the last one is %v old, and may be %v", e.Slug, ErrNoFreshBackup,
+		e.Age.Round(time.Second), e.MaxAge)
+}
+
+// Unwrap returns [ErrNoFreshBackup].
+func (e *BackupError) Unwrap() error { return ErrNoFreshBackup }
+
+var (
+	// ErrNoRetainedSchema is returned by [Manager.RetainedSchema], [Manager.ConfirmReplacement] and
+	// [Manager.RevertReplacement] for a tenant without a schema of that name that its data was in
+	// before.
+	ErrNoRetainedSchema = errors.New("no schema of the tenant is kept aside")
+
+	// ErrReplaced is what a [ReplacedError] wraps.
+	ErrReplaced = errors.New("replacement was neither confirmed nor reverted")
+
+	// ErrStagingLost is returned by [Staging.Adopt] and [Staging.Replace] when the schema is no longer
+	// this staging's: it was adopted already, or its session had ended and somebody has swept it away.
+	ErrStagingLost = errors.New("staged schema is lost")
+)
+
+// ReplacedError is returned by [Manager.StageReplacement] and [Staging.Replace] while a tenant has
+// a schema aside: [Manager.ConfirmReplacement] or [Manager.RevertReplacement] comes first. It wraps
+// [ErrReplaced]. Nothing was changed.
+type ReplacedError struct {
+	Slug     string // of the tenant
+	Retained string // the name of its retained schema
+}
+
+// Error returns the tenant and the schema.
+func (e *ReplacedError) Error() string {
+	return fmt.Sprintf("replace the schema of tenant %q: %v: %q is kept aside", e.Slug, ErrReplaced, e.Retained)
+}
+
+// Unwrap returns [ErrReplaced].
+func (e *ReplacedError) Unwrap() error { return ErrReplaced }
+
+// ErrStockEmpty is returned by [Manager.AssignStocked] where [StockConfig].StockOnly is set and no tenant
+// is ready.
+var ErrStockEmpty = errors.New("stock is empty")
+
+// ErrNoStock is returned by [Manager.Refill] and [Manager.RunStock] where [StockConfig].Size is 0.
+var ErrNoStock = errors.New("there is no stock: Config.Stock.Size is 0")
+
+// ErrNoIdentity is returned by [Registry.Identity] if the row of registry_identity was deleted.
+// [Manager.RenewIdentity] makes a new one.
+var ErrNoIdentity = errors.New("registry has no identity")
+
+// ErrNotInitialized is returned by every method that reads or changes the registry if the
+// configured schema has no registry, or if the registry lacks an object that a later release has
+// added. Either [Manager.Init] has not run, or the registry is in another schema. Nothing was
+// changed. The error wraps the PostgreSQL error, which names the schema if a table is missing.
+var ErrNotInitialized = registrydb.ErrNotInitialized
+
+// RegistrySchemaError says why the registry cannot be in the configured schema. [New] and
+// [Manager.Init] return it. Nothing was changed.
+type RegistrySchemaError struct {
+	Schema string // the configured schema
+	Reason string // the end of a sentence: "belongs to role \"x\""
+	Err    error  // a [schemactx.NameError], or nil
+}
+
+// Error returns the schema and the reason, which names the options to set.
+func (e *RegistrySchemaError) Error() string {
+	return fmt.Sprintf("registry's schema %q %s", e.Schema, e.Reason)
+}
+
+// Unwrap returns Err.
+func (e *RegistrySchemaError) Unwrap() error { return e.Err }

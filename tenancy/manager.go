@@ -7,21 +7,11 @@ import (
 	"fmt"
 	"log/slog"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/oryne/pgtenant/internal/registrydb"
 	"github.com/oryne/pgtenant/schemactx"
 )
-
-// Migrator brings one schema up to date. [github.com/oryne/pgtenant/migrate.Runner] is one. If it
-// has a method SearchPath(schema string) (string, error), as a Runner has, no tenant gets a schema
-// name for which SearchPath returns an error.
-type Migrator interface {
-	// Migrate applies the pending migrations in schema. In the registry's schema these are the shared
-	// migrations. It must be safe to run again after any failure, and in several processes at once.
-	Migrate(ctx context.Context, schema string) error
-}
 
 // Config configures a [Manager].
 type Config struct {
@@ -169,50 +159,6 @@ func New(registry *pgxpool.Pool, cfg Config) (*Manager, error) {
 func sameDatabase(a, b *pgxpool.Pool) bool {
 	x, y := a.Config().ConnConfig, b.Config().ConnConfig
 	return x.Host == y.Host && x.Port == y.Port && x.Database == y.Database
-}
-
-// Init applies the shared migrations, which create the registry. It grants the public role of the
-// registry's database the columns that route a request to its tenant. It is idempotent and safe in
-// several processes at once. A program calls it at every start.
-//
-// Init creates nothing and returns a [schemactx.LoginError] if a pool, also that of a
-// [RoleMigrator], is not logged in as the owner role but, for instance, as a superuser. The same
-// holds if [admin.Setup] has not run in the database or has created roles with other names. Without
-// the public role the error is [schemactx.ErrNotProvisioned]. If the registry's schema has tables
-// of another program, or the registry is in another schema, Init creates nothing and returns a
-// [RegistrySchemaError].
-func (m *Manager) Init(ctx context.Context) error {
-	if err := m.checkLogins(ctx); err != nil {
-		return err
-	}
-	if err := m.checkRegistrySchema(ctx); err != nil {
-		return err
-	}
-	if err := m.makeRegistrySchema(ctx); err != nil {
-		return err
-	}
-	if err := m.cfg.Migrator.Migrate(ctx, m.RegistrySchema()); err != nil {
-		return fmt.Errorf("migrate the registry: %w", err)
-	}
-	role, err := schemactx.QuoteName(m.cfg.RegistryRoles.Public())
-	if err != nil {
-		return err
-	}
-	err = pgx.BeginFunc(ctx, m.registry, func(tx pgx.Tx) error {
-		// One string is one round trip. The lock serializes two sessions that grant at the same time:
-		// without it, PostgreSQL answers one of them with "tuple concurrently updated". It is a table
-		// lock, so that no tenant can take it. Its mode conflicts with itself, and not with reads and
-		// writes of rows.
-		_, err := tx.Exec(ctx, `lock table {registry}.drop_requests in share update exclusive mode;
-			revoke all on {registry}.tenants, {registry}.domains from `+role+`;
-			grant select (`+publicTenantColumns+`) on {registry}.tenants to `+role+`;
-			grant select (`+publicDomainColumns+`) on {registry}.domains to `+role)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("grant reading of the registry: %w", err)
-	}
-	return m.forgetLocks(ctx)
 }
 
 // server returns the pool of the server that has the tenant's schema. The error is [ErrPlacement].

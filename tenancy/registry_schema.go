@@ -3,41 +3,19 @@ package tenancy
 import (
 	"cmp"
 	"context"
+	"embed"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/oryne/pgtenant/internal/registrydb"
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
-
-// RegistrySchemaError says why the registry cannot be in the configured schema. [New] and
-// [Manager.Init] return it. Nothing was changed.
-type RegistrySchemaError struct {
-	Schema string // the configured schema
-	Reason string // the end of a sentence: "belongs to role \"x\""
-	Err    error  // a [schemactx.NameError], or nil
-}
-
-// Error returns the schema and the reason, which names the options to set.
-func (e *RegistrySchemaError) Error() string {
-	return fmt.Sprintf("registry's schema %q %s", e.Schema, e.Reason)
-}
-
-// Unwrap returns Err.
-func (e *RegistrySchemaError) Unwrap() error { return e.Err }
-
-// SharedSchemaMigrator is a [Migrator] that reports the schema of its shared migrations, such as a
-// migrate.Runner.
-type SharedSchemaMigrator interface {
-	Migrator
-
-	// SharedSchema returns the name of that schema.
-	SharedSchema() string
-}
 
 // registrySchema returns the schema of the configuration. The defaults of all other fields are
 // already set.
@@ -163,4 +141,55 @@ const makeTries = 50
 func madeBeside(err error) bool {
 	var pgErr *pgconn.PgError
 	return errors.As(err, &pgErr) && (pgErr.Code == "23505" || pgErr.Code == "XX000")
+}
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Migrations returns the shared migrations that create the registry: *.sql files in goose's format,
+// for the schema public, or for the schema that migrate.Config names.
+func Migrations() fs.FS {
+	sub, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		panic(err) // cannot happen: the directory is embedded
+	}
+	return registrydb.Files{FS: sub, Made: registryTables}
+}
+
+// Identity returns the UUID of the registry, which the shared migrations have generated. Tenant ids
+// begin at 1 in every registry. So the UUID distinguishes registries that share a resource outside
+// of their databases, such as a store of backups.
+//
+// A copy of the database (pg_dump, CREATE DATABASE ... TEMPLATE, a file system snapshot) keeps the
+// identity of the original until [Manager.RenewIdentity] runs on the copy. Reading the identity
+// needs the owner's privileges. The error is [ErrNoIdentity] or that of the query. ctx governs the
+// query.
+func (r *Registry) Identity(ctx context.Context) (string, error) {
+	rows, err := r.db.Query(schemactx.NewPublicContext(ctx), "select id::text from {registry}.registry_identity")
+	if err != nil {
+		return "", fmt.Errorf("read the registry's identity: %w", err)
+	}
+	id, err := pgx.CollectExactlyOneRow(rows, pgx.RowTo[string])
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return "", ErrNoIdentity
+	case err != nil:
+		return "", fmt.Errorf("read the registry's identity: %w", err)
+	}
+	return id, nil
+}
+
+// RenewIdentity gives the registry a new identity and returns it. Call it on a copy of a database
+// before any other program uses the copy. Then the original and the copy do not prune, erase or
+// count each other's backups. Afterwards every backup that was made under the former identity
+// belongs to another registry, also for this database. ctx governs the statement.
+func (m *Manager) RenewIdentity(ctx context.Context) (string, error) {
+	var id string
+	err := m.registry.QueryRow(ctx, `insert into {registry}.registry_identity default values
+		on conflict (one) do update set id = excluded.id, made_at = excluded.made_at returning id::text`).Scan(&id)
+	if err != nil {
+		return "", fmt.Errorf("renew the registry's identity: %w", initialized(err))
+	}
+	m.cfg.Logger.WarnContext(ctx, "identity of the registry renewed", "identity", id)
+	return id, nil
 }

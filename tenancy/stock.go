@@ -1,6 +1,7 @@
 package tenancy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -192,3 +193,40 @@ func (m *Manager) RunStock(ctx context.Context) error {
 		}
 	}
 }
+
+// DefaultStockInterval is how often [Manager.RunStock] looks at the stock when nobody takes from
+// it.
+const DefaultStockInterval = time.Minute
+
+// StockConfig says how many tenants to keep ready. The zero value keeps none.
+type StockConfig struct {
+	// Size is how many stocked tenants there are to be, in all processes together. Default: 0, no
+	// stock. It needs a [Config].Migrator that is a [VersionedMigrator].
+	Size int
+
+	// Interval is how often RunStock looks, besides after each claim of its own process. Default:
+	// [DefaultStockInterval].
+	Interval time.Duration
+
+	// StockOnly makes an empty stock [ErrStockEmpty] instead of a [Manager.Create]. Default: false.
+	StockOnly bool
+}
+
+func (c StockConfig) withDefaults(migrator Migrator) (StockConfig, error) {
+	switch {
+	case c.Size < 0:
+		return c, fmt.Errorf("tenancy: Config.Stock.Size %d is negative", c.Size)
+	case c.Interval < 0:
+		return c, fmt.Errorf("tenancy: Config.Stock.Interval %v is negative", c.Interval)
+	case c.Size == 0 && c.StockOnly:
+		return c, errors.New("tenancy: Config.Stock.StockOnly is set and Config.Stock.Size is 0: every claim would fail")
+	}
+	if v, ok := migrator.(VersionedMigrator); c.Size > 0 && (!ok || v.TenantVersion() == "") {
+		return c, errors.New("tenancy: Config.Stock needs a Config.Migrator that is a VersionedMigrator, with a version")
+	}
+	c.Interval = cmp.Or(c.Interval, DefaultStockInterval)
+	return c, nil
+}
+
+// stockVersion is what a stocked tenant has to be; only where there is a stock.
+func (m *Manager) stockVersion() string { return m.cfg.Migrator.(VersionedMigrator).TenantVersion() }

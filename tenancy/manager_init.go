@@ -11,15 +11,48 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// RoleMigrator is a [Migrator] that reports the role it works as, such as a migrate.Runner.
-// [Manager.Init] refuses a migrator that does not work as the owner role of the registry's
-// database. It must be safe for concurrent use.
-type RoleMigrator interface {
-	Migrator
-
-	// Role returns the role that owns the objects that Migrate creates in the registry. ctx governs
-	// the query.
-	Role(ctx context.Context) (string, error)
+// Init applies the shared migrations, which create the registry. It grants the public role of the
+// registry's database the columns that route a request to its tenant. It is idempotent and safe in
+// several processes at once. A program calls it at every start.
+//
+// Init creates nothing and returns a [schemactx.LoginError] if a pool, also that of a
+// [RoleMigrator], is not logged in as the owner role but, for instance, as a superuser. The same
+// holds if [admin.Setup] has not run in the database or has created roles with other names. Without
+// the public role the error is [schemactx.ErrNotProvisioned]. If the registry's schema has tables
+// of another program, or the registry is in another schema, Init creates nothing and returns a
+// [RegistrySchemaError].
+func (m *Manager) Init(ctx context.Context) error {
+	if err := m.checkLogins(ctx); err != nil {
+		return err
+	}
+	if err := m.checkRegistrySchema(ctx); err != nil {
+		return err
+	}
+	if err := m.makeRegistrySchema(ctx); err != nil {
+		return err
+	}
+	if err := m.cfg.Migrator.Migrate(ctx, m.RegistrySchema()); err != nil {
+		return fmt.Errorf("migrate the registry: %w", err)
+	}
+	role, err := schemactx.QuoteName(m.cfg.RegistryRoles.Public())
+	if err != nil {
+		return err
+	}
+	err = pgx.BeginFunc(ctx, m.registry, func(tx pgx.Tx) error {
+		// One string is one round trip. The lock serializes two sessions that grant at the same time:
+		// without it, PostgreSQL answers one of them with "tuple concurrently updated". It is a table
+		// lock, so that no tenant can take it. Its mode conflicts with itself, and not with reads and
+		// writes of rows.
+		_, err := tx.Exec(ctx, `lock table {registry}.drop_requests in share update exclusive mode;
+			revoke all on {registry}.tenants, {registry}.domains from `+role+`;
+			grant select (`+publicTenantColumns+`) on {registry}.tenants to `+role+`;
+			grant select (`+publicDomainColumns+`) on {registry}.domains to `+role)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("grant reading of the registry: %w", err)
+	}
+	return m.forgetLocks(ctx)
 }
 
 // checkLogins checks, before Init creates anything, that its pools are logged in as the owner role.
@@ -110,12 +143,6 @@ func checkConfigured(pool *pgxpool.Pool, roles schemactx.RoleNames) error {
 	}
 	return nil
 }
-
-// ErrNotInitialized is returned by every method that reads or changes the registry if the
-// configured schema has no registry, or if the registry lacks an object that a later release has
-// added. Either [Manager.Init] has not run, or the registry is in another schema. Nothing was
-// changed. The error wraps the PostgreSQL error, which names the schema if a table is missing.
-var ErrNotInitialized = registrydb.ErrNotInitialized
 
 func initialized(err error) error { return registrydb.Initialized(err) }
 

@@ -1,0 +1,189 @@
+package tenancy
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// step is a part of an operation. It can be run again when it, or a later one, has failed.
+type step struct {
+	name string
+
+	// run is the work on the tenant's server. It is called while the lock is held. Nil: none.
+	run func(ctx context.Context) error
+
+	// write changes the registry, and records the progress of the operation with that. Nil: it changes
+	// nothing, and after a crash of the process the operation goes on at an earlier step.
+	write *change
+}
+
+// execution is one call of an operation.
+type execution struct {
+	m      *Manager
+	lock   *lock
+	about  StepData  // Op, Host and Other, for the hooks
+	tenant *Tenant   // as the operation leaves it
+	row    Operation // as it is recorded; without Op the operation is of one step and not recorded
+}
+
+// run runs an operation of one transaction, which is not recorded.
+func (m *Manager) run(ctx context.Context, l *lock, op Op, t *Tenant, s step) error {
+	return (&execution{m, l, StepData{Op: op}, t, Operation{}}).run(ctx, s)
+}
+
+// runRecorded runs the steps of an operation that can be resumed. called is the operation that the
+// caller has called.
+func (m *Manager) runRecorded(ctx context.Context, l *lock, called Op, t *Tenant, row Operation, steps ...step) error {
+	return (&execution{m, l, StepData{Op: called}, t, row}).run(ctx, steps...)
+}
+
+// run runs the steps in order. The error is a [StepError] of the first that failed.
+func (e *execution) run(ctx context.Context, steps ...step) error {
+	ctx, over := e.m.begin(ctx)
+	defer over()
+	for i, s := range steps {
+		next := ""
+		if i+1 < len(steps) {
+			next = steps[i+1].name
+		}
+		if err := e.step(ctx, s, next); err != nil {
+			return e.stopped(ctx, s, err)
+		}
+	}
+	e.log(ctx, slog.LevelInfo, "tenant operation done", slog.String("schema", e.tenant.Schema))
+	return nil
+}
+
+// stopped records what stopped the operation, and returns it as a [StepError].
+func (e *execution) stopped(ctx context.Context, s step, err error) error {
+	level := slog.LevelError
+	if errors.Is(context.Cause(ctx), context.Canceled) { // the caller stops, such as a program at its end
+		level = slog.LevelInfo
+	}
+	e.log(ctx, level, "tenant operation stopped", slog.String("step", s.name), slog.Any("error", err))
+	stepErr := &StepError{Op: e.about.Op, Step: s.name, Host: e.about.Host, Err: err}
+	e.recordFailure(ctx, stepErr)
+	stepErr.Tenant = *e.tenant
+	return stepErr
+}
+
+// step runs one step between the hooks. next is the name of the step that follows, empty for the
+// last.
+func (e *execution) step(ctx context.Context, s step, next string) error {
+	data := e.about
+	data.Step, data.Tenant = s.name, *e.tenant
+	if before := e.m.cfg.Hooks.Before; before != nil {
+		if err := before(ctx, data); err != nil {
+			return err
+		}
+	}
+	err := e.runStep(ctx, s, next)
+	if after := e.m.cfg.Hooks.After; after != nil {
+		data.Tenant, data.Err = *e.tenant, err
+		after(ctx, data)
+	}
+	return err
+}
+
+// runStep does the work of the step, and then changes the registry. A session that has not been
+// used since a hook was called may have ended.
+func (e *execution) runStep(ctx context.Context, s step, next string) error {
+	if s.run != nil && e.m.cfg.Hooks.Before != nil {
+		if err := e.lock.held(ctx); err != nil {
+			return err
+		}
+	}
+	if s.run != nil {
+		if err := e.lock.hold(ctx, s.run); err != nil {
+			return err
+		}
+	}
+	if s.write != nil {
+		return e.lock.change(ctx, e.tenant, *s.write, e.progress(next))
+	}
+	if e.recorded() {
+		now := *e.tenant.Operation
+		now.Step, now.Failure = next, ""
+		e.tenant.Operation = &now
+	}
+	return nil
+}
+
+// recorded reports whether the registry has the row of this operation.
+func (e *execution) recorded() bool {
+	return e.row.Op != "" && e.tenant.Operation != nil && e.tenant.Operation.Op == e.row.Op
+}
+
+// progress returns what to record when a step has ended. next is the step that follows.
+func (e *execution) progress(next string) *Operation {
+	switch {
+	case e.row.Op == "":
+		return nil
+	case next == "":
+		return &Operation{}
+	}
+	row := e.row
+	row.Step, row.Failure = next, ""
+	return &row
+}
+
+// failureTimeout bounds the record of a failure, which is written also when ctx is over.
+const failureTimeout = 5 * time.Second
+
+// recordFailure records what stopped an operation that is recorded, and at which step it goes on.
+// It goes through the lock: an operation that has lost its lock writes nothing.
+func (e *execution) recordFailure(ctx context.Context, stepErr *StepError) {
+	if !e.recorded() || errors.Is(stepErr, ErrLockLost) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), failureTimeout)
+	defer cancel()
+	stopped := *e.tenant.Operation
+	stopped.Failure = failureText(stepErr)
+	if err := e.lock.change(ctx, e.tenant, e.tenant.unchanged(), &stopped); err != nil {
+		e.log(ctx, slog.LevelError, "failure not recorded", slog.Any("error", err))
+	}
+}
+
+// MaxFailureLen is the longest [Operation].Failure, in bytes: longer errors are cut.
+const MaxFailureLen = 4096
+
+// failureText is what the column can hold of an error.
+func failureText(e *StepError) string {
+	text := e.Step + ": " + e.Err.Error()
+	if len(text) > MaxFailureLen {
+		text = text[:MaxFailureLen-len("...")] + "..."
+	}
+	return strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", ""), "")
+}
+
+func (e *execution) log(ctx context.Context, level slog.Level, msg string, attrs ...slog.Attr) {
+	all := []slog.Attr{slog.String("op", string(e.about.Op)), slog.String("tenant", e.tenant.Slug)}
+	if e.about.Host != "" {
+		all = append(all, slog.String("host", e.about.Host))
+	}
+	e.m.cfg.Logger.LogAttrs(ctx, level, msg, append(all, attrs...)...)
+}
+
+// underWay is the context key of a running operation. There is one key for each pool of a registry.
+type underWay struct{ registry *pgxpool.Pool }
+
+// begin returns a context that marks an operation as running until over is called. A function that
+// is called with this context must not take a lock: it would wait for the lock, or for the last
+// connection, that the operation holds.
+func (m *Manager) begin(ctx context.Context) (inside context.Context, over func()) {
+	ended := &atomic.Bool{}
+	return context.WithValue(ctx, underWay{m.registry.Pool}, ended), func() { ended.Store(true) }
+}
+
+// nested reports whether ctx is the context of an operation that is still running.
+func (m *Manager) nested(ctx context.Context) bool {
+	ended, _ := ctx.Value(underWay{m.registry.Pool}).(*atomic.Bool)
+	return ended != nil && !ended.Load()
+}
