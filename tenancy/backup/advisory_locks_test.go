@@ -27,11 +27,14 @@ func TestAdvisoryLocksThatATenantTakesHoldUpNoOperation(t *testing.T) {
 	_, err = squatter.Exec(t.Context(), "set role "+pgx.Identifier{f.roles.Tenant(tenant.Schema)}.Sanitize())
 	require.NoError(t, err)
 	var keys, got int
-	require.NoError(t,
+	require.NoError(
+		t,
 		squatter.QueryRow(t.Context(), `select count(*), count(*) filter (where pg_try_advisory_lock(hashtextextended(kind || name, 0)))
 		from (values ('pgtenant.migrate.'), ('pgtenant.scratch.')) kinds (kind), (select 'public' as name union all
 			select 'tenant_' || n || suffix from generate_series(1, 9) n, (select '' as suffix union all select '_r' || m from generate_series(1, 9) m) s
-		) names`).Scan(&keys, &got))
+		) names`).
+			Scan(&keys, &got),
+	)
 	assert.Equal(t, 182, keys, "the squatter has %d of %d locks", got, keys)
 	assert.Equal(t, keys, got, "the squatter has %d of %d locks", got, keys)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

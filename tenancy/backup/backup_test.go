@@ -17,7 +17,11 @@ func TestATenantIsBackedUp(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
 	tenant := f.create(t, "north")
-	f.exec(t, tenant.Schema, "insert into notes (body) values ('first'), ('sec\nond'), (''), (null); insert into tags values (1, 'a'), (1, 'b')")
+	f.exec(
+		t,
+		tenant.Schema,
+		"insert into notes (body) values ('first'), ('sec\nond'), (''), (null); insert into tags values (1, 'a'), (1, 'b')",
+	)
 	var events []backup.Event
 	s := f.service(t, backup.Config{Progress: progress(&events)})
 	before := time.Now()

@@ -185,7 +185,11 @@ const largeSQL = `insert into events (at, student, kind, amount, note, data)
 	from generate_series(1, %d) n`
 
 func copyWithPsql(b *testing.B, f *fixture, schema, file string) {
-	cmd := exec.Command("sh", "-c", `psql -X -q -d "$URL" -c "\copy $SCHEMA.events to stdout with (format csv, header)" | zstd -q -f -3 -o "$FILE"`)
+	cmd := exec.Command(
+		"sh",
+		"-c",
+		`psql -X -q -d "$URL" -c "\copy $SCHEMA.events to stdout with (format csv, header)" | zstd -q -f -3 -o "$FILE"`,
+	)
 	cmd.Env = append(os.Environ(), "URL="+f.pg.URL, "SCHEMA="+schema, "FILE="+file)
 	out, err := cmd.CombinedOutput()
 	require.NoError(b, err, "psql | zstd: %v: %s", err, out)

@@ -37,7 +37,11 @@ func dumpable(t testing.TB) (*fixture, string) {
 	tool(t, "pg_dump")
 	f := setup(t, notes)
 	schema := f.create(t, "north").Schema
-	f.exec(t, schema, "insert into notes (body) values ('first'), ('sec\nond'), (''), (null); insert into tags values (1, 'a'), (1, 'b')")
+	f.exec(
+		t,
+		schema,
+		"insert into notes (body) values ('first'), ('sec\nond'), (''), (null); insert into tags values (1, 'a'), (1, 'b')",
+	)
 	var old *backup.ToolVersionError
 	_, err := f.service(t, backup.Config{}).DumpTo(t.Context(), "north", &bytes.Buffer{}, backup.DumpOptions{})
 	if errors.As(err, &old) {

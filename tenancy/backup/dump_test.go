@@ -165,7 +165,10 @@ func TestAToolThatStopsLeavesNothing(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
 	f.create(t, "north")
-	tool := program(t, saysNewest+`echo "half of it"; echo "arguments: $*" >&2; echo "password is $PGPASSWORD" >&2; exit 3`)
+	tool := program(
+		t,
+		saysNewest+`echo "half of it"; echo "arguments: $*" >&2; echo "password is $PGPASSWORD" >&2; exit 3`,
+	)
 	var half bytes.Buffer
 	s := f.service(t, backup.Config{Dump: backup.DumpConfig{Tool: tool, Env: []string{"PGPASSWORD=s3cret"}}})
 	_, err := s.DumpTo(t.Context(), "north", &half, backup.DumpOptions{})
@@ -207,7 +210,10 @@ func TestAToolThatCannotBeUsedIsRefusedBeforeItIs(t *testing.T) {
 	f := setup(t, notes)
 	f.create(t, "north")
 	ran := filepath.Join(t.TempDir(), "ran")
-	old := program(t, `if [ "$1" = --version ]; then echo "pg_dump (PostgreSQL) 13.4 (Debian 13.4-1)"; exit 0; fi; touch `+ran)
+	old := program(
+		t,
+		`if [ "$1" = --version ]; then echo "pg_dump (PostgreSQL) 13.4 (Debian 13.4-1)"; exit 0; fi; touch `+ran,
+	)
 	for path, want := range map[string]error{
 		old:                            backup.ErrToolVersion,
 		filepath.Join(ran, "no", "no"): backup.ErrTool,

@@ -289,7 +289,8 @@ func (s *Service) finishErasure(ctx context.Context, id int64) (Certificate, err
 		return Certificate{}, err
 	}
 	again := c.ArchivesUntil
-	// A process that was killed before it noticed the drop may have committed a file: check again later.
+	// A process that was killed before it noticed the drop may have committed a file: check again
+	// later.
 	if again.IsZero() && s.cfg.Store != nil {
 		again = c.ErasedAt.Add(abandonedAfter)
 	}

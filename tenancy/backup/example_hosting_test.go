@@ -46,7 +46,11 @@ func openHosting(change func(cfg *tenancy.Config, b *backup.Config)) *hosting {
 			{Name: "backup", FS: backup.Migrations(), Base: backup.Base},
 		},
 		Tenant: []migrate.Source{{Name: "notes", FS: fstest.MapFS{
-			"00001_notes.sql": {Data: []byte("-- +goose Up\ncreate table notes (id bigint generated always as identity, author text, body text);\n")},
+			"00001_notes.sql": {
+				Data: []byte(
+					"-- +goose Up\ncreate table notes (id bigint generated always as identity, author text, body text);\n",
+				),
+			},
 		}}},
 	})
 	mustHost(err)

@@ -40,7 +40,9 @@ func openNorth() (s northern, done func()) {
 	runner, err := migrate.New(s.owner, migrate.Config{
 		Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}},
 		Tenant: []migrate.Source{{Name: "school", FS: fstest.MapFS{
-			"00001_pupils.sql": {Data: []byte("-- +goose Up\ncreate table pupils (id int primary key, name text, email text);\n")},
+			"00001_pupils.sql": {
+				Data: []byte("-- +goose Up\ncreate table pupils (id int primary key, name text, email text);\n"),
+			},
 		}}},
 	})
 	must(err)

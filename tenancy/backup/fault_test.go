@@ -22,8 +22,12 @@ import (
 func (f *fixture) createLarge(t testing.TB, slug string) tenancy.Tenant {
 	t.Helper()
 	tenant := f.create(t, slug)
-	f.exec(t, tenant.Schema, `insert into notes (body) select string_agg(md5((n * i)::text), ' ') from generate_series(1, 1000) n,
-		generate_series(1, 100) i group by n; insert into tags values (1, 'a')`)
+	f.exec(
+		t,
+		tenant.Schema,
+		`insert into notes (body) select string_agg(md5((n * i)::text), ' ') from generate_series(1, 1000) n,
+		generate_series(1, 100) i group by n; insert into tags values (1, 'a')`,
+	)
 	return tenant
 }
 

@@ -36,8 +36,12 @@ type fixture struct {
 
 // notes are migrations that create a table of notes.
 var notes = migrate.Source{Name: "test", FS: fstest.MapFS{
-	"00001_notes.sql": {Data: []byte("-- +goose Up\ncreate table notes (id bigint generated always as identity primary key, body text);\n")},
-	"00002_tags.sql":  {Data: []byte("-- +goose Up\ncreate table tags (note bigint references notes, tag text, primary key (note, tag));\n")},
+	"00001_notes.sql": {
+		Data: []byte("-- +goose Up\ncreate table notes (id bigint generated always as identity primary key, body text);\n"),
+	},
+	"00002_tags.sql": {
+		Data: []byte("-- +goose Up\ncreate table tags (note bigint references notes, tag text, primary key (note, tag));\n"),
+	},
 }}
 
 // setup returns a fixture whose tenants have these migrations.

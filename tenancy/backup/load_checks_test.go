@@ -32,7 +32,11 @@ create table homes (zone zone);
 func (f *fixture) zoned(t *testing.T) *backup.Service {
 	t.Helper()
 	tenant := f.create(t, "north")
-	f.exec(t, tenant.Schema, "insert into zones values (1); insert into addresses values (1, 1); insert into homes values (1)")
+	f.exec(
+		t,
+		tenant.Schema,
+		"insert into zones values (1); insert into addresses values (1, 1); insert into homes values (1)",
+	)
 	return f.service(t, backup.Config{})
 }
 

@@ -111,7 +111,11 @@ func TestWhatAPartitionHasOfItsOwnIsDrift(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, f.places(t, tenant.Schema), f.places(t, cloned.Tenant.Schema))
 
-	f.exec(t, tenant.Schema, "drop index own; create table logs_b partition of logs for values in ('b') partition by list (lower(body))")
+	f.exec(
+		t,
+		tenant.Schema,
+		"drop index own; create table logs_b partition of logs for values in ('b') partition by list (lower(body))",
+	)
 	_, err = s.Backup(t.Context(), "north", backup.BackupOptions{})
 	require.ErrorIs(t, err, backup.ErrUnsupported)
 	require.ErrorContains(t, err, "partition logs_b")
@@ -188,8 +192,12 @@ func TestExtraTablesAreLeftOut(t *testing.T) {
 	f.tenants, err = tenancy.New(f.owner, tenancy.Config{Migrator: f.runner, Roles: f.roles})
 	require.NoError(t, err)
 	tenant := f.create(t, "north")
-	f.exec(t, tenant.Schema, someNotes+`; create table django_migrations (id serial primary key, app regclass); insert into django_migrations (id) values (1);
-		create table parts (n int) partition by list (n); create table parts_1 partition of parts default`)
+	f.exec(
+		t,
+		tenant.Schema,
+		someNotes+`; create table django_migrations (id serial primary key, app regclass); insert into django_migrations (id) values (1);
+		create table parts (n int) partition by list (n); create table parts_1 partition of parts default`,
+	)
 	f.expectNoDrift(t, tenant.Schema)
 	want := f.content(t, "north")
 	s := f.service(t, backup.Config{})

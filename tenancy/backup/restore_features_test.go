@@ -127,7 +127,8 @@ func TestAnOlderArchiveIsMigratedUp(t *testing.T) {
 	want := f.content(t, "north")
 
 	newer := fstest.MapFS{"00003_length.sql": {Data: []byte(
-		"-- +goose Up\nalter table notes add length int;\nupdate notes set length = length(body);\nalter table tags rename to labels;\n")}}
+		"-- +goose Up\nalter table notes add length int;\nupdate notes set length = length(body);\nalter table tags rename to labels;\n",
+	)}}
 	for name, file := range notes.FS.(fstest.MapFS) {
 		newer[name] = file
 	}

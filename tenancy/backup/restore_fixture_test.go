@@ -69,7 +69,10 @@ func (f *fixture) move(t testing.TB, slug, to, schema string) {
 // countries creates a table that tenants share.
 func (f *fixture) countries(t testing.TB) {
 	t.Helper()
-	_, err := f.owner.Exec(t.Context(), "create table public.countries (code text primary key); insert into public.countries values ('de')")
+	_, err := f.owner.Exec(
+		t.Context(),
+		"create table public.countries (code text primary key); insert into public.countries values ('de')",
+	)
 	require.NoError(t, err)
 }
 

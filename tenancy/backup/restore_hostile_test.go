@@ -188,7 +188,10 @@ func hostile(t *testing.T, original, other []byte) map[string]struct {
 			with(func(f *forged) { f.header.Migrations[0].Checksum = "0123456789abcdef" }),
 			[]error{backup.ErrVersions},
 		},
-		"a checksum cut short": {with(func(f *forged) { f.header.Migrations[0].Checksum = f.header.Migrations[0].Checksum[:1] }), []error{backup.ErrVersions}},
+		"a checksum cut short": {
+			with(func(f *forged) { f.header.Migrations[0].Checksum = f.header.Migrations[0].Checksum[:1] }),
+			[]error{backup.ErrVersions},
+		},
 		"migrations of others": {
 			with(func(f *forged) { f.header.Migrations[0].Source = "other" }),
 			[]error{backup.ErrVersions},

@@ -74,8 +74,11 @@ func TestAPersonGetsTheirRowsOfOneTenant(t *testing.T) {
 	queries := []backup.SubjectQuery{
 		{Name: "notes", SQL: "select id, body from notes where body = $1 order by id"},
 		{Name: "tags", SQL: "select tag from tags join notes on id = note where body = $1"},
-		{Name: "values", SQL: `select $1::text as who, 1.50::numeric as n, 'NaN'::numeric as nan, true as yes, null::text as nothing, '' as empty,
-			'{"a": [1]}'::jsonb as doc, E'say "hi",\n' as text, date '2026-03-05' as day`},
+		{
+			Name: "values",
+			SQL: `select $1::text as who, 1.50::numeric as n, 'NaN'::numeric as nan, true as yes, null::text as nothing, '' as empty,
+			'{"a": [1]}'::jsonb as doc, E'say "hi",\n' as text, date '2026-03-05' as day`,
+		},
 		{Name: "none", SQL: "select id from notes where body = $1 || 'x'"},
 	}
 	var zipped bytes.Buffer

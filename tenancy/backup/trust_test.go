@@ -64,7 +64,8 @@ func TestABackupOfSomebodyElseIsNotTaken(t *testing.T) {
 	require.NoError(t, err)
 	_, key, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)
-	_, _, err = f.service(t, backup.Config{SigningKey: key}).Check(t.Context(), info.Name) // a signer trusts only its own key
+	// a signer trusts only its own key
+	_, _, err = f.service(t, backup.Config{SigningKey: key}).Check(t.Context(), info.Name)
 	assert.ErrorIs(t, err, archive.ErrSignature)
 	_, _, err = f.service(t, backup.Config{}).Check(t.Context(), "1-north/none.tar")
 	assert.ErrorIs(t, err, backup.ErrNotFound)

@@ -87,8 +87,12 @@ func TestDriftIsRefusedOrRecorded(t *testing.T) {
 		_, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
 		require.NoError(t, err)
 	}
-	f.exec(t, tenant.Schema, `alter table notes add column own text; create table mine (a int); insert into mine values (1);
-		grant select on notes to public; insert into notes (own) values ('x')`)
+	f.exec(
+		t,
+		tenant.Schema,
+		`alter table notes add column own text; create table mine (a int); insert into mine values (1);
+		grant select on notes to public; insert into notes (own) values ('x')`,
+	)
 	_, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
 	var drift *backup.DriftError
 	want := []string{"table mine is unexpected", "table notes: column own is unexpected"}

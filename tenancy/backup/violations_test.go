@@ -137,7 +137,11 @@ func TestRowsThatViolateAConstraintAreRefusedByName(t *testing.T) {
 	_, err = s.Verify(t.Context(), recorded.Name, backup.RestoreOptions{})
 	require.ErrorIs(t, err, backup.ErrRows)
 
-	f.admin(t, f.schema(t, "north"), "update pg_enum set oid = (oid::bigint + 100000)::oid where enumtypid = 'mood'::regtype")
+	f.admin(
+		t,
+		f.schema(t, "north"),
+		"update pg_enum set oid = (oid::bigint + 100000)::oid where enumtypid = 'mood'::regtype",
+	)
 	_, err = s.Backup(t.Context(), "north", backup.BackupOptions{Drift: backup.DriftRecord})
 	require.ErrorAs(t, err, &unsupported)
 	assert.Equal(t, "table moods", unsupported.Objects[0].Object)
@@ -184,9 +188,13 @@ func TestRowsThatCannotBeLoadedAgainAreRefusedByName(t *testing.T) {
 	_, err = s.Clone(t.Context(), "north", backup.CloneOptions{Slug: "south"})
 	require.NoError(t, err)
 
-	f.admin(t, f.schema(t, "north"), `alter domain short drop constraint short_check; update nested set s = row('too long');
+	f.admin(
+		t,
+		f.schema(t, "north"),
+		`alter domain short drop constraint short_check; update nested set s = row('too long');
 		alter domain short add constraint short_check check (length(value) < 5) not valid;
-		update pg_constraint set convalidated = true where conname = 'short_check'; delete from zz_known where code = 'USD'`)
+		update pg_constraint set convalidated = true where conname = 'short_check'; delete from zz_known where code = 'USD'`,
+	)
 	var found []string
 	refuse := func() {
 		_, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
@@ -203,7 +211,11 @@ func TestRowsThatCannotBeLoadedAgainAreRefusedByName(t *testing.T) {
 		"index indexed_some of table indexed",
 		"unique index indexed_some of table indexed",
 	}, found)
-	f.admin(t, f.schema(t, "north"), "delete from zz_known; delete from nested; delete from indexed; delete from generated")
+	f.admin(
+		t,
+		f.schema(t, "north"),
+		"delete from zz_known; delete from nested; delete from indexed; delete from generated",
+	)
 	refuse()
 	assert.ElementsMatch(t, []string{"column alone.a", "column lists.l", "column pairs.p"}, found)
 }
@@ -225,8 +237,12 @@ func TestRowsThatViolateATemporalConstraintAreRefusedByName(t *testing.T) {
 	}
 	f := setup(t, temporal)
 	tenant := f.create(t, "north")
-	f.exec(t, tenant.Schema, `insert into rooms values ('[1,2)', '[2026-01-01,2026-02-01)'), ('[1,2)', '[2026-02-01,2026-03-01)'), ('[2,3)', '[2026-01-01,)');
-		insert into stays values ('[1,2)', '[2026-01-20,2026-02-10)'), (null, '[1999-01-01,)'); insert into later values ('[7,8)', -1)`)
+	f.exec(
+		t,
+		tenant.Schema,
+		`insert into rooms values ('[1,2)', '[2026-01-01,2026-02-01)'), ('[1,2)', '[2026-02-01,2026-03-01)'), ('[2,3)', '[2026-01-01,)');
+		insert into stays values ('[1,2)', '[2026-01-20,2026-02-10)'), (null, '[1999-01-01,)'); insert into later values ('[7,8)', -1)`,
+	)
 	var log bytes.Buffer
 	s := f.service(t, backup.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	info := backUp(t, s, "north")
@@ -235,9 +251,13 @@ func TestRowsThatViolateATemporalConstraintAreRefusedByName(t *testing.T) {
 	_, err = s.Clone(t.Context(), "north", backup.CloneOptions{Slug: "south"})
 	require.NoError(t, err)
 	assert.NotContains(t, log.String(), "not checked")
-	f.admin(t, f.schema(t, "north"), `set local session_replication_role = replica; insert into stays values ('[2,3)', '[2025-12-31,2026-01-02)');
+	f.admin(
+		t,
+		f.schema(t, "north"),
+		`set local session_replication_role = replica; insert into stays values ('[2,3)', '[2025-12-31,2026-01-02)');
 		update pg_index set indisready = false, indisvalid = false where indrelid = 'rooms'::regclass; insert into rooms values ('[2,3)', '[2027-01-01,2027-02-01)');
-		update pg_index set indisready = true, indisvalid = true where indrelid = 'rooms'::regclass`)
+		update pg_index set indisready = true, indisvalid = true where indrelid = 'rooms'::regclass`,
+	)
 	_, err = s.Backup(t.Context(), "north", backup.BackupOptions{})
 	var unsupported *backup.UnsupportedError
 	require.ErrorAs(t, err, &unsupported)
