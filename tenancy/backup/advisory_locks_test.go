@@ -29,9 +29,11 @@ func TestAdvisoryLocksThatATenantTakesHoldUpNoOperation(t *testing.T) {
 	var keys, got int
 	require.NoError(
 		t,
-		squatter.QueryRow(t.Context(), `select count(*), count(*) filter (where pg_try_advisory_lock(hashtextextended(kind || name, 0)))
+		squatter.QueryRow(t.Context(), `select count(*),
+			count(*) filter (where pg_try_advisory_lock(hashtextextended(kind || name, 0)))
 		from (values ('pgtenant.migrate.'), ('pgtenant.scratch.')) kinds (kind), (select 'public' as name union all
-			select 'tenant_' || n || suffix from generate_series(1, 9) n, (select '' as suffix union all select '_r' || m from generate_series(1, 9) m) s
+			select 'tenant_' || n || suffix from generate_series(1, 9) n,
+			(select '' as suffix union all select '_r' || m from generate_series(1, 9) m) s
 		) names`).
 			Scan(&keys, &got),
 	)

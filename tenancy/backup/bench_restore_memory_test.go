@@ -23,7 +23,8 @@ const restoreNameEnv = "PGTENANT_TEST_RESTORE_NAME"
 // BenchmarkRestoreMemory restores a large tenant in a process of its own. It reports the peak of
 // the process's resident memory above the value before the restore.
 //
-//	go test -run '^$' -bench RestoreMemory -benchtime 1x -timeout 30m ./tenancy/backup -backup-mb 1024
+//	go test -run '^$' -bench RestoreMemory -benchtime 1x -timeout 30m \
+//	  ./tenancy/backup -backup-mb 1024
 func BenchmarkRestoreMemory(b *testing.B) {
 	if os.Getenv(restoreNameEnv) != "" {
 		restoreAndMeasure(b)

@@ -20,14 +20,20 @@ import (
 // primary keys.
 var pupils = migrate.Source{Name: "pupils", FS: fstest.MapFS{"00001_pupils.sql": {Data: []byte(`-- +goose Up
 create table classes (id int primary key, name text not null);
-create table pupils (id bigint generated always as identity primary key, class int not null references classes, name text not null, born date, note text);
+create table pupils (id bigint generated always as identity primary key,
+	class int not null references classes, name text not null, born date, note text);
 create index pupils_class on pupils (class);
-create table marks (id bigint generated always as identity primary key, pupil bigint not null references pupils, mark numeric(3, 1), at timestamptz not null);
+create table marks (id bigint generated always as identity primary key,
+	pupil bigint not null references pupils, mark numeric(3, 1), at timestamptz not null);
 `)}}}
 
 const fillPupils = `insert into classes select n, 'class ' || n from generate_series(1, 100) n;
-	insert into pupils (class, name, born, note) select 1 + n %% 100, 'pupil ' || n, date '2000-01-01' + (n %% 5000)::int, md5(n::text) || md5((n + 1)::text) from generate_series(1, %[1]d) n;
-	insert into marks (pupil, mark, at) select 1 + n %% %[1]d, (n %% 60) / 10.0, timestamptz '2020-01-01Z' + n * interval '1 second' from generate_series(1, %[1]d) n`
+	insert into pupils (class, name, born, note)
+		select 1 + n %% 100, 'pupil ' || n, date '2000-01-01' + (n %% 5000)::int,
+			md5(n::text) || md5((n + 1)::text) from generate_series(1, %[1]d) n;
+	insert into marks (pupil, mark, at)
+		select 1 + n %% %[1]d, (n %% 60) / 10.0,
+			timestamptz '2020-01-01Z' + n * interval '1 second' from generate_series(1, %[1]d) n`
 
 // BenchmarkRestore compares a whole restore, including its verification, with COPY FROM. COPY FROM
 // loads the same CSV into a schema that the same migrations have created, as psql's \copy would:

@@ -96,9 +96,10 @@ func TestAReceiptOfTheFutureHidesNoBackup(t *testing.T) {
 func TestASlotALeaseOrAnEndInTheFutureStopsNothing(t *testing.T) {
 	t.Parallel()
 	for name, sql := range map[string]string{
-		"slot":  "slot = now() + interval '1 year'",
-		"lease": "slot = slot - interval '1000000 hours', holder = gen_random_uuid(), lease_until = now() + interval '1 year'",
-		"end":   "slot = slot - interval '1000000 hours', ended_at = now() + interval '1 year', failures = 3",
+		"slot": "slot = now() + interval '1 year'",
+		"lease": "slot = slot - interval '1000000 hours', holder = gen_random_uuid(), " +
+			"lease_until = now() + interval '1 year'",
+		"end": "slot = slot - interval '1000000 hours', ended_at = now() + interval '1 year', failures = 3",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -18,7 +18,8 @@ import (
 var builtConcurrently = migrate.Source{Name: "built", FS: fstest.MapFS{
 	"00001_a.sql": {Data: []byte("-- +goose Up\ncreate table t (id int, s text);\n-- +goose Down\ndrop table t;\n")},
 	"00002_b.sql": {Data: []byte("-- +goose NO TRANSACTION\n-- +goose Up\ncreate index concurrently t_s on t (s);\n" +
-		"create index concurrently t_s2 on t (s) where id > 3;\nvacuum analyze t;\n-- +goose Down\ndrop index concurrently t_s;\ndrop index concurrently t_s2;\n")},
+		"create index concurrently t_s2 on t (s) where id > 3;\nvacuum analyze t;\n" +
+		"-- +goose Down\ndrop index concurrently t_s;\ndrop index concurrently t_s2;\n")},
 	"00003_c.sql": {
 		Data: []byte("-- +goose Up\nalter table t add column n int;\n-- +goose Down\nalter table t drop column n;\n"),
 	},
@@ -88,7 +89,8 @@ func TestResumeMakesAHalfMadeIndexAgain(t *testing.T) {
 	var valid, all int
 	require.NoError(
 		t,
-		f.owner.QueryRow(t.Context(), "select count(*) filter (where indisvalid), count(*) from pg_index where indrelid = $1::text::regclass",
+		f.owner.QueryRow(t.Context(), "select count(*) filter (where indisvalid), count(*) from pg_index "+
+			"where indrelid = $1::text::regclass",
 			tenant.Schema+".t").
 			Scan(&valid, &all),
 	)

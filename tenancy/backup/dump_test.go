@@ -177,7 +177,8 @@ func TestAToolThatStopsLeavesNothing(t *testing.T) {
 	var stopped *backup.ToolError
 	require.ErrorAs(t, err, &stopped, "%q", half.String())
 	require.Equal(t, "half of it\n", half.String())
-	want := `arguments: --schema="tenant_1" --strict-names --no-password --encoding=UTF8 --quote-all-identifiers --lock-wait-timeout=30000 ` +
+	want := `arguments: --schema="tenant_1" --strict-names --no-password --encoding=UTF8 ` +
+		`--quote-all-identifiers --lock-wait-timeout=30000 ` +
 		`--format=custom --no-owner --no-privileges password is [password]`
 	if assert.Equal(t, want, stopped.Message) {
 		assert.NotContains(t, err.Error(), "s3cret")

@@ -232,7 +232,8 @@ func TestAConnectionThatIsKilledWhileRowsComeLeavesNothing(t *testing.T) {
 func (f *fixture) kill(t *testing.T) (n int) {
 	require.NoError(t, f.pg.Pool.QueryRow(context.Background(), `select count(*) from (
 		select pg_terminate_backend(pid, 10000) from pg_stat_activity
-		where datname = current_database() and xact_start is not null and pid <> pg_backend_pid() and backend_type = 'client backend'
+		where datname = current_database() and xact_start is not null
+			and pid <> pg_backend_pid() and backend_type = 'client backend'
 	) x`).Scan(&n))
 	return n
 }

@@ -95,7 +95,8 @@ func TestRowsThatBreakACheckBesideItsFunctionAreRefused(t *testing.T) {
 // visits have checks that depend on the time and on the role.
 var visits = migrate.Source{Name: "visits", FS: fstest.MapFS{"00001_a.sql": {Data: []byte(`-- +goose Up
 create domain fresh as timestamptz check (value > now() - interval '1 day');
-create table visits (until timestamptz check (until > current_timestamp), seen fresh, by_ text check (by_ = current_user),
+create table visits (until timestamptz check (until > current_timestamp), seen fresh,
+	by_ text check (by_ = current_user),
 	kind varchar check (kind in ('a', 'b'))) partition by list (kind);
 create table visits_rest partition of visits default;
 `)}}}

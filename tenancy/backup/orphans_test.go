@@ -17,8 +17,10 @@ func TestRowsThatReferToNothingAreRefusedByName(t *testing.T) {
 	t.Parallel()
 	f := setup(t, migrate.Source{Name: "test", FS: fstest.MapFS{"00001_keys.sql": {Data: []byte(`-- +goose Up
 create domain code as varchar(10);
-create table people (id bigint primary key, boss bigint references people deferrable initially deferred, c code unique, v varchar(10) unique);
-create table "Odd ""name" (person bigint not null references people on delete cascade, c code references people (c), v text);
+create table people (id bigint primary key, boss bigint references people deferrable initially deferred,
+	c code unique, v varchar(10) unique);
+create table "Odd ""name" (person bigint not null references people on delete cascade,
+	c code references people (c), v text);
 create table pairs (a int, b int, primary key (a, b));
 create table simple (id int, a int, b int, foreign key (a, b) references pairs);
 create table complete (id int, a int, b int, foreign key (a, b) references pairs match full);
@@ -30,7 +32,8 @@ create table undecided (person bigint, constraint later foreign key (person) ref
 	tenant := f.create(t, "north")
 	f.exec(t, tenant.Schema, `insert into people values (1, 2, 'x', 'y'), (2, null, null, null);
 		insert into "Odd ""name" values (1, 'x'), (2, null);
-		insert into pairs values (1, 2); insert into simple values (1, 1, 2), (2, 1, null), (3, null, null); insert into complete values (1, 1, 2), (2, null, null);
+		insert into pairs values (1, 2); insert into simple values (1, 1, 2), (2, 1, null), (3, null, null);
+		insert into complete values (1, 1, 2), (2, null, null);
 		insert into parts values (1, 1), (2, null); insert into to_parts values (1), (null)`)
 	s := f.service(t, backup.Config{})
 	info := backUp(t, s, "north")

@@ -22,7 +22,8 @@ create table fk (a int, b int, foreign key (a, b) references h);
 `)}}})
 	tenant := f.create(t, "north")
 	f.exec(t, tenant.Schema, `insert into h select n, n from generate_series(1, 20) n; insert into fk values (3, 3);
-		create table h0r partition of h0 for values from (1000) to (2000); insert into h select 1000 + n, 1500 from generate_series(1, 9) n`)
+		create table h0r partition of h0 for values from (1000) to (2000);
+		insert into h select 1000 + n, 1500 from generate_series(1, 9) n`)
 	s := f.service(t, backup.Config{})
 	info := backUp(t, s, "north")
 	want := f.content(t, "north")

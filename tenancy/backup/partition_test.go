@@ -18,13 +18,15 @@ import (
 
 // readings are partitioned tables, one without any partition and one with a default partition.
 var readings = migrate.Source{Name: "readings", FS: fstest.MapFS{"00001_a.sql": {Data: []byte(`-- +goose Up
-create table readings (at timestamptz not null, sensor int not null, value int, primary key (at, sensor)) partition by range (at);
+create table readings (at timestamptz not null, sensor int not null, value int, primary key (at, sensor))
+	partition by range (at);
 create table logs (kind text, body text) partition by list (kind);
 create table logs_rest partition of logs default;
 create index on readings (value);
 `)}}}
 
-const moreReadings = `create table readings_2030 partition of readings for values from ('2030-01-01') to ('2031-01-01') partition by hash (sensor);
+const moreReadings = `create table readings_2030
+		partition of readings for values from ('2030-01-01') to ('2031-01-01') partition by hash (sensor);
 	create table readings_2030_0 partition of readings_2030 for values with (modulus 2, remainder 0);
 	create table readings_2030_1 partition of readings_2030 for values with (modulus 2, remainder 1);
 	create table logs_a partition of logs for values in ('a', null);
@@ -195,7 +197,8 @@ func TestExtraTablesAreLeftOut(t *testing.T) {
 	f.exec(
 		t,
 		tenant.Schema,
-		someNotes+`; create table django_migrations (id serial primary key, app regclass); insert into django_migrations (id) values (1);
+		someNotes+`; create table django_migrations (id serial primary key, app regclass);
+		insert into django_migrations (id) values (1);
 		create table parts (n int) partition by list (n); create table parts_1 partition of parts default`,
 	)
 	f.expectNoDrift(t, tenant.Schema)

@@ -42,9 +42,13 @@ const programTables = `
 	insert into public.goose_db_version values (1, 1, true, now()), (2, 7, true, now())`
 
 // programRows returns all rows of the program's tables.
-const programRows = `select concat_ws(' ', (select string_agg(t::text, ',') from public.tenants t), (select string_agg(t::text, ',') from public.domains t),
-	(select string_agg(t::text, ',') from public.platform_users t), (select string_agg(t::text, ',') from public.audit_log t),
-	(select string_agg(t::text, ',') from public.backup_runs t), (select string_agg(version_id::text, ',') from public.goose_db_version t),
+const programRows = `select concat_ws(' ',
+	(select string_agg(t::text, ',') from public.tenants t),
+	(select string_agg(t::text, ',') from public.domains t),
+	(select string_agg(t::text, ',') from public.platform_users t),
+	(select string_agg(t::text, ',') from public.audit_log t),
+	(select string_agg(t::text, ',') from public.backup_runs t),
+	(select string_agg(version_id::text, ',') from public.goose_db_version t),
 	(select string_agg(relname, ',' order by relname) from pg_class where relnamespace = 'public'::regnamespace))`
 
 // besides returns a fixture in a database whose schema public belongs to another program. The

@@ -87,7 +87,8 @@ func TestARestoreWithTheRegistryInAnotherDatabase(t *testing.T) {
 	var schemas int
 	require.NoError(
 		t,
-		f.pg.Pool.QueryRow(t.Context(), "select count(*) from pg_namespace where nspname !~ '^pg_' and nspname not in ('public', 'information_schema')").
+		f.pg.Pool.QueryRow(t.Context(), "select count(*) from pg_namespace where nspname !~ '^pg_' "+
+			"and nspname not in ('public', 'information_schema')").
 			Scan(&schemas),
 	)
 	assert.Equal(t, 2, schemas, "%d schemas, want those of two tenants", schemas)

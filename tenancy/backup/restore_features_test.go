@@ -24,20 +24,24 @@ create table countries_of (code text primary key references public.countries);
 comment on constraint countries_of_code_fkey on countries_of is 'it''s "shared"';
 create table parents (id int primary key, at date, unique (id, at));
 create table doubtful (parent int);
-alter table doubtful add constraint doubtful_parent_fkey foreign key (parent) references parents on update cascade on delete set null not valid;
-create table events (id int, at date, parent int references parents deferrable, primary key (id, at)) partition by range (at);
+alter table doubtful add constraint doubtful_parent_fkey foreign key (parent) references parents
+	on update cascade on delete set null not valid;
+create table events (id int, at date, parent int references parents deferrable, primary key (id, at))
+	partition by range (at);
 create table events_1 partition of events for values from ('2020-01-01') to ('2021-01-01');
 create table events_2 partition of events default;
 alter table events_2 add constraint events_2_only foreign key (parent) references parents;
 create table follow (event int, at date, foreign key (event, at) references events match full on delete cascade);
 -- +goose StatementBegin
-create function fired() returns trigger language plpgsql as $$ begin raise exception 'fired on %', tg_table_name; end $$;
+create function fired() returns trigger language plpgsql as $$
+begin raise exception 'fired on %', tg_table_name; end $$;
 -- +goose StatementEnd
 create trigger origin before insert on parents for each row execute function fired();
 create trigger replica after insert on parents for each row execute function fired();
 create trigger always_ after insert on parents for each statement execute function fired();
 create trigger truncated before truncate on parents for each statement execute function fired();
-create constraint trigger late after insert on parents deferrable initially deferred for each row execute function fired();
+create constraint trigger late after insert on parents deferrable initially deferred
+	for each row execute function fired();
 create trigger off before insert on parents for each row execute function fired();
 alter table parents enable replica trigger replica, enable always trigger always_, disable trigger off;
 create trigger rows_ before insert on events for each row execute function fired();
@@ -67,7 +71,8 @@ const obstacleRows = `set local session_replication_role = replica;
 	insert into events values (1, '2020-05-05', 1), (2, '2022-02-02', 2), (3, '2020-07-07', null);
 	insert into follow values (1, '2020-05-05'), (null, null);
 	insert into doubtful values (99), (1);
-	update seeds set body = 'changed' where id = 1; delete from seeds where id = 2; insert into seeds (body) values ('new');
+	update seeds set body = 'changed' where id = 1; delete from seeds where id = 2;
+	insert into seeds (body) values ('new');
 	alter table events enable always trigger always_rows;
 	alter table parents enable always trigger always_, enable replica trigger replica, enable trigger truncated;
 	refresh materialized view bottom; refresh materialized view top`
@@ -127,7 +132,8 @@ func TestAnOlderArchiveIsMigratedUp(t *testing.T) {
 	want := f.content(t, "north")
 
 	newer := fstest.MapFS{"00003_length.sql": {Data: []byte(
-		"-- +goose Up\nalter table notes add length int;\nupdate notes set length = length(body);\nalter table tags rename to labels;\n",
+		"-- +goose Up\nalter table notes add length int;\nupdate notes set length = length(body);\n" +
+			"alter table tags rename to labels;\n",
 	)}}
 	for name, file := range notes.FS.(fstest.MapFS) {
 		newer[name] = file

@@ -93,7 +93,8 @@ func (f *fixture) drop(t testing.TB, slug string) {
 	require.NoError(t, err)
 }
 
-const someNotes = `insert into notes (body) values ('first'), (E'sec\nond'), (''), (null), ('"'), ('\.'), (E'\\N'), ('ä,"b"');
+const someNotes = `insert into notes (body) values ('first'), (E'sec\nond'), (''), (null),
+	('"'), ('\.'), (E'\\N'), ('ä,"b"');
 	insert into tags values (1, 'a'), (1, 'b'), (2, '')`
 
 func TestADroppedTenantIsRestored(t *testing.T) {

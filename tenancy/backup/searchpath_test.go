@@ -24,7 +24,8 @@ import (
 var extended = migrate.Source{Name: "extended", FS: fstest.MapFS{
 	"00001_users.sql": {Data: []byte(`-- +goose Up
 create domain address as citext check (value <> 'NOBODY@example.com');
-create function is_internal(e citext) returns boolean language sql stable as 'select e ~ ''@EXAMPLE[.]com$'' and unaccent(e) <> ''x''';
+create function is_internal(e citext) returns boolean language sql stable as
+	'select e ~ ''@EXAMPLE[.]com$'' and unaccent(e) <> ''x''';
 create table users (
 	id int primary key, email address unique, others citext[], attrs hstore default 'a=>1', path ltree, tags int[],
 	country text references countries, room int, during int4range,
@@ -60,7 +61,8 @@ var indexedByFunction = migrate.Source{
 	Name: "indexedByFunction", Base: 1000,
 	FS: fstest.MapFS{"00001_index.sql": {Data: []byte(`-- +goose Up
 create function plain(text) returns text language sql immutable as 'select unaccent($1)';
-create function plainer(text) returns text language plpgsql immutable as 'begin return plain($1) || coalesce(hstore($1, $1) -> $1, $1); end';
+create function plainer(text) returns text language plpgsql immutable as
+	'begin return plain($1) || coalesce(hstore($1, $1) -> $1, $1); end';
 create index users_plainer on users (plainer(name));
 -- +goose Down
 drop index users_plainer;

@@ -76,7 +76,8 @@ func TestAPersonGetsTheirRowsOfOneTenant(t *testing.T) {
 		{Name: "tags", SQL: "select tag from tags join notes on id = note where body = $1"},
 		{
 			Name: "values",
-			SQL: `select $1::text as who, 1.50::numeric as n, 'NaN'::numeric as nan, true as yes, null::text as nothing, '' as empty,
+			SQL: `select $1::text as who, 1.50::numeric as n, 'NaN'::numeric as nan, true as yes,
+				null::text as nothing, '' as empty,
 			'{"a": [1]}'::jsonb as doc, E'say "hi",\n' as text, date '2026-03-05' as day`,
 		},
 		{Name: "none", SQL: "select id from notes where body = $1 || 'x'"},
@@ -97,10 +98,11 @@ func TestAPersonGetsTheirRowsOfOneTenant(t *testing.T) {
 	m, err = exporter(t, db, backup.SubjectJSON, queries...).Export(t.Context(), &north, "ada", &zipped)
 	require.NoError(t, err)
 	got, want = unzip(t, zipped.Bytes(), m), (map[string]string{
-		"notes.json":  "[\n{\"id\":1,\"body\":\"ada\"},\n{\"id\":3,\"body\":\"ada\"}\n]\n",
-		"tags.json":   "[\n{\"tag\":\"north\"}\n]\n",
-		"values.json": "[\n" + `{"who":"ada","n":1.50,"nan":"NaN","yes":true,"nothing":null,"empty":"","doc":{"a": [1]},"text":"say \"hi\",\n","day":"2026-03-05"}` + "\n]\n",
-		"none.json":   "[\n]\n",
+		"notes.json": "[\n{\"id\":1,\"body\":\"ada\"},\n{\"id\":3,\"body\":\"ada\"}\n]\n",
+		"tags.json":  "[\n{\"tag\":\"north\"}\n]\n",
+		"values.json": "[\n" + `{"who":"ada","n":1.50,"nan":"NaN","yes":true,"nothing":null,"empty":"",` +
+			`"doc":{"a": [1]},"text":"say \"hi\",\n","day":"2026-03-05"}` + "\n]\n",
+		"none.json": "[\n]\n",
 	})
 	assert.Equal(t, want, got)
 }

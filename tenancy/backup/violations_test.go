@@ -30,17 +30,24 @@ create unique index people_nick on people (nick text_pattern_ops);
 create table nulls_too (a int, b int, unique nulls not distinct (a, b));
 create table coded (id int, code short_code, codes code[]);
 -- +goose StatementBegin
-create function factor() returns int language plpgsql immutable as 'begin return (select count(*) + 1 from zz_factors); end';
+create function factor() returns int language plpgsql immutable as
+	'begin return (select count(*) + 1 from zz_factors); end';
 -- +goose StatementEnd
 create table zz_factors (n int);
-create table products (id int generated always as identity, from_id int generated always as (id * factor()) stored, n int, doubled int generated always as (n * factor()) stored, label text generated always as ('n' || 1::text) stored);
+create table products (id int generated always as identity,
+	from_id int generated always as (id * factor()) stored, n int,
+	doubled int generated always as (n * factor()) stored,
+	label text generated always as ('n' || 1::text) stored);
 create type mood as enum ('good', 'bad');
 create table moods (m mood);
 create domain currency as char(3) check (value ~ '^[A-Z]{3}$');
 create domain flags as bit(3) check (value <> B'000');
-create table prices (n numeric, net numeric(10,2) generated always as (n * 1.333) stored, whole int generated always as (n * 1.5) stored, low real generated always as (n / 3) stored, padded char(4) generated always as ('ab') stored, "in" currency, lots currency[], f flags);
+create table prices (n numeric, net numeric(10,2) generated always as (n * 1.333) stored,
+	whole int generated always as (n * 1.5) stored, low real generated always as (n / 3) stored,
+	padded char(4) generated always as ('ab') stored, "in" currency, lots currency[], f flags);
 create table needed (id int, n int not null);
-create table bookings (during int4range, other circle, exclude using gist (during with &&), exclude using gist (other with &&) where (during is not null));
+create table bookings (during int4range, other circle, exclude using gist (during with &&),
+	exclude using gist (other with &&) where (during is not null));
 create table parts (id int, at int, name text, primary key (at, id)) partition by range (at);
 create table parts_1 partition of parts for values from (0) to (10);
 create table parts_2 partition of parts for values from (10) to (20);
@@ -49,12 +56,15 @@ create table parents (id int, unique (id));
 create table children (note text) inherits (parents);
 `)}}}
 
-const ruledRows = `insert into people values (1, 'A', 'x', 1, 1), (2, 'A', null, 2, null), (3, 'a', 'X', 200, 1), (4, 'a', null, null, 1), (5, null, 'y', 2, 1);
+const ruledRows = `insert into people values (1, 'A', 'x', 1, 1), (2, 'A', null, 2, null), (3, 'a', 'X', 200, 1),
+		(4, 'a', null, null, 1), (5, null, 'y', 2, 1);
 	insert into nulls_too values (1, null), (null, 1), (null, null);
 	insert into coded values (1, 'ok', '{x,null,bad2}'), (2, 'ok', null);
 	insert into products (n) values (1), (null), (3);
-	insert into prices (n, "in", lots, f) values (1.2345, 'EUR', '{USD,CHF}', B'011'); insert into needed values (1, 1); insert into moods values ('good');
-	insert into bookings values ('[1,3)', '<(0,0),1>'), ('[3,5)', '<(9,9),1>'), ('empty', null), ('empty', null), (null, '<(0,0),9>');
+	insert into prices (n, "in", lots, f) values (1.2345, 'EUR', '{USD,CHF}', B'011');
+	insert into needed values (1, 1); insert into moods values ('good');
+	insert into bookings values ('[1,3)', '<(0,0),1>'), ('[3,5)', '<(9,9),1>'), ('empty', null), ('empty', null),
+		(null, '<(0,0),9>');
 	insert into parts values (1, 1, 'a'), (1, 11, 'b'), (1, 99, 'c'), (1, 2, null);
 	insert into parents values (1); insert into children values (1, 'the same as in its parent')`
 
@@ -96,8 +106,10 @@ func TestRowsThatViolateAConstraintAreRefusedByName(t *testing.T) {
 		unready("parents", "values (1)"):                       {"unique index parents_id_key of table parents"},
 		unready("parts_1", "values (1, 1, 'again')"):           {"unique index parts_pkey of table parts"},
 		`insert into zz_factors values (9)`:                    {"column products.doubled", "column products.from_id"},
-		`update pg_attribute set attnotnull = false where attrelid = 'needed'::regclass and attname = 'n'; insert into needed values (2, null);
-			update pg_attribute set attnotnull = true where attrelid = 'needed'::regclass and attname = 'n'`: {"column needed.n"},
+		`update pg_attribute set attnotnull = false where attrelid = 'needed'::regclass and attname = 'n';
+			insert into needed values (2, null);
+			update pg_attribute set attnotnull = true
+			where attrelid = 'needed'::regclass and attname = 'n'`: {"column needed.n"},
 		`alter table people drop constraint "odd ""name"; insert into people values (9, null, null, 0);
 			alter table people add constraint "odd ""name" check (kind > 0) not valid;
 			update pg_constraint set convalidated = true where conname = 'odd "name'`: {`check odd "name of table people`},
@@ -105,17 +117,21 @@ func TestRowsThatViolateAConstraintAreRefusedByName(t *testing.T) {
 			alter table wholes add constraint whole check (wholes is not null) not valid;
 			update pg_constraint set convalidated = true where conname = 'whole'`: {"check whole of table wholes"},
 		`alter domain code drop constraint code_check; insert into coded values (3, 'bad', '{bad}');
-			alter domain code add constraint code_check check (value <> 'bad') not valid; update pg_constraint set convalidated = true where conname = 'code_check'`: {
+			alter domain code add constraint code_check check (value <> 'bad') not valid;
+			update pg_constraint set convalidated = true where conname = 'code_check'`: {
 			"check code_check of domain code", "check code_check of domain code",
 		},
-		`alter domain short_code drop not null; insert into coded values (3, null, null); update pg_type set typnotnull = true where typname = 'short_code'`: {
+		`alter domain short_code drop not null; insert into coded values (3, null, null);
+			update pg_type set typnotnull = true where typname = 'short_code'`: {
 			"domain short_code",
 		},
-		`alter table parts detach partition parts_2; alter table parts_2 add constraint x check (true); insert into parts_2 values (5, 5, 'd');
+		`alter table parts detach partition parts_2; alter table parts_2 add constraint x check (true);
+			insert into parts_2 values (5, 5, 'd');
 			create table away (like parts_2); insert into away select * from parts_2; delete from parts_2 where at = 5;
 			alter table parts attach partition parts_2 for values from (10) to (20);
 			alter table parts_2 drop constraint x; update pg_class set relispartition = false where relname = 'parts_2';
-			insert into parts_2 select * from away where at = 5; update pg_class set relispartition = true where relname = 'parts_2'; drop table away`: {
+			insert into parts_2 select * from away where at = 5;
+			update pg_class set relispartition = true where relname = 'parts_2'; drop table away`: {
 			"partition parts_2",
 		},
 	} {
@@ -151,7 +167,8 @@ func TestRowsThatViolateAConstraintAreRefusedByName(t *testing.T) {
 var reloaded = migrate.Source{Name: "reloaded", FS: fstest.MapFS{"00001_a.sql": {Data: []byte(`-- +goose Up
 create table zz_known (code text primary key, n int);
 -- +goose StatementBegin
-create function is_known(c text) returns boolean language plpgsql stable as 'begin return exists (select from zz_known z where z.code = c); end';
+create function is_known(c text) returns boolean language plpgsql stable as
+	'begin return exists (select from zz_known z where z.code = c); end';
 create function number_of(c text) returns int language plpgsql immutable as
 	'declare r int; begin select n into strict r from zz_known z where z.code = c; return r; end';
 -- +goose StatementEnd
@@ -170,8 +187,10 @@ create table generated (code text, n int generated always as (number_of(code)) s
 `)}}}
 
 const reloadedRows = `insert into zz_known values ('EUR', 1), ('USD', 2);
-	insert into lists values (1, array['EUR']::known[]); insert into pairs values (1, array[row('EUR', 1)::pair, null]); insert into alone values (1, 'USD');
-	insert into nested values (1, row('abc')); insert into indexed values (1, 'EUR'), (2, 'USD'); insert into generated (code) values ('USD')`
+	insert into lists values (1, array['EUR']::known[]);
+	insert into pairs values (1, array[row('EUR', 1)::pair, null]); insert into alone values (1, 'USD');
+	insert into nested values (1, row('abc')); insert into indexed values (1, 'EUR'), (2, 'USD');
+	insert into generated (code) values ('USD')`
 
 // A restore cannot drop a domain's check if tables use the domain in arrays or composite types, nor
 // the expression of an index or of a generated column. Each row that it loads must pass these.
@@ -240,8 +259,10 @@ func TestRowsThatViolateATemporalConstraintAreRefusedByName(t *testing.T) {
 	f.exec(
 		t,
 		tenant.Schema,
-		`insert into rooms values ('[1,2)', '[2026-01-01,2026-02-01)'), ('[1,2)', '[2026-02-01,2026-03-01)'), ('[2,3)', '[2026-01-01,)');
-		insert into stays values ('[1,2)', '[2026-01-20,2026-02-10)'), (null, '[1999-01-01,)'); insert into later values ('[7,8)', -1)`,
+		`insert into rooms values ('[1,2)', '[2026-01-01,2026-02-01)'), ('[1,2)', '[2026-02-01,2026-03-01)'),
+			('[2,3)', '[2026-01-01,)');
+		insert into stays values ('[1,2)', '[2026-01-20,2026-02-10)'), (null, '[1999-01-01,)');
+		insert into later values ('[7,8)', -1)`,
 	)
 	var log bytes.Buffer
 	s := f.service(t, backup.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
@@ -255,7 +276,8 @@ func TestRowsThatViolateATemporalConstraintAreRefusedByName(t *testing.T) {
 		t,
 		f.schema(t, "north"),
 		`set local session_replication_role = replica; insert into stays values ('[2,3)', '[2025-12-31,2026-01-02)');
-		update pg_index set indisready = false, indisvalid = false where indrelid = 'rooms'::regclass; insert into rooms values ('[2,3)', '[2027-01-01,2027-02-01)');
+		update pg_index set indisready = false, indisvalid = false where indrelid = 'rooms'::regclass;
+		insert into rooms values ('[2,3)', '[2027-01-01,2027-02-01)');
 		update pg_index set indisready = true, indisvalid = true where indrelid = 'rooms'::regclass`,
 	)
 	_, err = s.Backup(t.Context(), "north", backup.BackupOptions{})

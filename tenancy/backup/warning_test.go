@@ -39,7 +39,8 @@ func TestWhatCannotBeEvaluatedIsAWarning(t *testing.T) {
 		t,
 		tenant.Schema,
 		`insert into fine values (1), (2); insert into posts values (1); refresh materialized view ratios;
-		insert into fine values (0); insert into zz_closed values (1); refresh materialized view zz_totals; refresh materialized view aa_sums`,
+		insert into fine values (0); insert into zz_closed values (1); refresh materialized view zz_totals;
+		refresh materialized view aa_sums`,
 	)
 	s := f.service(t, backup.Config{})
 	info, err := s.Backup(t.Context(), "north", backup.BackupOptions{})

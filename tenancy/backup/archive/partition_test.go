@@ -63,14 +63,18 @@ func TestPartitionsThatCannotBeAreRefused(t *testing.T) {
 		"lacks one that it requires":     func(h *archive.Header) { h.Partitions[0].Bound.To = nil },
 		"its strategy does not allow":    func(h *archive.Header) { h.Partitions[3].Bound.Remainder = 2 },
 		`strategy "by force" is not`:     func(h *archive.Header) { h.Partitions[0].Bound.Strategy = "by force" },
-		`of kind "maxvalue"`:             func(h *archive.Header) { h.Partitions[1].Bound.Values[0] = archive.Datum{Kind: archive.DatumMax} },
-		`of kind "sql"`:                  func(h *archive.Header) { h.Partitions[1].Bound.Values[0] = archive.Datum{Kind: "sql", Text: "now()"} },
-		`"a\x00" of kind`:                func(h *archive.Header) { h.Partitions[1].Bound.Values[0].Text = "a\x00" },
-		`"\xff" of kind`:                 func(h *archive.Header) { h.Partitions[1].Bound.Values[0].Text = "\xff" },
-		`strategy "" is not known`:       func(h *archive.Header) { h.Partitions[0].Key.Strategy = "" },
-		"key has 0 columns":              func(h *archive.Header) { h.Partitions[0].Key.Columns = nil },
-		`name "" is not`:                 func(h *archive.Header) { h.Partitions[0].Key.Columns = []string{""} },
-		`"django_migrations" occurs`:     func(h *archive.Header) { h.LeftOut = append(h.LeftOut, h.LeftOut...) },
+		`of kind "maxvalue"`: func(h *archive.Header) {
+			h.Partitions[1].Bound.Values[0] = archive.Datum{Kind: archive.DatumMax}
+		},
+		`of kind "sql"`: func(h *archive.Header) {
+			h.Partitions[1].Bound.Values[0] = archive.Datum{Kind: "sql", Text: "now()"}
+		},
+		`"a\x00" of kind`:            func(h *archive.Header) { h.Partitions[1].Bound.Values[0].Text = "a\x00" },
+		`"\xff" of kind`:             func(h *archive.Header) { h.Partitions[1].Bound.Values[0].Text = "\xff" },
+		`strategy "" is not known`:   func(h *archive.Header) { h.Partitions[0].Key.Strategy = "" },
+		"key has 0 columns":          func(h *archive.Header) { h.Partitions[0].Key.Columns = nil },
+		`name "" is not`:             func(h *archive.Header) { h.Partitions[0].Key.Columns = []string{""} },
+		`"django_migrations" occurs`: func(h *archive.Header) { h.LeftOut = append(h.LeftOut, h.LeftOut...) },
 	} {
 		h := partitioned()
 		alter(&h)
