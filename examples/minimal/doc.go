@@ -1,5 +1,5 @@
-// Minimal is the smallest program that serves several tenants, each from a schema of its own. It is the
-// program of the README. It counts the notes of a tenant.
+// Minimal is the smallest program that serves several tenants, each from a schema of its own. It is
+// the program of the README. It counts the notes of a tenant.
 //
 //	export ADMIN_URL=postgres://postgres:...@localhost/app
 //	export OWNER_URL=postgres://app_owner:...@localhost/app RUNTIME_URL=postgres://app_runtime:...@localhost/app
@@ -8,6 +8,6 @@
 //	go run ./examples/minimal                       # serves
 //	curl http://acme.localhost:8000/notes
 //
-// ADMIN_URL is read by setup alone, which makes the two logins with the passwords of their URLs. LISTEN is
-// the address to serve on; its default is :8000.
+// ADMIN_URL is read by setup alone, which makes the two logins with the passwords of their URLs.
+// LISTEN is the address to serve on; its default is :8000.
 package main

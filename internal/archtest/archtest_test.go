@@ -84,9 +84,13 @@ func TestOnlyKnownDirectoriesAreAtTheTop(t *testing.T) {
 	}
 	unversioned := strings.Fields(string(ignored))
 	for _, entry := range entries {
-		known := strings.HasPrefix(entry.Name(), ".") || slices.Contains(directories, entry.Name()) || slices.Contains(unversioned, "/"+entry.Name()+"/")
+		known := strings.HasPrefix(entry.Name(), ".") || slices.Contains(directories, entry.Name()) ||
+			slices.Contains(unversioned, "/"+entry.Name()+"/")
 		if entry.IsDir() && !known {
-			t.Errorf("%s/: is not a known top-level directory: the tree is the layer diagram, and a new layer is a decision", entry.Name())
+			t.Errorf(
+				"%s/: is not a known top-level directory: the tree is the layer diagram, and a new layer is a decision",
+				entry.Name(),
+			)
 		}
 	}
 }
@@ -109,7 +113,8 @@ func TestTheMapHasEveryPackage(t *testing.T) {
 		directories[path.Dir(f.path)] = true
 	}
 	for directory := range directories {
-		named := strings.Contains(string(table), "`"+directory+"`") || strings.Contains(string(table), "`"+path.Base(directory)+"`")
+		named := strings.Contains(string(table), "`"+directory+"`") ||
+			strings.Contains(string(table), "`"+path.Base(directory)+"`")
 		assert.True(t, named, "the map in CONTRIBUTING.md lacks %s", directory)
 	}
 }

@@ -22,16 +22,25 @@ func checkPackageComments(files []file) (broken []string) {
 			continue
 		}
 		if !f.isDoc() {
-			broken = append(broken, fmt.Sprintf("%s: has a package comment: it belongs into doc.go, where readers look for it", f.path))
+			broken = append(
+				broken,
+				fmt.Sprintf("%s: has a package comment: it belongs into doc.go, where readers look for it", f.path),
+			)
 		}
 		if n := f.line(comment.End()) - f.line(comment.Pos()) + 1; n > maxDocLines {
-			broken = append(broken, fmt.Sprintf("%s: the package comment has %d lines: more than %d are a manual, not an introduction",
-				f.path, n, maxDocLines))
+			broken = append(
+				broken,
+				fmt.Sprintf("%s: the package comment has %d lines: more than %d are a manual, not an introduction",
+					f.path, n, maxDocLines),
+			)
 		}
 	}
 	for _, dir := range slices.Sorted(maps.Keys(introduced)) {
 		if !introduced[dir] {
-			broken = append(broken, fmt.Sprintf("%s: no package comment in doc.go: a package starts by saying what it is for", dir))
+			broken = append(
+				broken,
+				fmt.Sprintf("%s: no package comment in doc.go: a package starts by saying what it is for", dir),
+			)
 		}
 	}
 	return broken
@@ -44,8 +53,11 @@ func checkExportedDocs(files []file) (broken []string) {
 			continue
 		}
 		for _, name := range undocumented(f.syntax) {
-			broken = append(broken, fmt.Sprintf("%s:%d: %s has no doc comment: what is exported is a contract, and the comment is where it is written",
-				f.path, f.line(name.Pos()), name.Name))
+			broken = append(
+				broken,
+				fmt.Sprintf("%s:%d: %s has no doc comment: what is exported is a contract, and the comment is where it is written",
+					f.path, f.line(name.Pos()), name.Name),
+			)
 		}
 	}
 	return broken

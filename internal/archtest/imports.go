@@ -13,8 +13,11 @@ func checkTable(table []layer) (broken []string) {
 		for _, allowed := range row.imports {
 			below := slices.ContainsFunc(table[i+1:], func(lower layer) bool { return withinAny(allowed, lower.packages) })
 			if !below {
-				broken = append(broken, fmt.Sprintf("the table lets %s import %s, which is not in a lower row: imports only go down",
-					strings.Join(row.packages, ", "), allowed))
+				broken = append(
+					broken,
+					fmt.Sprintf("the table lets %s import %s, which is not in a lower row: imports only go down",
+						strings.Join(row.packages, ", "), allowed),
+				)
 			}
 		}
 	}
@@ -29,8 +32,11 @@ func checkLayers(table []layer, files []file) (broken []string) {
 		}
 		row := slices.IndexFunc(table, func(row layer) bool { return withinAny(f.dir(), row.packages) })
 		if row < 0 {
-			broken = append(broken, fmt.Sprintf("%s: package %s is not in the table of layers: give it a place there, as nothing else "+
-				"says what may import it", f.path, f.dir()))
+			broken = append(
+				broken,
+				fmt.Sprintf("%s: package %s is not in the table of layers: give it a place there, as nothing else "+
+					"says what may import it", f.path, f.dir()),
+			)
 			continue
 		}
 		for _, spec := range f.syntax.Imports {
@@ -69,8 +75,11 @@ func checkTestOnly(files []file) (broken []string) {
 			if slices.ContainsFunc(testOnly, func(t string) bool {
 				return imported == t || strings.HasSuffix(t, "/") && strings.HasPrefix(imported, t)
 			}) {
-				broken = append(broken, fmt.Sprintf("%s:%d: imports %s outside of a test: test code must not be linked into users' binaries",
-					f.path, f.line(spec.Pos()), imported))
+				broken = append(
+					broken,
+					fmt.Sprintf("%s:%d: imports %s outside of a test: test code must not be linked into users' binaries",
+						f.path, f.line(spec.Pos()), imported),
+				)
 			}
 		}
 	}

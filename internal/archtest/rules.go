@@ -199,9 +199,15 @@ var layers = []layer{
 		why:      "it writes text for people and needs nothing for that",
 	},
 	{
-		packages: []string{"internal/archtest", "internal/attacktest", "internal/corpustest", "internal/guidetest", "internal/readmetest"},
-		outside:  []string{},
-		why:      "they judge the tree from outside and must not depend on it",
+		packages: []string{
+			"internal/archtest",
+			"internal/attacktest",
+			"internal/corpustest",
+			"internal/guidetest",
+			"internal/readmetest",
+		},
+		outside: []string{},
+		why:     "they judge the tree from outside and must not depend on it",
 	},
 }
 
@@ -219,7 +225,14 @@ var testOnly = []string{
 
 // testCode are the packages that are test code although the names of their files do not end in
 // _test.go.
-var testCode = []string{"internal/pgtest", "internal/poolertest", "internal/schooltest", "internal/archtest", "tenancy/tenancytest", "tenancy/backup/storetest"}
+var testCode = []string{
+	"internal/pgtest",
+	"internal/poolertest",
+	"internal/schooltest",
+	"internal/archtest",
+	"tenancy/tenancytest",
+	"tenancy/backup/storetest",
+}
 
 // directories are the top-level directories whose names do not begin with a dot.
 var directories = []string{"examples", "erp", "resolver", "tenancy", "migrate", "schemactx", "internal"}

@@ -46,8 +46,8 @@ var known = []error{
 	migrate.ErrSchemaMissing,
 }
 
-// errorText returns the text of an error for staff. An error that staff can do nothing about goes to
-// the log.
+// errorText returns the text of an error for staff. An error that staff can do nothing about goes
+// to the log.
 func (c *console) errorText(r *http.Request, err error) string {
 	var field *tenancy.FieldError
 	if errors.As(err, &field) {

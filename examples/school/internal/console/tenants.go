@@ -106,10 +106,14 @@ func (c *console) school(r *http.Request) (s school, err error) {
 	}
 	s.Plans = c.Schools.Plans()
 	s.Operations = map[string]bool{
-		"suspend": tenancy.OpSuspend.Allowed(t.Status), "activate": t.Status == tenancy.Suspended,
-		"maintenance": tenancy.OpStartMaintenance.Allowed(t.Status), "serve": t.Status == tenancy.Maintenance,
-		"resume": t.Status == tenancy.Provisioning || t.Operation != nil && t.Operation.Op != tenancy.OpConfirm, "domains": tenancy.OpAddDomain.Allowed(t.Status),
-		"backup": tenancy.OpReplace.Allowed(t.Status),
+		"suspend":     tenancy.OpSuspend.Allowed(t.Status),
+		"activate":    t.Status == tenancy.Suspended,
+		"maintenance": tenancy.OpStartMaintenance.Allowed(t.Status),
+		"serve":       t.Status == tenancy.Maintenance,
+		"resume": t.Status == tenancy.Provisioning ||
+			t.Operation != nil && t.Operation.Op != tenancy.OpConfirm,
+		"domains": tenancy.OpAddDomain.Allowed(t.Status),
+		"backup":  tenancy.OpReplace.Allowed(t.Status),
 	}
 	for _, d := range s.Domains {
 		if d.Primary {
