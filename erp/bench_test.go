@@ -67,7 +67,8 @@ func bareHandler(b *testing.B, f *fixture) http.Handler {
 	pool, err := pgxpool.NewWithConfig(b.Context(), cfg)
 	require.NoError(b, err)
 	b.Cleanup(pool.Close)
-	sql := "select id, admission_number, first_name, last_name, date_of_birth, class_id, user_id, created_at, updated_at from " +
+	sql := "select id, admission_number, first_name, last_name, date_of_birth, class_id, user_id, " +
+		"created_at, updated_at from " +
 		pgx.Identifier{
 			f.a.Schema,
 			"students",

@@ -38,7 +38,9 @@ func TestChangesNameTheVersionThatTheyHaveSeen(t *testing.T) {
 	require.Equal(t, 200, status, "%d %s after %s", status, second, first)
 	require.NotEqual(t, first, second, "%d %s after %s", status, second, first)
 	require.NotEmpty(t, second, "%d %s after %s", status, second, first)
-	for _, stale := range []string{first, "W/" + second, strings.Trim(second, `"`), second + ", " + first, `"x"`, `""`, `"-1"`, `"0"`, ","} {
+	for _, stale := range []string{
+		first, "W/" + second, strings.Trim(second, `"`), second + ", " + first, `"x"`, `""`, `"-1"`, `"0"`, ",",
+	} {
 		status, _ := put("9", "If-Match: "+stale)
 		assert.Equal(t, http.StatusPreconditionFailed, status, "If-Match: %s", stale)
 		w := request(f.admin, "DELETE", f.a.Host, "/api/classes/1", "", "If-Match: "+stale)
@@ -48,7 +50,9 @@ func TestChangesNameTheVersionThatTheyHaveSeen(t *testing.T) {
 	status, _ = put("9", "If-Match: *")
 	assert.Equal(t, 200, status, "whatever is there")
 	third := request(f.admin, "GET", f.a.Host, "/api/classes/1", "").Header().Get("ETag")
-	for tag, status := range map[string]int{third: 304, "W/" + third: 304, first + " , " + third: 304, "*": 304, first: 200, `"x"`: 200} {
+	for tag, status := range map[string]int{
+		third: 304, "W/" + third: 304, first + " , " + third: 304, "*": 304, first: 200, `"x"`: 200,
+	} {
 		w := request(f.admin, "GET", f.a.Host, "/api/classes/1", "", "If-None-Match: "+tag)
 		if assert.Equal(t, status, w.Code, "If-None-Match: %s: %d %s, want", tag, w.Code, w.Body) &&
 			assert.Equal(t, third, w.Header().Get("ETag"), "If-None-Match: %s: %d %s, want", tag, w.Code, w.Body) {
@@ -116,13 +120,8 @@ func TestLinksArePartOfTheTeacherAndTheParent(t *testing.T) {
 	f := setup(t)
 	for _, name := range []string{"7", "8", "9"} {
 		request(f.admin, "POST", f.a.Host, "/api/classes/", `{"name": "`+name+`", "year": 2026}`)
-		request(
-			f.admin,
-			"POST",
-			f.a.Host,
-			"/api/students/",
-			`{"admission_number": "`+name+`", "first_name": "A", "last_name": "B"}`,
-		)
+		request(f.admin, "POST", f.a.Host, "/api/students/",
+			`{"admission_number": "`+name+`", "first_name": "A", "last_name": "B"}`)
 	}
 	steps := []struct{ request, body, part string }{
 		{"POST /api/teachers/", `{"name": "T", "class_ids": [3, 1, 3]}`, `"class_ids":[1,3]`},
@@ -181,8 +180,14 @@ func TestLinksThatOneDoesNotSeeAreLeftOut(t *testing.T) {
 		path string
 		part string
 	}{
-		{erp.RoleAdmin, "/api/parents/1", `"children":[{"student_id":1,"relation":"mother"},{"student_id":3,"relation":"aunt"}]`},
-		{erp.RoleParent, "/api/parents/1", `"children":[{"student_id":1,"relation":"mother"},{"student_id":3,"relation":"aunt"}]`},
+		{
+			erp.RoleAdmin, "/api/parents/1",
+			`"children":[{"student_id":1,"relation":"mother"},{"student_id":3,"relation":"aunt"}]`,
+		},
+		{
+			erp.RoleParent, "/api/parents/1",
+			`"children":[{"student_id":1,"relation":"mother"},{"student_id":3,"relation":"aunt"}]`,
+		},
 		{erp.RoleStudent, "/api/parents/1", `"children":[{"student_id":1,"relation":"mother"}]`},
 		{erp.RoleStudent, "/api/teachers/1", `"class_ids":[1]`},
 		{erp.RoleParent, "/api/teachers/1", `"class_ids":[1,2]`},
@@ -201,7 +206,9 @@ func TestLinksThatOneDoesNotSeeAreLeftOut(t *testing.T) {
 func TestAStudentWithFeesStays(t *testing.T) {
 	t.Parallel()
 	w := populate(t)
-	for path, field := range map[string]string{"/api/students/1": "has fees", "/api/classes/1": "has ", "/api/users/2": "is a teacher's"} {
+	for path, field := range map[string]string{
+		"/api/students/1": "has fees", "/api/classes/1": "has ", "/api/users/2": "is a teacher's",
+	} {
 		p := expectProblem(t, path, request(w.admin, "DELETE", w.a.Host, path, "", "If-Match: *"), 409, "id")
 		assert.Contains(t, p.Detail, field, path)
 	}

@@ -49,42 +49,13 @@ func TestARequestIsOneStatement(t *testing.T) {
 		{erp.RoleAdmin, [3]string{"DELETE", "/api/students/3"}, 204, 1},
 	} {
 		before := db.statements.Load()
-		got := request(
-			h,
-			c.request[0],
-			w.a.Host,
-			c.request[1],
-			c.request[2],
-			"Authorization: Bearer "+w.tokens[c.role],
-			"If-Match: *",
-		)
+		got := request(h, c.request[0], w.a.Host, c.request[1], c.request[2], "Authorization: Bearer "+w.tokens[c.role],
+			"If-Match: *")
 		n := db.statements.Load() - before
-		assert.Equal(
-			t,
-			c.status,
-			got.Code,
-			"%v as %s: %d %s with %d statements, want %d with %d",
-			c.request,
-			c.role,
-			got.Code,
-			got.Body,
-			n,
-			c.status,
-			c.statements,
-		)
-		assert.Equal(
-			t,
-			c.statements,
-			n,
-			"%v as %s: %d %s with %d statements, want %d with %d",
-			c.request,
-			c.role,
-			got.Code,
-			got.Body,
-			n,
-			c.status,
-			c.statements,
-		)
+		assert.Equal(t, c.status, got.Code, "%v as %s: %d %s with %d statements, want %d with %d", c.request, c.role,
+			got.Code, got.Body, n, c.status, c.statements)
+		assert.Equal(t, c.statements, n, "%v as %s: %d %s with %d statements, want %d with %d", c.request, c.role, got.Code,
+			got.Body, n, c.status, c.statements)
 	}
 }
 

@@ -15,15 +15,8 @@ func ExampleHandler() {
 
 	s.addUser(s.Context("schoola"), "head@schoola.example.com", erp.RoleAdmin)
 	cookie := logIn(h, "schoola.example.com", "head@schoola.example.com")
-	w := send(
-		h,
-		"POST",
-		"schoola.example.com",
-		"/api/classes/",
-		`{"name": "7", "section": "b", "year": 2026}`,
-		"Cookie",
-		cookie,
-	)
+	w := send(h, "POST", "schoola.example.com", "/api/classes/", `{"name": "7", "section": "b", "year": 2026}`, "Cookie",
+		cookie)
 	fmt.Println(w.Code, w.Header().Get("Location"))
 
 	show(send(h, "GET", "schoola.example.com", "/api/classes/?q=8&limit=10", "", "Cookie", cookie))
@@ -36,5 +29,6 @@ func ExampleHandler() {
 	// 200 {"classes":[]}
 	// 403 {"title":"Foreign session","status":403,"detail":"This session belongs to another site."}
 	// 401 {"title":"No session","status":401,"detail":"Sign in first."}
-	// 422 {"title":"Invalid input","status":422,"detail":"name is not a known parameter","errors":[{"field":"name","detail":"is not a known parameter"}]}
+	// 422 {"title":"Invalid input","status":422,"detail":"name is not a known parameter",
+	// "errors":[{"field":"name","detail":"is not a known parameter"}]}
 }

@@ -31,11 +31,8 @@ func newSchools() (s *schools, done func()) {
 	ctx := context.Background()
 	pg, closeDB, err := pgtest.Open(ctx)
 	orPanic(err)
-	env, err := tenancytest.Open(
-		ctx,
-		pg.URL,
-		tenancytest.Config{Tenant: []migrate.Source{{Name: "erp", FS: erp.Migrations()}}},
-	)
+	env, err := tenancytest.Open(ctx, pg.URL,
+		tenancytest.Config{Tenant: []migrate.Source{{Name: "erp", FS: erp.Migrations()}}})
 	orPanic(err)
 	s = &schools{DB: env.DB, Registry: tenancy.NewRegistry(env.DB)}
 	s.Signer, err = tenanttoken.NewSigner(bytes.Repeat([]byte("k"), tenanttoken.MinKeyLen)) // normally from crypto/rand
@@ -94,10 +91,11 @@ func send(h http.Handler, method, host, path, body string, headers ...string) *h
 }
 
 // show prints the status and the body of a response.
+// show prints a response, and the errors of a problem on a line of their own.
 func show(w *httptest.ResponseRecorder) {
 	body, err := io.ReadAll(w.Body)
 	orPanic(err)
-	fmt.Println(w.Code, strings.TrimSpace(string(body)))
+	fmt.Println(w.Code, strings.Replace(strings.TrimSpace(string(body)), `,"errors":`, ",\n\"errors\":", 1))
 }
 
 func orPanic(err error) {

@@ -17,15 +17,8 @@ func ExampleStudents_Update() {
 	s.addUser(s.Context("schoola"), "head@example.com", erp.RoleAdmin)
 	cookie := logIn(h, host, "head@example.com")
 
-	created := send(
-		h,
-		"POST",
-		host,
-		"/api/students/",
-		`{"admission_number": "1", "first_name": "Amara", "last_name": "Okafor"}`,
-		"Cookie",
-		cookie,
-	)
+	created := send(h, "POST", host, "/api/students/",
+		`{"admission_number": "1", "first_name": "Amara", "last_name": "Okafor"}`, "Cookie", cookie)
 	seen := created.Header().Get("ETag")
 	put := func(lastName string, headers ...string) int {
 		body := `{"admission_number": "1", "first_name": "Amara", "last_name": "` + lastName + `"}`

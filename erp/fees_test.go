@@ -42,13 +42,8 @@ func TestGenerateChargesEachStudentOfTheClassOnce(t *testing.T) {
 	}
 	_, err = fees.Update(ctx, first.Created[0].ID, erp.AnyVersion, erp.FeeChange{DueOn: dueOn, Cancelled: true})
 	require.NoError(t, err)
-	exec(
-		t,
-		f,
-		f.a,
-		"insert into students (admission_number, first_name, last_name, class_id) values ('late', 'A', 'B', $1)",
-		class,
-	)
+	exec(t, f, f.a,
+		"insert into students (admission_number, first_name, last_name, class_id) values ('late', 'A', 'B', $1)", class)
 
 	later := erp.NewDate(2100, time.March, 1)
 	second, err := fees.Generate(ctx, structure.ID, erp.Generation{DueOn: later})
@@ -178,7 +173,9 @@ func TestAStudentIsChargedByHand(t *testing.T) {
 		field    string
 		conflict bool
 	}{
-		"twice":        {erp.NewFee{StudentID: fee.StudentID, FeeStructureID: fee.FeeStructureID, DueOn: dueOn}, "student_id", true},
+		"twice": {
+			erp.NewFee{StudentID: fee.StudentID, FeeStructureID: fee.FeeStructureID, DueOn: dueOn}, "student_id", true,
+		},
 		"nobody":       {erp.NewFee{StudentID: 99, FeeStructureID: fee.FeeStructureID, DueOn: dueOn}, "student_id", false},
 		"no student":   {erp.NewFee{FeeStructureID: fee.FeeStructureID, DueOn: dueOn}, "student_id", false},
 		"no structure": {erp.NewFee{StudentID: fee.StudentID, FeeStructureID: 99, DueOn: dueOn}, "fee_structure_id", false},
@@ -299,7 +296,8 @@ func TestTheDatabaseHoldsTheBoundsOfMoney(t *testing.T) {
 	fee := f.addFee(t, f.a, "1")
 	for _, sql := range []string{
 		"update fees set paid_minor = amount_minor + 1", "update fees set paid_minor = -1",
-		"update fees set paid_minor = 1, cancelled_at = now()", "update fees set amount_minor = 1", "update fees set currency = 'USD'",
+		"update fees set paid_minor = 1, cancelled_at = now()", "update fees set amount_minor = 1",
+		"update fees set currency = 'USD'",
 		"update fee_structures set amount_minor = 1", "delete from fee_structures",
 		fmt.Sprintf(`insert into payments (fee_id, kind, amount_minor, currency, method, reference, paid_on, idempotency_key)
 			values (%d, 'payment', 1, 'USD', 'cash', '', '2026-01-01', 'k')`, fee.ID),

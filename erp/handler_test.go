@@ -107,49 +107,64 @@ func TestBadRequestsAreRefusedAndWriteNothing(t *testing.T) {
 		status int
 		field  string
 	}{
-		"empty":               {"", 400, ""},
-		"not JSON":            {"admission_number=1", 400, ""},
-		"cut off":             {`{"admission_number": "1", `, 400, ""},
-		"an array":            {`[]`, 400, ""},
-		"two values":          {`{"admission_number": "1", ` + valid + `} {}`, 400, ""},
-		"unknown field":       {`{"admission_number": "1", "fist_name": "A", ` + valid + `}`, 400, "fist_name"},
-		"wrong type":          {`{"admission_number": 1, ` + valid + `}`, 400, "admission_number"},
-		"class is text":       {`{"admission_number": "1", "class_id": "x", ` + valid + `}`, 400, "class_id"},
-		"no such day":         {`{"admission_number": "1", "date_of_birth": "2011-02-29", ` + valid + `}`, 400, "date_of_birth"},
-		"date with time":      {`{"admission_number": "1", "date_of_birth": "2011-02-28T00:00:00Z", ` + valid + `}`, 400, "date_of_birth"},
-		"date is a number":    {`{"admission_number": "1", "date_of_birth": 5, ` + valid + `}`, 400, "date_of_birth"},
-		"no number":           {`{` + valid + `}`, 422, "admission_number"},
-		"number of 51":        {`{"admission_number": "` + strings.Repeat("1", 51) + `", ` + valid + `}`, 422, "admission_number"},
-		"long first name":     {`{"admission_number": "1", "first_name": "` + long + `", "last_name": "B"}`, 422, "first_name"},
-		"long last name":      {`{"admission_number": "1", "first_name": "A", "last_name": "` + long + `"}`, 422, "last_name"},
-		"NUL":                 {`{"admission_number": "1\u0000", ` + valid + `}`, 422, "admission_number"},
-		"born tomorrow":       {`{"admission_number": "1", "date_of_birth": "2999-01-01", ` + valid + `}`, 422, "date_of_birth"},
-		"born long ago":       {`{"admission_number": "1", "date_of_birth": "0001-01-01", ` + valid + `}`, 422, "date_of_birth"},
-		"class of nobody":     {`{"admission_number": "1", "class_id": 99, ` + valid + `}`, 422, "class_id"},
-		"negative class":      {`{"admission_number": "1", "class_id": -1, ` + valid + `}`, 422, "class_id"},
-		"huge class":          {`{"admission_number": "1", "class_id": 99999999999999999999, ` + valid + `}`, 400, "class_id"},
-		"taken":               {`{"admission_number": "taken", ` + valid + `}`, 409, "admission_number"},
-		"more than a MiB":     {`{"admission_number": "` + strings.Repeat("1", 1<<20) + `", ` + valid + `}`, 413, ""},
-		"a MiB of blanks":     {`{"admission_number": "1", ` + valid + `}` + strings.Repeat(" ", 1<<20), 413, ""},
-		"SQL is just a value": {`{"admission_number": "` + strings.Repeat("'; drop table students; --", 3) + `", ` + valid + `}`, 422, "admission_number"},
+		"empty":         {"", 400, ""},
+		"not JSON":      {"admission_number=1", 400, ""},
+		"cut off":       {`{"admission_number": "1", `, 400, ""},
+		"an array":      {`[]`, 400, ""},
+		"two values":    {`{"admission_number": "1", ` + valid + `} {}`, 400, ""},
+		"unknown field": {`{"admission_number": "1", "fist_name": "A", ` + valid + `}`, 400, "fist_name"},
+		"wrong type":    {`{"admission_number": 1, ` + valid + `}`, 400, "admission_number"},
+		"class is text": {`{"admission_number": "1", "class_id": "x", ` + valid + `}`, 400, "class_id"},
+		"no such day": {
+			`{"admission_number": "1", "date_of_birth": "2011-02-29", ` + valid + `}`, 400, "date_of_birth",
+		},
+		"date with time": {
+			`{"admission_number": "1", "date_of_birth": "2011-02-28T00:00:00Z", ` + valid + `}`, 400, "date_of_birth",
+		},
+		"date is a number": {`{"admission_number": "1", "date_of_birth": 5, ` + valid + `}`, 400, "date_of_birth"},
+		"no number":        {`{` + valid + `}`, 422, "admission_number"},
+		"number of 51": {
+			`{"admission_number": "` + strings.Repeat("1", 51) + `", ` + valid + `}`, 422, "admission_number",
+		},
+		"long first name": {
+			`{"admission_number": "1", "first_name": "` + long + `", "last_name": "B"}`, 422, "first_name",
+		},
+		"long last name": {
+			`{"admission_number": "1", "first_name": "A", "last_name": "` + long + `"}`, 422, "last_name",
+		},
+		"NUL": {`{"admission_number": "1\u0000", ` + valid + `}`, 422, "admission_number"},
+		"born tomorrow": {
+			`{"admission_number": "1", "date_of_birth": "2999-01-01", ` + valid + `}`, 422, "date_of_birth",
+		},
+		"born long ago": {
+			`{"admission_number": "1", "date_of_birth": "0001-01-01", ` + valid + `}`, 422, "date_of_birth",
+		},
+		"class of nobody": {`{"admission_number": "1", "class_id": 99, ` + valid + `}`, 422, "class_id"},
+		"negative class":  {`{"admission_number": "1", "class_id": -1, ` + valid + `}`, 422, "class_id"},
+		"huge class": {
+			`{"admission_number": "1", "class_id": 99999999999999999999, ` + valid + `}`, 400, "class_id",
+		},
+		"taken":           {`{"admission_number": "taken", ` + valid + `}`, 409, "admission_number"},
+		"more than a MiB": {`{"admission_number": "` + strings.Repeat("1", 1<<20) + `", ` + valid + `}`, 413, ""},
+		"a MiB of blanks": {`{"admission_number": "1", ` + valid + `}` + strings.Repeat(" ", 1<<20), 413, ""},
+		"SQL is just a value": {
+			`{"admission_number": "` + strings.Repeat("'; drop table students; --", 3) + `", ` + valid + `}`, 422,
+			"admission_number",
+		},
 	} {
 		w := request(f.admin, "POST", f.a.Host, "/api/students/", c.body)
 		expectProblem(t, name, w, c.status, c.field)
 	}
-	expectProblem(
-		t,
-		"a form",
-		request(f.admin, "POST", f.a.Host, "/api/students/", "a=b", "Content-Type: application/x-www-form-urlencoded"),
-		415,
-		"",
-	)
+	expectProblem(t, "a form",
+		request(f.admin, "POST", f.a.Host, "/api/students/", "a=b", "Content-Type: application/x-www-form-urlencoded"), 415,
+		"")
 	expectProblem(t, "no type", request(f.admin, "POST", f.a.Host, "/api/students/", "{}", "Content-Type: "), 415, "")
 	for path, status := range map[string]int{
 		"/api/students/0": 404, "/api/students/-1": 404, "/api/students/x": 404, "/api/students/99": 404,
 		"/api/students/99999999999999999999": 404, "/api/students/1/x": 404, "/nowhere": 404, "/": 404,
-		"/api/students/?limit=0": 422, "/api/students/?limit=1001": 422, "/api/students/?limit=x": 422, "/api/students/?after=-1": 422,
-		"/api/students/?classid=1": 422, "/api/students/?class_id=1&class_id=2": 422, "/api/students/?q=%00": 422, "/api/students/?q=%ff": 422,
-		"/api/students/?%": 422,
+		"/api/students/?limit=0": 422, "/api/students/?limit=1001": 422, "/api/students/?limit=x": 422,
+		"/api/students/?after=-1": 422, "/api/students/?classid=1": 422, "/api/students/?class_id=1&class_id=2": 422,
+		"/api/students/?q=%00": 422, "/api/students/?q=%ff": 422, "/api/students/?%": 422,
 	} {
 		expectProblem(t, path, request(f.admin, "GET", f.a.Host, path, ""), status, "")
 	}
@@ -165,13 +180,8 @@ func TestBadRequestsAreRefusedAndWriteNothing(t *testing.T) {
 func TestEveryRefusedFieldIsNamed(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	p := expectProblem(
-		t,
-		"all",
-		request(f.admin, "POST", f.a.Host, "/api/students/", `{"class_id": 0}`),
-		422,
-		"admission_number",
-	)
+	p := expectProblem(t, "all", request(f.admin, "POST", f.a.Host, "/api/students/", `{"class_id": 0}`), 422,
+		"admission_number")
 	var fields []string
 	for _, field := range p.Fields {
 		fields = append(fields, field.Field)
@@ -183,13 +193,8 @@ func TestPages(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for i := range 5 {
-		request(
-			f.admin,
-			"POST",
-			f.a.Host,
-			"/api/students/",
-			fmt.Sprintf(`{"admission_number": "%d", "first_name": "A", "last_name": "B"}`, i),
-		)
+		request(f.admin, "POST", f.a.Host, "/api/students/",
+			fmt.Sprintf(`{"admission_number": "%d", "first_name": "A", "last_name": "B"}`, i))
 	}
 	var seen []string
 	after := int64(0)

@@ -71,23 +71,42 @@ func TestAFileWithErrorsImportsNothingAndSaysWhichRowsTheyAreIn(t *testing.T) {
 	for name, c := range map[string]struct{ file, errors string }{
 		"one good, five bad": {
 			header + "1,A,B,,7,,2026\n2,,B,,,,\n1,A,B,,,,\ntaken,A,B,2012-13-01,,,\n4,A,B,,8,,2026\n5,A,B,,7,,year\n",
-			`{"line":3,"field":"first_name","detail":"is empty"},{"line":4,"field":"admission_number","detail":"is that of line 2 too"},` +
-				`{"line":5,"field":"date_of_birth","detail":"is not a day like 2006-01-02"},{"line":5,"field":"admission_number","detail":"is taken by another student"},` +
-				`{"line":6,"field":"class","detail":"is no class of this school"},{"line":7,"field":"class","detail":"is none that there could be: year is not between 1900 and 2200"}`,
+			`{"line":3,"field":"first_name","detail":"is empty"},{"line":4,"field":"admission_number",` +
+				`"detail":"is that of line 2 too"},` +
+				`{"line":5,"field":"date_of_birth","detail":"is not a day like 2006-01-02"},` +
+				`{"line":5,"field":"admission_number","detail":"is taken by another student"},` +
+				`{"line":6,"field":"class","detail":"is no class of this school"},` +
+				`{"line":7,"field":"class","detail":"is none that there could be: year is not between 1900 and 2200"}`,
 		},
 		"a class of the other school": {
 			"admission_number,first_name,last_name,class_id\n1,A,B,1\n2,A,B,2\n3,A,B,x\n",
-			`{"line":3,"field":"class_id","detail":"is no class of this school"},{"line":4,"field":"class_id","detail":"is no class of this school"}`,
+			`{"line":3,"field":"class_id","detail":"is no class of this school"},` +
+				`{"line":4,"field":"class_id","detail":"is no class of this school"}`,
 		},
-		"a class twice":      {"admission_number,first_name,last_name,class_id,class\n1,A,B,1,7\n", `{"line":2,"field":"class_id","detail":"is there beside the names of a class"}`},
-		"too few fields":     {header + "1,A\n2,A,B,,,,\n", `{"line":2,"detail":"has not as many fields as the header"}`},
-		"a stray quote":      {header + "1,A,B,,,,\n2,A\",B,,,,\n3,,,,,,\n", `{"line":3,"detail":"is not CSV: a quote is out of place"}`},
-		"an open quote":      {header + "\"1,A,B,,,,\n", `{"line":2,"detail":"is not CSV: a quote is out of place"}`},
-		"empty":              {"", `{"line":1,"detail":"is missing: the first row names the columns"}`},
-		"no such column":     {"admission_number,first_name,last_name,shoe\n1,A,B,40\n", `{"line":1,"field":"shoe","detail":"is not a known column: admission_number, first_name, last_name, date_of_birth, class_id, class, section, year"}`},
-		"a column twice":     {"admission_number,first_name,last_name,first_name\n", `{"line":1,"field":"first_name","detail":"is there twice"}`},
+		"a class twice": {
+			"admission_number,first_name,last_name,class_id,class\n1,A,B,1,7\n",
+			`{"line":2,"field":"class_id","detail":"is there beside the names of a class"}`,
+		},
+		"too few fields": {header + "1,A\n2,A,B,,,,\n", `{"line":2,"detail":"has not as many fields as the header"}`},
+		"a stray quote": {
+			header + "1,A,B,,,,\n2,A\",B,,,,\n3,,,,,,\n", `{"line":3,"detail":"is not CSV: a quote is out of place"}`,
+		},
+		"an open quote": {header + "\"1,A,B,,,,\n", `{"line":2,"detail":"is not CSV: a quote is out of place"}`},
+		"empty":         {"", `{"line":1,"detail":"is missing: the first row names the columns"}`},
+		"no such column": {
+			"admission_number,first_name,last_name,shoe\n1,A,B,40\n",
+			`{"line":1,"field":"shoe","detail":"is not a known column: admission_number, first_name, last_name, ` +
+				`date_of_birth, class_id, class, section, year"}`,
+		},
+		"a column twice": {
+			"admission_number,first_name,last_name,first_name\n", `{"line":1,"field":"first_name","detail":"is there twice"}`,
+		},
 		"a column is absent": {"admission_number;first_name;last_name\n", ``},
-		"NUL and not UTF-8":  {header + "\x00,A,B,,,,\n2,\xff,B,,,,\n", `{"line":2,"field":"admission_number","detail":"holds a control character"},{"line":3,"field":"first_name","detail":"is not valid UTF-8"}`},
+		"NUL and not UTF-8": {
+			header + "\x00,A,B,,,,\n2,\xff,B,,,,\n",
+			`{"line":2,"field":"admission_number","detail":"holds a control character"},` +
+				`{"line":3,"field":"first_name","detail":"is not valid UTF-8"}`,
+		},
 		"not UTF-8 headings": {"\xff,first_name,last_name\n", ``},
 	} {
 		status, body := f.importStudents("", c.file)
@@ -111,7 +130,9 @@ func TestImportHasLimits(t *testing.T) {
 		}
 		return b.String()
 	}
-	for _, contentType := range []string{"application/json", "text/plain", "", "text/csv; charset=latin1", "text/csv; charset="} {
+	for _, contentType := range []string{
+		"application/json", "text/plain", "", "text/csv; charset=latin1", "text/csv; charset=",
+	} {
 		w := request(f.admin, "POST", f.a.Host, "/api/students/import", rows(1), "Content-Type: "+contentType)
 		expectProblem(t, contentType, w, http.StatusUnsupportedMediaType, "")
 	}

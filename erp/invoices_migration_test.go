@@ -21,8 +21,10 @@ func TestFeesFromBeforeInvoicesStay(t *testing.T) {
 	for _, sql := range []string{
 		"insert into classes (name, year) values ('1', 2026)",
 		"insert into students (admission_number, first_name, last_name, class_id) values ('1', 'A', 'B', 1)",
-		"insert into fee_structures (class_id, name, term, amount_minor, currency) values (1, 'Tuition', 'Autumn', 100, 'EUR')",
-		"insert into fees (student_id, fee_structure_id, amount_minor, currency, due_on) values (1, 1, 100, 'EUR', '2100-01-31')",
+		"insert into fee_structures (class_id, name, term, amount_minor, currency) " +
+			"values (1, 'Tuition', 'Autumn', 100, 'EUR')",
+		"insert into fees (student_id, fee_structure_id, amount_minor, currency, due_on) " +
+			"values (1, 1, 100, 'EUR', '2100-01-31')",
 	} {
 		exec(t, f, f.a, sql)
 	}

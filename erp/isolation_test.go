@@ -68,7 +68,9 @@ func TestTheAPIOfOneSchoolTouchesNothingOfAnother(t *testing.T) {
 func TestIDsOfTheOtherSchoolAreNothing(t *testing.T) {
 	t.Parallel()
 	w := populate(t)
-	for _, path := range []string{"/api/students/3", "/api/classes/2", "/api/teachers/2", "/api/parents/2", "/api/users/4"} {
+	for _, path := range []string{
+		"/api/students/3", "/api/classes/2", "/api/teachers/2", "/api/parents/2", "/api/users/4",
+	} {
 		for _, method := range []string{"GET", "DELETE"} {
 			expectProblem(t, method+" "+path, request(w.admin, method, w.b.Host, path, "", "If-Match: *"), 404, "")
 		}
@@ -86,7 +88,10 @@ func TestIDsOfTheOtherSchoolAreNothing(t *testing.T) {
 	} {
 		expectProblem(t, "POST "+path, request(w.admin, "POST", w.b.Host, path, c[0]), 422, c[1])
 	}
-	for _, path := range []string{"/api/students/?class_id=1", "/api/classes/?teacher_id=1", "/api/teachers/?class_id=1", "/api/parents/?student_id=1"} {
+	for _, path := range []string{
+		"/api/students/?class_id=1", "/api/classes/?teacher_id=1", "/api/teachers/?class_id=1",
+		"/api/parents/?student_id=1",
+	} {
 		assert.Equal(t, "none", outcome(path, request(w.admin, "GET", w.b.Host, path, "")), path)
 	}
 }

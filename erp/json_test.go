@@ -20,14 +20,16 @@ func FuzzReadJSON(f *testing.F) {
 	f.Add(`{"admission_number": "\u0000", "first_name": "\ud800"}`)
 	f.Add(`{"date_of_birth": {}}`)
 	f.Add(
-		`{"name": "A", "year": 2026, "section": "", "class_ids": [1, 1], "children": [{"student_id": 1, "relation": "\u0000"}]}`,
+		`{"name": "A", "year": 2026, "section": "", "class_ids": [1, 1], ` +
+			`"children": [{"student_id": 1, "relation": "\u0000"}]}`,
 	)
 	f.Add(`{"email": "a@example.com", "name": "A", "role": "admin", "disabled": true}`)
 	f.Add(`{"class_id": 1, "name": "A", "term": "B", "amount_minor": 9007199254740992, "currency": "EUR"}`)
 	f.Add(`{"student_id": 1, "fee_structure_id": 1, "due_on": "2026-01-01"}`)
 	f.Add(`{"due_on": "2201-01-01", "cancelled": true}`)
 	f.Add(
-		`{"fee_id": 1, "kind": "refund", "amount_minor": 1, "currency": "JPY", "method": "cash", "reference": "\u0000", "paid_on": "2026-01-01"}`,
+		`{"fee_id": 1, "kind": "refund", "amount_minor": 1, "currency": "JPY", "method": "cash", "reference": "\u0000", ` +
+			`"paid_on": "2026-01-01"}`,
 	)
 	f.Fuzz(func(t *testing.T, body string) {
 		fuzzInput[NewStudent](t, body)

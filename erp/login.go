@@ -125,12 +125,8 @@ func (m *Module) rehash(ctx context.Context, a account, password string) platfor
 		err = NewMe(m.db).rehash(ctx, a.viewer.UserID, a.hash, hash)
 	}
 	if err != nil {
-		m.cfg.Logger.WarnContext(
-			ctx,
-			"replacing an outdated password hash failed",
-			slog.Int64("user", a.viewer.UserID),
-			slog.Any("error", err),
-		)
+		m.cfg.Logger.WarnContext(ctx, "replacing an outdated password hash failed", slog.Int64("user", a.viewer.UserID),
+			slog.Any("error", err))
 		return a.hash
 	}
 	return hash

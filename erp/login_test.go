@@ -50,7 +50,9 @@ func TestLogInAndOut(t *testing.T) {
 	assert.Equal(t, "/", c.Path, "cookie %s", c)
 	assert.Equal(t, 12*3600, c.MaxAge, "cookie %s", c)
 	assert.Empty(t, c.Domain, "cookie %s", c)
-	for _, header := range []string{"Cookie: session=" + c.Value, "Cookie: session=forged; session=" + c.Value, "Authorization: bearer " + c.Value} {
+	for _, header := range []string{
+		"Cookie: session=" + c.Value, "Cookie: session=forged; session=" + c.Value, "Authorization: bearer " + c.Value,
+	} {
 		w := request(f.handler, "GET", f.a.Host, "/api/auth/me/", "", header)
 		assert.Equal(t, http.StatusOK, w.Code, "%s: %d %s", header, w.Code, w.Body)
 		assert.Contains(t, w.Body.String(), "admin@example.com", "%s: %d %s", header, w.Code, w.Body)
@@ -94,13 +96,8 @@ func TestOverTLSTheCookieIsTheHostsOwn(t *testing.T) {
 	assert.Equal(t, 3600, c.MaxAge, "cookie %s", c)
 	w := request(h, "GET", f.a.Host, "/api/auth/me", "", "Cookie: __Host-session="+c.Value)
 	assert.Equal(t, http.StatusOK, w.Code, w.Body)
-	expectProblem(
-		t,
-		"a cookie that any host can set",
-		request(h, "GET", f.a.Host, "/api/auth/me", "", "Cookie: session="+c.Value),
-		401,
-		"",
-	)
+	expectProblem(t, "a cookie that any host can set",
+		request(h, "GET", f.a.Host, "/api/auth/me", "", "Cookie: session="+c.Value), 401, "")
 }
 
 // events collects the calls of the hooks.
@@ -180,12 +177,8 @@ func TestAWrongPasswordAndAnUnknownAddressAreTheSame(t *testing.T) {
 	_, err := users.Create(ctx, erp.NewUser{Email: "none@example.com", Name: "No password", Role: erp.RoleTeacher})
 	require.NoError(t, err)
 	gone := f.addUser(t, f.a, erp.RoleTeacher)
-	_, err = users.Update(
-		ctx,
-		gone.ID,
-		erp.AnyVersion,
-		erp.NewUser{Email: gone.Email, Name: "Gone", Role: gone.Role, Disabled: true},
-	)
+	_, err = users.Update(ctx, gone.ID, erp.AnyVersion,
+		erp.NewUser{Email: gone.Email, Name: "Gone", Role: gone.Role, Disabled: true})
 	require.NoError(t, err)
 	bodies := map[string]bool{}
 	for _, credentials := range []string{
@@ -264,7 +257,10 @@ func TestAnotherSiteCannotMakeABrowserSendAChange(t *testing.T) {
 		{"POST", "/api/students/", student, "Sec-Fetch-Site: cross-site", 403},
 		{"POST", "/api/students/", student, "Sec-Fetch-Site: same-site", 403}, // the page of another school
 		{"POST", "/api/students/", student, "Origin: https://evil.example", 403},
-		{"POST", "/api/auth/login", `{"email": "admin@example.com", "password": "` + password + `"}`, "Sec-Fetch-Site: cross-site", 403},
+		{
+			"POST", "/api/auth/login", `{"email": "admin@example.com", "password": "` + password + `"}`,
+			"Sec-Fetch-Site: cross-site", 403,
+		},
 		{"POST", "/api/auth/logout", ``, "Sec-Fetch-Site: cross-site", 403},
 		{"GET", "/api/students/", ``, "Sec-Fetch-Site: cross-site", 200}, // the other site cannot read the answer
 		{"POST", "/api/students/", student, "Sec-Fetch-Site: same-origin", 201},
@@ -289,14 +285,8 @@ func TestOldPasswordHashesAreReplacedAtLogin(t *testing.T) {
 	assert.Equal(t, 200, w.Code, "the session is over by that: %d %s", w.Code, w.Body)
 	// The password can be changed in the same request in which its hash is outdated.
 	exec(t, f, f.a, "update users set password_hash = $1", old)
-	w = request(
-		f.handler,
-		"PUT",
-		f.a.Host,
-		"/api/auth/password",
-		`{"current": "`+password+`", "new": "another password"}`,
-		"Authorization: Bearer "+token,
-	)
+	w = request(f.handler, "PUT", f.a.Host, "/api/auth/password",
+		`{"current": "`+password+`", "new": "another password"}`, "Authorization: Bearer "+token)
 	assert.Equal(t, 200, w.Code, w.Body)
 }
 
@@ -317,13 +307,8 @@ func TestTokensOfAnotherKeyAreForged(t *testing.T) {
 	other, err := tenanttoken.NewSigner(bytes.Repeat([]byte{2}, tenanttoken.MinKeyLen))
 	require.NoError(t, err)
 	h := f.serve(erp.Handler(f.db, erp.HandlerConfig{Signer: other}))
-	expectProblem(
-		t,
-		"forged",
-		request(h, "GET", f.a.Host, "/api/students/", "", "Authorization: Bearer "+f.token(f.a, erp.RoleAdmin)),
-		401,
-		"",
-	)
+	expectProblem(t, "forged",
+		request(h, "GET", f.a.Host, "/api/students/", "", "Authorization: Bearer "+f.token(f.a, erp.RoleAdmin)), 401, "")
 }
 
 // cutOff is a database whose connection is lost at the query with number at.

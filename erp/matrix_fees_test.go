@@ -20,7 +20,8 @@ func (w *world) addFees(t *testing.T) {
 			(1, 1, 1, 'Autumn', 10000, 'EUR', '2100-01-31', 100), (2, 1, 1, 'Autumn', 10000, 'EUR', '2000-01-31', 0),
 			(2, 2, 2, 'Autumn', 20000, 'EUR', '2100-01-31', 20000)`,
 		`insert into payments (fee_id, kind, amount_minor, currency, method, reference, paid_on, idempotency_key) values
-			(1, 'payment', 100, 'EUR', 'cash', 'Receipt 1', '2026-09-01', '1'), (3, 'payment', 20000, 'EUR', 'card', '', '2026-09-01', '2')`,
+			(1, 'payment', 100, 'EUR', 'cash', 'Receipt 1', '2026-09-01', '1'),
+			(3, 'payment', 20000, 'EUR', 'card', '', '2026-09-01', '2')`,
 	} {
 		exec(t, w.fixture, w.a, sql)
 	}
@@ -65,13 +66,17 @@ var feeMatrix = []ask{
 	{"PUT /api/fees/99", `{"due_on": "2100-01-31"}`, "404 403 403 403 403"},
 }
 
-const newPayment = `{"fee_id": 1, "kind": "payment", "amount_minor": 9900, "currency": "EUR", "method": "cash", "paid_on": "2026-09-01"}`
+const newPayment = `{"fee_id": 1, "kind": "payment", "amount_minor": 9900, "currency": "EUR", "method": "cash", ` +
+	`"paid_on": "2026-09-01"}`
 
 // Rows that are never changed or deleted have no such method for any role.
 func TestWhatIsKeptHasNoMethodToDelete(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	for _, c := range []string{"DELETE /api/fees/1", "DELETE /api/payments/1", "PUT /api/payments/1", "DELETE /api/fees", "GET /api/fee-structures/1/generate"} {
+	for _, c := range []string{
+		"DELETE /api/fees/1", "DELETE /api/payments/1", "PUT /api/payments/1", "DELETE /api/fees",
+		"GET /api/fee-structures/1/generate",
+	} {
 		method, path, _ := strings.Cut(c, " ")
 		w := request(f.admin, method, f.a.Host, path, "{}", "If-Match: *")
 		expectProblem(t, c, w, http.StatusMethodNotAllowed, "")

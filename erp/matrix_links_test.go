@@ -20,11 +20,17 @@ func TestAFilterTellsNothingOfWhatItsViewerDoesNotSee(t *testing.T) {
 		request, want string
 		why           string
 	}{
-		{erp.RoleVisitor, "GET /api/students?parent_id=1", "none", "visitors see no parents, and who has the same is not theirs to know"},
+		{
+			erp.RoleVisitor, "GET /api/students?parent_id=1", "none",
+			"visitors see no parents, and who has the same is not theirs to know",
+		},
 		{erp.RoleParent, "GET /api/students?parent_id=2", "none", "the other parent of a child is not theirs to see"},
 		{erp.RoleParent, "GET /api/students?parent_id=1", "1,3", "they see themself"},
 		{erp.RoleTeacher, "GET /api/students?parent_id=2", "1", "a parent of the class"},
-		{erp.RoleTeacher, "GET /api/parents?student_id=3", "none", "the student is in another class, also where the parent is one of this class"},
+		{
+			erp.RoleTeacher, "GET /api/parents?student_id=3", "none",
+			"the student is in another class, also where the parent is one of this class",
+		},
 		{erp.RoleTeacher, "GET /api/parents?student_id=1", "1,2", "the student is in the class"},
 		{erp.RoleStudent, "GET /api/teachers?class_id=3", "none", "their teacher's other class is not theirs to see"},
 		{erp.RoleStudent, "GET /api/teachers?class_id=1", "1,2", "it is their class"},

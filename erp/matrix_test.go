@@ -20,18 +20,8 @@ import (
 )
 
 // matrix has the expected answer of each endpoint for each role, in the school of populate.
-var matrix = slices.Concat(
-	authMatrix,
-	userMatrix,
-	classMatrix,
-	teacherMatrix,
-	parentMatrix,
-	studentMatrix,
-	structureMatrix,
-	feeMatrix,
-	paymentMatrix,
-	conflictMatrix,
-)
+var matrix = slices.Concat(authMatrix, userMatrix, classMatrix, teacherMatrix, parentMatrix, studentMatrix,
+	structureMatrix, feeMatrix, paymentMatrix, conflictMatrix)
 
 // ask is one request and its expected answers.
 type ask struct {

@@ -34,12 +34,17 @@ func TestMoneyIsShownWithTheDigitsOfItsCurrency(t *testing.T) {
 
 func TestCurrenciesAreThoseOfISO4217(t *testing.T) {
 	t.Parallel()
-	for code, want := range map[erp.Currency]int{"EUR": 2, "USD": 2, "KES": 2, "ZWG": 2, "XCG": 2, "JPY": 0, "UGX": 0, "XAF": 0, "KWD": 3, "TND": 3} {
+	for code, want := range map[erp.Currency]int{
+		"EUR": 2, "USD": 2, "KES": 2, "ZWG": 2, "XCG": 2, "JPY": 0, "UGX": 0, "XAF": 0, "KWD": 3, "TND": 3,
+	} {
 		digits, ok := code.Digits()
 		assert.True(t, ok, "%s has %d digits (%t), want %d", code, digits, ok, want)
 		assert.Equal(t, want, digits, "%s has %d digits (%t), want", code, digits, ok)
 	}
-	for _, code := range []erp.Currency{"", "E", "EU", "EURO", "eur", "EUR ", " EUR", "UR ", "AED AFN", "DEM", "HRK", "BGN", "XXX", "XAU", "XTS", "CLF", "\n", "€"} {
+	for _, code := range []erp.Currency{
+		"", "E", "EU", "EURO", "eur", "EUR ", " EUR", "UR ", "AED AFN", "DEM", "HRK", "BGN", "XXX", "XAU", "XTS", "CLF",
+		"\n", "€",
+	} {
 		_, ok := code.Digits()
 		assert.False(t, ok, "%q is no currency", code)
 	}
@@ -70,7 +75,8 @@ func TestAmountsOfTwoCurrenciesAreNotAdded(t *testing.T) {
 // FuzzMoney compares the arithmetic with that of unbounded integers.
 func FuzzMoney(f *testing.F) {
 	for _, pair := range [][2]int64{
-		{0, 0}, {1, -1}, {math.MaxInt64, 1}, {math.MinInt64, -1}, {math.MinInt64, 1}, {math.MaxInt64, math.MinInt64}, {0, math.MinInt64}, {-1, math.MinInt64},
+		{0, 0}, {1, -1}, {math.MaxInt64, 1}, {math.MinInt64, -1}, {math.MinInt64, 1},
+		{math.MaxInt64, math.MinInt64}, {0, math.MinInt64}, {-1, math.MinInt64},
 	} {
 		f.Add(pair[0], pair[1])
 	}
@@ -96,7 +102,9 @@ func compare(t *testing.T, got erp.Money, err error, want *big.Int) {
 
 // FuzzAmount checks that an accepted amount is an integer that is written as it was read.
 func FuzzAmount(f *testing.F) {
-	for _, s := range []string{"1", "12.5", "1e3", "-1", "9007199254740991", "9007199254740992", "9223372036854775808", `"5"`, "null", "01", "1.0"} {
+	for _, s := range []string{
+		"1", "12.5", "1e3", "-1", "9007199254740991", "9007199254740992", "9223372036854775808", `"5"`, "null", "01", "1.0",
+	} {
 		f.Add(s, "EUR")
 	}
 	f.Add("1", "eur")

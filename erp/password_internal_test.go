@@ -20,7 +20,10 @@ func TestPasswordsAreVerified(t *testing.T) {
 	if assert.NoError(t, err, "two hashes of a password are the same, or %v", err) {
 		assert.NotEqual(t, hash.Reveal(), again.Reveal(), "two hashes of a password are the same, or %v", err)
 	}
-	for password, want := range map[string]error{"correct horse": nil, "Correct horse": ErrWrongPassword, "": ErrWrongPassword, strings.Repeat("x", 1<<20): ErrWrongPassword} {
+	for password, want := range map[string]error{
+		"correct horse": nil, "Correct horse": ErrWrongPassword, "": ErrWrongPassword,
+		strings.Repeat("x", 1<<20): ErrWrongPassword,
+	} {
 		outdated, err := VerifyPassword(t.Context(), hash, password)
 		assert.False(t, outdated, "%.20q: %v, %v", password, outdated, err)
 		assert.ErrorIs(t, err, want, "%.20q: %v", password, outdated)
@@ -61,7 +64,9 @@ func TestPasswordsWaitForTheirTurn(t *testing.T) { // not parallel: it uses all 
 	}()
 	ended, end := context.WithCancel(t.Context())
 	end()
-	for _, hash := range []platformuser.PasswordHash{{}, platformuser.NewPasswordHash(currentCosts.encode(make([]byte, saltLen), make([]byte, hashLen)))} {
+	for _, hash := range []platformuser.PasswordHash{
+		{}, platformuser.NewPasswordHash(currentCosts.encode(make([]byte, saltLen), make([]byte, hashLen))),
+	} {
 		_, err := VerifyPassword(ended, hash, "password")
 		assert.ErrorIs(t, err, context.Canceled, "while all cores hash")
 	}

@@ -20,7 +20,8 @@ func TestARepeatedPaymentGetsTheFirstAnswer(t *testing.T) {
 	f := setup(t)
 	fee := f.addFee(t, f.a, "1")
 	body := fmt.Sprintf(
-		`{"fee_id": %d, "kind": "payment", "amount_minor": 10000, "currency": "EUR", "method": "card", "reference": "R1", "paid_on": "2026-09-01"}`,
+		`{"fee_id": %d, "kind": "payment", "amount_minor": 10000, "currency": "EUR", "method": "card", `+
+			`"reference": "R1", "paid_on": "2026-09-01"}`,
 		fee.ID,
 	)
 	pay := func(body string, headers ...string) *httptest.ResponseRecorder {
@@ -32,7 +33,8 @@ func TestARepeatedPaymentGetsTheFirstAnswer(t *testing.T) {
 	// Nothing is owed any more, so the payment is accepted only as a repetition. The order of the
 	// fields does not matter.
 	shuffled := fmt.Sprintf(
-		`{"paid_on": "2026-09-01", "reference": "R1", "method": "card", "currency": "EUR", "amount_minor": 10000, "kind": "payment", "fee_id": %d}`,
+		`{"paid_on": "2026-09-01", "reference": "R1", "method": "card", "currency": "EUR", "amount_minor": 10000, `+
+			`"kind": "payment", "fee_id": %d}`,
 		fee.ID,
 	)
 	for _, repeated := range []string{body, shuffled} {
@@ -53,25 +55,14 @@ func TestARepeatedPaymentGetsTheFirstAnswer(t *testing.T) {
 	expectProblem(t, "fraction", pay(strings.Replace(body, "10000", "99.5", 1), "Idempotency-Key: b"), 400, "amount_minor")
 	expectProblem(t, "exponent", pay(strings.Replace(body, "10000", "1e3", 1), "Idempotency-Key: b"), 400, "amount_minor")
 	expectProblem(t, "text", pay(strings.Replace(body, "10000", `"100"`, 1), "Idempotency-Key: b"), 400, "amount_minor")
-	expectProblem(
-		t,
-		"no such day",
-		pay(strings.Replace(body, "2026-09-01", "2026-09-31", 1), "Idempotency-Key: b"),
-		400,
-		"paid_on",
-	)
+	expectProblem(t, "no such day", pay(strings.Replace(body, "2026-09-01", "2026-09-31", 1), "Idempotency-Key: b"), 400,
+		"paid_on")
 	f.expectBalanced(t, f.a)
 
 	// A key is unique within a school; another school can use the same key.
 	other := f.addFee(t, f.b, "1")
-	w := request(
-		f.admin,
-		"POST",
-		f.b.Host,
-		"/api/payments/",
-		strings.Replace(body, fmt.Sprint(fee.ID), fmt.Sprint(other.ID), 1),
-		"Idempotency-Key: a",
-	)
+	w := request(f.admin, "POST", f.b.Host, "/api/payments/",
+		strings.Replace(body, fmt.Sprint(fee.ID), fmt.Sprint(other.ID), 1), "Idempotency-Key: a")
 	assert.Equal(t, http.StatusCreated, w.Code, "the other school: %d %s", w.Code, w.Body)
 }
 
@@ -86,22 +77,13 @@ func TestFeesAreChangedByWhoHasSeenThem(t *testing.T) {
 	_, err := erp.NewPayments(f.db).Record(asSystem(f.a), "1", cash(fee, 1))
 	require.NoError(t, err)
 	const change = `{"due_on": "2100-03-01"}`
-	expectProblem(
-		t,
-		"paid meanwhile",
-		request(f.admin, "PUT", f.a.Host, path, change, "If-Match: "+seen.Header().Get("ETag")),
-		412,
-		"",
-	)
+	expectProblem(t, "paid meanwhile",
+		request(f.admin, "PUT", f.a.Host, path, change, "If-Match: "+seen.Header().Get("ETag")), 412, "")
 	expectProblem(t, "unseen", request(f.admin, "PUT", f.a.Host, path, change), 428, "")
 	now := request(f.admin, "GET", f.a.Host, path, "").Header().Get("ETag")
-	expectProblem(
-		t,
-		"amount",
-		request(f.admin, "PUT", f.a.Host, path, `{"due_on": "2100-03-01", "amount_minor": 1}`, "If-Match: "+now),
-		400,
-		"amount_minor",
-	)
+	expectProblem(t, "amount",
+		request(f.admin, "PUT", f.a.Host, path, `{"due_on": "2100-03-01", "amount_minor": 1}`, "If-Match: "+now), 400,
+		"amount_minor")
 	w = request(f.admin, "PUT", f.a.Host, path, change, "If-Match: "+now)
 	if assert.Equal(t, http.StatusOK, w.Code, w.Body) {
 		assert.Equal(t, "2100-03-01", decode[erp.Fee](t, w).DueOn.String(), w.Body)
@@ -112,10 +94,12 @@ func TestBadParametersOfMoneyAreNamed(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for path, field := range map[string]string{
-		"/api/fees?status=late": "status", "/api/fees?due_before=2026-02-30": "due_before", "/api/fees?due_after=tomorrow": "due_after",
-		"/api/fees?student_id=x": "student_id", "/api/fees?class_id=0": "class_id", "/api/fees?limit=0": "limit", "/api/fees?after=-1": "after",
+		"/api/fees?status=late": "status", "/api/fees?due_before=2026-02-30": "due_before",
+		"/api/fees?due_after=tomorrow": "due_after", "/api/fees?student_id=x": "student_id",
+		"/api/fees?class_id=0": "class_id", "/api/fees?limit=0": "limit", "/api/fees?after=-1": "after",
 		"/api/fees?order=due_on": "order", "/api/payments?kind=gift": "kind", "/api/payments?method=gold": "method",
-		"/api/payments?paid_before=1": "paid_before", "/api/payments?fee_id=-1": "fee_id", "/api/fee-structures?term=a%00": "term",
+		"/api/payments?paid_before=1": "paid_before", "/api/payments?fee_id=-1": "fee_id",
+		"/api/fee-structures?term=a%00": "term",
 	} {
 		expectProblem(t, path, request(f.admin, "GET", f.a.Host, path, ""), 422, field)
 	}
@@ -126,23 +110,37 @@ func TestTheMoneyOfOneSchoolTouchesNothingOfAnother(t *testing.T) {
 	f := setup(t)
 	for _, school := range []*tenancytest.Tenant{f.a, f.b} {
 		exec(t, f, school, "insert into classes (name, year) values ('1', 2026)")
-		exec(
-			t,
-			f,
-			school,
-			"insert into students (admission_number, first_name, last_name, class_id) values ('1', 'A', 'B', 1)",
-		)
+		exec(t, f, school,
+			"insert into students (admission_number, first_name, last_name, class_id) values ('1', 'A', 'B', 1)")
 	}
 	f.env.AssertIsolated(t, f.a, f.b, func(_ context.Context, school *tenancytest.Tenant) error {
 		for _, step := range []struct {
 			request, body string
 			status        int
 		}{
-			{"POST /api/fee-structures", `{"class_id": 1, "name": "Tuition", "term": "Autumn", "amount_minor": 100, "currency": "EUR"}`, 201},
+			{
+				"POST /api/fee-structures",
+				`{"class_id": 1, "name": "Tuition", "term": "Autumn", "amount_minor": 100, "currency": "EUR"}`, 201,
+			},
 			{"POST /api/fee-structures/1/generate", `{"due_on": "2100-01-31"}`, 200},
-			{"POST /api/payments", `{"fee_id": 1, "kind": "payment", "amount_minor": 100, "currency": "EUR", "method": "cash", "paid_on": "2026-09-01"}`, 201},
-			{"POST /api/payments", `{"fee_id": 1, "kind": "payment", "amount_minor": 100, "currency": "EUR", "method": "cash", "paid_on": "2026-09-01"}`, 201},
-			{"POST /api/payments", `{"fee_id": 2, "kind": "payment", "amount_minor": 100, "currency": "EUR", "method": "cash", "paid_on": "2026-09-01"}`, 422},
+			{
+				"POST /api/payments",
+				`{"fee_id": 1, "kind": "payment", "amount_minor": 100, "currency": "EUR", "method": "cash", ` +
+					`"paid_on": "2026-09-01"}`,
+				201,
+			},
+			{
+				"POST /api/payments",
+				`{"fee_id": 1, "kind": "payment", "amount_minor": 100, "currency": "EUR", "method": "cash", ` +
+					`"paid_on": "2026-09-01"}`,
+				201,
+			},
+			{
+				"POST /api/payments",
+				`{"fee_id": 2, "kind": "payment", "amount_minor": 100, "currency": "EUR", "method": "cash", ` +
+					`"paid_on": "2026-09-01"}`,
+				422,
+			},
 			{"PUT /api/fees/1", `{"due_on": "2100-01-31", "cancelled": true}`, 409},
 			{"GET /api/fees?status=paid", ``, 200},
 			{"GET /api/payments?student_id=1", ``, 200},
@@ -160,7 +158,9 @@ func TestTheMoneyOfOneSchoolTouchesNothingOfAnother(t *testing.T) {
 // FuzzIdempotencyKey checks that an accepted key is a valid header value and text that PostgreSQL
 // can store.
 func FuzzIdempotencyKey(f *testing.F) {
-	for _, key := range []string{"", "a", "8e03978e-40d5-43dd-bc93-6894a57f9324", `"quoted"`, "a b", "\x00", "ü", strings.Repeat("k", 256)} {
+	for _, key := range []string{
+		"", "a", "8e03978e-40d5-43dd-bc93-6894a57f9324", `"quoted"`, "a b", "\x00", "ü", strings.Repeat("k", 256),
+	} {
 		f.Add(key)
 	}
 	f.Fuzz(func(t *testing.T, key string) {
@@ -181,7 +181,8 @@ func TestTheMoneyOfTheOtherSchoolIsNothing(t *testing.T) {
 	t.Parallel()
 	w := populate(t)
 	for ask, body := range map[string]string{
-		"GET /api/fee-structures/1": "", "PUT /api/fee-structures/1": strings.Replace(newStructure, `"class_id": 2`, `"class_id": 1`, 1),
+		"GET /api/fee-structures/1":    "",
+		"PUT /api/fee-structures/1":    strings.Replace(newStructure, `"class_id": 2`, `"class_id": 1`, 1),
 		"DELETE /api/fee-structures/3": "", "POST /api/fee-structures/1/generate": `{"due_on": "2100-01-31"}`,
 		"GET /api/fees/1": "", "PUT /api/fees/1": `{"due_on": "2100-01-31"}`, "GET /api/payments/1": "",
 	} {
@@ -189,7 +190,9 @@ func TestTheMoneyOfTheOtherSchoolIsNothing(t *testing.T) {
 		expectProblem(t, ask, request(w.admin, method, w.b.Host, path, body, "If-Match: *"), 404, "")
 	}
 	for path, c := range map[string][2]string{
-		"/api/fee-structures": {newStructure, "class_id"}, "/api/fees": {newFee, "fee_structure_id"}, "/api/payments": {newPayment, "fee_id"},
+		"/api/fee-structures": {newStructure, "class_id"},
+		"/api/fees":           {newFee, "fee_structure_id"},
+		"/api/payments":       {newPayment, "fee_id"},
 	} {
 		expectProblem(t, path, request(w.admin, "POST", w.b.Host, path, c[0], "Idempotency-Key: k"), 422, c[1])
 	}

@@ -19,7 +19,8 @@ func NewUsers(db Querier) Users {
 }
 
 // userColumns are the columns of [User], in the order of its fields.
-const userColumns = "users.id, users.email, users.name, users.role, users.disabled_at, users.created_at, users.updated_at"
+const userColumns = "users.id, users.email, users.name, users.role, users.disabled_at, users.created_at, " +
+	"users.updated_at"
 
 // newGeneration is a generation that the user has never had, even if a backup was restored
 // meanwhile, and that no earlier user with the same id has had.

@@ -101,7 +101,11 @@ func TestASessionEndsAtOnce(t *testing.T) {
 	}{
 		{"disabled", update(disabled), update(user)},
 		{"another role", update(promoted), update(user)},
-		{"another password", func() error { return users.SetPassword(ctx, teacher.ID, password) }, func() error { return nil }},
+		{
+			"another password",
+			func() error { return users.SetPassword(ctx, teacher.ID, password) },
+			func() error { return nil },
+		},
 	} {
 		token = f.token(f.a, erp.RoleTeacher)
 		require.Equal(t, 200, ask(), "%s: before", step.name)
@@ -135,14 +139,8 @@ func TestAdminsCannotTakeTheAdministrationFromThemselves(t *testing.T) {
 		expectProblem(t, body, request(f.admin, "PUT", f.a.Host, "/api/users/1", body, "If-Match: *"), 409, "id")
 	}
 	expectProblem(t, "delete", request(f.admin, "DELETE", f.a.Host, "/api/users/1", "", "If-Match: *"), 409, "id")
-	w := request(
-		f.admin,
-		"PUT",
-		f.a.Host,
-		"/api/users/1",
-		`{"email": "head@example.com", "name": "Head", "role": "admin"}`,
-		"If-Match: *",
-	)
+	w := request(f.admin, "PUT", f.a.Host, "/api/users/1",
+		`{"email": "head@example.com", "name": "Head", "role": "admin"}`, "If-Match: *")
 	assert.Equal(t, 200, w.Code, "another name: %d %s", w.Code, w.Body)
 }
 
@@ -174,12 +172,8 @@ func TestOfTwoAdminsWhoDismissEachOtherOneStays(t *testing.T) {
 					errs[i] = users.Delete(contexts[i], other.ID, erp.AnyVersion)
 					return
 				}
-				_, errs[i] = users.Update(
-					contexts[i],
-					other.ID,
-					erp.AnyVersion,
-					erp.NewUser{Email: other.Email, Name: "B", Role: erp.RoleTeacher},
-				)
+				_, errs[i] = users.Update(contexts[i], other.ID, erp.AnyVersion,
+					erp.NewUser{Email: other.Email, Name: "B", Role: erp.RoleTeacher})
 			})
 		}
 		both.Wait()

@@ -25,9 +25,11 @@ func (f *fixture) manyDomains(b testing.TB, domains, perTenant int) {
 	_, err := f.pg.Pool.Exec(b.Context(), `with s as (insert into public.schema_names (name, tenant_id)
 			select 'tenant_' || i, i from generate_series(1, $1::int / $2::int) i returning name, tenant_id),
 		t as (insert into public.tenants (id, schema_name, slug, name, status, limits)
-			select tenant_id, name, 'school' || tenant_id, 'School ' || tenant_id, 'active', '{"connections": 4}' from s returning id)
+			select tenant_id, name, 'school' || tenant_id, 'School ' || tenant_id, 'active', '{"connections": 4}' from s
+				returning id)
 		insert into public.domains (tenant_id, host, is_primary, verified_at)
-			select id, 'school' || (id - 1) * $2::int + n || '.example.com', n = 0, now() from t, generate_series(0, $2::int - 1) n`,
+			select id, 'school' || (id - 1) * $2::int + n || '.example.com', n = 0, now()
+				from t, generate_series(0, $2::int - 1) n`,
 		domains, perTenant)
 	require.NoError(b, err)
 	_, err = f.pg.Pool.Exec(b.Context(), "vacuum analyze")
@@ -147,7 +149,9 @@ func BenchmarkChangeSeen(b *testing.B) {
 }
 
 func BenchmarkNormalizeHost(b *testing.B) {
-	for _, host := range []string{"school12345.example.com", "school12345.example.com:8000", "School12345.Example.com", "bücher.example"} {
+	for _, host := range []string{
+		"school12345.example.com", "school12345.example.com:8000", "School12345.Example.com", "bücher.example",
+	} {
 		b.Run(strings.ReplaceAll(host, ":", "_"), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

@@ -89,8 +89,10 @@ func TestChangesOfManyTenantsAreOneLoad(t *testing.T) {
 	f := setup(t)
 	f.exec(
 		t,
-		`with s as (insert into schema_names (name, tenant_id) select 's_' || i, 0 from generate_series(1, 1000) i returning name),
-		t as (insert into tenants (schema_name, slug, name, status) select name, replace(name, '_', '-'), name, 'active' from s returning id, slug)
+		`with s as (insert into schema_names (name, tenant_id) select 's_' || i, 0 from generate_series(1, 1000) i
+			returning name),
+		t as (insert into tenants (schema_name, slug, name, status)
+			select name, replace(name, '_', '-'), name, 'active' from s returning id, slug)
 		insert into domains (tenant_id, host, is_primary, verified_at) select id, slug || '.example.com', true, now() from t`,
 	)
 	d := f.directory(t, resolver.Config{})

@@ -1,6 +1,7 @@
 // Package resolver finds the tenant of a request.
 //
-//	hosts, err := resolver.NewDirectory(ctx, db, resolver.Config{PublicHosts: []string{"example.com"}})
+//	config := resolver.Config{PublicHosts: []string{"example.com"}}
+//	hosts, err := resolver.NewDirectory(ctx, db, config)
 //	defer hosts.Close()
 //	http.ListenAndServe(addr, tenanthttp.Handler(hosts, routes))
 //
@@ -33,7 +34,8 @@
 // several sources find a key, they must agree; otherwise the request is refused. If none finds a
 // key, the host is unknown.
 //
-//	keys := resolver.NewKeys(resolver.TenantHost(hosts.Resolve), resolver.PathPrefix("/t/", hosts.ResolveSlug))
+//	path := resolver.PathPrefix("/t/", hosts.ResolveSlug)
+//	keys := resolver.NewKeys(resolver.TenantHost(hosts.Resolve), path)
 //
 // The client chooses the headers and the path of a request. Use a header without another source
 // only for clients that may name any tenant.

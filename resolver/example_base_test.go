@@ -32,14 +32,8 @@ func ExampleConfig_baseDomains() {
 		return
 	}
 	defer hosts.Close()
-	show(
-		hosts,
-		"schoolb.example.org",
-		"school-b.example",
-		"www.school-b.example",
-		"www.example.org",
-		"schoolb.example.net",
-	)
+	show(hosts, "schoolb.example.org", "school-b.example", "www.school-b.example", "www.example.org",
+		"schoolb.example.net")
 
 	// Output:
 	// schoolb.example.org - schoolb

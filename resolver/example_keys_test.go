@@ -28,11 +28,8 @@ func ExampleNewKeys() {
 		return
 	}
 	defer hosts.Close()
-	keys := resolver.NewKeys(
-		resolver.TenantHost(hosts.Resolve),
-		resolver.PathPrefix("/t/", hosts.ResolveSlug),
-		resolver.Header("X-Tenant", hosts.ResolveSlug),
-	)
+	keys := resolver.NewKeys(resolver.TenantHost(hosts.Resolve), resolver.PathPrefix("/t/", hosts.ResolveSlug),
+		resolver.Header("X-Tenant", hosts.ResolveSlug))
 	h := tenanthttp.Handler(keys, tenanthttp.Routes{Tenant: http.HandlerFunc(hello)})
 	get := func(url, tenant string) {
 		r := httptest.NewRequest(http.MethodGet, url, nil)

@@ -30,7 +30,7 @@ func ExampleNewDirectory() {
 		fmt.Println(err)
 		return
 	}
-	show(hosts, "example.com", "SchoolA.example.com:8000", "schoolb.example.com", "schoolc.example.com", "*.example.com")
+	show(hosts, "example.com", "SchoolA.example.com:8000", "schoolb.example.com", "schoolc.example.com", "*.example")
 
 	status := hosts.Status() // for metrics and health checks
 	fmt.Println(status.Tenants, "tenants,", status.Hosts, "hosts, connected:", status.Connected)
@@ -40,6 +40,6 @@ func ExampleNewDirectory() {
 	// SchoolA.example.com:8000 - schoola
 	// schoolb.example.com - schoolb
 	// schoolc.example.com - unknown host
-	// *.example.com - host "*.example.com" has a label that is not 1 to 63 letters, digits and inner hyphens
+	// *.example - host "*.example" has a label that is not 1 to 63 letters, digits and inner hyphens
 	// 2 tenants, 3 hosts, connected: true
 }

@@ -36,11 +36,8 @@ func setup(t testing.TB) *fixture {
 	var err error
 	f.roles, err = schemactx.NewRoleNames(f.pg.RolePrefix)
 	require.NoError(t, err)
-	_, err = admin.Setup(
-		t.Context(),
-		f.pg.Pool,
-		admin.SetupConfig{Roles: f.roles, OwnerPassword: "o", RuntimePassword: "r"},
-	)
+	_, err = admin.Setup(t.Context(), f.pg.Pool,
+		admin.SetupConfig{Roles: f.roles, OwnerPassword: "o", RuntimePassword: "r"})
 	require.NoError(t, err)
 	f.owner = f.pool(t, f.pg.URLAs(f.roles.Owner(), "o"), nil)
 	runner, err := migrate.New(
@@ -104,7 +101,8 @@ func (f *fixture) tenant(t testing.TB, slug string, hosts ...string) (id int64) 
 	t.Helper()
 	require.NoError(
 		t,
-		f.owner.QueryRow(t.Context(), `with s as (insert into schema_names (name, tenant_id) values ('s_' || replace($1, '-', '_'), 0)
+		f.owner.QueryRow(t.Context(),
+			`with s as (insert into schema_names (name, tenant_id) values ('s_' || replace($1, '-', '_'), 0)
 			returning name),
 		t as (insert into tenants (schema_name, slug, name, status) select name, $1, $1, 'active' from s returning id),
 		d as (insert into domains (tenant_id, host, is_primary, verified_at)

@@ -32,7 +32,8 @@ func TestForgedNotificationsCostLittleAndChangeNothing(t *testing.T) {
 		_, err := tx.Exec(t.Context(), "set local role "+pgx.Identifier{f.roles.Tenant("s_a")}.Sanitize())
 		require.NoError(t, err)
 		for _, payload := range []string{
-			"''", "'-1'", "'0'", "'+1'", "'01'", "' 1'", "'1; drop table tenants'", "'99999999999999999999'", "'a.example.com'", "repeat('9', 7999)",
+			"''", "'-1'", "'0'", "'+1'", "'01'", "' 1'", "'1; drop table tenants'", "'99999999999999999999'", "'a.example.com'",
+			"repeat('9', 7999)",
 		} {
 			_, err := tx.Exec(t.Context(), "select pg_notify('"+tenancy.Channel+"', "+payload+")")
 			require.NoError(t, err)
@@ -40,11 +41,8 @@ func TestForgedNotificationsCostLittleAndChangeNothing(t *testing.T) {
 		_, err = tx.Exec(t.Context(), "select pg_notify('"+tenancy.Channel+"', i::text) from generate_series(1, 10000) i")
 		return err
 	}))
-	eventually(
-		t,
-		"all notifications",
-		func() bool { s := d.Status(); return s.Notifications == 10_000 && s.Ignored == 10 },
-	)
+	eventually(t, "all notifications",
+		func() bool { s := d.Status(); return s.Notifications == 10_000 && s.Ignored == 10 })
 	f.exec(t, "update domains set host = 'new.example.com' where tenant_id = $1", b) // is seen despite the forged ones
 	eventually(t, "a true change", func() bool { return slugOf(t, d, "new.example.com") == "b" })
 	expectHosts(t, d, map[string]string{"a.example.com": "a", "b.example.com": ""})

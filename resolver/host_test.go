@@ -48,30 +48,10 @@ func TestHostsLeadToOneTenantInEveryForm(t *testing.T) {
 		"xschoola.example.com":             "",
 		"schoola.example.com.evil.example": "",
 	})
-	expectError(
-		t,
-		d,
-		tenancy.ErrInvalidHost,
-		"",
-		"..",
-		".",
-		"a b",
-		"*.example.com",
-		"*",
-		"schoola.example.com\x00",
-		"schoola.example.com..",
-		"user@schoola.example.com",
-		"schoola.example.com:http",
-		"schoola.example.com/",
-		"[::1",
-		"[fe80::1%25eth0]",
-		strings.Repeat("a.", 127)+"aa",
-		"schoola.example.com\n",
-		"schoola..example.com",
-		"a,schoola.example.com",
-		"1.2.3",
-		strings.Repeat("x", 1<<20),
-	)
+	expectError(t, d, tenancy.ErrInvalidHost, "", "..", ".", "a b", "*.example.com", "*", "schoola.example.com\x00",
+		"schoola.example.com..", "user@schoola.example.com", "schoola.example.com:http", "schoola.example.com/", "[::1",
+		"[fe80::1%25eth0]", strings.Repeat("a.", 127)+"aa", "schoola.example.com\n", "schoola..example.com",
+		"a,schoola.example.com", "1.2.3", strings.Repeat("x", 1<<20))
 }
 
 func TestSlugsHaveHostsUnderBaseDomains(t *testing.T) {
@@ -93,11 +73,8 @@ func TestSlugsHaveHostsUnderBaseDomains(t *testing.T) {
 	expectError(t, d, tenancy.ErrInvalidHost, "xn--a.example.com", "*.example.com")
 	f.exec(t, "update tenants set slug = 'e' where id = $1", id)
 	require.NoError(t, d.Refresh(t.Context(), id))
-	expectHosts(
-		t,
-		d,
-		map[string]string{"d.example.com": "", "e.example.com": "e", "e.example.eu": "e", "d.example.net": "e"},
-	)
+	expectHosts(t, d,
+		map[string]string{"d.example.com": "", "e.example.com": "e", "e.example.eu": "e", "d.example.net": "e"})
 }
 
 func TestAHostThatTwoTenantsHaveIsAnError(t *testing.T) {
@@ -134,11 +111,8 @@ func TestAHostThatTwoTenantsHaveIsAnError(t *testing.T) {
 	expectHosts(t, d, map[string]string{"a.example.com": "a"})
 	assert.Equal(t, 2, d.Status().Conflicts, "hosts have conflicts")
 	// The conflict returns after a change of one of the two tenants.
-	f.exec(
-		t,
-		"insert into domains (tenant_id, host, is_primary, verified_at) values ($1, 'a.example.com', false, now())",
-		b,
-	)
+	f.exec(t,
+		"insert into domains (tenant_id, host, is_primary, verified_at) values ($1, 'a.example.com', false, now())", b)
 	require.NoError(t, d.Refresh(t.Context(), b))
 	expectError(t, d, resolver.ErrAmbiguous, "a.example.com")
 }
@@ -220,7 +194,8 @@ func TestHitsAndUnknownHostsCostNoAllocation(t *testing.T) {
 	f.tenant(t, "a", "schoola.example.com")
 	d := f.directory(t, resolver.Config{PublicHosts: []string{"example.com"}, WWW: resolver.WWWSame})
 	for _, host := range []string{
-		"schoola.example.com", "example.com", "schoola.example.com:8000", "www.schoola.example.com", "nobody.example.com", "www.nobody.example.com:80",
+		"schoola.example.com", "example.com", "schoola.example.com:8000", "www.schoola.example.com", "nobody.example.com",
+		"www.nobody.example.com:80",
 	} {
 		n := testing.AllocsPerRun(100, func() { _, _ = d.Resolve(t.Context(), host) })
 		assert.Zero(t, n, "%q: %v allocations, want 0", host, n)

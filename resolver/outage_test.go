@@ -25,17 +25,15 @@ func TestWhileTheDatabaseIsAwayMemoryAnswers(t *testing.T) {
 
 	f.exec(
 		t,
-		"with d as (update domains set tenant_id = $2, is_primary = false where tenant_id = $1) delete from tenants where id = $1",
+		"with d as (update domains set tenant_id = $2, is_primary = false where tenant_id = $1) "+
+			"delete from tenants where id = $1",
 		a,
 		b,
 	)
 	f.tenant(t, "c", "c.example.com")
 	// There are tokens, but no database: a request that waited would wait for a minute.
-	expectHosts(
-		t,
-		d,
-		map[string]string{"a.example.com": "a", "b.example.com": "b", "c.example.com": "", "nobody.example.com": ""},
-	)
+	expectHosts(t, d,
+		map[string]string{"a.example.com": "a", "b.example.com": "b", "c.example.com": "", "nobody.example.com": ""})
 	before := d.Status().Current
 
 	p.drop(false)
@@ -123,11 +121,8 @@ func TestAMissFindsANewHost(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	var queries counter
-	d := open(
-		t,
-		f.db(t, &queries),
-		resolver.Config{MissBurst: 1, MissInterval: time.Hour, MissTimeout: time.Minute, WWW: resolver.WWWSame},
-	)
+	d := open(t, f.db(t, &queries),
+		resolver.Config{MissBurst: 1, MissInterval: time.Hour, MissTimeout: time.Minute, WWW: resolver.WWWSame})
 	f.exec(t, "alter table domains disable trigger user")
 	f.exec(t, "alter table tenants disable trigger user")
 	f.tenant(t, "a", "a.example.com", "b.example.com")

@@ -103,11 +103,8 @@ func TestADirectoryOnABusyServerListens(t *testing.T) {
 		<-flooded
 	}
 	for range 10 {
-		d, err := resolver.NewDirectory(
-			t.Context(),
-			f.db(t, nil),
-			resolver.Config{Reconcile: time.Hour, LoadTimeout: time.Minute},
-		)
+		d, err := resolver.NewDirectory(t.Context(), f.db(t, nil),
+			resolver.Config{Reconcile: time.Hour, LoadTimeout: time.Minute})
 		require.NoError(t, err)
 		d.Close()
 	}

@@ -2,8 +2,9 @@
 // the program of the README. It counts the notes of a tenant.
 //
 //	export ADMIN_URL=postgres://postgres:...@localhost/app
-//	export OWNER_URL=postgres://app_owner:...@localhost/app RUNTIME_URL=postgres://app_runtime:...@localhost/app
-//	go run ./examples/minimal setup                 # once per database, and after an update of the library
+//	export OWNER_URL=postgres://app_owner:...@localhost/app
+//	export RUNTIME_URL=postgres://app_runtime:...@localhost/app
+//	go run ./examples/minimal setup                 # once per database, and after an update
 //	go run ./examples/minimal acme acme.localhost   # makes a tenant
 //	go run ./examples/minimal                       # serves
 //	curl http://acme.localhost:8000/notes

@@ -59,16 +59,11 @@ func TestTheProgramServesTheTenantsThatItMakes(t *testing.T) {
 	for host, want := range map[string]string{"acme.localhost": "0 notes\n", "umbra.localhost": "2 notes\n"} {
 		assert.Equal(t, want, get(t, address, host), host)
 	}
-	_, err = db.Pool.Exec(
-		t.Context(),
-		"alter role "+roles.Runtime()+" connection limit 0",
-	) // as if the server was starting
+	// The database refuses connections as a server that is starting does.
+	_, err = db.Pool.Exec(t.Context(), "alter role "+roles.Runtime()+" connection limit 0")
 	require.NoError(t, err)
-	_, err = db.Pool.Exec(
-		t.Context(),
-		"select pg_terminate_backend(pid, 10000) from pg_stat_activity where usename = $1",
-		roles.Runtime(),
-	)
+	_, err = db.Pool.Exec(t.Context(),
+		"select pg_terminate_backend(pid, 10000) from pg_stat_activity where usename = $1", roles.Runtime())
 	require.NoError(t, err)
 	assert.Contains(t, get(t, address, "acme.localhost"), "Try again soon", "while the database is away")
 }

@@ -29,11 +29,8 @@ type app struct {
 func serve(ctx context.Context, o options, stdout, stderr io.Writer) (err error) {
 	listener, err := net.Listen("tcp", o.listen)
 	if err != nil {
-		return fmt.Errorf(
-			"cannot listen on %s: %w; choose another address, such as --listen 127.0.0.1:8001",
-			o.listen,
-			rootCause(err),
-		)
+		return fmt.Errorf("cannot listen on %s: %w; choose another address, such as --listen 127.0.0.1:8001", o.listen,
+			rootCause(err))
 	}
 	defer listener.Close()
 	fmt.Fprintf(stdout, "Starting; data is in %s\n", o.dataDir)

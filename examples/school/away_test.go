@@ -145,20 +145,14 @@ func TestWhilePostgreSQLIsAwayEveryAnswerIs503(t *testing.T) {
 	require.NoError(t, err)
 	staff := p.logIn(t, k, ada, 0)
 	const school = "elmpark.localhost"
-	p.ask(t, "POST", "localhost", "/api/tenants/", `{"name":"Elm Park","slug":"elmpark","email":"me@elmpark.example","password":"correct horse"}`,
+	p.ask(t, "POST", "localhost", "/api/tenants/",
+		`{"name":"Elm Park","slug":"elmpark","email":"me@elmpark.example","password":"correct horse"}`,
 		"Content-Type", "application/json").
 		expect(t, 201)
 	var session string
 	eventually(t, "the new school", func() bool {
-		a := p.ask(
-			t,
-			"POST",
-			school,
-			"/api/auth/login",
-			`{"email":"me@elmpark.example","password":"correct horse"}`,
-			"Content-Type",
-			"application/json",
-		)
+		a := p.ask(t, "POST", school, "/api/auth/login", `{"email":"me@elmpark.example","password":"correct horse"}`,
+			"Content-Type", "application/json")
 		var got struct{ Token string }
 		if a.status == 200 {
 			a.json(t, &got)
@@ -170,27 +164,25 @@ func TestWhilePostgreSQLIsAwayEveryAnswerIs503(t *testing.T) {
 	bearer := "Bearer " + session
 	n := 0
 	kinds := map[string]func() answer{
-		"the API reads":       func() answer { return p.ask(t, "GET", school, "/api/students/", "", "Authorization", bearer) },
-		"the school's page":   func() answer { return p.ask(t, "GET", "schoola.localhost", "/students", "", "Accept", "text/html") },
+		"the API reads": func() answer {
+			return p.ask(t, "GET", school, "/api/students/", "", "Authorization", bearer)
+		},
+		"the school's page": func() answer {
+			return p.ask(t, "GET", "schoola.localhost", "/students", "", "Accept", "text/html")
+		},
 		"the platform's page": func() answer { return p.ask(t, "GET", "localhost", "/", "", "Accept", "text/html") },
 		"the console reads": func() answer {
 			return p.ask(t, "GET", "localhost", "/admin/tenants/", "", "Cookie", staff, "Accept", "text/html")
 		},
 		"whether it is ready": func() answer { return p.ask(t, "GET", "localhost", "/readyz", "") },
-		"the console changes": func() answer { return p.post(t, "localhost", "/admin/tenants/schoolc/plan", staff, "plan", "premium") },
+		"the console changes": func() answer {
+			return p.post(t, "localhost", "/admin/tenants/schoolc/plan", staff, "plan", "premium")
+		},
 		"the API writes": func() answer {
 			n++
-			return p.ask(
-				t,
-				"POST",
-				school,
-				"/api/students/",
-				fmt.Sprintf(`{"admission_number":"N-%d","first_name":"Ida","last_name":"Quist"}`, n),
-				"Authorization",
-				bearer,
-				"Content-Type",
-				"application/json",
-			)
+			return p.ask(t, "POST", school, "/api/students/",
+				fmt.Sprintf(`{"admission_number":"N-%d","first_name":"Ida","last_name":"Quist"}`, n), "Authorization", bearer,
+				"Content-Type", "application/json")
 		},
 	}
 	ctx, cancel := context.WithCancel(t.Context())

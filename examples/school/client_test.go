@@ -113,18 +113,8 @@ func (k key) codeAt(t *testing.T, email string, seconds int) string {
 // logIn logs in a member of the staff and returns the session cookie.
 func (p *program) logIn(t *testing.T, k key, email string, seconds int) string {
 	t.Helper()
-	a := p.post(
-		t,
-		"localhost",
-		"/admin/login",
-		"",
-		"email",
-		email,
-		"password",
-		k.phrase(email),
-		"code",
-		k.codeAt(t, email, seconds),
-	)
+	a := p.post(t, "localhost", "/admin/login", "", "email", email, "password", k.phrase(email), "code",
+		k.codeAt(t, email, seconds))
 	a.expect(t, 303)
 	return a.cookie("staff")
 }

@@ -27,7 +27,8 @@ func newCommand() *cobra.Command {
 	root.Use, root.Example = "school [flags]", "  "+programName()+"\n"+root.Example
 	root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: programName()}
 	root.Short = "Schools on one PostgreSQL, each in a schema of its own"
-	root.Long = "Without a command, school serves: an API and a site for each school, and a console for the staff of the platform. It starts a\n" +
+	root.Long = "Without a command, school serves: an API and a site for each school, and a console " +
+		"for the staff of the platform. It starts a\n" +
 		"PostgreSQL of its own unless --database-url names one. The commands work beside it, too.\n\n" + root.Long
 	serving := newServe(o)
 	root.RunE = serving.RunE

@@ -74,12 +74,8 @@ func unreachable(err error) error {
 	case errors.As(err, &pgErr):
 		return &refusedError{where, pgErr}
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf(
-			"the database at %s does not answer within %s: %w",
-			where,
-			connectErr.Config.ConnectTimeout,
-			context.DeadlineExceeded,
-		)
+		return fmt.Errorf("the database at %s does not answer within %s: %w", where, connectErr.Config.ConnectTimeout,
+			context.DeadlineExceeded)
 	case errors.As(err, &dnsErr):
 		return fmt.Errorf("the database at %s cannot be reached: %w", where, dnsErr)
 	case errors.As(err, &opErr):

@@ -33,19 +33,8 @@ func (p *program) confirmRestore(t *testing.T, k key, cookie, slug, schema strin
 		expect(t, 200, "that a restore has kept", schema)
 	token := regexp.MustCompile(`<code id="secret">([^<]+)</code>`).FindStringSubmatch(shown.body)[1]
 	confirm := func(seconds int) string {
-		return p.deed(
-			t,
-			cookie,
-			path+"/drop",
-			"slug",
-			slug,
-			"schema",
-			schema,
-			"token",
-			token,
-			"code",
-			k.codeAt(t, ada, seconds),
-		)
+		return p.deed(t, cookie, path+"/drop", "slug", slug, "schema", schema, "token", token, "code",
+			k.codeAt(t, ada, seconds))
 	}
 	said := confirm(30)
 	assert.Contains(t, said, "not approved", "one person alone is told %q", said)
@@ -96,7 +85,8 @@ func TestWhatTheConsoleDoesToASchool(t *testing.T) {
 	var name string
 	require.NoError(
 		t,
-		db.Pool.QueryRow(t.Context(), "select details->>'backup' from public.audit_log where action = 'backup' and actor = $1", ada).
+		db.Pool.QueryRow(t.Context(),
+			"select details->>'backup' from public.audit_log where action = 'backup' and actor = $1", ada).
 			Scan(&name),
 	)
 	_, err := db.Pool.Exec(t.Context(), "update tenant_1.students set last_name = 'Smith'")
@@ -116,7 +106,8 @@ func TestWhatTheConsoleDoesToASchool(t *testing.T) {
 	expect("neither confirmed nor reverted", a+"/restore", "name", name)
 	expect("uses schema", a+"/revert", "aside", "tenant_1")
 	first("schoola.localhost", "Smith")
-	aside := regexp.MustCompile(`name="aside" value="([^"]+)"`).FindStringSubmatch(p.ask(t, "GET", "localhost", a, "", "Cookie", cookie).body)[1]
+	page = p.ask(t, "GET", "localhost", a, "", "Cookie", cookie)
+	aside := regexp.MustCompile(`name="aside" value="([^"]+)"`).FindStringSubmatch(page.body)[1]
 	expect("is kept aside", a+"/confirm", "aside", "tenant_2") // the schema of another school
 	expect("uses schema", a+"/revert", "aside", aside)
 	p.confirmRestore(t, k, cookie, "schoola", "tenant_1")
@@ -126,7 +117,8 @@ func TestWhatTheConsoleDoesToASchool(t *testing.T) {
 		var n int
 		require.NoError(
 			t,
-			db.Pool.QueryRow(t.Context(), "select count(*) from public.audit_log where action = $1 and actor = $2 and ip is not null", action, ada).
+			db.Pool.QueryRow(t.Context(),
+				"select count(*) from public.audit_log where action = $1 and actor = $2 and ip is not null", action, ada).
 				Scan(&n),
 		)
 		assert.GreaterOrEqual(t, n, want, "the log has %d entries of %s, want", n, action)

@@ -47,7 +47,8 @@ func TestStaffComeInWithPasswordAndCode(t *testing.T) {
 	// Each kind of figure shows its own time of counting.
 	aged := regexp.MustCompile(
 		`(?s)schools active</a><small class="dim"> \(counted .*oldest of the last backups<small class="dim"> \(counted .*` +
-			`schools without a backup<small class="dim"> \(counted .*schemas with pending migrations</a>, \d+ current<small class="dim"> \(counted `,
+			`schools without a backup<small class="dim"> \(counted .*schemas with pending migrations</a>, \d+ current` +
+			`<small class="dim"> \(counted `,
 	)
 	eventually(t, "figures with their ages", func() bool {
 		return aged.MatchString(p.ask(t, "GET", "localhost", "/admin/", "", "Cookie", cookie).body)
@@ -64,7 +65,9 @@ func TestStaffComeInWithPasswordAndCode(t *testing.T) {
 	eventually(t, "the log", func() bool {
 		require.NoError(
 			t,
-			db.Pool.QueryRow(t.Context(), `select count(*) filter (where action = 'login_failed') * 10 + count(*) filter (where action = 'login' and actor = $1)
+			db.Pool.QueryRow(t.Context(),
+				`select count(*) filter (where action = 'login_failed') * 10
+					+ count(*) filter (where action = 'login' and actor = $1)
 			from public.audit_log`, ada).
 				Scan(&logged),
 		)
@@ -88,7 +91,9 @@ func TestStaffComeInWithPasswordAndCode(t *testing.T) {
 func TestTheConsoleIsForStaffAlone(t *testing.T) {
 	t.Parallel()
 	p, db, k := startWithKey(t)
-	for _, path := range []string{"/admin/", "/admin/tenants/", "/admin/tenants/schoola", "/admin/log", "/admin/migrations", "/admin/nosuch"} {
+	for _, path := range []string{
+		"/admin/", "/admin/tenants/", "/admin/tenants/schoola", "/admin/log", "/admin/migrations", "/admin/nosuch",
+	} {
 		a := p.ask(t, "GET", "localhost", path, "")
 		assert.Equal(t, 303, a.status, "%s: %d %s", path, a.status, a.body)
 		assert.True(t, strings.HasPrefix(a.header.Get("Location"), "/admin/login"), "%s: %d %s", path, a.status, a.body)
@@ -110,7 +115,8 @@ func TestTheConsoleIsForStaffAlone(t *testing.T) {
 	require.NoError(t,
 		db.Pool.QueryRow(t.Context(), "select status from public.tenants where slug = 'schoola'").Scan(&status))
 	assert.Equal(t, "active", status, "school A is %s", status)
-	p.ask(t, "POST", "localhost", "/admin/new", "{}", "Content-Type", "application/json", "Cookie", cookie, "Origin", "http://localhost").
+	p.ask(t, "POST", "localhost", "/admin/new", "{}", "Content-Type", "application/json",
+		"Cookie", cookie, "Origin", "http://localhost").
 		expect(t, 415)
 	p.post(t, "localhost", "/admin/new", cookie, "name", strings.Repeat("x", 70_000)).expect(t, 413)
 	page := p.ask(t, "GET", "localhost", "/admin/tenants/schoola", "", "Cookie", cookie).expect(t, 200)
@@ -166,7 +172,8 @@ func TestADropTakesTwoPeople(t *testing.T) {
 	require.NoError(t,
 		db.Pool.QueryRow(t.Context(), `select string_agg(action || ' ' || actor, ', ' order by at) from public.audit_log
 		where action in ('drop_requested', 'drop_approved', 'drop_started', 'drop_done')`).Scan(&actors))
-	want := "drop_requested " + ada + ", drop_approved " + grace + ", drop_approved " + ada + ", drop_started " + ada + ", drop_done " + ada
+	want := "drop_requested " + ada + ", drop_approved " + grace +
+		", drop_approved " + ada + ", drop_started " + ada + ", drop_done " + ada
 	assert.Equal(t, want, actors, "logged")
 	require.NoError(t, p.stop())
 }

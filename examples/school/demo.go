@@ -17,34 +17,9 @@ var demoSchools = demo.Schools(basicPlan, premiumPlan)
 // reserved returns the short names that no new school can have: those of the demo, which visitors
 // can look at, and those that could be taken for the platform's own.
 func reserved() []string {
-	return append(
-		demo.Slugs(),
-		"account",
-		"accounts",
-		"admin",
-		"administrator",
-		"api",
-		"app",
-		"auth",
-		"billing",
-		"console",
-		"help",
-		"localhost",
-		"login",
-		"mail",
-		"metrics",
-		"platform",
-		"root",
-		"schools",
-		"security",
-		"signin",
-		"signup",
-		"staff",
-		"static",
-		"status",
-		"support",
-		"www",
-	)
+	return append(demo.Slugs(), "account", "accounts", "admin", "administrator", "api", "app", "auth", "billing",
+		"console", "help", "localhost", "login", "mail", "metrics", "platform", "root", "schools", "security", "signin",
+		"signup", "staff", "static", "status", "support", "www")
 }
 
 // createDemo creates the missing schools of the demo. It resumes a school that an earlier start did

@@ -32,7 +32,8 @@ func typeOfEmail(t *testing.T, pool *pgxpool.Pool) (name string) {
 	t.Helper()
 	require.NoError(
 		t,
-		pool.QueryRow(t.Context(), `select typnamespace::regnamespace || '.' || typname from pg_attribute join pg_type y on y.oid = atttypid
+		pool.QueryRow(t.Context(),
+			`select typnamespace::regnamespace || '.' || typname from pg_attribute join pg_type y on y.oid = atttypid
 		where attrelid = 'tenant_1.users'::regclass and attname = 'email'`).
 			Scan(&name),
 	)
@@ -49,18 +50,12 @@ func TestSchoolsUseExtensions(t *testing.T) {
 		assert.Equal(t, "extensions.citext", typeOfEmail(t, db.Pool))
 		near := func(host, path string) answer { return p.ask(t, "GET", host, path, "", "Accept", "text/html") }
 		near("schoola.localhost", "/students?q=okafro").expect(t, 200, "No students found", "Similar names", "Okafor")
-		assert.NotContains(
-			t,
-			near("schoola.localhost", "/students?q=zzzzzz").expect(t, 200, "No students found").body,
-			"Similar names",
-		)
+		assert.NotContains(t, near("schoola.localhost", "/students?q=zzzzzz").expect(t, 200, "No students found").body,
+			"Similar names")
 		near("schoolb.localhost", "/students?q=fern%C3%A1ndes").expect(t, 200, "Similar names", "Fernández")
 		for _, args := range [][]string{{"migrate", "status"}, {"drift"}, {"check"}} {
-			require.NoError(
-				t,
-				run(t.Context(), append(args, "--database-url", db.URL, "--data-dir", dir), io.Discard, io.Discard),
-				args,
-			)
+			require.NoError(t,
+				run(t.Context(), append(args, "--database-url", db.URL, "--data-dir", dir), io.Discard, io.Discard), args)
 		}
 	}
 	look()

@@ -38,7 +38,8 @@ func TestWhatIsNoAddressIsNotInTheAccessLog(t *testing.T) {
 	eventually(t, "the log", func() bool {
 		require.NoError(
 			t,
-			db.Pool.QueryRow(t.Context(), `select array_agg(actor order by actor) from public.audit_log where action = 'login_failed'`).
+			db.Pool.QueryRow(t.Context(),
+				`select array_agg(actor order by actor) from public.audit_log where action = 'login_failed'`).
 				Scan(&actors),
 		)
 		return len(actors) == 2
@@ -133,7 +134,8 @@ func TestNobodyIsMadeAnAdministratorByAnAddressThatIsTaken(t *testing.T) {
 		assert.ErrorContains(t, err, "email is taken by another user", "%s: %q", address, said)
 		assert.Empty(t, said, address)
 	}
-	p.ask(t, "POST", "schoola.localhost", "/api/auth/login", `{"email": "parent@schoola.example", "password": "correct horse"}`, "Content-Type", jsonType).
+	p.ask(t, "POST", "schoola.localhost", "/api/auth/login",
+		`{"email": "parent@schoola.example", "password": "correct horse"}`, "Content-Type", jsonType).
 		expect(t, 401)
 	require.NoError(t, p.stop())
 }

@@ -171,7 +171,8 @@ func (p loadPlatform) bare(b *testing.B) http.Handler {
 	statements := make(map[string]string)
 	for t, err := range p.tenants.All(b.Context(), tenancy.Filter{}) {
 		require.NoError(b, err)
-		statements[t.Slug+".localhost"] = "select id, admission_number, first_name, last_name, date_of_birth, class_id, user_id, created_at, updated_at from " +
+		statements[t.Slug+".localhost"] = "select id, admission_number, first_name, last_name, " +
+			"date_of_birth, class_id, user_id, created_at, updated_at from " +
 			pgx.Identifier{
 				t.Schema,
 				"students",

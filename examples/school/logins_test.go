@@ -41,7 +41,9 @@ func TestAKeyThatOthersCanReadIsRefused(t *testing.T) {
 func TestCommandsMakeNoDatabase(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "no such data")
-	for _, command := range []string{"logins", "backup schoola", "tenant list", "restore schoola --yes", "migrate", "hire a@b.example Ada"} {
+	for _, command := range []string{
+		"logins", "backup schoola", "tenant list", "restore schoola --yes", "migrate", "hire a@b.example Ada",
+	} {
 		args := append(strings.Fields(command), "--data-dir", dir)
 		err := run(t.Context(), args, io.Discard, io.Discard)
 		if assert.ErrorContains(t, err, dir, command) {
@@ -62,7 +64,8 @@ func TestCommandsSetUpNoDatabase(t *testing.T) {
 	where := []string{"--database-url", db.URL, "--data-dir", dir}
 	objects := func() (all string) {
 		require.NoError(t, db.Pool.QueryRow(t.Context(), `select concat_ws(' ',
-			(select string_agg(rolname || coalesce(rolpassword, ''), ' ' order by rolname) from pg_authid where starts_with(rolname, $1)),
+			(select string_agg(rolname || coalesce(rolpassword, ''), ' ' order by rolname) from pg_authid
+				where starts_with(rolname, $1)),
 			(select string_agg(extname, ' ' order by extname) from pg_extension),
 			(select string_agg(nspname, ' ' order by nspname) from pg_namespace where nspname !~ '^pg_'),
 			(select datacl::text from pg_database where datname = current_database()))`, db.RolePrefix).Scan(&all))
@@ -70,7 +73,8 @@ func TestCommandsSetUpNoDatabase(t *testing.T) {
 	}
 	before := objects()
 	for _, command := range []string{
-		"tenant list", "tenant show schoola", "domain list schoola", "migrate status", "drift schoola", "check", "logins", "code " + ada,
+		"tenant list", "tenant show schoola", "domain list schoola", "migrate status", "drift schoola", "check", "logins",
+		"code " + ada,
 		"backup list", "audit tail", "hire a@b.example Ada", "backup schoola", "migrate",
 	} {
 		err := run(t.Context(), append(strings.Fields(command), where...), io.Discard, io.Discard)

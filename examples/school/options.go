@@ -27,25 +27,13 @@ type options struct {
 
 // addTo adds the flags of all commands.
 func (o *options) addTo(f *pflag.FlagSet) {
-	f.StringVar(
-		&o.databaseURL,
-		"database-url",
-		"",
-		"admin `URL` of a PostgreSQL database to use; default: start one of our own",
-	)
+	f.StringVar(&o.databaseURL, "database-url", "",
+		"admin `URL` of a PostgreSQL database to use; default: start one of our own")
 	o.dataDir = absolute(defaultDataDir()) // HOME may be a relative path
-	f.Var(
-		(*directory)(&o.dataDir),
-		"data-dir",
-		"`directory` that keeps our own PostgreSQL, the key of the logins, and backups",
-	)
-	f.BoolVarP(
-		&o.verbose,
-		"verbose",
-		"v",
-		false,
-		"log also what is as it should be, such as code that names a school by hand",
-	)
+	f.Var((*directory)(&o.dataDir), "data-dir",
+		"`directory` that keeps our own PostgreSQL, the key of the logins, and backups")
+	f.BoolVarP(&o.verbose, "verbose", "v", false,
+		"log also what is as it should be, such as code that names a school by hand")
 }
 
 // command returns a command line of the program for output, with the flags that select the data. It
@@ -66,7 +54,8 @@ func (o *options) addPasswordsTo(f *pflag.FlagSet) {
 		&o.newPasswords,
 		"new-passwords",
 		false,
-		"set the passwords of --database-url's logins to those of this data directory; programs with another one can no longer log in",
+		"set the passwords of --database-url's logins to those of this data directory; "+
+			"programs with another one can no longer log in",
 	)
 }
 
@@ -98,12 +87,8 @@ func (d *directory) Set(path string) error {
 // a user who can read the data directory can use every login. It is for the access log, and for
 // drops, which take two members of the staff.
 func (o *options) addActorTo(f *pflag.FlagSet) {
-	f.StringVar(
-		&o.actor,
-		"actor",
-		"",
-		"`who` runs the command, for the access log and for drops; default: the user of the system",
-	)
+	f.StringVar(&o.actor, "actor", "",
+		"`who` runs the command, for the access log and for drops; default: the user of the system")
 }
 
 // who returns the actor of a command: --actor, or the operating-system user.

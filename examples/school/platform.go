@@ -165,11 +165,8 @@ func (p *platform) prepare(ctx context.Context, roles schemactx.RoleNames) error
 // with privileges of its own. It does not show warnings: 'school check' shows them, and 'school
 // init --harden' fixes them.
 func (p *platform) check(ctx context.Context, roles schemactx.RoleNames) error {
-	report, err := admin.Check(
-		ctx,
-		p.runtime,
-		admin.CheckConfig{Roles: roles, ExtraSearchPath: p.runner.ExtraSearchPath()},
-	)
+	report, err := admin.Check(ctx, p.runtime,
+		admin.CheckConfig{Roles: roles, ExtraSearchPath: p.runner.ExtraSearchPath()})
 	if err != nil {
 		return err
 	}

@@ -56,7 +56,8 @@ func (p *platform) subjects() (*backup.SubjectExporter, error) {
 		{Name: "class", SQL: "select c.* from classes c join students s on s.class_id = c.id" + ofStudent},
 		{
 			Name: "parents",
-			SQL:  "select p.*, sp.relation from parents p join student_parents sp on sp.parent_id = p.id" + student + "sp.student_id" + ofStudent,
+			SQL: "select p.*, sp.relation from parents p " +
+				"join student_parents sp on sp.parent_id = p.id" + student + "sp.student_id" + ofStudent,
 		},
 		{Name: "fees", SQL: "select f.* from fees f" + student + "f.student_id" + ofStudent},
 		{

@@ -37,12 +37,15 @@ func TestPeopleAreNotInACloneAndGetWhatIsTheirs(t *testing.T) {
 	quoted, err := schemactx.QuoteName(schema)
 	require.NoError(t, err)
 	for what, query := range map[string]string{
-		"students":  "select count(*) from %.students c join tenant_1.students s using (id) where c.last_name = s.last_name or c.admission_number = s.admission_number",
+		"students": "select count(*) from %.students c join tenant_1.students s using (id) " +
+			"where c.last_name = s.last_name or c.admission_number = s.admission_number",
 		"birthdays": "select count(*) from %.students where date_of_birth is not null",
-		"parents":   "select count(*) from %.parents c join tenant_1.parents p using (id) where c.name = p.name or c.phone <> ''",
-		"teachers":  "select count(*) from %.teachers c join tenant_1.teachers t using (id) where c.name = t.name",
-		"payments":  "select count(*) from %.payments where reference <> ''",
-		"users":     "select count(*) from %.users c join tenant_1.users u using (id) where c.email = u.email or c.name = u.name or c.password_hash is not null",
+		"parents": "select count(*) from %.parents c join tenant_1.parents p using (id) " +
+			"where c.name = p.name or c.phone <> ''",
+		"teachers": "select count(*) from %.teachers c join tenant_1.teachers t using (id) where c.name = t.name",
+		"payments": "select count(*) from %.payments where reference <> ''",
+		"users": "select count(*) from %.users c join tenant_1.users u using (id) " +
+			"where c.email = u.email or c.name = u.name or c.password_hash is not null",
 	} {
 		var left int
 		require.NoError(t, db.Pool.QueryRow(t.Context(), strings.ReplaceAll(query, "%", quoted)).Scan(&left))
@@ -70,11 +73,12 @@ func TestPeopleAreNotInACloneAndGetWhatIsTheirs(t *testing.T) {
 		}
 	}
 	for name, query := range map[string]string{
-		"student.csv":  "select count(*) from tenant_1.students where admission_number = 'A-0001'",
-		"class.csv":    "select count(*) from tenant_1.students where admission_number = 'A-0001' and class_id is not null",
-		"parents.csv":  "select count(*) from tenant_1.student_parents where student_id = 1",
-		"fees.csv":     "select count(*) from tenant_1.fees where student_id = 1",
-		"payments.csv": "select count(*) from tenant_1.payments where fee_id in (select id from tenant_1.fees where student_id = 1)",
+		"student.csv": "select count(*) from tenant_1.students where admission_number = 'A-0001'",
+		"class.csv":   "select count(*) from tenant_1.students where admission_number = 'A-0001' and class_id is not null",
+		"parents.csv": "select count(*) from tenant_1.student_parents where student_id = 1",
+		"fees.csv":    "select count(*) from tenant_1.fees where student_id = 1",
+		"payments.csv": "select count(*) from tenant_1.payments " +
+			"where fee_id in (select id from tenant_1.fees where student_id = 1)",
 	} {
 		var want int
 		require.NoError(t, db.Pool.QueryRow(t.Context(), query).Scan(&want))

@@ -19,7 +19,8 @@ func TestSignUp(t *testing.T) {
 		return p.ask(t, "POST", "localhost", "/api/tenants/", body, "Content-Type", jsonType)
 	}
 	a := signUp(
-		`{"name": "Robert'); DROP TABLE tenants;--", "slug": "elmpark", "email": "Me@ElmPark.example", "password": "correct horse"}`,
+		`{"name": "Robert'); DROP TABLE tenants;--", "slug": "elmpark", "email": "Me@ElmPark.example", `+
+			`"password": "correct horse"}`,
 	).expect(t, 201)
 	where := a.header.Get("Location")
 	assert.Equal(t, "http://elmpark.localhost:"+p.port+"/", where, "it is at %s", where)
@@ -27,17 +28,27 @@ func TestSignUp(t *testing.T) {
 		status int
 		says   string
 	}{
-		`{"name": "Elm", "slug": "elmpark", "email": "me@elmpark.example", "password": "correct horse"}`:   {409, "another school's"},
-		`{"name": "A", "slug": "schoolz/", "email": "x", "password": "short"}`:                             {422, `"field":"email"`},
-		`{"name": "A", "slug": "free", "email": "me@elmpark.example", "password": "short"}`:                {422, "shorter than 8"},
-		`{"name": "A", "slug": "www", "email": "me@elmpark.example", "password": "correct horse"}`:         {422, "reserved"},
-		`{"name": "A", "slug": "platform", "email": "me@elmpark.example", "password": "correct horse"}`:    {422, "reserved"},
-		`{"name": "A", "slug": "xn--shoola-8of", "email": "me@elmpark.example", "password": "x"}`:          {422, "another script"},
-		`{"name": "A\u202eB", "slug": "free", "email": "me@elmpark.example", "password": "correct horse"}`: {422, "turns the direction"},
-		`{"slug": "free", "schema": "public"}`:                                                             {400, ""},
-		`{"slug": "free"} {"slug": "two"}`:                                                                 {400, ""},
-		`[]`:                                                                                               {400, ""},
-		`{"name": "` + strings.Repeat("x", 70_000) + `"}`:                                                  {413, ""},
+		`{"name": "Elm", "slug": "elmpark", "email": "me@elmpark.example", "password": "correct horse"}`: {
+			409, "another school's",
+		},
+		`{"name": "A", "slug": "schoolz/", "email": "x", "password": "short"}`: {
+			422, `"field":"email"`,
+		},
+		`{"name": "A", "slug": "free", "email": "me@elmpark.example", "password": "short"}`: {
+			422, "shorter than 8",
+		},
+		`{"name": "A", "slug": "www", "email": "me@elmpark.example", "password": "correct horse"}`:      {422, "reserved"},
+		`{"name": "A", "slug": "platform", "email": "me@elmpark.example", "password": "correct horse"}`: {422, "reserved"},
+		`{"name": "A", "slug": "xn--shoola-8of", "email": "me@elmpark.example", "password": "x"}`: {
+			422, "another script",
+		},
+		`{"name": "A\u202eB", "slug": "free", "email": "me@elmpark.example", "password": "correct horse"}`: {
+			422, "turns the direction",
+		},
+		`{"slug": "free", "schema": "public"}`: {400, ""},
+		`{"slug": "free"} {"slug": "two"}`:     {400, ""},
+		`[]`:                                   {400, ""},
+		`{"name": "` + strings.Repeat("x", 70_000) + `"}`: {413, ""},
 	} {
 		a := signUp(body).expect(t, want.status, want.says)
 		assert.Equal(t, "application/problem+json", a.header.Get("Content-Type"), a.status)
@@ -50,7 +61,8 @@ func TestSignUp(t *testing.T) {
 	list := p.ask(t, "GET", "localhost", "/api/tenants/", "").expect(t, 200, "schoola", "schoolc")
 	assert.NotContains(t, list.body, "elmpark", "the list tells of others")
 	assert.NotContains(t, list.body, "tenant_", "the list tells of others")
-	in := p.ask(t, "POST", "localhost", "/api/auth/login", `{"email": "`+ada+`", "password": "`+k.phrase(ada)+`", "code": "`+k.codeAt(t, ada, 0)+`"}`,
+	in := p.ask(t, "POST", "localhost", "/api/auth/login",
+		`{"email": "`+ada+`", "password": "`+k.phrase(ada)+`", "code": "`+k.codeAt(t, ada, 0)+`"}`,
 		"Content-Type", jsonType).
 		expect(t, 200)
 	var session struct{ Token string }
@@ -61,7 +73,8 @@ func TestSignUp(t *testing.T) {
 	p.ask(t, "GET", "localhost", "/api/tenants/?after=x", "").expect(t, 422)
 	p.ask(t, "POST", "localhost", "/api/auth/logout", "", "Authorization", bearer).expect(t, 204)
 	p.ask(t, "GET", "localhost", "/api/auth/me", "", "Authorization", bearer).expect(t, 401)
-	p.ask(t, "POST", "localhost", "/api/auth/login", `{"email": "`+ada+`", "password": "x", "code": "1"}`, "Content-Type", jsonType).
+	p.ask(t, "POST", "localhost", "/api/auth/login", `{"email": "`+ada+`", "password": "x", "code": "1"}`,
+		"Content-Type", jsonType).
 		expect(t, 401)
 
 	// The administrator can log in on the school's own host only.
@@ -85,15 +98,18 @@ func TestSignUp(t *testing.T) {
 	p.ask(t, "GET", "elmpark.localhost", "/api/students/", "", "Authorization", bearer).expect(t, 403)
 	eventually(t, "the foreign session is logged", func() (found bool) {
 		require.NoError(t, db.Pool.QueryRow(t.Context(), `select count(*) = 2 from public.audit_log
-			where action = 'login_failed' and details->>'reason' = 'a session of another site' and slug in ('schoola', 'elmpark')`).Scan(&found))
+			where action = 'login_failed' and details->>'reason' = 'a session of another site'
+				and slug in ('schoola', 'elmpark')`).Scan(&found))
 		return found
 	})
 	// Requests of programs are logged with the user of their session.
-	p.ask(t, "POST", "elmpark.localhost", "/api/classes/", `{"name": "7", "section": "b", "year": 2026}`, "Content-Type", jsonType, "Authorization", mine).
+	p.ask(t, "POST", "elmpark.localhost", "/api/classes/", `{"name": "7", "section": "b", "year": 2026}`,
+		"Content-Type", jsonType, "Authorization", mine).
 		expect(t, 201)
 	eventually(t, "the new class is logged", func() (found bool) {
 		require.NoError(t, db.Pool.QueryRow(t.Context(), `select exists (select from public.audit_log
-			where action = 'schema_access' and slug = 'elmpark' and actor = 'user 1' and details->>'path' = '/api/classes/')`).Scan(&found))
+			where action = 'schema_access' and slug = 'elmpark' and actor = 'user 1'
+				and details->>'path' = '/api/classes/')`).Scan(&found))
 		return found
 	})
 	for range 12 {
@@ -142,7 +158,8 @@ func TestThePagesOfASchool(t *testing.T) {
 	a := page("schoolb.localhost", "/students", admin)
 	assert.Equal(t, 403, a.status, "a session of school A at school B")
 
-	const file = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"s.csv\"\r\n\r\nadmission_number,first_name,last_name\r\n%s\r\n--b--\r\n"
+	const file = "--b\r\nContent-Disposition: form-data; name=\"file\"; " +
+		"filename=\"s.csv\"\r\n\r\nadmission_number,first_name,last_name\r\n%s\r\n--b--\r\n"
 	send := func(cookie, rows string) answer {
 		return p.ask(
 			t,
@@ -172,7 +189,8 @@ func TestThePagesOfASchool(t *testing.T) {
 	eventually(t, "who has imported is logged", func() bool {
 		require.NoError(
 			t,
-			db.Pool.QueryRow(t.Context(), `select exists (select from public.audit_log where action = 'schema_access' and slug = 'schoola'
+			db.Pool.QueryRow(t.Context(),
+				`select exists (select from public.audit_log where action = 'schema_access' and slug = 'schoola'
 			and actor = 'admin@schoola.example' and details->>'path' = '/import' and details->>'status' = '303')`).
 				Scan(&named),
 		)

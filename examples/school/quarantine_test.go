@@ -82,11 +82,8 @@ func TestOneSchoolThatCannotBeMigratedKeepsNoOtherOut(t *testing.T) {
 	require.NoError(t, err)
 	lock, err := db.Pool.Begin(t.Context())
 	require.NoError(t, err)
-	_, err = lock.Exec(
-		t.Context(),
-		"select pg_advisory_xact_lock(hashtextextended('pgtenant.migrate.' || $1, 0))",
-		schema["schoolb"],
-	)
+	_, err = lock.Exec(t.Context(), "select pg_advisory_xact_lock(hashtextextended('pgtenant.migrate.' || $1, 0))",
+		schema["schoolb"])
 	require.NoError(t, err)
 
 	log := &logBuffer{}

@@ -240,7 +240,8 @@ func TestDatabaseOfSomebodyElse(t *testing.T) {
 	passwords := func() (all string) {
 		require.NoError(
 			t,
-			db.Pool.QueryRow(t.Context(), "select string_agg(rolpassword, ' ' order by rolname) from pg_authid where starts_with(rolname, $1)",
+			db.Pool.QueryRow(t.Context(),
+				"select string_agg(rolpassword, ' ' order by rolname) from pg_authid where starts_with(rolname, $1)",
 				db.RolePrefix).
 				Scan(&all),
 		)
@@ -248,7 +249,9 @@ func TestDatabaseOfSomebodyElse(t *testing.T) {
 	}
 	before := passwords()
 	other := filepath.Join(tempDir(t), "other")
-	for _, command := range [][]string{{"serve", "--listen", "127.0.0.1:0"}, {"logins"}, {"tenant", "list"}, {"check"}, {"init"}, {"backup", "schoola"}} {
+	for _, command := range [][]string{
+		{"serve", "--listen", "127.0.0.1:0"}, {"logins"}, {"tenant", "list"}, {"check"}, {"init"}, {"backup", "schoola"},
+	} {
 		err := run(t.Context(), append(command, "--database-url", db.URL, "--data-dir", other), io.Discard, io.Discard)
 		if !errors.Is(err, errOtherPasswords) || !strings.Contains(err.Error(), "--new-passwords --database-url ") ||
 			!strings.Contains(err.Error(), " --data-dir "+other) || strings.Contains(err.Error(), passwordOf(t, db.URL)) {
@@ -260,12 +263,8 @@ func TestDatabaseOfSomebodyElse(t *testing.T) {
 	expectSchools(t, p.port)
 	require.NoError(
 		t,
-		run(
-			t.Context(),
-			[]string{"init", "--new-passwords", "--database-url", db.URL, "--data-dir", other},
-			io.Discard,
-			io.Discard,
-		),
+		run(t.Context(), []string{"init", "--new-passwords", "--database-url", db.URL, "--data-dir", other}, io.Discard,
+			io.Discard),
 	)
 	require.NoError(t,
 		run(t.Context(), []string{"tenant", "list", "--database-url", db.URL, "--data-dir", other}, io.Discard, io.Discard))
@@ -320,10 +319,17 @@ func TestStartsThatCannotBe(t *testing.T) {
 		args []string
 		want string
 	}{
-		"no database":       {[]string{"--database-url", "postgres://u:secret@127.0.0.1:1/x", "--data-dir", filepath.Join(tempDir(t), "d")}, "127.0.0.1:1 cannot be reached: connection refused"},
-		"no answer":         {[]string{"--database-url", silent(t), "--data-dir", filepath.Join(tempDir(t), "d")}, "does not answer within 1s"},
-		"no directory":      {[]string{"--data-dir", ""}, "it names no directory"},
-		"not a URL":         {[]string{"--database-url", "host=x", "--data-dir", filepath.Join(tempDir(t), "d")}, "not a URL"},
+		"no database": {
+			[]string{"--database-url", "postgres://u:secret@127.0.0.1:1/x", "--data-dir", filepath.Join(tempDir(t), "d")},
+			"127.0.0.1:1 cannot be reached: connection refused",
+		},
+		"no answer": {
+			[]string{"--database-url", silent(t), "--data-dir", filepath.Join(tempDir(t), "d")}, "does not answer within 1s",
+		},
+		"no directory": {[]string{"--data-dir", ""}, "it names no directory"},
+		"not a URL": {
+			[]string{"--database-url", "host=x", "--data-dir", filepath.Join(tempDir(t), "d")}, "not a URL",
+		},
 		"somebody else's":   {[]string{"--data-dir", foreign}, "is not ours: it holds thesis.txt"},
 		"address":           {[]string{"--listen", "nonsense"}, "cannot listen on nonsense"},
 		"stray argument":    {[]string{"stray"}, `unknown command "stray" for "go run ./examples/school"`},
@@ -357,12 +363,8 @@ func TestARelativeDataDirectoryIsPrintedAsWhatItIs(t *testing.T) {
 	relative, err := filepath.Rel(wd, dir)
 	require.NoError(t, err)
 	var out strings.Builder
-	err = run(
-		t.Context(),
-		[]string{"--listen", "127.0.0.1:0", "--data-dir", relative, "--database-url", "nonsense"},
-		&out,
-		io.Discard,
-	)
+	err = run(t.Context(), []string{"--listen", "127.0.0.1:0", "--data-dir", relative, "--database-url", "nonsense"},
+		&out, io.Discard)
 	assert.ErrorIs(t, err, errBadURL, out.String())
 	assert.Contains(t, out.String(), dir)
 }
@@ -372,12 +374,8 @@ func TestPortInUse(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer l.Close()
-	err = run(
-		t.Context(),
-		[]string{"--listen", l.Addr().String(), "--data-dir", filepath.Join(tempDir(t), "d")},
-		io.Discard,
-		io.Discard,
-	)
+	err = run(t.Context(), []string{"--listen", l.Addr().String(), "--data-dir", filepath.Join(tempDir(t), "d")},
+		io.Discard, io.Discard)
 	if assert.ErrorContains(t, err, "address already in use") {
 		assert.Contains(t, err.Error(), "--listen")
 	}

@@ -114,12 +114,8 @@ func (db *database) expectSetUp(ctx context.Context, o options) error {
 	case err != nil:
 		return err
 	case len(missing) > 0:
-		return fmt.Errorf(
-			"%w: there is no %s; set it up with: %s",
-			errNotSetUp,
-			strings.Join(missing, ", no "),
-			o.command("init"),
-		)
+		return fmt.Errorf("%w: there is no %s; set it up with: %s", errNotSetUp, strings.Join(missing, ", no "),
+			o.command("init"))
 	case db.local:
 		return nil
 	}

@@ -18,7 +18,8 @@ func TestASchoolIsMadeAlsoForWhoHasHungUp(t *testing.T) {
 	eventually(t, "a school in stock", func() (there bool) {
 		require.NoError(
 			t,
-			db.Pool.QueryRow(t.Context(), "select count(*) = 2 from public.tenants where status = 'stocked' and stock_version <> ''").
+			db.Pool.QueryRow(t.Context(),
+				"select count(*) = 2 from public.tenants where status = 'stocked' and stock_version <> ''").
 				Scan(&there),
 		)
 		return there
@@ -42,7 +43,8 @@ func TestASchoolIsMadeAlsoForWhoHasHungUp(t *testing.T) {
 	blocked := func() (n int) {
 		require.NoError(t,
 			db.Pool.QueryRow(t.Context(), `select count(*) from pg_locks l join pg_class c on c.oid = l.relation
-			where l.database = (select oid from pg_database where datname = current_database()) and c.relname = 'users' and not l.granted`).Scan(&n))
+			where l.database = (select oid from pg_database where datname = current_database()) and c.relname = 'users'
+				and not l.granted`).Scan(&n))
 		return n
 	}
 
@@ -74,21 +76,15 @@ func TestASchoolIsMadeAlsoForWhoHasHungUp(t *testing.T) {
 	eventually(t, "the school", func() (there bool) {
 		require.NoError(
 			t,
-			db.Pool.QueryRow(t.Context(), "select count(*) = 1 from public.tenants where slug = 'elmpark' and status = 'active' and plan = 'basic'").
+			db.Pool.QueryRow(t.Context(),
+				"select count(*) = 1 from public.tenants where slug = 'elmpark' and status = 'active' and plan = 'basic'").
 				Scan(&there),
 		)
 		return there
 	})
 	eventually(t, "its administrator", func() bool {
-		return p.ask(
-			t,
-			"POST",
-			"elmpark.localhost",
-			"/api/auth/login",
-			`{"email": "me@elmpark.example", "password": "correct horse"}`,
-			"Content-Type",
-			jsonType,
-		).status == 200
+		return p.ask(t, "POST", "elmpark.localhost", "/api/auth/login",
+			`{"email": "me@elmpark.example", "password": "correct horse"}`, "Content-Type", jsonType).status == 200
 	})
 	require.NoError(t, p.stop())
 }

@@ -136,7 +136,8 @@ func TestWritesAndFailuresAreLogged(t *testing.T) {
 	var steps int
 	require.NoError(
 		t,
-		db.Pool.QueryRow(t.Context(), "select count(*) from public.audit_log where action in ('create', 'explicit_switch') and actor = 'school'").
+		db.Pool.QueryRow(t.Context(),
+			"select count(*) from public.audit_log where action in ('create', 'explicit_switch') and actor = 'school'").
 			Scan(&steps),
 	)
 	assert.GreaterOrEqual(t, steps, 4, "of the making of two schools the log has %d rows", steps)
@@ -164,7 +165,8 @@ func TestDatabaseOfAnEarlierVersion(t *testing.T) {
 	var plans string
 	require.NoError(
 		t,
-		db.Pool.QueryRow(t.Context(), "select string_agg(plan, ' ' order by id) from public.tenants where status <> 'stocked'").
+		db.Pool.QueryRow(t.Context(),
+			"select string_agg(plan, ' ' order by id) from public.tenants where status <> 'stocked'").
 			Scan(&plans),
 	)
 	assert.Equal(t, "basic premium basic", plans, "the plans are %s", plans)

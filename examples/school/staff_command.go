@@ -70,13 +70,9 @@ func newHire(o *options) *cobra.Command {
 		if err := p.staff.Hire(cmd.Context(), m); err != nil {
 			return err
 		}
-		fmt.Fprintf(
-			cmd.OutOrStdout(),
-			"%s can log in with the password %s and the one-time codes of\n  %s\nBoth are shown once.\n",
-			m.Name,
-			m.Password,
-			staff.URI(m.Email, m.Secret),
-		)
+		fmt.Fprintf(cmd.OutOrStdout(),
+			"%s can log in with the password %s and the one-time codes of\n  %s\nBoth are shown once.\n", m.Name, m.Password,
+			staff.URI(m.Email, m.Secret))
 		return nil
 	})
 }

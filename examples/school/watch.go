@@ -60,11 +60,8 @@ func (p *platform) lastBackups(ctx context.Context) (map[string]time.Time, error
 // a port of its own.
 func (a *app) metricsPage() http.Handler {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(
-		a.metrics,
-		collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-	)
+	registry.MustRegister(a.metrics, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	page := promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if from, err := netip.ParseAddrPort(r.RemoteAddr); err != nil || !from.Addr().Unmap().IsLoopback() {

@@ -222,9 +222,10 @@ func TestATableOfTheRegistryInPublicIsFound(t *testing.T) {
 	files := madeUp(t, map[string]string{
 		"tenancy/a.go":       "package tenancy\n\nconst sql = \"select from public.tenants\"\n",
 		"tenancy/audit/a.go": "package audit\n\nconst sql = `select from\npublic.audit_log`\n",
-		"tenancy/b.go":       "package tenancy\n\nconst sql = \"select from {registry}.tenants, public.mine\" // public.tenants\n",
-		"tenancy/a_test.go":  "package tenancy\n\nconst sql = \"select from public.tenants\"\n",
-		"erp/a.go":           "package erp\n\nconst sql = \"select from public.tenants\"\n",
+		"tenancy/b.go": "package tenancy\n\nconst sql = \"select from {registry}.tenants, public.mine\" " +
+			"// public.tenants\n",
+		"tenancy/a_test.go": "package tenancy\n\nconst sql = \"select from public.tenants\"\n",
+		"erp/a.go":          "package erp\n\nconst sql = \"select from public.tenants\"\n",
 	})
 	expect(t, checkRegistrySQL(files), "tenancy/a.go:3: names", "tenancy/audit/a.go:3: names")
 }

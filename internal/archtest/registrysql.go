@@ -9,7 +9,8 @@ import (
 
 // registryTable matches a table of the registry that is qualified with the schema public.
 var registryTable = regexp.MustCompile(
-	`\bpublic"?\.("?(tenants|domains|platform_users|schema_names|side_schemas|drop_requests)\b|"?(registry|audit|backup)_)`,
+	`\bpublic"?\.("?(tenants|domains|platform_users|schema_names|side_schemas|drop_requests)\b` +
+		`|"?(registry|audit|backup)_)`,
 )
 
 // checkRegistrySQL finds string literals that qualify a table of the registry with the schema

@@ -167,7 +167,8 @@ var layers = []layer{
 		packages: []string{"schemactx"},
 		imports:  []string{"internal/postgres", "internal/sqlstate"},
 		outside:  []string{"github.com/jackc/pgx/v5"},
-		why:      "the scope is what everything stands on and what is reviewed most closely: pgx, the standard library, no more",
+		why: "the scope is what everything stands on and what is reviewed most closely: pgx, the standard library, " +
+			"no more",
 	},
 	{
 		packages: []string{"internal/schemalock"},

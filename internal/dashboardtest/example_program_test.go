@@ -30,15 +30,8 @@ func startExample(t *testing.T) string {
 	}
 	pg := pgtest.New(t)
 	pg.RolePrefix = schemactx.DefaultRoleNames(pg.Name).Prefix() // dropped after the test
-	cmd := exec.Command(
-		binary,
-		"--listen",
-		"127.0.0.1:0",
-		"--database-url",
-		pg.URL,
-		"--data-dir",
-		filepath.Join(t.TempDir(), "data"),
-	)
+	cmd := exec.Command(binary, "--listen", "127.0.0.1:0", "--database-url", pg.URL, "--data-dir",
+		filepath.Join(t.TempDir(), "data"))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)

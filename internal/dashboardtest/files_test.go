@@ -63,7 +63,8 @@ func rules(t *testing.T) (exprs []string) {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(directory, "rules.yml"))
 	require.NoError(t, err)
-	for _, m := range regexp.MustCompile(`(?m)^        expr: (?:\|\n((?:          .*\n)+)|(.*)\n)`).FindAllStringSubmatch(string(content), -1) {
+	exprs := regexp.MustCompile(`(?m)^        expr: (?:\|\n((?:          .*\n)+)|(.*)\n)`)
+	for _, m := range exprs.FindAllStringSubmatch(string(content), -1) {
 		exprs = append(exprs, m[1]+m[2])
 	}
 	n := strings.Count(string(content), "- alert: ")
@@ -142,7 +143,8 @@ func TestTheChecksCanFail(t *testing.T) {
 	t.Parallel()
 	known := map[string]map[string]bool{"a_total": {"job": true}, "b": {"slug": true, "job": true}}
 	for _, expr := range []string{
-		"rate(a_total", "rate(c_total[1m])", `rate(a_total{tenant="x"}[1m])`, "sum by (tenant) (a_total)", "a_total * on (instance) b", "1",
+		"rate(a_total", "rate(c_total[1m])", `rate(a_total{tenant="x"}[1m])`, "sum by (tenant) (a_total)",
+		"a_total * on (instance) b", "1",
 	} {
 		probe := &testing.T{}
 		expectKnown(probe, known, "probe", expr)

@@ -120,18 +120,18 @@ func (p *program) students(w http.ResponseWriter, r *http.Request) {
 // use sends requests and manages tenants until ctx ends.
 func (p *program) use(ctx context.Context) {
 	for ctx.Err() == nil {
-		for _, url := range []string{"http://schoola.example.com/", "http://schoolb.example.com/broken", "http://example.com/", "http://unknown.example.com/"} {
+		for _, url := range []string{
+			"http://schoola.example.com/", "http://schoolb.example.com/broken", "http://example.com/",
+			"http://unknown.example.com/",
+		} {
 			p.site.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, http.MethodGet, url, nil))
 		}
 		_, _ = p.tenants.RequestDrop(ctx, "schoolb", "ada")
 		if _, err := p.tenants.Suspend(ctx, "schoolb", "unpaid"); err == nil {
 			_, _ = p.tenants.Activate(ctx, "schoolb")
 		}
-		if report, err := p.runner.UpAll(
-			ctx,
-			p.tenants.Schemas,
-			migrate.UpAllOptions{Events: p.m.Migrating(nil)},
-		); err == nil {
+		if report, err := p.runner.UpAll(ctx, p.tenants.Schemas,
+			migrate.UpAllOptions{Events: p.m.Migrating(nil)}); err == nil {
 			p.m.Migrated(report)
 		}
 		select {

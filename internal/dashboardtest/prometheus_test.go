@@ -46,12 +46,8 @@ scrape_configs:
 	log, err := os.Create(filepath.Join(dir, "log"))
 	require.NoError(t, err)
 	defer log.Close()
-	cmd := exec.Command(
-		binary,
-		"--config.file="+filepath.Join(dir, "prometheus.yml"),
-		"--storage.tsdb.path="+filepath.Join(dir, "data"),
-		"--web.listen-address="+address,
-	)
+	cmd := exec.Command(binary, "--config.file="+filepath.Join(dir, "prometheus.yml"),
+		"--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, log, log
 	cmd.SysProcAttr = unprivileged(t, dir)
 	stopped := startWithThread(t, cmd)
@@ -180,7 +176,10 @@ func TestPanelsAndAlertsNameWhatThereIs(t *testing.T) {
 		families, err := p.reg.Gather()
 		require.NoError(t, err)
 		known = vocabulary(t, families)
-		for _, name := range []string{"pgtenant_lifecycle_steps_total", "pgtenant_migration_run_schemas", "pgtenant_schema_size_bytes", "pgtenant_backup_timestamp_seconds", "pgtenant_migration_schemas"} {
+		for _, name := range []string{
+			"pgtenant_lifecycle_steps_total", "pgtenant_migration_run_schemas", "pgtenant_schema_size_bytes",
+			"pgtenant_backup_timestamp_seconds", "pgtenant_migration_schemas",
+		} {
 			if known[name] == nil {
 				return fmt.Errorf("there is no %s yet", name)
 			}

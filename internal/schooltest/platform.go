@@ -99,13 +99,8 @@ func (p *Platform) Students(w http.ResponseWriter, r *http.Request) {
 // SetStatus changes a tenant's status as an operator would.
 func (p *Platform) SetStatus(slug string, status tenancy.Status, reason string) {
 	//tenantvet:allow tenantpool the registry is changed by the owner
-	_, err := p.Owner.Exec(
-		context.Background(),
-		"update tenants set status = $2, reason = $3 where slug = $1",
-		slug,
-		status,
-		reason,
-	)
+	_, err := p.Owner.Exec(context.Background(), "update tenants set status = $2, reason = $3 where slug = $1", slug,
+		status, reason)
 	Must(err)
 }
 

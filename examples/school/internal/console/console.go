@@ -142,9 +142,8 @@ func (c *console) address(host string) string {
 const patience = 10 * time.Minute
 
 func patient(w http.ResponseWriter, r *http.Request) (context.Context, context.CancelFunc) {
-	_ = http.NewResponseController(w).
-		SetWriteDeadline(time.Now().Add(patience + time.Minute))
-		// the old one stays on error
+	// On an error the old deadline stays.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(patience + time.Minute))
 	return context.WithTimeout(context.WithoutCancel(r.Context()), patience)
 }
 

@@ -75,16 +75,14 @@ func (c *console) dashboard(w http.ResponseWriter, r *http.Request) {
 		Limited:       g.count("pgtenant_ratelimit_decisions_total", "decision", "limited"),
 		Attempts:      g.count("pgtenant_cross_tenant_attempts_total"),
 		Current:       g.count("pgtenant_migration_schemas", "state", "current"),
-		Behind: g.count(
-			"pgtenant_migration_schemas",
-			"state",
-			"behind",
-		),
+		Behind:        g.count("pgtenant_migration_schemas", "state", "behind"),
 		WithoutBackup: g.count("pgtenant_backup_tenants", "state", "never"),
 		OldestBackup:  g.moment("pgtenant_backup_oldest_timestamp_seconds"),
 		Counted:       counted{g.surveyed("tenants"), g.surveyed("backups"), g.surveyed("migrations")},
 	}
-	for _, s := range []tenancy.Status{tenancy.Active, tenancy.Maintenance, tenancy.Suspended, tenancy.Provisioning, tenancy.Dropping, tenancy.Stocked} {
+	for _, s := range []tenancy.Status{
+		tenancy.Active, tenancy.Maintenance, tenancy.Suspended, tenancy.Provisioning, tenancy.Dropping, tenancy.Stocked,
+	} {
 		if n := g.count("pgtenant_tenants", "status", string(s)); n > 0 {
 			o.Statuses = append(o.Statuses, statusCount{s, n})
 		}

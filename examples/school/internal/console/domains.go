@@ -16,7 +16,8 @@ func (c *console) addDomain(_ http.ResponseWriter, r *http.Request, slug string,
 		return d.Host + " leads to the school.", err
 	}
 	d, err := c.Tenants.ClaimDomain(r.Context(), slug, host)
-	return d.Host + " is claimed. It leads to the school once the record below is in the DNS and you have verified it.", err
+	return d.Host + " is claimed. It leads to the school once the record below is in the DNS " +
+		"and you have verified it.", err
 }
 
 func (c *console) changeDomain(_ http.ResponseWriter, r *http.Request, slug string, form web.Form) (string, error) {

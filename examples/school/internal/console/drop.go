@@ -50,13 +50,8 @@ func (c *console) requestDrop(w http.ResponseWriter, r *http.Request) {
 	slug, user := r.PathValue("slug"), who(r)
 	path := "/admin/tenants/" + url.PathEscape(slug) + "/drop"
 	if form.Text("slug") != slug {
-		c.back(
-			w,
-			r,
-			path,
-			"",
-			&tenancy.FieldError{Field: "short name", Value: form.Text("slug"), Rule: "is not the short name of this school"},
-		)
+		c.back(w, r, path, "",
+			&tenancy.FieldError{Field: "short name", Value: form.Text("slug"), Rule: "is not the short name of this school"})
 		return
 	}
 	request, err := c.Tenants.RequestDrop(r.Context(), slug, user.Email)
@@ -153,12 +148,8 @@ func (c *console) drop(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.Redirect(w, r, "/admin/tenants/", web.Flash{
-		Text: fmt.Sprintf(
-			"%s is deleted, with schema %s and all its data. Its backups are kept under number %d.",
-			t.Name,
-			t.Schema,
-			t.ID,
-		),
+		Text: fmt.Sprintf("%s is deleted, with schema %s and all its data. Its backups are kept under number %d.", t.Name,
+			t.Schema, t.ID),
 	})
 }
 

@@ -42,7 +42,8 @@ func (c *console) logIn(w http.ResponseWriter, r *http.Request) {
 	again := login{Email: form.Text("email"), Next: form.Text("next")}
 	switch {
 	case errors.Is(err, staff.ErrRefused):
-		again.Wrong = "The address, the password or the one-time code is wrong, or the code was used before. There is a new code every 30 seconds."
+		again.Wrong = "The address, the password or the one-time code is wrong, or the code was used before. " +
+			"There is a new code every 30 seconds."
 		c.Render(w, r, http.StatusUnauthorized, "login", c.page(r, "Log in", again))
 	case errors.Is(err, staff.ErrThrottled):
 		again.Wrong = "Too many attempts. Wait a minute."

@@ -20,11 +20,8 @@ func (c *console) setStatus(w http.ResponseWriter, r *http.Request, slug string,
 		_, err = c.Tenants.Activate(ctx, slug)
 		return "The school is active again.", err
 	case "maintenance":
-		_, err = c.Tenants.StartMaintenance(
-			ctx,
-			slug,
-			tenancy.MaintenanceParams{Reason: form.Text("reason"), Until: until(form.Text("minutes"))},
-		)
+		_, err = c.Tenants.StartMaintenance(ctx, slug,
+			tenancy.MaintenanceParams{Reason: form.Text("reason"), Until: until(form.Text("minutes"))})
 		return "The school is in maintenance. Its hosts answer 503 with the reason.", err
 	case "serve":
 		_, err = c.Tenants.EndMaintenance(ctx, slug)

@@ -110,10 +110,9 @@ func (c *console) school(r *http.Request) (s school, err error) {
 		"activate":    t.Status == tenancy.Suspended,
 		"maintenance": tenancy.OpStartMaintenance.Allowed(t.Status),
 		"serve":       t.Status == tenancy.Maintenance,
-		"resume": t.Status == tenancy.Provisioning ||
-			t.Operation != nil && t.Operation.Op != tenancy.OpConfirm,
-		"domains": tenancy.OpAddDomain.Allowed(t.Status),
-		"backup":  tenancy.OpReplace.Allowed(t.Status),
+		"resume":      t.Status == tenancy.Provisioning || t.Operation != nil && t.Operation.Op != tenancy.OpConfirm,
+		"domains":     tenancy.OpAddDomain.Allowed(t.Status),
+		"backup":      tenancy.OpReplace.Allowed(t.Status),
 	}
 	for _, d := range s.Domains {
 		if d.Primary {
@@ -189,13 +188,8 @@ func (c *console) driftOf(w http.ResponseWriter, r *http.Request) {
 		c.failed(w, r, err)
 		return
 	}
-	c.Render(
-		w,
-		r,
-		http.StatusOK,
-		"drift",
-		c.page(r, "Drift of "+t.Name, drifted{t.Slug, report, report.Duration.Round(time.Millisecond)}),
-	)
+	c.Render(w, r, http.StatusOK, "drift",
+		c.page(r, "Drift of "+t.Name, drifted{t.Slug, report, report.Duration.Round(time.Millisecond)}))
 }
 
 // verified is the result of verifying the hash chains of a school's audit entries.

@@ -98,16 +98,8 @@ type family struct {
 // students adds the students and returns their families. Three in ten have an elder sibling at the
 // school.
 func (w *writer) students(user int64) (families []family) {
-	t := w.books.add(
-		"students",
-		"id",
-		"admission_number",
-		"first_name",
-		"last_name",
-		"date_of_birth",
-		"class_id",
-		"user_id",
-	)
+	t := w.books.add("students", "id", "admission_number", "first_name", "last_name", "date_of_birth", "class_id",
+		"user_id")
 	for i := range w.school.Students {
 		id, class := int64(i+1), i%classes
 		first, last := w.pick(firstNames), w.pick(lastNames)

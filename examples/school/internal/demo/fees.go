@@ -42,32 +42,14 @@ func (w *writer) fees() {
 			case of == term.paid:
 				paid = amount / 2
 			}
-			fees.row(
-				id,
-				int64(student+1),
-				int64(first+class+1),
-				int64(class+1),
-				term.name,
-				amount,
-				w.school.Currency,
-				term.due,
-				paid,
-			)
+			fees.row(id, int64(student+1), int64(first+class+1), int64(class+1), term.name, amount, w.school.Currency,
+				term.due, paid)
 			if paid > 0 {
 				n := int64(len(payments.rows) + 1)
 				method := []string{"bank_transfer", "card", "direct_debit"}[w.random.IntN(3)]
 				on := term.due.AddDate(0, 0, -120+w.random.IntN(30)) // so that it is in the past
-				payments.row(
-					n,
-					id,
-					"payment",
-					paid,
-					w.school.Currency,
-					method,
-					fmt.Sprintf("R-%05d", n),
-					on,
-					fmt.Sprintf("demo-%d", n),
-				)
+				payments.row(n, id, "payment", paid, w.school.Currency, method, fmt.Sprintf("R-%05d", n), on,
+					fmt.Sprintf("demo-%d", n))
 			}
 		}
 	}

@@ -95,6 +95,7 @@ func copyBooks(ctx context.Context, tx pgx.Tx, all books) error {
 // ids are consecutive, because no other transaction uses the sequence yet.
 func reserve(ctx context.Context, tx pgx.Tx, t table) (before int64, err error) {
 	err = tx.QueryRow(ctx, `select min(id) - 1 from (
-		select nextval(pg_get_serial_sequence($1, 'id')) as id from generate_series(1, $2)) numbers`, t.name, len(t.rows)).Scan(&before)
+		select nextval(pg_get_serial_sequence($1, 'id')) as id from generate_series(1, $2)) numbers`,
+		t.name, len(t.rows)).Scan(&before)
 	return before, err
 }

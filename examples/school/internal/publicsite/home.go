@@ -65,13 +65,8 @@ func (s *site) signUp(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		s.BrokenOff(w, r, err)
 	default:
-		s.Render(
-			w,
-			r,
-			http.StatusCreated,
-			"welcome",
-			s.page(r, t.Name+" is ready", welcome{t.Name, s.address(t.Slug), n.Admin}),
-		)
+		s.Render(w, r, http.StatusCreated, "welcome",
+			s.page(r, t.Name+" is ready", welcome{t.Name, s.address(t.Slug), n.Admin}))
 	}
 }
 

@@ -23,7 +23,8 @@ func (s *site) fees(w http.ResponseWriter, r *http.Request, p person) {
 		Students: make(map[int64]erp.Student),
 	}
 	fees, next, err := erp.NewFees(s.DB).
-		List(r.Context(), erp.FeeFilter{Status: erp.FeeStatus(l.Status)}, erp.Page{After: number(q.Get("after")), Limit: pageSize})
+		List(r.Context(), erp.FeeFilter{Status: erp.FeeStatus(l.Status)},
+			erp.Page{After: number(q.Get("after")), Limit: pageSize})
 	if err != nil {
 		s.failed(w, r, p, err)
 		return

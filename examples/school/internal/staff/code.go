@@ -40,11 +40,7 @@ func URI(email string, secret []byte) string {
 	}
 	return "otpauth://totp/" + url.PathEscape(
 		"pgtenant schools:"+email,
-	) + "?" + strings.ReplaceAll(
-		query.Encode(),
-		"+",
-		"%20",
-	)
+	) + "?" + strings.ReplaceAll(query.Encode(), "+", "%20")
 }
 
 // CheckCode verifies and consumes the code of a logged-in staff member, before an operation that
@@ -111,12 +107,8 @@ func (s *Staff) secret(ctx context.Context, user int64) ([]byte, error) {
 // use consumes a time step, unless that step or a later one was used before. It is one statement,
 // so that only one of two concurrent uses of a code succeeds.
 func (s *Staff) use(ctx context.Context, user, step int64) (bool, error) {
-	tag, err := s.cfg.Owner.Exec(
-		ctx,
-		"update public.staff_codes set last_step = $2 where user_id = $1 and last_step < $2",
-		user,
-		step,
-	)
+	tag, err := s.cfg.Owner.Exec(ctx,
+		"update public.staff_codes set last_step = $2 where user_id = $1 and last_step < $2", user, step)
 	return tag.RowsAffected() == 1, err
 }
 

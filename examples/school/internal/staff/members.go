@@ -33,12 +33,9 @@ func (s *Staff) Ensure(ctx context.Context, m Member) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.cfg.Owner.Exec(
-		ctx,
-		"insert into public.staff_codes (user_id, secret) values ($1, $2) on conflict do nothing",
-		user.ID,
-		s.seal(user.ID, m.Secret),
-	)
+	_, err = s.cfg.Owner.Exec(ctx,
+		"insert into public.staff_codes (user_id, secret) values ($1, $2) on conflict do nothing", user.ID,
+		s.seal(user.ID, m.Secret))
 	return err
 }
 

@@ -75,7 +75,8 @@ func TestWhatIsNoFileIsRefused(t *testing.T) {
 func TestWhatIsNoJSONIsRefused(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]int{
-		`{"name": "x"}`: 200, `{"name": 1}`: 400, `{"other": "x"}`: 400, `{"name": "x"} {}`: 400, `{"name": "x"`: 400, ``: 400,
+		`{"name": "x"}`: 200, `{"name": 1}`: 400, `{"other": "x"}`: 400, `{"name": "x"} {}`: 400, `{"name": "x"`: 400,
+		``: 400,
 		`{"name": "` + strings.Repeat("x", maxForm) + `"}`: 413,
 	} {
 		var to struct {

@@ -9,7 +9,8 @@ import (
 
 // policy allows a page to load the style sheet and images of its own host and to post forms to it.
 // It forbids everything else.
-const policy = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+const policy = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; " +
+	"base-uri 'none'"
 
 // Headers sets the security headers on each response of next. Browsers must not cache a page, so
 // that the next user of a shared machine does not see it.

@@ -115,8 +115,9 @@ func TestEveryPageHasThePolicy(t *testing.T) {
 	w := httptest.NewRecorder()
 	Headers(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(w, on(0, http.MethodGet))
 	for header, want := range map[string]string{
-		"Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-		"Cache-Control":           "no-store", "X-Content-Type-Options": "nosniff",
+		"Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; " +
+			"frame-ancestors 'none'; base-uri 'none'",
+		"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
 	} {
 		assert.Equal(t, want, w.Header().Get(header), header)
 	}
