@@ -30,7 +30,11 @@ func newSide(t *testing.T) *side {
 	var err error
 	f.roles, err = schemactx.NewRoleNames(f.pg.RolePrefix)
 	require.NoError(t, err)
-	_, err = admin.Setup(t.Context(), f.pg.Pool, admin.SetupConfig{Roles: f.roles, OwnerPassword: "o", RuntimePassword: "r"})
+	_, err = admin.Setup(
+		t.Context(),
+		f.pg.Pool,
+		admin.SetupConfig{Roles: f.roles, OwnerPassword: "o", RuntimePassword: "r"},
+	)
 	require.NoError(t, err)
 	s := &side{pg: f.pg, roles: f.roles, owner: f.pool(t, f.roles.Owner(), "o")}
 	s.db, err = schemactx.New(f.pool(t, f.roles.Runtime(), "r"), schemactx.Config{Roles: f.roles})
@@ -93,7 +97,8 @@ func TestTheRegistryMayBeInAnotherDatabaseThanTheTenants(t *testing.T) {
 	central.expectSchemas(t, 0)
 	tenants.expectSchemas(t, 2)
 
-	// The runtime login of the registry's database finds the tenant, and that of the tenants' works there.
+	// The runtime login of the registry's database finds the tenant, and that of the tenants' works
+	// there.
 	a, err := tenancy.NewRegistry(central.db).ByHost(ctx, "a.example.com")
 	require.NoError(t, err)
 	_, err = tenants.db.Exec(tenancy.NewContext(ctx, &a), "insert into notes values ('of a')")

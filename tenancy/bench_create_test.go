@@ -67,11 +67,12 @@ func (c *creators) drop(b *testing.B, slug string) {
 	require.NoError(b, err)
 }
 
-// BenchmarkCreate compares the whole of Create with one Exec of one string, in one transaction, by pgx: "same" makes
-// all that Create makes (row, role, grants, version table), "exec" the schema and its tables alone; and with psql -1 of
-// the latter, where there is a psql, whose start counts too. Each round does each of them once, in turn, and then drops what they have made, so that
-// all meet the same machine and catalogue: a file system is slower after many files were
-// removed. b.N is the number of rounds; the ratios are medians over the rounds.
+// BenchmarkCreate compares the whole of Create with one Exec of one string, in one transaction, by
+// pgx: "same" makes all that Create makes (row, role, grants, version table), "exec" the schema and
+// its tables alone; and with psql -1 of the latter, where there is a psql, whose start counts too.
+// Each round does each of them once, in turn, and then drops what they have made, so that all meet
+// the same machine and catalogue: a file system is slower after many files were removed. b.N is the
+// number of rounds; the ratios are medians over the rounds.
 //
 //	go test -run '^$' -bench 'Create$' -benchtime 100x ./tenancy
 //

@@ -107,7 +107,11 @@ func TestRenamesAtOnceEndInALegalState(t *testing.T) {
 	f.note(t, a, "of a")
 	f.note(t, b, "of b")
 	counts := atOnce(t, func(i int) error { // one succeeds, and the others look for a slug that no longer exists
-		_, err := f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Slug: fmt.Sprintf("r%d", i), Schema: fmt.Sprintf("r%d", i)})
+		_, err := f.tenants.Rename(
+			t.Context(),
+			"a",
+			tenancy.RenameParams{Slug: fmt.Sprintf("r%d", i), Schema: fmt.Sprintf("r%d", i)},
+		)
 		return err
 	}, tenancy.ErrNotFound)
 	assert.Equal(t, 1, counts[nil], "outcomes of one tenant %v", counts)

@@ -19,8 +19,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// A test of a crash runs this test binary once more, which does an operation and kills itself at one of its steps; no code
-// of the library knows of that.
+// A test of a crash runs this test binary once more, which does an operation and kills itself at
+// one of its steps; no code of the library knows of that.
 
 // crashEnv is the variable with the order for a process that is to die.
 const crashEnv = "PGTENANT_TEST_CRASH"
@@ -83,7 +83,8 @@ var crashable = map[tenancy.Op]func(ctx context.Context, m *tenancy.Manager, slu
 	},
 }
 
-// What some operations need besides: the owner's pool, and the name of the schema that is aside before it begins.
+// What some operations need besides: the owner's pool, and the name of the schema that is aside
+// before it begins.
 type (
 	crashOwner struct{}
 	crashAside struct{}
@@ -165,11 +166,13 @@ func die() {
 	select {}
 }
 
-// againTimeout bounds an operation behind a crash: it would wait forever for a lock that has outlived its process.
+// againTimeout bounds an operation behind a crash: it would wait forever for a lock that has
+// outlived its process.
 const againTimeout = time.Minute
 
-// killAtEachStep interrupts op before and after each of its steps, every time on another tenant, which prepare makes; again
-// has to lead to the end whatever was done. It returns the number of steps.
+// killAtEachStep interrupts op before and after each of its steps, every time on another tenant,
+// which prepare makes; again has to lead to the end whatever was done. It returns the number of
+// steps.
 func (f *fixture) killAtEachStep(
 	t *testing.T, op tenancy.Op, prepare func(slug string), again func(ctx context.Context, c crash),
 ) (steps int) {
@@ -177,7 +180,15 @@ func (f *fixture) killAtEachStep(
 	for n := range 20 {
 		for _, after := range []bool{false, true} {
 			c := crash{
-				URL: f.pg.URLAs(f.roles.Owner(), "o"), Prefix: f.roles.Prefix(), Op: op, Slug: fmt.Sprintf("c%d%t", n, after), Step: n, After: after,
+				URL: f.pg.URLAs(
+					f.roles.Owner(),
+					"o",
+				),
+				Prefix: f.roles.Prefix(),
+				Op:     op,
+				Slug:   fmt.Sprintf("c%d%t", n, after),
+				Step:   n,
+				After:  after,
 			}
 			prepare(c.Slug)
 			if !f.kill(t, c) {
@@ -227,7 +238,10 @@ func TestAResumeThatWasKilledIsResumed(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	trouble := errors.New("not yet")
-	broken := f.manager(t, tenancy.Config{Hooks: tenancy.Hooks{Before: func(context.Context, tenancy.StepData) error { return trouble }}})
+	broken := f.manager(
+		t,
+		tenancy.Config{Hooks: tenancy.Hooks{Before: func(context.Context, tenancy.StepData) error { return trouble }}},
+	)
 	steps := f.killAtEachStep(t, tenancy.OpResume, func(slug string) {
 		assert.ErrorIs(t, crashable[tenancy.OpCreate](t.Context(), broken, slug), trouble)
 	}, func(ctx context.Context, c crash) { f.expectResumed(ctx, t, c) })

@@ -121,7 +121,10 @@ func TestDomainMovesAsAWhole(t *testing.T) {
 	_, err := f.tenants.ClaimDomain(t.Context(), "a", "claim.example.com")
 	require.NoError(t, err)
 	move := func(host, from, to, primary string) error {
-		_, err := f.tenants.MoveDomain(t.Context(), tenancy.MoveDomainParams{Host: host, From: from, To: to, NewPrimary: primary})
+		_, err := f.tenants.MoveDomain(
+			t.Context(),
+			tenancy.MoveDomainParams{Host: host, From: from, To: to, NewPrimary: primary},
+		)
 		return err
 	}
 	for _, c := range []struct {
@@ -176,13 +179,16 @@ func TestHooksAreToldOfDomains(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	var told []string
-	tenants := f.manager(t, tenancy.Config{Domains: believing, Hooks: tenancy.Hooks{After: func(_ context.Context, d tenancy.StepData) {
-		other := ""
-		if d.Other != nil {
-			other = d.Other.Slug
-		}
-		told = append(told, fmt.Sprintf("%s/%s/%s/%s/%s/%v", d.Op, d.Step, d.Tenant.Slug, d.Host, other, d.Err))
-	}}})
+	tenants := f.manager(
+		t,
+		tenancy.Config{Domains: believing, Hooks: tenancy.Hooks{After: func(_ context.Context, d tenancy.StepData) {
+			other := ""
+			if d.Other != nil {
+				other = d.Other.Slug
+			}
+			told = append(told, fmt.Sprintf("%s/%s/%s/%s/%s/%v", d.Op, d.Step, d.Tenant.Slug, d.Host, other, d.Err))
+		}}},
+	)
 	f.row(t, "a", tenancy.Active)
 	f.row(t, "b", tenancy.Active)
 	_, err := tenants.ClaimDomain(t.Context(), "a", "X.example.com")

@@ -20,12 +20,15 @@ func TestAClaimLeadsNobodyUntilItIsVerified(t *testing.T) {
 	f.row(t, "a", tenancy.Active)
 	f.row(t, "b", tenancy.Active)
 	published := map[string]bool{}
-	tenants := f.manager(t, tenancy.Config{Domains: tenancy.DomainVerifierFunc(func(_ context.Context, d tenancy.Domain) error {
-		if !published[d.Token] {
-			return errNotPublished
-		}
-		return nil
-	})})
+	tenants := f.manager(
+		t,
+		tenancy.Config{Domains: tenancy.DomainVerifierFunc(func(_ context.Context, d tenancy.Domain) error {
+			if !published[d.Token] {
+				return errNotPublished
+			}
+			return nil
+		})},
+	)
 	const host = "shop.example.com"
 	first, err := tenants.ClaimDomain(t.Context(), "a", "Shop.example.com")
 	require.NoError(t, err)
@@ -92,10 +95,13 @@ func TestAClaimMadeAnewIsNotVerifiedByTheOldToken(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.row(t, "a", tenancy.Active)
-	tenants := f.manager(t, tenancy.Config{Domains: tenancy.DomainVerifierFunc(func(ctx context.Context, d tenancy.Domain) error {
-		_, err := f.tenants.ClaimDomain(ctx, "a", d.Host) // no lock blocks this call
-		return err
-	})})
+	tenants := f.manager(
+		t,
+		tenancy.Config{Domains: tenancy.DomainVerifierFunc(func(ctx context.Context, d tenancy.Domain) error {
+			_, err := f.tenants.ClaimDomain(ctx, "a", d.Host) // no lock blocks this call
+			return err
+		})},
+	)
 	_, err := tenants.ClaimDomain(t.Context(), "a", "shop.example.com")
 	require.NoError(t, err)
 	_, err = tenants.VerifyDomain(t.Context(), "a", "shop.example.com")

@@ -16,8 +16,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Everything that makes, exchanges or drops schemas of a tenant, beside its drop: none waits for ever,
-// and when the drop has returned nil there is no schema of the tenant, no role and no row.
+// Everything that makes, exchanges or drops schemas of a tenant, beside its drop: none waits for
+// ever, and when the drop has returned nil there is no schema of the tenant, no role and no row.
 func TestADropBesideEverythingElseLeavesNoSchema(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

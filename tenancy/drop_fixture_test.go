@@ -69,7 +69,8 @@ func request(t testing.TB, m *tenancy.Manager, slug string) tenancy.DropParams {
 	return tenancy.DropParams{Slug: slug, Token: r.Token, Actor: actor}
 }
 
-// snapshot is all that a refused drop must not change: the registry, schemas, tables, roles and their members.
+// snapshot is all that a refused drop must not change: the registry, schemas, tables, roles and
+// their members.
 func (f *fixture) snapshot(t testing.TB) string {
 	t.Helper()
 	rows, err := f.pg.Pool.Query(t.Context(), `select 'tenant ' || t::text from public.tenants t

@@ -169,8 +169,11 @@ func TestRequestDropRefuses(t *testing.T) {
 	f.create(t, "a")
 	_, err = m.RequestDrop(t.Context(), "a", "")
 	expectKind(t, err, &tenancy.FieldError{})
-	_, err = f.pg.Pool.Exec(t.Context(), `alter table public.tenants drop constraint tenants_schema_name_check, drop constraint tenants_schema_name_fkey;
-		update public.tenants set schema_name = 'public'`)
+	_, err = f.pg.Pool.Exec(
+		t.Context(),
+		`alter table public.tenants drop constraint tenants_schema_name_check, drop constraint tenants_schema_name_fkey;
+		update public.tenants set schema_name = 'public'`,
+	)
 	require.NoError(t, err)
 	_, err = m.RequestDrop(t.Context(), "a", actor)
 	expectKind(t, err, &schemactx.NameError{})

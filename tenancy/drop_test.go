@@ -30,8 +30,12 @@ func TestADroppedTenantIsGoneAndItsNamesAreFree(t *testing.T) {
 	b := f.create(t, "b")
 	f.use(t, a)
 	f.use(t, b)
-	_, err = f.pg.Pool.Exec(t.Context(), `insert into public.domains (tenant_id, host, is_primary, verified_at, token) values
-		($1, 'www.a.example.com', false, now(), ''), ($1, 'claimed.example.com', false, null, 'x')`, a.ID)
+	_, err = f.pg.Pool.Exec(
+		t.Context(),
+		`insert into public.domains (tenant_id, host, is_primary, verified_at, token) values
+		($1, 'www.a.example.com', false, now(), ''), ($1, 'claimed.example.com', false, null, 'x')`,
+		a.ID,
+	)
 	require.NoError(t, err)
 
 	r, err := m.RequestDrop(t.Context(), "a", actor)
@@ -167,7 +171,8 @@ func TestADropWaitsForRequestsInFlight(t *testing.T) {
 		defer cancel()
 		for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline) && ctx.Err() == nil; time.Sleep(time.Millisecond) {
 			var waits bool
-			err := f.pg.Pool.QueryRow(ctx, "select exists (select from pg_locks where not granted and database = (select oid from pg_database where datname = current_database()))").Scan(&waits)
+			err := f.pg.Pool.QueryRow(ctx, "select exists (select from pg_locks where not granted and database = (select oid from pg_database where datname = current_database()))").
+				Scan(&waits)
 			if err != nil || waits {
 				return
 			}

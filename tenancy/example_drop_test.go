@@ -8,7 +8,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// A drop takes two calls. What the first one returns is shown to a person, who confirms with its token.
+// A drop takes two calls. What the first one returns is shown to a person, who confirms with its
+// token.
 func ExampleManager_Drop() {
 	tenants, done := openPlatform(func(cfg *tenancy.Config) {
 		cfg.Drop.Enabled = true

@@ -7,8 +7,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// The tenant is in maintenance meanwhile, so that people are told to come again and no request fails. The old schema name is
-// nobody's ever after.
+// The tenant is in maintenance meanwhile, so that people are told to come again and no request
+// fails. The old schema name is nobody's ever after.
 func ExampleManager_Rename() {
 	tenants, _, done := newSchools(tenancy.Config{}, "north", "south")
 	defer done()

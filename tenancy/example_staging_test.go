@@ -7,7 +7,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// A schema is built beside a tenant's, and takes its place when it is ready. What was there stays aside until somebody has looked.
+// A schema is built beside a tenant's, and takes its place when it is ready. What was there stays
+// aside until somebody has looked.
 func ExampleStaging() {
 	tenants, done := openPlatform(func(cfg *tenancy.Config) { cfg.Drop.Enabled = true })
 	defer done()
@@ -32,7 +33,11 @@ func ExampleStaging() {
 	fmt.Println("kept:", aside.Schema == acme.Schema, err)
 	request, err := tenants.RequestConfirm(ctx, "acme", aside.Schema, "ada") // as for a drop
 	fmt.Println("tables that will be lost:", request.Contents.Tables, err)
-	_, err = tenants.ConfirmReplacement(ctx, tenancy.DropParams{Slug: "acme", Actor: "ada", Token: request.Token}, aside.Schema)
+	_, err = tenants.ConfirmReplacement(
+		ctx,
+		tenancy.DropParams{Slug: "acme", Actor: "ada", Token: request.Token},
+		aside.Schema,
+	)
 	fmt.Println("dropped:", err)
 
 	// Output:

@@ -22,8 +22,8 @@ func (f *fixture) manager(t *testing.T, cfg tenancy.Config) *tenancy.Manager {
 // believing takes everybody's word for a domain.
 var believing = tenancy.DomainVerifierFunc(func(context.Context, tenancy.Domain) error { return nil })
 
-// invariants are what holds of the registry and the database whatever was done to tenants, when nothing is under way: each
-// query counts what breaks one.
+// invariants are what holds of the registry and the database whatever was done to tenants, when
+// nothing is under way: each query counts what breaks one.
 var invariants = map[string]string{
 	"tenants with domains and without exactly one primary": `select count(*) from tenants t where status not in ('stocked', 'dropping')
 		and exists (select from domains d where d.tenant_id = t.id and verified_at is not null)
@@ -53,8 +53,11 @@ func (f *fixture) expectInvariants(t *testing.T) {
 	t.Helper()
 	for broken, sql := range invariants {
 		var n int
-		require.NoError(t,
-			f.pg.Pool.QueryRow(t.Context(), "select n from (select $1 = '') unused, ("+sql+") as x (n)", f.roles.Prefix()).Scan(&n))
+		require.NoError(
+			t,
+			f.pg.Pool.QueryRow(t.Context(), "select n from (select $1 = '') unused, ("+sql+") as x (n)", f.roles.Prefix()).
+				Scan(&n),
+		)
 		assert.Equal(t, 0, n, broken)
 	}
 }

@@ -63,7 +63,11 @@ func setupIn(t testing.TB, pg *pgtest.DB) *fixture {
 	var err error
 	f.roles, err = schemactx.NewRoleNames(f.pg.RolePrefix)
 	require.NoError(t, err)
-	_, err = admin.Setup(t.Context(), f.pg.Pool, admin.SetupConfig{Roles: f.roles, OwnerPassword: "o", RuntimePassword: "r"})
+	_, err = admin.Setup(
+		t.Context(),
+		f.pg.Pool,
+		admin.SetupConfig{Roles: f.roles, OwnerPassword: "o", RuntimePassword: "r"},
+	)
 	require.NoError(t, err)
 	f.owner = f.pool(t, f.roles.Owner(), "o")
 	runner, err := migrate.New(f.owner, migrations)

@@ -142,7 +142,11 @@ func TestForEachStopsAfterFailuresAndGoesOnWhereItStopped(t *testing.T) {
 		}
 		return nil
 	}
-	report, err := f.tenants.ForEach(t.Context(), fail, tenancy.ForEachOptions{Workers: 1, StopAfter: 2, Filter: tenancy.Filter{Limit: 3}})
+	report, err := f.tenants.ForEach(
+		t.Context(),
+		fail,
+		tenancy.ForEachOptions{Workers: 1, StopAfter: 2, Filter: tenancy.Filter{Limit: 3}},
+	)
 	want := "t00=succeeded t01=succeeded t02=failed t03=failed t04=not started t05=not started t06=not started t07=not started t08=not started"
 	assert.Error(t, err)
 	assert.True(t, report.Stopped)
@@ -181,7 +185,11 @@ func TestForEachDrainsWhenItsContextEnds(t *testing.T) {
 	if assert.Equal(t, 7, report.Count(tenancy.NotStarted)) && assert.Len(t, report.Results, 9) {
 		assert.Equal(t, report.Results[1].ID, report.Next)
 	}
-	report, err = f.tenants.ForEach(ctx, func(context.Context, *tenancy.Tenant) error { return nil }, tenancy.ForEachOptions{})
+	report, err = f.tenants.ForEach(
+		ctx,
+		func(context.Context, *tenancy.Tenant) error { return nil },
+		tenancy.ForEachOptions{},
+	)
 	assert.Error(t, err, "under a context that is over: %v, %+v", err, report)
 	assert.Empty(t, report.Results, "under a context that is over: %v, %+v", err, report)
 	assert.True(t, report.Stopped, "under a context that is over: %v, %+v", err, report)

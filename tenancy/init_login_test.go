@@ -38,7 +38,10 @@ func TestNothingIsMadeAsAnotherRole(t *testing.T) {
 		return p
 	}
 	made := func() (n int) {
-		require.NoError(t, pg.Pool.QueryRow(t.Context(), "select count(*) from pg_class where relnamespace = 'public'::regnamespace").Scan(&n))
+		require.NoError(
+			t,
+			pg.Pool.QueryRow(t.Context(), "select count(*) from pg_class where relnamespace = 'public'::regnamespace").Scan(&n),
+		)
 		return n
 	}
 	manager := func(p *pgxpool.Pool, cfg tenancy.Config) (*tenancy.Manager, error) {
@@ -71,7 +74,10 @@ func TestNothingIsMadeAsAnotherRole(t *testing.T) {
 	require.NoError(t, err)
 	refused(roles.Owner(), tenancy.Config{Roles: other}, schemactx.LoginOther, other.Owner(), true) // other role names
 
-	foreign, err := migrate.New(pg.Pool, migrate.Config{Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}}})
+	foreign, err := migrate.New(
+		pg.Pool,
+		migrate.Config{Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}}},
+	)
 	require.NoError(t, err)
 	m, err := tenancy.New(pool(roles.Owner()), tenancy.Config{Migrator: foreign}) // wrong login only here
 	require.NoError(t, err)
@@ -161,7 +167,10 @@ func operationsThatMake(t *testing.T, m *tenancy.Manager) map[string]error {
 // rowsOfRegistry counts the rows of the registry, and the schemas of the database.
 func rowsOfRegistry(t *testing.T, pool *pgxpool.Pool) (rows [4]int) {
 	t.Helper()
-	require.NoError(t, pool.QueryRow(t.Context(), `select (select count(*) from public.tenants), (select count(*) from public.schema_names),
-		(select count(*) from public.side_schemas), (select count(*) from pg_namespace)`).Scan(&rows[0], &rows[1], &rows[2], &rows[3]))
+	require.NoError(
+		t,
+		pool.QueryRow(t.Context(), `select (select count(*) from public.tenants), (select count(*) from public.schema_names),
+		(select count(*) from public.side_schemas), (select count(*) from pg_namespace)`).Scan(&rows[0], &rows[1], &rows[2], &rows[3]),
+	)
 	return rows
 }

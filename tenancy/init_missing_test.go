@@ -59,7 +59,12 @@ func namespaces(t *testing.T, f *fixture) (n int) {
 }
 
 // operationsBeforeInit returns the error of each operation that uses the registry first.
-func operationsBeforeInit(t *testing.T, m *tenancy.Manager, r *tenancy.Registry, u *platformuser.Store) map[string]error {
+func operationsBeforeInit(
+	t *testing.T,
+	m *tenancy.Manager,
+	r *tenancy.Registry,
+	u *platformuser.Store,
+) map[string]error {
 	t.Helper()
 	ctx, errs := t.Context(), operationsThatMake(t, m)
 	_, errs["list"] = m.List(ctx, tenancy.Filter{})

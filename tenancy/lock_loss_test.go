@@ -12,12 +12,16 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// killLeases ends the sessions that hold locks of tenants, as an administrator or a restart of the server would.
+// killLeases ends the sessions that hold locks of tenants, as an administrator or a restart of the
+// server would.
 func (f *fixture) killLeases(t *testing.T) {
 	t.Helper()
 	var n int
-	require.NoError(t,
-		f.pg.Pool.QueryRow(context.Background(), `select count(*) from (select pg_terminate_backend(pid, 10000) from (select distinct pid from public.registry_locks) l) x`).Scan(&n))
+	require.NoError(
+		t,
+		f.pg.Pool.QueryRow(context.Background(), `select count(*) from (select pg_terminate_backend(pid, 10000) from (select distinct pid from public.registry_locks) l) x`).
+			Scan(&n),
+	)
 	assert.Equal(t, 1, n, "%d sessions held locks", n)
 }
 

@@ -77,7 +77,8 @@ func TestLocksAreTakenInOrder(t *testing.T) {
 		require.NoError(t, err)
 	}
 	refill(t, m)
-	_, err = f.owner.Exec(ctx, "update public.tenants set stock_version = '' where status = 'stocked'") // as an earlier release has left it
+	// as an earlier release has left it
+	_, err = f.owner.Exec(ctx, "update public.tenants set stock_version = '' where status = 'stocked'")
 	require.NoError(t, err)
 	refill(t, m)
 	_, err = m.AssignStocked(ctx, claimParams("c"))

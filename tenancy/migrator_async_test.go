@@ -21,7 +21,8 @@ func (m *unsafeMigrator) MigrateNew(ctx context.Context, schema string) error {
 	return m.NewSchemaMigrator.MigrateNew(ctx, schema)
 }
 
-// What was told of an id may have written it elsewhere: a crash must not take the row away again, and give the id to another.
+// What was told of an id may have written it elsewhere: a crash must not take the row away again,
+// and give the id to another.
 func TestACreateIsOnDiskBeforeAnybodyIsTold(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

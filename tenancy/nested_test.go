@@ -81,12 +81,15 @@ func TestAnApproverThatUsesTheManagerIsRefused(t *testing.T) {
 	f := setup(t)
 	f.create(t, "a")
 	var m *tenancy.Manager
-	m, _ = f.droppers(t, tenancy.DropConfig{Approve: tenancy.ApproverFunc(func(ctx context.Context, data tenancy.ApprovalData) error {
-		_, err := m.BySlug(ctx, data.Tenant.Slug)
-		assert.NoError(t, err, "reading")
-		_, err = m.Suspend(ctx, data.Tenant.Slug, "to be dropped")
-		return err
-	})})
+	m, _ = f.droppers(
+		t,
+		tenancy.DropConfig{Approve: tenancy.ApproverFunc(func(ctx context.Context, data tenancy.ApprovalData) error {
+			_, err := m.BySlug(ctx, data.Tenant.Slug)
+			assert.NoError(t, err, "reading")
+			_, err = m.Suspend(ctx, data.Tenant.Slug, "to be dropped")
+			return err
+		})},
+	)
 	_, err := m.Drop(soon(t), request(t, m, "a"))
 	assert.ErrorIs(t, err, tenancy.ErrNested)
 	assert.ErrorIs(t, err, tenancy.ErrDropNotApproved)

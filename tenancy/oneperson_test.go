@@ -253,7 +253,12 @@ func (b *schemaBackups) LastBackup(context.Context, *tenancy.Tenant) (time.Time,
 	return b.last, nil
 }
 
-func (b *schemaBackups) LastBackupOf(_ context.Context, _ *tenancy.Tenant, schema string, before time.Time) (time.Time, error) {
+func (b *schemaBackups) LastBackupOf(
+	_ context.Context,
+	_ *tenancy.Tenant,
+	schema string,
+	before time.Time,
+) (time.Time, error) {
 	if last := b.of[schema]; last.Before(before) {
 		return last, nil
 	}

@@ -21,7 +21,8 @@ func TestOperationsOfTheReleaseBeforeGoOn(t *testing.T) {
 	ctx := t.Context()
 	trouble := errors.New("stopped")
 
-	_, err := f.stopAt(t, "seed", trouble).Create(ctx, tenancy.CreateParams{Slug: "created", Domain: "created.example.com"})
+	_, err := f.stopAt(t, "seed", trouble).
+		Create(ctx, tenancy.CreateParams{Slug: "created", Domain: "created.example.com"})
 	require.ErrorIs(t, err, trouble)
 	f.note(t, f.create(t, "renamed"), "of renamed")
 	_, err = f.stopAt(t, "switch", trouble).Rename(ctx, "renamed", tenancy.RenameParams{Schema: "renamed"})
@@ -114,11 +115,15 @@ func TestOperationsOfTheReleaseBeforeFail(t *testing.T) {
 	f := setup(t)
 	a := f.create(t, "a")
 	for _, sql := range []string{
-		"update tenants t set status = 'active' where id = $1 returning t.id, t.failure, t.next_schema", // each change of a tenant
-		"select t.failure, t.next_schema from tenants t where id = $1",                                  // each operation under the lock
-		"select s.state, s.reopen from side_schemas s where s.tenant_id = $1",                           // drop, replace, activate
-		"update side_schemas set state = 'dropping' where id = $1 and state = 'aside'",                  // confirm, sweep
-		"update side_schemas set reopen = false where tenant_id = $1 and state = 'aside' and reopen",    // the end of a replacement
+		// each change of a tenant
+		"update tenants t set status = 'active' where id = $1 returning t.id, t.failure, t.next_schema",
+		// each operation under the lock
+		"select t.failure, t.next_schema from tenants t where id = $1",
+		// drop, replace, activate
+		"select s.state, s.reopen from side_schemas s where s.tenant_id = $1",
+		"update side_schemas set state = 'dropping' where id = $1 and state = 'aside'", // confirm, sweep
+		// the end of a replacement
+		"update side_schemas set reopen = false where tenant_id = $1 and state = 'aside' and reopen",
 	} {
 		_, err := f.owner.Exec(t.Context(), sql, a.ID)
 		var pgErr *pgconn.PgError

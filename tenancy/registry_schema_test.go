@@ -39,7 +39,13 @@ func ownPublic(t *testing.T, tables string) (pg *pgtest.DB, roles schemactx.Role
 }
 
 // managerIn returns a manager whose registry is in the schema.
-func managerIn(t *testing.T, owner *pgxpool.Pool, roles schemactx.RoleNames, schema string, shared ...migrate.Source) *tenancy.Manager {
+func managerIn(
+	t *testing.T,
+	owner *pgxpool.Pool,
+	roles schemactx.RoleNames,
+	schema string,
+	shared ...migrate.Source,
+) *tenancy.Manager {
 	t.Helper()
 	cfg := migrations
 	cfg.SharedSchema, cfg.Shared = schema, append(cfg.Shared[:1:1], shared...)
@@ -230,7 +236,8 @@ type killAt struct {
 func (k *killAt) TraceQueryStart(ctx context.Context, conn *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
 	if k.left--; k.left == -1 {
 		var ended bool
-		err := k.admin.QueryRow(context.WithoutCancel(ctx), "select pg_terminate_backend($1, 60000)", conn.PgConn().PID()).Scan(&ended)
+		err := k.admin.QueryRow(context.WithoutCancel(ctx), "select pg_terminate_backend($1, 60000)", conn.PgConn().PID()).
+			Scan(&ended)
 		k.killed = err == nil && ended
 	}
 	return ctx

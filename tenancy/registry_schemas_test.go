@@ -21,7 +21,12 @@ func TestSchemasAreThoseToBeMigrated(t *testing.T) {
 		if status != tenancy.Provisioning && status != tenancy.Dropping {
 			want = append(want, tenant.Schema)
 		}
-		_, err := f.pg.Pool.Exec(t.Context(), "update public.tenants set status = $1 where id = $2", string(status), tenant.ID)
+		_, err := f.pg.Pool.Exec(
+			t.Context(),
+			"update public.tenants set status = $1 where id = $2",
+			string(status),
+			tenant.ID,
+		)
 		require.NoError(t, err)
 	}
 	// These are more than a page. The last tenant is not ready yet: it may have no schema.

@@ -37,7 +37,10 @@ func TestShowIsATenantWithItsDomains(t *testing.T) {
 		assert.Equal(t, "{}", string(shown.Tenant.Metadata), "shows %+v", shown) {
 		assert.Equal(t, claim.Token, shown.Domains[2].Token, "shows %+v", shown)
 	}
-	_, err = f.owner.Exec(t.Context(), "insert into schema_names values ('s', 9); insert into tenants (schema_name, slug, name, status) values ('s', 'c', 'C', 'stocked')")
+	_, err = f.owner.Exec(
+		t.Context(),
+		"insert into schema_names values ('s', 9); insert into tenants (schema_name, slug, name, status) values ('s', 'c', 'C', 'stocked')",
+	)
 	require.NoError(t, err)
 	for slug, domains := range map[string]int{"a": 3, "c": 0} {
 		public, err := f.registry.Show(t.Context(), slug) // with the privileges of the runtime login

@@ -18,11 +18,14 @@ import (
 // the registry use it.
 func (f *fixture) row(t *testing.T, slug string, status tenancy.Status) (id int64) {
 	t.Helper()
-	require.NoError(t,
+	require.NoError(
+		t,
 		f.owner.QueryRow(t.Context(), `with s as (insert into schema_names (name, tenant_id) values ('s_' || $1, 0) returning name),
 		t as (insert into tenants (schema_name, slug, name, status) select name, $1, 'Name of ' || $1, $2 from s returning id)
 		insert into domains (tenant_id, host, is_primary, verified_at) select id, $1 || '.example.com', true, now() from t returning tenant_id`,
-			slug, status).Scan(&id))
+			slug, status).
+			Scan(&id),
+	)
 	return id
 }
 
@@ -156,7 +159,11 @@ func TestTheRegistryKeepsItsRules(t *testing.T) {
 	err := pgx.BeginFunc(t.Context(), f.owner, func(tx pgx.Tx) error {
 		_, err := tx.Exec(t.Context(), "delete from domains where tenant_id = $1", a)
 		require.NoError(t, err)
-		_, err = tx.Exec(t.Context(), "insert into domains (tenant_id, host, is_primary, verified_at) values ($1, 'new.example.com', true, now())", a)
+		_, err = tx.Exec(
+			t.Context(),
+			"insert into domains (tenant_id, host, is_primary, verified_at) values ($1, 'new.example.com', true, now())",
+			a,
+		)
 		return err
 	})
 	require.NoError(t, err)
@@ -196,7 +203,11 @@ func TestAChangeRaisesTheVersion(t *testing.T) {
 	require.NoError(t, err)
 	same, err := f.tenants.ByID(t.Context(), a)
 	require.NoError(t, err)
-	_, err = f.owner.Exec(t.Context(), "update tenants set until = '2030-01-01T00:00:00Z', limits = '{\"connections\": 4}' where id = $1", a)
+	_, err = f.owner.Exec(
+		t.Context(),
+		"update tenants set until = '2030-01-01T00:00:00Z', limits = '{\"connections\": 4}' where id = $1",
+		a,
+	)
 	require.NoError(t, err)
 	after, err := f.registry.ByID(t.Context(), a)
 	require.NoError(t, err)

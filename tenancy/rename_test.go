@@ -262,8 +262,8 @@ func TestRequestsDuringARenameSeeTheirRowsOrAnError(t *testing.T) {
 	f.expectInvariants(t)
 }
 
-// gone reports whether a request met a schema that is not there any more: when it began, or, as PostgreSQL says then, when its
-// statement looked for the table.
+// gone reports whether a request met a schema that is not there any more: when it began, or, as
+// PostgreSQL says then, when its statement looked for the table.
 func gone(err error) bool {
 	var pgErr *pgconn.PgError
 	return errors.Is(err, schemactx.ErrSchemaMissing) || errors.Is(err, schemactx.ErrNotProvisioned) ||

@@ -38,9 +38,12 @@ func TestARenameSaysBeforeItBeginsWhatItWouldBreak(t *testing.T) {
 		require.Equal(t, before, f.snapshot(t), slug)
 	}
 	a := f.create(t, "fine")
-	_, err := f.pg.Pool.Exec(t.Context(), strings.ReplaceAll(`create sequence SCHEMA.s; alter table SCHEMA.notes add n bigint default nextval('SCHEMA.s');
+	_, err := f.pg.Pool.Exec(
+		t.Context(),
+		strings.ReplaceAll(`create sequence SCHEMA.s; alter table SCHEMA.notes add n bigint default nextval('SCHEMA.s');
 		create view SCHEMA.v as select * from SCHEMA.notes; create function SCHEMA.f() returns bigint begin atomic select count(*) from SCHEMA.notes; end;
-		create function SCHEMA.g() returns text language sql as 'select ''xSCHEMAx.y''::text'`, "SCHEMA", a.Schema))
+		create function SCHEMA.g() returns text language sql as 'select ''xSCHEMAx.y''::text'`, "SCHEMA", a.Schema),
+	)
 	require.NoError(t, err)
 	_, err = f.tenants.Rename(t.Context(), "fine", tenancy.RenameParams{Schema: "renamed"})
 	require.NoError(t, err)

@@ -10,7 +10,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// expectServed looks at a tenant that is to be active, with one note; another one is aside, or nothing.
+// expectServed looks at a tenant that is to be active, with one note; another one is aside, or
+// nothing.
 func (f *fixture) expectServed(t *testing.T, slug, note string, aside ...string) {
 	t.Helper()
 	got, err := f.tenants.BySlug(t.Context(), slug)

@@ -13,7 +13,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// squatter is a session of the runtime login with the rights of a tenant, whose SQL a stranger writes.
+// squatter is a session of the runtime login with the rights of a tenant, whose SQL a stranger
+// writes.
 func (f *fixture) squatter(t *testing.T, tenant tenancy.Tenant) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), f.pg.URLAs(f.roles.Runtime(), "r"))
@@ -75,8 +76,13 @@ func (f *fixture) squat(t *testing.T, tenant tenancy.Tenant) {
 			"pgtenant.scratch.tenant_N", "pgtenant.scratch.tenant_N_rM", "pgtenant.scratch.renamed",
 			"pgtenant.migrate.tenant_N", "pgtenant.migrate.tenant_N_rM", "pgtenant.migrate.public",
 		} {
-			_, err := squatter.Exec(t.Context(), "select "+lock+`(hashtextextended(replace(replace($1, 'N', n::text), 'M', m::text), 0))
-				from generate_series(1 + $2, 20, 2) n, generate_series(1, 5) m`, key, i)
+			_, err := squatter.Exec(
+				t.Context(),
+				"select "+lock+`(hashtextextended(replace(replace($1, 'N', n::text), 'M', m::text), 0))
+				from generate_series(1 + $2, 20, 2) n, generate_series(1, 5) m`,
+				key,
+				i,
+			)
 			require.NoError(t, err)
 		}
 	}
@@ -104,9 +110,12 @@ func TestALockOfASessionThatHasEndedIsTakenOver(t *testing.T) {
 		conn := f.connect(t)
 		a := f.create(t, strings.ReplaceAll(name, " ", "-"))
 		var mark int64
-		require.NoError(t,
+		require.NoError(
+			t,
 			f.pg.Pool.QueryRow(t.Context(), "insert into public.registry_locks (key, pid, backend_start, login) select 'tenant ' || $1::bigint, x.* from ("+
-				session+") x where $3 > 0 returning mark", a.ID, f.roles.Owner(), int32(conn.PgConn().PID())).Scan(&mark))
+				session+") x where $3 > 0 returning mark", a.ID, f.roles.Owner(), int32(conn.PgConn().PID())).
+				Scan(&mark),
+		)
 		_, err := conn.Exec(t.Context(), "select pg_advisory_lock_shared($1)", mark)
 		require.NoError(t, err)
 		_, err = f.tenants.Suspend(soon(t), a.Slug, "")

@@ -14,7 +14,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// A registry that was taken back from a backup gives out ids again, and does not know the tenants that had them.
+// A registry that was taken back from a backup gives out ids again, and does not know the tenants
+// that had them.
 func TestASchemaThatTheRegistryHasForgottenIsNotStagedOver(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -62,12 +63,15 @@ func TestADropThatAStagingHasBegunBesideIsNotDone(t *testing.T) {
 	f.create(t, "a")
 	var s *tenancy.Staging
 	dropper := f.managerWith(t, func(cfg *tenancy.Config) {
-		cfg.Drop = tenancy.DropConfig{Enabled: true, Approve: tenancy.ApproverFunc(func(context.Context, tenancy.ApprovalData) error {
-			if s == nil {
-				s = f.staged(t, "a", "new")
-			}
-			return nil
-		})}
+		cfg.Drop = tenancy.DropConfig{
+			Enabled: true,
+			Approve: tenancy.ApproverFunc(func(context.Context, tenancy.ApprovalData) error {
+				if s == nil {
+					s = f.staged(t, "a", "new")
+				}
+				return nil
+			}),
+		}
 		cfg.Hooks.After = func(_ context.Context, data tenancy.StepData) {
 			if data.Step == "mark" {
 				_, err := f.tenants.StageReplacement(context.Background(), "a")
@@ -96,7 +100,10 @@ func TestADropDoesNotForgetASchemaThatItCannotDrop(t *testing.T) {
 	f := setup(t)
 	a := f.create(t, "a")
 	f.replace(t, "a")
-	_, err := f.pg.Pool.Exec(t.Context(), "alter schema "+a.Schema+" owner to "+pgx.Identifier{f.roles.Public()}.Sanitize())
+	_, err := f.pg.Pool.Exec(
+		t.Context(),
+		"alter schema "+a.Schema+" owner to "+pgx.Identifier{f.roles.Public()}.Sanitize(),
+	)
 	require.NoError(t, err)
 	dropper, _ := f.droppers(t, tenancy.DropConfig{})
 	p := request(t, dropper, "a")

@@ -86,8 +86,15 @@ func TestAStagedSchemaBecomesATenant(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	s, err := f.tenants.StageTenant(t.Context(), tenancy.AdoptParams{
-		Slug: "a", Name: "A", Domain: "A.example.com", Domains: []string{"b.example.com", "a.example.com"}, Status: tenancy.Suspended, Reason: "unpaid",
-		Plan: "gold", Limits: map[string]int64{"connections": 3}, Metadata: json.RawMessage(`{"x":1}`),
+		Slug:     "a",
+		Name:     "A",
+		Domain:   "A.example.com",
+		Domains:  []string{"b.example.com", "a.example.com"},
+		Status:   tenancy.Suspended,
+		Reason:   "unpaid",
+		Plan:     "gold",
+		Limits:   map[string]int64{"connections": 3},
+		Metadata: json.RawMessage(`{"x":1}`),
 	})
 	require.NoError(t, err)
 	f.build(t, s, "one")
@@ -131,7 +138,10 @@ func TestWhatCannotBeAdoptedIsRefusedBeforeAnythingIsBuilt(t *testing.T) {
 	}
 	_, err := f.tenants.StageTenant(t.Context(), tenancy.AdoptParams{Slug: "a", Domain: "x.example.com"})
 	assert.ErrorIs(t, err, tenancy.ErrSlugTaken)
-	_, err = f.tenants.StageTenant(t.Context(), tenancy.AdoptParams{Slug: "x", Domain: "x.example.com", Domains: []string{"a.example.com"}})
+	_, err = f.tenants.StageTenant(
+		t.Context(),
+		tenancy.AdoptParams{Slug: "x", Domain: "x.example.com", Domains: []string{"a.example.com"}},
+	)
 	assert.ErrorIs(t, err, tenancy.ErrDomainTaken)
 	after := f.snapshot(t)
 	assert.Equal(t, before, after, "changed:\n%s\nbefore", after)
@@ -305,9 +315,12 @@ func TestAReplacementWaitsForWritersThatRun(t *testing.T) {
 func (f *fixture) awaitWaiter(t *testing.T, schema string) {
 	t.Helper()
 	for waits := false; !waits; {
-		require.NoError(t,
+		require.NoError(
+			t,
 			f.pg.Pool.QueryRow(t.Context(), "select exists (select from pg_locks where relation = $1::text::regclass and not granted)",
-				schema+".notes").Scan(&waits))
+				schema+".notes").
+				Scan(&waits),
+		)
 	}
 }
 

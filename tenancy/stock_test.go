@@ -19,7 +19,11 @@ import (
 )
 
 // stocking returns a manager that keeps a stock.
-func (f *fixture) stocking(t testing.TB, stock tenancy.StockConfig, change ...func(cfg *tenancy.Config)) *tenancy.Manager {
+func (f *fixture) stocking(
+	t testing.TB,
+	stock tenancy.StockConfig,
+	change ...func(cfg *tenancy.Config),
+) *tenancy.Manager {
 	t.Helper()
 	return f.managerWith(t, func(cfg *tenancy.Config) {
 		cfg.Stock = stock
@@ -29,7 +33,8 @@ func (f *fixture) stocking(t testing.TB, stock tenancy.StockConfig, change ...fu
 	})
 }
 
-// refill waits for its turn: the server may not have seen yet that a process was killed that had it.
+// refill waits for its turn: the server may not have seen yet that a process was killed that had
+// it.
 func refill(t testing.TB, m *tenancy.Manager) tenancy.RefillReport {
 	t.Helper()
 	for {
@@ -236,7 +241,8 @@ func TestAStockOfAnEarlierReleaseIsMigratedBeforeItIsClaimed(t *testing.T) {
 	_, err := after.AssignStocked(t.Context(), claimParams("a"))
 	assert.ErrorIs(t, err, tenancy.ErrStockEmpty)
 	assert.Equal(t, tenancy.RefillReport{Updated: 2}, refill(t, after))
-	// The earlier release, which still runs, neither claims nor breaks nor adds to what the later one has.
+	// The earlier release, which still runs, neither claims nor breaks nor adds to what the later one
+	// has.
 	_, err = before.AssignStocked(t.Context(), claimParams("a"))
 	assert.ErrorIs(t, err, tenancy.ErrStockEmpty)
 	report := refill(t, before)
@@ -255,7 +261,11 @@ func TestWhatCannotBeStockedIsNotClaimedAndTriedAgain(t *testing.T) {
 	refill(t, before)
 	trouble := errors.New("the disk is full")
 	migrator := &fullDisk{Runner: later, err: trouble}
-	m := f.stocking(t, tenancy.StockConfig{Size: 4, StockOnly: true}, func(cfg *tenancy.Config) { cfg.Migrator = migrator })
+	m := f.stocking(
+		t,
+		tenancy.StockConfig{Size: 4, StockOnly: true},
+		func(cfg *tenancy.Config) { cfg.Migrator = migrator },
+	)
 	for range 2 { // the second time there is one half-made one more to repair, and none may come on top
 		report, err := m.Refill(t.Context())
 		assert.ErrorIs(t, err, trouble)
@@ -318,7 +328,11 @@ func TestTheStockIsRefilledAfterAClaim(t *testing.T) {
 func TestAStockedTenantIsDropped(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	m := f.stocking(t, tenancy.StockConfig{Size: 2, StockOnly: true}, func(cfg *tenancy.Config) { cfg.Drop.Enabled = true })
+	m := f.stocking(
+		t,
+		tenancy.StockConfig{Size: 2, StockOnly: true},
+		func(cfg *tenancy.Config) { cfg.Drop.Enabled = true },
+	)
 	refill(t, m)
 	ids := stocked(t, m)
 	first, err := m.ByID(t.Context(), ids[0])
@@ -336,7 +350,8 @@ func TestAStockedTenantIsDropped(t *testing.T) {
 	f.use(t, a)
 }
 
-// A drop that has looked at a stocked tenant must not take the one that a customer has claimed since.
+// A drop that has looked at a stocked tenant must not take the one that a customer has claimed
+// since.
 func TestADropDoesNotTakeATenantThatIsClaimedMeanwhile(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -387,7 +402,8 @@ func TestAClaimThatWasKilledIsResumed(t *testing.T) {
 	t.Parallel()
 	config := tenancy.StockConfig{Size: 1, StockOnly: true}
 	if v, ok := theVictim(); ok {
-		_, err := v.manager(t, func(cfg *tenancy.Config) { cfg.Stock = config }).AssignStocked(t.Context(), claimParams(v.token))
+		_, err := v.manager(t, func(cfg *tenancy.Config) { cfg.Stock = config }).
+			AssignStocked(t.Context(), claimParams(v.token))
 		require.Fail(t, "the process was not killed", "%v", err)
 	}
 	f := setup(t)

@@ -11,7 +11,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// reporting is a migrator that looks, when a schema has its tables, at what a report of all schemas says.
+// reporting is a migrator that looks, when a schema has its tables, at what a report of all schemas
+// says.
 type reporting struct {
 	*migrate.Runner
 	look func(schema string)

@@ -146,10 +146,13 @@ func TestAChangeByHandIsAConflict(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	id := f.row(t, "a", tenancy.Active)
-	tenants := f.manager(t, tenancy.Config{Hooks: tenancy.Hooks{Before: func(ctx context.Context, data tenancy.StepData) error {
-		_, err := f.owner.Exec(ctx, "update tenants set plan = 'by hand' where id = $1", data.Tenant.ID)
-		return err
-	}}})
+	tenants := f.manager(
+		t,
+		tenancy.Config{Hooks: tenancy.Hooks{Before: func(ctx context.Context, data tenancy.StepData) error {
+			_, err := f.owner.Exec(ctx, "update tenants set plan = 'by hand' where id = $1", data.Tenant.ID)
+			return err
+		}}},
+	)
 	read, err := tenants.ByID(t.Context(), id)
 	require.NoError(t, err)
 	name := "New"
