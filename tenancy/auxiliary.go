@@ -26,9 +26,9 @@ type AuxiliarySchema struct {
 	placement string
 }
 
-const sideColumns = "s.id, s.schema_name, s.tenant_id, s.used, s.since, s.placement"
+const auxiliaryColumns = "s.id, s.schema_name, s.tenant_id, s.used, s.since, s.placement"
 
-func scanSide(row pgx.CollectableRow) (s AuxiliarySchema, err error) {
+func scanAuxiliary(row pgx.CollectableRow) (s AuxiliarySchema, err error) {
 	err = row.Scan(&s.ID, &s.Schema, &s.TenantID, &s.Retained, &s.Since, &s.placement)
 	return s, err
 }
@@ -36,7 +36,7 @@ func scanSide(row pgx.CollectableRow) (s AuxiliarySchema, err error) {
 // AuxiliarySchemas returns the schemas beside those that tenants are served from, by id. ctx governs the
 // query.
 func (m *Manager) AuxiliarySchemas(ctx context.Context) ([]AuxiliarySchema, error) {
-	return m.sides(ctx, "true")
+	return m.queryAuxiliary(ctx, "true")
 }
 
 // Aside returns the schema that was the tenant's before its data was replaced, or
@@ -46,22 +46,22 @@ func (m *Manager) RetainedSchema(ctx context.Context, slug string) (AuxiliarySch
 	if err != nil {
 		return AuxiliarySchema{}, err
 	}
-	s, err := m.asideOf(ctx, t.ID)
+	s, err := m.retainedOf(ctx, t.ID)
 	if err != nil {
 		return s, fmt.Errorf("tenant %q: %w", slug, err)
 	}
 	return s, nil
 }
 
-// asideOf returns the tenant's retained schema.
-func (m *Manager) asideOf(ctx context.Context, tenant int64) (AuxiliarySchema, error) {
-	return m.retained(ctx, tenant, "true")
+// retainedOf returns the tenant's retained schema.
+func (m *Manager) retainedOf(ctx context.Context, tenant int64) (AuxiliarySchema, error) {
+	return m.retainedWhere(ctx, tenant, "true")
 }
 
-// retained returns the tenant's retained schema, if the condition, SQL with arguments from $2,
+// retainedWhere returns the tenant's retained schema, if the condition, SQL with arguments from $2,
 // holds of it.
-func (m *Manager) retained(ctx context.Context, tenant int64, condition string, args ...any) (AuxiliarySchema, error) {
-	all, err := m.sides(ctx, "s.tenant_id = $1 and s.used and "+condition, append([]any{tenant}, args...)...)
+func (m *Manager) retainedWhere(ctx context.Context, tenant int64, condition string, args ...any) (AuxiliarySchema, error) {
+	all, err := m.queryAuxiliary(ctx, "s.tenant_id = $1 and s.used and "+condition, append([]any{tenant}, args...)...)
 	if err != nil {
 		return AuxiliarySchema{}, err
 	}
@@ -71,14 +71,14 @@ func (m *Manager) retained(ctx context.Context, tenant int64, condition string, 
 	return all[0], nil
 }
 
-// sides returns those of which the condition, SQL of ours, holds.
-func (m *Manager) sides(ctx context.Context, condition string, args ...any) ([]AuxiliarySchema, error) {
-	rows, err := initializedQuerier{m.registry}.Query(ctx, "select "+sideColumns+" from {registry}.side_schemas s where "+
+// queryAuxiliary returns those of which the condition, SQL of ours, holds.
+func (m *Manager) queryAuxiliary(ctx context.Context, condition string, args ...any) ([]AuxiliarySchema, error) {
+	rows, err := initializedQuerier{m.registry}.Query(ctx, "select "+auxiliaryColumns+" from {registry}.side_schemas s where "+
 		condition+" order by s.id", args...)
 	if err != nil {
 		return nil, fmt.Errorf("list side schemas: %w", err)
 	}
-	all, err := pgx.CollectRows(rows, scanSide)
+	all, err := pgx.CollectRows(rows, scanAuxiliary)
 	if err != nil {
 		return nil, fmt.Errorf("list side schemas: %w", err)
 	}
@@ -88,30 +88,30 @@ func (m *Manager) sides(ctx context.Context, condition string, args ...any) ([]A
 // schemasOf returns the tenant's schema and those that were.
 func (m *Manager) schemasOf(ctx context.Context, t *Tenant) ([]string, error) {
 	schemas := []string{t.Schema}
-	sides, err := m.sides(ctx, "s.tenant_id = $1 and s.used", t.ID)
-	for _, s := range sides {
+	auxiliary, err := m.queryAuxiliary(ctx, "s.tenant_id = $1 and s.used", t.ID)
+	for _, s := range auxiliary {
 		schemas = append(schemas, s.Schema)
 	}
 	return schemas, err
 }
 
-// dropSide drops a schema and forgets it. The caller holds the lock of the schema or of its tenant.
-func (m *Manager) dropSide(ctx context.Context, l *lock, s *AuxiliarySchema) error {
-	if err := l.held(ctx); err != nil {
+// dropAuxiliary drops a schema and forgets it. The caller holds the lock of the schema or of its tenant.
+func (m *Manager) dropAuxiliary(ctx context.Context, l *lock, s *AuxiliarySchema) error {
+	if err := l.ping(ctx); err != nil {
 		return err
 	}
 	return l.hold(ctx, func(ctx context.Context) error {
-		if err := m.deprovisionSide(ctx, s); err != nil {
+		if err := m.deprovisionAuxiliary(ctx, s); err != nil {
 			return err
 		}
-		return l.forgetSide(ctx, s)
+		return l.deleteAuxiliary(ctx, s)
 	})
 }
 
-// deprovisionSide drops a schema. A schema that does not belong to the owner role stays. If a
+// deprovisionAuxiliary drops a schema. A schema that does not belong to the owner role stays. If a
 // tenant was served from it, that is an error, as it holds the tenant's data and its owner or role
 // was changed.
-func (m *Manager) deprovisionSide(ctx context.Context, s *AuxiliarySchema) error {
+func (m *Manager) deprovisionAuxiliary(ctx context.Context, s *AuxiliarySchema) error {
 	server, err := m.server(&Tenant{Placement: s.placement})
 	if err != nil {
 		return err
@@ -124,9 +124,9 @@ func (m *Manager) deprovisionSide(ctx context.Context, s *AuxiliarySchema) error
 	return err
 }
 
-// forgetSide deletes the row. The name of a schema that no tenant has had is deleted, too: the
+// deleteAuxiliary deletes the row. The name of a schema that no tenant has had is deleted, too: the
 // numbers in it are not given out twice.
-func (l *lock) forgetSide(ctx context.Context, s *AuxiliarySchema) error {
+func (l *lock) deleteAuxiliary(ctx context.Context, s *AuxiliarySchema) error {
 	return l.use(func(conn *registrydb.Conn) error {
 		_, err := conn.Exec(ctx, `with side as (delete from {registry}.side_schemas where id = $1 returning schema_name, used)
 			delete from {registry}.schema_names where name in (select schema_name from side where not used)`, s.ID)
@@ -134,20 +134,20 @@ func (l *lock) forgetSide(ctx context.Context, s *AuxiliarySchema) error {
 	})
 }
 
-// dropSidesOf drops the side schemas of a tenant that is being dropped. A schema that a session has
+// dropAuxiliaryOf drops the side schemas of a tenant that is being dropped. A schema that a session has
 // begun to build since the drop was allowed is an error: if it were dropped now, the session could
 // make it again. The drop can be resumed when that session has ended. No other session can begin to
 // build, as the tenant's status is dropping.
-func (m *Manager) dropSidesOf(ctx context.Context, l *lock, t *Tenant) error {
+func (m *Manager) dropAuxiliaryOf(ctx context.Context, l *lock, t *Tenant) error {
 	if err := l.checkBuilding(ctx, t); err != nil {
 		return err
 	}
-	all, err := m.sides(ctx, "s.tenant_id = $1", t.ID)
+	all, err := m.queryAuxiliary(ctx, "s.tenant_id = $1", t.ID)
 	if err != nil {
 		return err
 	}
 	for _, s := range all {
-		if err := m.dropSide(ctx, l, &s); err != nil {
+		if err := m.dropAuxiliary(ctx, l, &s); err != nil {
 			return err
 		}
 	}
@@ -166,7 +166,7 @@ type SweepReport struct {
 // Several may sweep at once.
 func (m *Manager) SweepStagedSchemas(ctx context.Context) (SweepReport, error) {
 	var report SweepReport
-	all, err := m.sides(ctx, "not s.used")
+	all, err := m.queryAuxiliary(ctx, "not s.used")
 	if err != nil || len(all) == 0 {
 		return report, err
 	}
@@ -177,7 +177,7 @@ func (m *Manager) SweepStagedSchemas(ctx context.Context) (SweepReport, error) {
 	defer l.release(ctx)
 	var errs []error
 	for _, s := range all {
-		dropped, err := m.sweepSide(ctx, l, &s)
+		dropped, err := m.sweepStaged(ctx, l, &s)
 		switch {
 		case err != nil:
 			errs = append(errs, fmt.Errorf("sweep schema %q: %w", s.Schema, err))
@@ -191,15 +191,15 @@ func (m *Manager) SweepStagedSchemas(ctx context.Context) (SweepReport, error) {
 	return report, errors.Join(errs...)
 }
 
-// sweepSide drops a schema under its lock, which l keeps until it is released.
-func (m *Manager) sweepSide(ctx context.Context, l *lock, s *AuxiliarySchema) (dropped bool, err error) {
-	if held, err := l.try(ctx, sideKey(s.ID)); err != nil || !held {
+// sweepStaged drops a schema under its lock, which l keeps until it is released.
+func (m *Manager) sweepStaged(ctx context.Context, l *lock, s *AuxiliarySchema) (dropped bool, err error) {
+	if held, err := l.try(ctx, auxiliaryKey(s.ID)); err != nil || !held {
 		return false, err
 	}
 	// It may be a tenant's by now.
-	left, err := m.sides(ctx, "s.id = $1 and not s.used and s.schema_name = $2", s.ID, s.Schema)
+	left, err := m.queryAuxiliary(ctx, "s.id = $1 and not s.used and s.schema_name = $2", s.ID, s.Schema)
 	if err != nil || len(left) == 0 {
 		return false, err
 	}
-	return true, m.dropSide(ctx, l, s)
+	return true, m.dropAuxiliary(ctx, l, s)
 }

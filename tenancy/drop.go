@@ -44,7 +44,7 @@ type DropParams struct {
 // second is [ErrNotFound].
 func (m *Manager) Drop(ctx context.Context, p DropParams) (Tenant, error) {
 	e := DropEvent{Op: OpDrop, Actor: p.Actor, Slug: p.Slug}
-	if err := m.mayDrop(p.Actor); err != nil {
+	if err := m.checkDropAllowed(p.Actor); err != nil {
 		return Tenant{}, m.outcome(ctx, e, DropRefused, err)
 	}
 	t, l, err := m.lockBySlug(ctx, p.Slug)
@@ -64,7 +64,7 @@ func (m *Manager) Drop(ctx context.Context, p DropParams) (Tenant, error) {
 		e.Phase, e.Err = DropStopped, err
 	}
 	e.Tenant = t
-	m.tell(ctx, e)
+	m.notify(ctx, e)
 	return t, err
 }
 
@@ -100,14 +100,14 @@ func (m *Manager) dropSchema(ctx context.Context, l *lock, t, before *Tenant) er
 	var dependents *admin.DependentsError
 	switch {
 	case err == nil:
-		return m.dropSidesOf(ctx, l, t)
+		return m.dropAuxiliaryOf(ctx, l, t)
 	case report.Changed() || !foreign && !errors.As(err, &dependents):
 		return err
 	case foreign && before.unfinished():
 		// A create that failed on a schema of another owner has nothing that could be dropped.
 		m.cfg.Logger.WarnContext(ctx, "schema is not the tenant's and stays", slog.String("tenant", t.Slug),
 			slog.String("schema", t.Schema), slog.Any("error", err))
-		return m.dropSidesOf(ctx, l, t)
+		return m.dropAuxiliaryOf(ctx, l, t)
 	case before.Status == Dropping:
 		return err
 	}

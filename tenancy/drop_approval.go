@@ -34,7 +34,7 @@ func (m *Manager) ApproveDrop(ctx context.Context, requestID int64, approver str
 }
 
 func (m *Manager) approveDrop(ctx context.Context, id int64, approver string) (DropRequest, error) {
-	if err := m.mayDrop(approver); err != nil {
+	if err := m.checkDropAllowed(approver); err != nil {
 		return DropRequest{}, err
 	}
 	refuse := func(r DropRequest, err error) (DropRequest, error) {

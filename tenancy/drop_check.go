@@ -19,10 +19,10 @@ func (m *Manager) checkConfirm(
 ) (request int64, err error) {
 	r, err := m.checkToken(ctx, t, side.Schema, p)
 	if err == nil && !begun {
-		err = m.checkSideBackup(ctx, t, side)
+		err = m.checkRetainedBackup(ctx, t, side)
 	}
 	if err == nil && !begun {
-		err = m.checkSideDependents(ctx, side)
+		err = m.checkRetainedDependents(ctx, side)
 	}
 	if err == nil {
 		err = m.checkApproval(ctx, t, p, r)
@@ -47,7 +47,7 @@ func (m *Manager) checkDrop(ctx context.Context, l *lock, t *Tenant, p DropParam
 		err = m.checkBackup(ctx, t)
 	}
 	if err == nil {
-		err = m.checkAsideBackup(ctx, t)
+		err = m.checkRetainedBackupOf(ctx, t)
 	}
 	if err == nil {
 		err = m.checkDependents(ctx, t)
@@ -98,12 +98,12 @@ func checkSchema(t *Tenant) error {
 // the drop would leave it behind. The drop gets the locks of side schemas that no session builds
 // any more, and removes these.
 func (l *lock) checkBuilding(ctx context.Context, t *Tenant) error {
-	building, err := l.m.sides(ctx, "s.tenant_id = $1 and not s.used", t.ID)
+	building, err := l.m.queryAuxiliary(ctx, "s.tenant_id = $1 and not s.used", t.ID)
 	if err != nil {
 		return err
 	}
 	for _, s := range building {
-		held, err := l.try(ctx, sideKey(s.ID))
+		held, err := l.try(ctx, auxiliaryKey(s.ID))
 		if err == nil && !held {
 			err = fmt.Errorf("%w: a session builds schema %q to replace the tenant's", ErrStatus, s.Schema)
 		}
@@ -160,26 +160,26 @@ func (m *Manager) checkAge(ctx context.Context, t *Tenant, last time.Time) error
 	return nil
 }
 
-// checkAsideBackup is checkSideBackup for the retained schema that goes with a tenant, if it has
+// checkRetainedBackupOf is checkSideBackup for the retained schema that goes with a tenant, if it has
 // one.
-func (m *Manager) checkAsideBackup(ctx context.Context, t *Tenant) error {
+func (m *Manager) checkRetainedBackupOf(ctx context.Context, t *Tenant) error {
 	if m.cfg.Drop.Backups == nil || t.Status == Dropping {
 		return nil
 	}
-	aside, err := m.asideOf(ctx, t.ID)
+	retained, err := m.retainedOf(ctx, t.ID)
 	if errors.Is(err, ErrNoRetainedSchema) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return m.checkSideBackup(ctx, t, &aside)
+	return m.checkRetainedBackup(ctx, t, &retained)
 }
 
-// checkSideBackup demands a backup of a retained schema that was fresh when the schema was
+// checkRetainedBackup demands a backup of a retained schema that was fresh when the schema was
 // replaced. Since then nothing has changed in the schema, and newer backups contain the
 // replacement.
-func (m *Manager) checkSideBackup(ctx context.Context, t *Tenant, side *AuxiliarySchema) error {
+func (m *Manager) checkRetainedBackup(ctx context.Context, t *Tenant, side *AuxiliarySchema) error {
 	cfg := m.cfg.Drop
 	if cfg.Backups == nil {
 		return nil

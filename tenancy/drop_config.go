@@ -151,8 +151,8 @@ type DropEvent struct {
 	Err       error  // of DropRefused and DropStopped; else nil
 }
 
-// tell notifies of the event, and logs it.
-func (m *Manager) tell(ctx context.Context, e DropEvent) {
+// notify notifies of the event, and logs it.
+func (m *Manager) notify(ctx context.Context, e DropEvent) {
 	level := slog.LevelInfo
 	attrs := []slog.Attr{
 		slog.String("op", string(e.Op)), slog.String("tenant", e.Slug), slog.String("actor", e.Actor),
@@ -174,6 +174,6 @@ func (m *Manager) outcome(ctx context.Context, e DropEvent, done DropPhase, err 
 	if err != nil {
 		e.Phase, e.Err = DropRefused, err
 	}
-	m.tell(ctx, e)
+	m.notify(ctx, e)
 	return err
 }

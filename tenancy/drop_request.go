@@ -89,7 +89,7 @@ func (m *Manager) request(ctx context.Context, slug, schema, actor string) (Drop
 
 func (m *Manager) requestDrop(ctx context.Context, slug, schema, actor string) (DropRequest, error) {
 	r := DropRequest{Actor: actor, Schema: schema}
-	if err := m.mayDrop(actor); err != nil {
+	if err := m.checkDropAllowed(actor); err != nil {
 		return r, err
 	}
 	var err error
@@ -97,7 +97,7 @@ func (m *Manager) requestDrop(ctx context.Context, slug, schema, actor string) (
 		return r, fmt.Errorf("request drop: %w", err)
 	}
 	if schema != "" {
-		if _, err := m.sideNamed(ctx, &r.Tenant, schema); err != nil {
+		if _, err := m.retainedNamed(ctx, &r.Tenant, schema); err != nil {
 			return r, fmt.Errorf("request to confirm the replacement of tenant %q: %w", slug, err)
 		}
 	}
@@ -123,8 +123,8 @@ func (m *Manager) requestDrop(ctx context.Context, slug, schema, actor string) (
 	return r, nil
 }
 
-// mayDrop refuses where drops are disabled, and actors who cannot be any.
-func (m *Manager) mayDrop(actor string) error {
+// checkDropAllowed refuses where drops are disabled, and actors who cannot be any.
+func (m *Manager) checkDropAllowed(actor string) error {
 	if !m.cfg.Drop.Enabled {
 		return ErrDropDisabled
 	}

@@ -283,7 +283,7 @@ var (
 	// ErrNoRetainedSchema is returned by [Manager.RetainedSchema], [Manager.ConfirmReplacement] and
 	// [Manager.RevertReplacement] for a tenant without a schema of that name that its data was in
 	// before.
-	ErrNoRetainedSchema = errors.New("no schema of the tenant is kept aside")
+	ErrNoRetainedSchema = errors.New("tenant has no retained schema")
 
 	// ErrReplaced is what a [ReplacedError] wraps.
 	ErrReplaced = errors.New("replacement was neither confirmed nor reverted")
@@ -303,7 +303,7 @@ type ReplacedError struct {
 
 // Error returns the tenant and the schema.
 func (e *ReplacedError) Error() string {
-	return fmt.Sprintf("replace the schema of tenant %q: %v: %q is kept aside", e.Slug, ErrReplaced, e.Retained)
+	return fmt.Sprintf("replace the schema of tenant %q: %v: it has the retained schema %q", e.Slug, ErrReplaced, e.Retained)
 }
 
 // Unwrap returns [ErrReplaced].

@@ -72,7 +72,7 @@ func (m *Manager) ForEach(
 		return ForEachReport{}, err
 	}
 	run := &forEach{fn: fn, options: o, logger: m.cfg.Logger, slots: make(chan struct{}, o.Workers)}
-	err = run.over(ctx, m.reader)
+	err = run.run(ctx, m.reader)
 	run.wait.Wait()
 	return run.report, errors.Join(err, run.report.Err())
 }
@@ -90,9 +90,9 @@ type forEach struct {
 	failed int
 }
 
-// over starts the tenants one after the other. After a stop it records the remaining tenants as not
+// run starts the tenants one after the other. After a stop it records the remaining tenants as not
 // started, as far as it can read the registry.
-func (r *forEach) over(ctx context.Context, registry *Registry) error {
+func (r *forEach) run(ctx context.Context, registry *Registry) error {
 	last := r.options.Filter.After
 	stop := func() { r.report.Stopped, r.report.Next = true, last } // only this goroutine writes these fields
 	for t, err := range registry.All(ctx, r.options.Filter) {
@@ -102,12 +102,12 @@ func (r *forEach) over(ctx context.Context, registry *Registry) error {
 		}
 		if r.report.Stopped || !r.slot(ctx) {
 			stop()
-			r.note(ForEachResult{ID: t.ID, Slug: t.Slug, Outcome: NotStarted})
+			r.record(ForEachResult{ID: t.ID, Slug: t.Slug, Outcome: NotStarted})
 			continue
 		}
 		last = t.ID
-		i := r.note(ForEachResult{ID: t.ID, Slug: t.Slug})
-		r.wait.Go(func() { r.one(ctx, &t, i) })
+		i := r.record(ForEachResult{ID: t.ID, Slug: t.Slug})
+		r.wait.Go(func() { r.runOne(ctx, &t, i) })
 	}
 	if r.report.Stopped {
 		return context.Cause(ctx)
@@ -132,16 +132,16 @@ func (r *forEach) slot(ctx context.Context) bool {
 	return true
 }
 
-func (r *forEach) note(result ForEachResult) (index int) {
+func (r *forEach) record(result ForEachResult) (index int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.report.Results = append(r.report.Results, result)
 	return len(r.report.Results) - 1
 }
 
-// one works on a tenant. It runs on a goroutine of its own, so that a panic or [runtime.Goexit] of
+// runOne works on a tenant. It runs on a goroutine of its own, so that a panic or [runtime.Goexit] of
 // fn does not end the work on other tenants.
-func (r *forEach) one(ctx context.Context, t *Tenant, index int) {
+func (r *forEach) runOne(ctx context.Context, t *Tenant, index int) {
 	err := errors.New("the work ended its goroutine")
 	defer func() {
 		if value := recover(); value != nil {

@@ -28,12 +28,12 @@ type lock struct {
 }
 
 const (
-	// heldEvery is how often a long step pings the session of its lock.
-	heldEvery = time.Second
+	// pingInterval is how often a long step pings the session of its lock.
+	pingInterval = time.Second
 
-	// heldTimeout bounds the wait for the answer: a session that does not answer for that long counts
+	// pingTimeout bounds the wait for the answer: a session that does not answer for that long counts
 	// as lost.
-	heldTimeout = 30 * time.Second
+	pingTimeout = 30 * time.Second
 
 	// unlockTimeout bounds the release of the locks, which goes on when the caller's context is over.
 	unlockTimeout = 5 * time.Second
@@ -44,17 +44,17 @@ func (m *Manager) openLock(ctx context.Context) (*lock, error) {
 	if m.nested(ctx) {
 		return nil, ErrNested
 	}
-	pooled, err := m.spare(ctx)
+	pooled, err := m.acquireSpare(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("wait for a connection to lock a tenant: %w", err)
 	}
 	return m.newLock(ctx, pooled, nil)
 }
 
-// spare takes a connection of the pool that is not the last: the work under a lock needs another
+// acquireSpare takes a connection of the pool that is not the last: the work under a lock needs another
 // one. If locks held all of them, also of other managers, that which came last would have found
 // that.
-func (m *Manager) spare(ctx context.Context) (*pgxpool.Conn, error) {
+func (m *Manager) acquireSpare(ctx context.Context) (*pgxpool.Conn, error) {
 	for pause := lockPause; ; pause = min(2*pause, maxLockPause) {
 		conn, err := m.registry.Acquire(ctx)
 		if err != nil {
@@ -93,14 +93,14 @@ func (m *Manager) connectLock(ctx context.Context) (*lock, error) {
 func (m *Manager) newLock(ctx context.Context, pooled *pgxpool.Conn, own *pgxpool.Pool) (*lock, error) {
 	l := &lock{m: m, pooled: pooled, own: own, conn: m.registry.Schema().Conn(pooled.Conn())}
 	if err := checkSession(ctx, pooled.Conn(), m.cfg.RegistryRoles); err != nil {
-		l.giveBack()
+		l.releaseConn()
 		return nil, err
 	}
 	return l, nil
 }
 
-// giveBack returns the connection to its pool.
-func (l *lock) giveBack() {
+// releaseConn returns the connection to its pool.
+func (l *lock) releaseConn() {
 	l.pooled.Release()
 	if l.own != nil {
 		l.own.Close()
@@ -117,7 +117,7 @@ func (l *lock) release(ctx context.Context) {
 	if err := unlockAll(ctx, l.conn); err != nil {
 		_ = l.conn.Close(ctx) // the end of the session releases them, too
 	}
-	l.giveBack()
+	l.releaseConn()
 }
 
 // releaseOne gives up one lock, also when ctx is over. If that fails, the lock is free when the
@@ -160,7 +160,7 @@ func (l *lock) take(ctx context.Context, id int64) (t Tenant, err error) {
 			return fmt.Errorf("lock tenant %d: %w", id, err)
 		}
 		t, err = (&Registry{db: initializedQuerier{conn}, details: true}).
-			one(ctx, "{registry}.tenants t, "+working+" where t.id = $1", id, strconv.FormatInt(id, 10))
+			queryOne(ctx, "{registry}.tenants t, "+working+" where t.id = $1", id, strconv.FormatInt(id, 10))
 		return err
 	})
 	return t, err
@@ -197,7 +197,7 @@ func (l *lock) hold(ctx context.Context, fn func(ctx context.Context) error) err
 
 // watch calls lose when the session is found ended. It returns when done is closed.
 func (l *lock) watch(ctx context.Context, done <-chan struct{}, lose func(error)) {
-	tick := time.NewTicker(heldEvery)
+	tick := time.NewTicker(pingInterval)
 	defer tick.Stop()
 	for {
 		select {
@@ -205,16 +205,16 @@ func (l *lock) watch(ctx context.Context, done <-chan struct{}, lose func(error)
 			return
 		case <-tick.C:
 		}
-		if err := l.held(ctx); err != nil {
+		if err := l.ping(ctx); err != nil {
 			lose(err)
 			return
 		}
 	}
 }
 
-// held returns [ErrLockLost] unless the session answers. It asks also when ctx is over.
-func (l *lock) held(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), heldTimeout)
+// ping returns [ErrLockLost] unless the session answers. It asks also when ctx is over.
+func (l *lock) ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingTimeout)
 	defer cancel()
 	l.mu.Lock()
 	defer l.mu.Unlock()

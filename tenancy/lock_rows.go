@@ -26,8 +26,8 @@ const stockKey = "stock"
 // tenantKey is the lock of a tenant.
 func tenantKey(id int64) string { return "tenant " + strconv.FormatInt(id, 10) }
 
-// sideKey is the lock of the session that builds a side schema.
-func sideKey(id int64) string { return "side " + strconv.FormatInt(id, 10) }
+// auxiliaryKey is the lock of the session that builds a side schema.
+func auxiliaryKey(id int64) string { return "side " + strconv.FormatInt(id, 10) }
 
 // takeLock is SQL, a statement with RETURNING, that gives this session the lock of a key that is
 // free. key is a SQL expression over from, a list of relations. onConflict says what happens if the
@@ -56,8 +56,8 @@ func takeNewLock(key, from string) string {
 // on the disk, as a crash of the server ends all sessions.
 const asyncLock = "set_config('synchronous_commit', 'off', true)"
 
-// holder is the session that has a lock.
-type holder struct {
+// lockHolder is the session that has a lock.
+type lockHolder struct {
 	pid   int32
 	start time.Time
 	mark  int64
@@ -85,7 +85,7 @@ func lockOnce(ctx context.Context, conn *registrydb.Conn, sql, key string) (held
 		return err == nil, initialized(err)
 	}
 	// A second statement, whose snapshot has the session of each row that it finds.
-	var h holder
+	var h lockHolder
 	err = conn.QueryRow(ctx, `select l.pid, l.backend_start, l.mark, coalesce(bool_or(a.pid is not null), false),
 			l.pid = pg_backend_pid()
 		from {registry}.registry_locks l left join pg_stat_activity a
@@ -136,9 +136,9 @@ func unlockAll(ctx context.Context, conn *registrydb.Conn) error {
 	return err
 }
 
-// forgetLocks deletes the rows of sessions that have ended. It leaves rows that were taken within
+// deleteStaleLocks deletes the rows of sessions that have ended. It leaves rows that were taken within
 // the last minute: their session may have begun after the statement read pg_stat_activity.
-func (m *Manager) forgetLocks(ctx context.Context) error {
+func (m *Manager) deleteStaleLocks(ctx context.Context) error {
 	_, err := m.registry.Exec(ctx, `delete from {registry}.registry_locks l
 		where taken_at < now() - interval '1 minute' and not exists (
 			select from pg_stat_activity a where a.pid = l.pid and a.usesysid = l.login

@@ -98,7 +98,7 @@ type Manager struct {
 	registry *registrydb.Pool
 	schemas  *pgxpool.Pool
 	cfg      Config
-	taken    chan struct{} // holds one element while the stock may have shrunk
+	wake     chan struct{} // holds one element while the stock may have shrunk
 }
 
 // New returns a manager that works through registry, a pool logged in as the owner role of
@@ -152,7 +152,7 @@ func New(registry *pgxpool.Pool, cfg Config) (*Manager, error) {
 		registry: db,
 		schemas:  cfg.Schemas,
 		cfg:      cfg,
-		taken:    make(chan struct{}, 1),
+		wake:     make(chan struct{}, 1),
 	}, nil
 }
 

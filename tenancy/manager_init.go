@@ -28,7 +28,7 @@ func (m *Manager) Init(ctx context.Context) error {
 	if err := m.checkRegistrySchema(ctx); err != nil {
 		return err
 	}
-	if err := m.makeRegistrySchema(ctx); err != nil {
+	if err := m.createRegistrySchema(ctx); err != nil {
 		return err
 	}
 	if err := m.cfg.Migrator.Migrate(ctx, m.RegistrySchema()); err != nil {
@@ -52,7 +52,7 @@ func (m *Manager) Init(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("grant reading of the registry: %w", err)
 	}
-	return m.forgetLocks(ctx)
+	return m.deleteStaleLocks(ctx)
 }
 
 // checkLogins checks, before Init creates anything, that its pools are logged in as the owner role.

@@ -82,8 +82,8 @@ func (op Op) check(t *Tenant) error {
 	return nil
 }
 
-// idle returns a [BusyError] if the tenant has an operation that has not ended.
-func (op Op) idle(t *Tenant) error {
+// checkIdle returns a [BusyError] if the tenant has an operation that has not ended.
+func (op Op) checkIdle(t *Tenant) error {
 	if t.Operation != nil {
 		return &BusyError{Op: op, Tenant: *t}
 	}

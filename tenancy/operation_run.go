@@ -95,7 +95,7 @@ func (e *execution) step(ctx context.Context, s step, next string) error {
 // used since a hook was called may have ended.
 func (e *execution) runStep(ctx context.Context, s step, next string) error {
 	if s.run != nil && e.m.cfg.Hooks.Before != nil {
-		if err := e.lock.held(ctx); err != nil {
+		if err := e.lock.ping(ctx); err != nil {
 			return err
 		}
 	}
@@ -171,19 +171,19 @@ func (e *execution) log(ctx context.Context, level slog.Level, msg string, attrs
 	e.m.cfg.Logger.LogAttrs(ctx, level, msg, append(all, attrs...)...)
 }
 
-// underWay is the context key of a running operation. There is one key for each pool of a registry.
-type underWay struct{ registry *pgxpool.Pool }
+// operationKey is the context key of a running operation. There is one key for each pool of a registry.
+type operationKey struct{ registry *pgxpool.Pool }
 
 // begin returns a context that marks an operation as running until over is called. A function that
 // is called with this context must not take a lock: it would wait for the lock, or for the last
 // connection, that the operation holds.
 func (m *Manager) begin(ctx context.Context) (inside context.Context, over func()) {
 	ended := &atomic.Bool{}
-	return context.WithValue(ctx, underWay{m.registry.Pool}, ended), func() { ended.Store(true) }
+	return context.WithValue(ctx, operationKey{m.registry.Pool}, ended), func() { ended.Store(true) }
 }
 
 // nested reports whether ctx is the context of an operation that is still running.
 func (m *Manager) nested(ctx context.Context) bool {
-	ended, _ := ctx.Value(underWay{m.registry.Pool}).(*atomic.Bool)
+	ended, _ := ctx.Value(operationKey{m.registry.Pool}).(*atomic.Bool)
 	return ended != nil && !ended.Load()
 }

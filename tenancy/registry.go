@@ -107,7 +107,7 @@ func (r *Registry) ByHost(ctx context.Context, host string) (Tenant, error) {
 	if err != nil {
 		return Tenant{}, err
 	}
-	return r.one(ctx, "{registry}.domains d join {registry}.tenants t on t.id = d.tenant_id "+
+	return r.queryOne(ctx, "{registry}.domains d join {registry}.tenants t on t.id = d.tenant_id "+
 		"where d.host = $1 and d.verified_at is not null", host, strconv.Quote(host))
 }
 
@@ -116,7 +116,7 @@ func (r *Registry) BySlug(ctx context.Context, slug string) (Tenant, error) {
 	if !storable(slug) {
 		return Tenant{}, fmt.Errorf("%w: %s", ErrNotFound, strconv.Quote(slug))
 	}
-	return r.one(ctx, "{registry}.tenants t where t.slug = $1", slug, strconv.Quote(slug))
+	return r.queryOne(ctx, "{registry}.tenants t where t.slug = $1", slug, strconv.Quote(slug))
 }
 
 // storable reports whether PostgreSQL accepts the string as text. If not, no row can contain it.
@@ -124,10 +124,10 @@ func storable(text string) bool { return utf8.ValidString(text) && !strings.Cont
 
 // ByID returns the tenant with that id, in any status, or [ErrNotFound].
 func (r *Registry) ByID(ctx context.Context, id int64) (Tenant, error) {
-	return r.one(ctx, "{registry}.tenants t where t.id = $1", id, strconv.FormatInt(id, 10))
+	return r.queryOne(ctx, "{registry}.tenants t where t.id = $1", id, strconv.FormatInt(id, 10))
 }
 
-func (r *Registry) one(ctx context.Context, from string, key any, shown string) (Tenant, error) {
+func (r *Registry) queryOne(ctx context.Context, from string, key any, shown string) (Tenant, error) {
 	rows, err := r.db.Query(schemactx.NewPublicContext(ctx), "select "+r.columns()+" from "+from, key)
 	if err != nil {
 		return Tenant{}, fmt.Errorf("look up tenant %s: %w", shown, err)

@@ -106,10 +106,10 @@ func (m *Manager) checkRegistrySchema(ctx context.Context) error {
 	return nil
 }
 
-// makeRegistrySchema creates the schema, unless it is public, which [admin.Setup] prepares. By the
+// createRegistrySchema creates the schema, unless it is public, which [admin.Setup] prepares. By the
 // comment on the schema, package schemactx recognises that no tenant owns it. A conflict with
 // another Init is retried.
-func (m *Manager) makeRegistrySchema(ctx context.Context) error {
+func (m *Manager) createRegistrySchema(ctx context.Context) error {
 	schema := m.registry.Schema()
 	if schema.Name() == schemactx.Public {
 		return nil
@@ -118,11 +118,11 @@ func (m *Manager) makeRegistrySchema(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for range makeTries {
+	for range createTries {
 		_, err = m.registry.Exec(ctx, `create schema if not exists {registry};
 			comment on schema {registry} is '`+schemactx.RegistryComment+`';
 			revoke all on schema {registry} from public; grant usage on schema {registry} to `+role)
-		if !madeBeside(err) {
+		if !createdConcurrently(err) {
 			break
 		}
 	}
@@ -132,13 +132,13 @@ func (m *Manager) makeRegistrySchema(ctx context.Context) error {
 	return nil
 }
 
-// makeTries is the maximum number of attempts to create the registry's schema while other processes
+// createTries is the maximum number of attempts to create the registry's schema while other processes
 // create it, too.
-const makeTries = 50
+const createTries = 50
 
-// madeBeside reports whether err says that another session has created or granted the same at the
+// createdConcurrently reports whether err says that another session has created or granted the same at the
 // same time (unique_violation in the catalog, and "tuple concurrently updated", an internal_error).
-func madeBeside(err error) bool {
+func createdConcurrently(err error) bool {
 	var pgErr *pgconn.PgError
 	return errors.As(err, &pgErr) && (pgErr.Code == "23505" || pgErr.Code == "XX000")
 }

@@ -108,7 +108,7 @@ func (m *Manager) Rename(ctx context.Context, slug string, p RenameParams) (Tena
 	if err := OpRename.check(&t); err != nil {
 		return t, err
 	}
-	if err := m.renamable(ctx, &t, p); err != nil {
+	if err := m.checkRenamable(ctx, &t, p); err != nil {
 		return t, err
 	}
 	names := claimNames(&t, p)
@@ -142,14 +142,14 @@ func (m *Manager) lockToRename(ctx context.Context, slug string, p RenameParams)
 	return t, l, nil
 }
 
-// renamable reports whether the schema can get the name, as far as that can be told before anything
+// checkRenamable reports whether the schema can get the name, as far as that can be told before anything
 // is changed.
-func (m *Manager) renamable(ctx context.Context, t *Tenant, p RenameParams) error {
+func (m *Manager) checkRenamable(ctx context.Context, t *Tenant, p RenameParams) error {
 	schema := p.Schema
 	if schema == "" || t.renaming(schema) {
 		return nil
 	}
-	if err := OpRename.idle(t); err != nil {
+	if err := OpRename.checkIdle(t); err != nil {
 		return err
 	}
 	if schema == t.Schema {

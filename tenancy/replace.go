@@ -26,37 +26,37 @@ import (
 // schema, and [Manager.Resume] goes on, or ConfirmReplacement or RevertReplacement. After a crash
 // at any point the same holds.
 func (s *Staging) Replace(ctx context.Context) (Tenant, error) {
-	if s.adopt != nil || s.side.TenantID == 0 || s.done {
+	if s.adopt != nil || s.staged.TenantID == 0 || s.done {
 		return Tenant{}, fmt.Errorf("%s: %w", OpReplace, ErrStagingLost)
 	}
-	t, err := s.lock.take(ctx, s.side.TenantID)
+	t, err := s.lock.take(ctx, s.staged.TenantID)
 	if err != nil {
-		return t, fmt.Errorf("%s: %w", OpReplace, s.lost(err))
+		return t, fmt.Errorf("%s: %w", OpReplace, s.wrapLost(err))
 	}
 	defer s.lock.releaseOne(ctx, tenantKey(t.ID))
-	if err := s.m.replaceable(ctx, &t); err != nil {
+	if err := s.m.checkReplaceable(ctx, &t); err != nil {
 		return t, err
 	}
 	row := Operation{Op: OpReplace, Schema: t.Schema, Reactivate: t.Status == Active}
-	replaced := s.replaced(&t)
+	replaced := s.replaceChange(&t)
 	steps := append([]step{{name: "switch", write: &replaced}}, s.m.exchangeSteps(&t, row.Reactivate)...)
 	err = s.m.runRecorded(ctx, s.lock, OpReplace, &t, row, steps...)
-	s.done = s.done || t.Schema == s.side.Schema
-	return t, s.lost(err)
+	s.done = s.done || t.Schema == s.staged.Schema
+	return t, s.wrapLost(err)
 }
 
-// replaceable reports whether another schema can take the place of the tenant's.
-func (m *Manager) replaceable(ctx context.Context, t *Tenant) error {
+// checkReplaceable reports whether another schema can take the place of the tenant's.
+func (m *Manager) checkReplaceable(ctx context.Context, t *Tenant) error {
 	if err := OpReplace.check(t); err != nil {
 		return err
 	}
-	if err := OpReplace.idle(t); err != nil {
+	if err := OpReplace.checkIdle(t); err != nil {
 		return err
 	}
-	aside, err := m.asideOf(ctx, t.ID)
+	retained, err := m.retainedOf(ctx, t.ID)
 	switch {
 	case err == nil:
-		return &ReplacedError{Slug: t.Slug, Retained: aside.Schema}
+		return &ReplacedError{Slug: t.Slug, Retained: retained.Schema}
 	case errors.Is(err, ErrNoRetainedSchema):
 		return m.checkDependents(ctx, t) // they would stay with the schema that is retained
 	}
@@ -67,8 +67,8 @@ func (m *Manager) replaceable(ctx context.Context, t *Tenant) error {
 // its schemas has ended.
 const inMaintenance = "status = case when t.status = 'active' then 'maintenance' else t.status end"
 
-// replaced is the switch.
-func (s *Staging) replaced(t *Tenant) change {
+// replaceChange is the switch.
+func (s *Staging) replaceChange(t *Tenant) change {
 	return change{
 		with: `new as (
 			delete from {registry}.side_schemas where id = $2 and not used and tenant_id = $1 returning schema_name
@@ -79,7 +79,7 @@ func (s *Staging) replaced(t *Tenant) change {
 			update {registry}.tenants as t set schema_name = new.schema_name, ` + inMaintenance + `
 			from new where t.id = $1 returning t.*
 		)`,
-		args: []any{t.ID, s.side.ID},
+		args: []any{t.ID, s.staged.ID},
 		none: ErrStagingLost,
 	}
 }
@@ -90,11 +90,11 @@ func (s *Staging) replaced(t *Tenant) change {
 func (m *Manager) exchangeSteps(t *Tenant, reopen bool) []step {
 	served := t.unchanged()
 	if reopen && t.Status != Suspended {
-		served = t.update("status <> 'suspended'", activeAgain)
+		served = t.update("status <> 'suspended'", setActive)
 	}
 	return []step{
-		{name: "open", run: func(ctx context.Context) error { return m.unseal(ctx, t) }},
-		{name: "close", run: func(ctx context.Context) error { return m.sealAside(ctx, t) }},
+		{name: "open", run: func(ctx context.Context) error { return m.restoreAccess(ctx, t) }},
+		{name: "close", run: func(ctx context.Context) error { return m.revokeRetained(ctx, t) }},
 		{name: "serve", write: &served},
 	}
 }
@@ -108,7 +108,7 @@ func (m *Manager) endExchange(ctx context.Context, l *lock, called Op, t *Tenant
 	return m.resume(ctx, l, called, t)
 }
 
-func (m *Manager) unseal(ctx context.Context, t *Tenant) error {
+func (m *Manager) restoreAccess(ctx context.Context, t *Tenant) error {
 	server, err := m.server(t)
 	if err != nil {
 		return err
@@ -117,15 +117,15 @@ func (m *Manager) unseal(ctx context.Context, t *Tenant) error {
 	return err
 }
 
-func (m *Manager) sealAside(ctx context.Context, t *Tenant) error {
-	aside, err := m.asideOf(ctx, t.ID)
+func (m *Manager) revokeRetained(ctx context.Context, t *Tenant) error {
+	retained, err := m.retainedOf(ctx, t.ID)
 	if err != nil {
 		return err
 	}
-	server, err := m.server(&Tenant{Placement: aside.placement})
+	server, err := m.server(&Tenant{Placement: retained.placement})
 	if err != nil {
 		return err
 	}
-	_, err = admin.RevokeAccess(ctx, server, m.cfg.Roles, aside.Schema)
+	_, err = admin.RevokeAccess(ctx, server, m.cfg.Roles, retained.Schema)
 	return err
 }

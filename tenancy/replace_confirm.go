@@ -22,7 +22,7 @@ import (
 // until it expires; after that it takes a new request.
 func (m *Manager) ConfirmReplacement(ctx context.Context, p DropParams, schema string) (Tenant, error) {
 	e := DropEvent{Op: OpConfirm, Actor: p.Actor, Slug: p.Slug, Schema: schema}
-	if err := m.mayDrop(p.Actor); err != nil {
+	if err := m.checkDropAllowed(p.Actor); err != nil {
 		return Tenant{}, m.outcome(ctx, e, DropRefused, err)
 	}
 	started := false
@@ -30,7 +30,7 @@ func (m *Manager) ConfirmReplacement(ctx context.Context, p DropParams, schema s
 		ctx, over := m.begin(ctx)
 		defer over()
 		e.Tenant = *t
-		side, err := m.sideNamed(ctx, t, schema)
+		side, err := m.retainedNamed(ctx, t, schema)
 		if err != nil {
 			return fmt.Errorf("%s of tenant %q: %w", OpConfirm, p.Slug, err)
 		}
@@ -53,7 +53,7 @@ func (m *Manager) ConfirmReplacement(ctx context.Context, p DropParams, schema s
 		e.Phase = DropDone
 	}
 	e.Tenant = t
-	m.tell(ctx, e)
+	m.notify(ctx, e)
 	return t, err
 }
 
@@ -75,8 +75,8 @@ func (m *Manager) confirm(
 		request as (update {registry}.drop_requests set used_at = now() where id = $3)`
 	dropped.args = append(dropped.args, side.ID, request)
 	steps := []step{
-		{name: "mark", write: &marked, run: func(ctx context.Context) error { return m.checkSideDependents(ctx, side) }},
-		{name: "drop", write: &dropped, run: func(ctx context.Context) error { return m.deprovisionSide(ctx, side) }},
+		{name: "mark", write: &marked, run: func(ctx context.Context) error { return m.checkRetainedDependents(ctx, side) }},
+		{name: "drop", write: &dropped, run: func(ctx context.Context) error { return m.deprovisionAuxiliary(ctx, side) }},
 	}
 	if t.confirming(side.Schema) {
 		steps = steps[1:]
@@ -84,17 +84,17 @@ func (m *Manager) confirm(
 	return m.runRecorded(ctx, l, OpConfirm, t, Operation{Op: OpConfirm, Actor: p.Actor, Schema: side.Schema}, steps...)
 }
 
-// sideNamed returns the schema that was the tenant's, if it has the name.
-func (m *Manager) sideNamed(ctx context.Context, t *Tenant, schema string) (AuxiliarySchema, error) {
+// retainedNamed returns the schema that was the tenant's, if it has the name.
+func (m *Manager) retainedNamed(ctx context.Context, t *Tenant, schema string) (AuxiliarySchema, error) {
 	if !storable(schema) {
 		return AuxiliarySchema{}, ErrNoRetainedSchema
 	}
-	return m.retained(ctx, t.ID, "s.schema_name = $2", schema)
+	return m.retainedWhere(ctx, t.ID, "s.schema_name = $2", schema)
 }
 
-// checkSideDependents returns a [admin.DependentsError] if objects outside of the schema depend
+// checkRetainedDependents returns a [admin.DependentsError] if objects outside of the schema depend
 // on it.
-func (m *Manager) checkSideDependents(ctx context.Context, side *AuxiliarySchema) error {
+func (m *Manager) checkRetainedDependents(ctx context.Context, side *AuxiliarySchema) error {
 	server, err := m.server(&Tenant{Placement: side.placement})
 	if err != nil {
 		return err
@@ -118,10 +118,10 @@ func (m *Manager) RevertReplacement(ctx context.Context, slug, schema string) (T
 		row := Operation{Op: OpRevert, Schema: schema, Reactivate: t.Status == Active}
 		if t.Operation != nil && t.Operation.Op == OpReplace { // instead of what is left of it
 			row.Reactivate = t.Operation.Reactivate
-		} else if err := OpRevert.idle(t); err != nil {
+		} else if err := OpRevert.checkIdle(t); err != nil {
 			return err
 		}
-		side, err := m.sideNamed(ctx, t, schema)
+		side, err := m.retainedNamed(ctx, t, schema)
 		if err != nil {
 			return fmt.Errorf("%s of tenant %q: %w", OpRevert, slug, err)
 		}
@@ -134,13 +134,13 @@ func (m *Manager) RevertReplacement(ctx context.Context, slug, schema string) (T
 
 // revertSteps take the retained schema back.
 func (m *Manager) revertSteps(t *Tenant, schema string, reopen bool) []step {
-	taken := takenBack(t, schema)
+	taken := revertChange(t, schema)
 	return append([]step{{name: "switch", write: &taken}}, m.exchangeSteps(t, reopen)...)
 }
 
-// takenBack is the switch back. It deletes requests to drop the schema: if that is retained again,
+// revertChange is the switch back. It deletes requests to drop the schema: if that is retained again,
 // it has rows whose drop was never requested.
-func takenBack(t *Tenant, schema string) change {
+func revertChange(t *Tenant, schema string) change {
 	return change{
 		with: `old as (
 			update {registry}.side_schemas s set schema_name = t.schema_name, since = now()

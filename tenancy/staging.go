@@ -21,11 +21,11 @@ import (
 // process has ended, or the connection has, so has the lock, and [Manager.SweepStagedSchemas] drops
 // the schema. It is for one goroutine at a time.
 type Staging struct {
-	m     *Manager
-	lock  *lock
-	side  AuxiliarySchema
-	adopt *AdoptParams // of a new tenant; else nil
-	done  bool         // it is a tenant's
+	m      *Manager
+	lock   *lock
+	staged AuxiliarySchema
+	adopt  *AdoptParams // of a new tenant; else nil
+	done   bool         // it is a tenant's
 }
 
 // StageTenant makes a schema that is to become a new tenant's, tenant_<id>. It refuses what
@@ -36,7 +36,7 @@ func (m *Manager) StageTenant(ctx context.Context, p AdoptParams) (*Staging, err
 	if err != nil {
 		return nil, err
 	}
-	if err := m.adoptable(ctx, p); err != nil {
+	if err := m.checkAdoptable(ctx, p); err != nil {
 		return nil, fmt.Errorf("%s tenant %q: %w", OpAdopt, p.Slug, err)
 	}
 	s, err := m.stage(ctx, `select side, tenant, 'tenant_' || tenant from (
@@ -58,7 +58,7 @@ func (m *Manager) StageTenant(ctx context.Context, p AdoptParams) (*Staging, err
 func (m *Manager) StageReplacement(ctx context.Context, slug string) (*Staging, error) {
 	t, err := m.BySlug(ctx, slug)
 	if err == nil {
-		err = m.replaceable(ctx, &t)
+		err = m.checkReplaceable(ctx, &t)
 	}
 	if err != nil {
 		return nil, err
@@ -89,7 +89,7 @@ func (m *Manager) stage(ctx context.Context, names string, tenant int64) (*Stagi
 	var side AuxiliarySchema
 	err := m.registry.QueryRow(ctx, names, tenant).Scan(&side.ID, &side.TenantID, &side.Schema)
 	if err == nil {
-		err = m.vacant(ctx, &side)
+		err = m.checkVacant(ctx, &side)
 	}
 	if err != nil {
 		return nil, initialized(err)
@@ -99,7 +99,7 @@ func (m *Manager) stage(ctx context.Context, names string, tenant int64) (*Stagi
 		return nil, err
 	}
 	s := &Staging{m: m, lock: l}
-	if s.side, err = l.insertSide(ctx, &side, tenant); err != nil {
+	if s.staged, err = l.insertStaged(ctx, &side, tenant); err != nil {
 		l.release(ctx)
 		return nil, err
 	}
@@ -109,20 +109,20 @@ func (m *Manager) stage(ctx context.Context, names string, tenant int64) (*Stagi
 	return s, nil
 }
 
-// insertSide records a schema that is to be built, for a tenant that exists or 0, and takes its
+// insertStaged records a schema that is to be built, for a tenant that exists or 0, and takes its
 // lock.
-func (l *lock) insertSide(ctx context.Context, side *AuxiliarySchema, tenant int64) (s AuxiliarySchema, err error) {
+func (l *lock) insertStaged(ctx context.Context, side *AuxiliarySchema, tenant int64) (s AuxiliarySchema, err error) {
 	allowed := "select 1"
 	if tenant != 0 { // the row lock: either a drop sees the new side schema, or this sees the drop
 		allowed += " from {registry}.tenants where id = $2 and status <> 'dropping' for share"
 	}
 	err = l.use(func(conn *registrydb.Conn) error {
-		s, err = writeRow(ctx, conn, scanSide, `with allowed as materialized (`+allowed+`),
+		s, err = writeRow(ctx, conn, scanAuxiliary, `with allowed as materialized (`+allowed+`),
 			name as (insert into {registry}.schema_names (name, tenant_id) select $3::text, $2::bigint from allowed),
 			s as (insert into {registry}.side_schemas (id, tenant_id, schema_name)
 				select $1::bigint, $2, $3 from allowed returning *),
 			locked as (`+takeNewLock("'side ' || s.id", "s")+`)
-			select `+sideColumns+` from s, locked, lateral (select `+workLock("s.schema_name")+`) as working`,
+			select `+auxiliaryColumns+` from s, locked, lateral (select `+workLock("s.schema_name")+`) as working`,
 			side.ID, side.TenantID, side.Schema)
 		return err
 	})
@@ -132,10 +132,10 @@ func (l *lock) insertSide(ctx context.Context, side *AuxiliarySchema, tenant int
 	return s, conflict(err)
 }
 
-// vacant returns an error where the pool of the server is not the owner's, or where the server has
+// checkVacant returns an error where the pool of the server is not the owner's, or where the server has
 // a schema of the name, such as that of a tenant which a registry that was taken back from a backup
 // does not know.
-func (m *Manager) vacant(ctx context.Context, side *AuxiliarySchema) error {
+func (m *Manager) checkVacant(ctx context.Context, side *AuxiliarySchema) error {
 	server, err := m.server(&Tenant{Placement: "default"})
 	if err == nil {
 		err = m.checkServer(ctx, server)
@@ -151,19 +151,19 @@ func (m *Manager) vacant(ctx context.Context, side *AuxiliarySchema) error {
 }
 
 func (s *Staging) provision(ctx context.Context) error {
-	server, err := s.m.server(&Tenant{Placement: s.side.placement})
+	server, err := s.m.server(&Tenant{Placement: s.staged.placement})
 	if err != nil {
 		return err
 	}
-	_, err = admin.Provision(ctx, server, s.m.cfg.Roles, s.side.Schema)
+	_, err = admin.Provision(ctx, server, s.m.cfg.Roles, s.staged.Schema)
 	return err
 }
 
 // Schema returns the name of the schema.
-func (s *Staging) Schema() string { return s.side.Schema }
+func (s *Staging) Schema() string { return s.staged.Schema }
 
 // TenantID returns the id of the tenant that the schema is built for, 0 for none.
-func (s *Staging) TenantID() int64 { return s.side.TenantID }
+func (s *Staging) TenantID() int64 { return s.staged.TenantID }
 
 // stagingTimeout bounds the dropping of a staged schema that came to nothing: when it is over,
 // sweeping is left to do it.
@@ -178,18 +178,18 @@ func (s *Staging) Close(ctx context.Context) error {
 	var err error
 	if !s.done {
 		s.done = true
-		if err = s.m.dropSide(ctx, s.lock, &s.side); err != nil {
+		if err = s.m.dropAuxiliary(ctx, s.lock, &s.staged); err != nil {
 			s.m.cfg.Logger.WarnContext(ctx, "staged schema is left",
-				slog.String("schema", s.side.Schema), slog.Any("error", err))
-			err = fmt.Errorf("drop staged schema %q: %w", s.side.Schema, err)
+				slog.String("schema", s.staged.Schema), slog.Any("error", err))
+			err = fmt.Errorf("drop staged schema %q: %w", s.staged.Schema, err)
 		}
 	}
 	s.lock.release(ctx)
 	return err
 }
 
-// lost says of an operation that has lost its session that the staged schema is lost with it.
-func (s *Staging) lost(err error) error {
+// wrapLost says of an operation that has lost its session that the staged schema is lost with it.
+func (s *Staging) wrapLost(err error) error {
 	if errors.Is(err, ErrLockLost) {
 		return fmt.Errorf("%w: %w", ErrStagingLost, err)
 	}

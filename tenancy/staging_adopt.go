@@ -54,8 +54,8 @@ func (p AdoptParams) validate() (AdoptParams, error) {
 	return p, Changes{Plan: &p.Plan, Limits: p.Limits, Metadata: p.Metadata}.validate()
 }
 
-// adoptable refuses what is taken by now. Who comes first at the end is decided by the constraints.
-func (m *Manager) adoptable(ctx context.Context, p AdoptParams) error {
+// checkAdoptable refuses what is taken by now. Who comes first at the end is decided by the constraints.
+func (m *Manager) checkAdoptable(ctx context.Context, p AdoptParams) error {
 	var slug, domain bool
 	err := m.registry.QueryRow(ctx, `select exists (select from {registry}.tenants where slug = $1),
 		exists (select from {registry}.domains where host = any($2) and verified_at is not null)`,
@@ -82,16 +82,16 @@ func (s *Staging) Adopt(ctx context.Context) (Tenant, error) {
 		return Tenant{}, fmt.Errorf("%s: %w", OpAdopt, ErrStagingLost)
 	}
 	t := Tenant{
-		ID: s.side.TenantID, Schema: s.side.Schema, Slug: s.adopt.Slug, Name: s.adopt.Name,
-		Status: Provisioning, Placement: s.side.placement,
+		ID: s.staged.TenantID, Schema: s.staged.Schema, Slug: s.adopt.Slug, Name: s.adopt.Name,
+		Status: Provisioning, Placement: s.staged.placement,
 	}
-	adopted := s.adopted()
+	adopted := s.adoptChange()
 	err := s.m.run(ctx, s.lock, OpAdopt, &t, step{name: "insert", write: &adopted})
 	s.done = err == nil
-	return t, s.lost(err)
+	return t, s.wrapLost(err)
 }
 
-func (s *Staging) adopted() change {
+func (s *Staging) adoptChange() change {
 	p := s.adopt
 	return change{
 		with: `side as (
@@ -105,7 +105,7 @@ func (s *Staging) adopted() change {
 			select tenant_id, schema_name, $2, $3, $6, $7, $8, $9, $10, placement from side returning *
 		)`,
 		args: []any{
-			s.side.ID, p.Slug, p.Name, p.Domain, p.Domains, p.Status, p.Reason, p.Plan, p.Limits, p.Metadata,
+			s.staged.ID, p.Slug, p.Name, p.Domain, p.Domains, p.Status, p.Reason, p.Plan, p.Limits, p.Metadata,
 		},
 		none: ErrStagingLost,
 	}

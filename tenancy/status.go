@@ -78,14 +78,14 @@ func (m *Manager) StartMaintenance(ctx context.Context, slug string, p Maintenan
 	return m.locked(ctx, OpStartMaintenance, slug, func(l *lock, t *Tenant) error {
 		set := t.update("true", "status = 'maintenance', reason = $2, until = $3", p.Reason, until)
 		return m.run(ctx, l, OpStartMaintenance, t, step{name: "status", run: func(ctx context.Context) error {
-			return l.change(ctx, t, set, t.Operation.takenOver())
+			return l.change(ctx, t, set, t.Operation.withoutReactivate())
 		}})
 	})
 }
 
-// takenOver returns the operation without a maintenance of its own. When a replacement that has
+// withoutReactivate returns the operation without a maintenance of its own. When a replacement that has
 // started the maintenance is resumed, it leaves the tenant in maintenance.
-func (o *Operation) takenOver() *Operation {
+func (o *Operation) withoutReactivate() *Operation {
 	if o == nil {
 		return nil
 	}
@@ -102,7 +102,7 @@ func (m *Manager) EndMaintenance(ctx context.Context, slug string) (Tenant, erro
 	return m.serve(ctx, OpEndMaintenance, slug)
 }
 
-const activeAgain = "status = 'active', reason = '', until = null"
+const setActive = "status = 'active', reason = '', until = null"
 
 // serve makes a tenant active. Before that, it runs the missing steps of an interrupted replacement
 // of the tenant's schema.
@@ -111,7 +111,7 @@ func (m *Manager) serve(ctx context.Context, op Op, slug string) (Tenant, error)
 		if err := m.endExchange(ctx, l, op, t); err != nil {
 			return err
 		}
-		return m.run(ctx, l, op, t, setStatus(t, activeAgain))
+		return m.run(ctx, l, op, t, setStatus(t, setActive))
 	})
 }
 

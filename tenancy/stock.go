@@ -33,7 +33,7 @@ func (m *Manager) Refill(ctx context.Context) (RefillReport, error) {
 	if m.cfg.Stock.Size == 0 {
 		return report, ErrNoStock
 	}
-	if err := m.forgetLocks(ctx); err != nil { // a stocked tenant that has one is not claimed
+	if err := m.deleteStaleLocks(ctx); err != nil { // a stocked tenant that has one is not claimed
 		return report, err
 	}
 	var errs []error
@@ -80,7 +80,7 @@ func (m *Manager) refillOne(ctx context.Context, after int64) (turn, error) {
 	if !held {
 		return turn{busy: true}, nil
 	}
-	if err := m.forgetLocks(ctx); err != nil {
+	if err := m.deleteStaleLocks(ctx); err != nil {
 		return turn{}, err
 	}
 	id, err := m.outdated(ctx, after)
@@ -188,7 +188,7 @@ func (m *Manager) RunStock(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-m.taken:
+		case <-m.wake:
 		case <-tick.C:
 		}
 	}

@@ -31,7 +31,7 @@ func (m *Manager) AssignStocked(ctx context.Context, p CreateParams) (Tenant, er
 	if m.cfg.Stock.Size == 0 {
 		return m.Create(ctx, p)
 	}
-	defer m.stockTaken()
+	defer m.wakeRunStock()
 	t, err := m.claimStocked(ctx, p)
 	if errors.Is(err, ErrStockEmpty) && !m.cfg.Stock.StockOnly {
 		return m.Create(ctx, p)
@@ -101,10 +101,10 @@ func claimError(p CreateParams, err error) error {
 	return fmt.Errorf("claim tenant %q: %w", p.Slug, conflict(err))
 }
 
-// stockTaken wakes up RunStock.
-func (m *Manager) stockTaken() {
+// wakeRunStock wakes up RunStock.
+func (m *Manager) wakeRunStock() {
 	select {
-	case m.taken <- struct{}{}:
+	case m.wake <- struct{}{}:
 	default: // it is to wake up already
 	}
 }
