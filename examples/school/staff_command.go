@@ -50,11 +50,8 @@ func newCode(o *options) *cobra.Command {
 		if !slices.ContainsFunc(staffPeople, func(who person) bool { return who.email == args[0] }) {
 			return fmt.Errorf("nobody of the demo's staff has that address: %s shows who has one", o.command("logins"))
 		}
-		code, err := staff.Code(p.key.secret(args[0]), time.Now())
-		if err == nil {
-			fmt.Fprintln(cmd.OutOrStdout(), code)
-		}
-		return err
+		fmt.Fprintln(cmd.OutOrStdout(), staff.Code(p.key.secret(args[0]), time.Now()))
+		return nil
 	})
 }
 
