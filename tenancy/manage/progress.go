@@ -5,8 +5,6 @@ import (
 	"io"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
-
 	"github.com/oryne/pgtenant/migrate"
 )
 
@@ -17,7 +15,7 @@ type progress struct {
 	tty   bool
 	what  string // "migrating"
 	noun  string // "schema"
-	bar   *progressbar.ProgressBar
+	bar   *bar
 	last  time.Time // when the last line was written
 	state migrate.Progress
 	begun time.Time
@@ -27,28 +25,8 @@ type progress struct {
 // lineEvery is the minimum time between two lines.
 const lineEvery = 10 * time.Second
 
-// barWidth is the width of the bar in columns. Together with the numbers beside it, it fits into 80
-// columns.
-const barWidth = 16
-
 func (c *call) progress(what, noun string) *progress {
 	return &progress{w: c.stderr(), tty: isTerminal(c.stderr()), what: what, noun: noun, begun: time.Now()}
-}
-
-// draw creates the bar, as soon as its total is known.
-func (p *progress) draw(total int) {
-	p.bar = progressbar.NewOptions(
-		total,
-		progressbar.OptionSetWriter(p.w),
-		progressbar.OptionSetWidth(barWidth),
-		progressbar.OptionSetPredictTime(false), // text shows the rate of the run itself
-		progressbar.OptionSetElapsedTime(false),
-		progressbar.OptionThrottle(100*time.Millisecond),
-		progressbar.OptionUseANSICodes(true),
-		progressbar.OptionSetTheme(
-			progressbar.Theme{Saucer: "=", SaucerHead: ">", SaucerPadding: " ", BarStart: "[", BarEnd: "]"},
-		),
-	)
 }
 
 // event shows an event of a run over all schemas.
@@ -71,12 +49,10 @@ func (p *progress) update(state migrate.Progress) {
 	first := p.state.Total == 0
 	p.state = state
 	if first && p.tty {
-		p.draw(state.Total)
+		p.bar = &bar{w: p.w}
 	}
 	if p.bar != nil {
-		p.bar.Describe(p.text())
-		p.bar.ChangeMax(state.Total)
-		_ = p.bar.Set(min(state.Done, state.Total)) // an error of the bar must not stop the work
+		p.bar.set(p.text(), state.Done, state.Total)
 		return
 	}
 	if now := time.Now(); first || now.Sub(p.last) >= lineEvery {
@@ -112,9 +88,9 @@ func (p *progress) above(write func()) {
 		write()
 		return
 	}
-	_ = p.bar.Clear()
+	p.bar.clear()
 	write()
-	_ = p.bar.RenderBlank()
+	p.bar.draw()
 }
 
 // end removes the bar.
@@ -124,7 +100,6 @@ func (p *progress) end() {
 	}
 	p.ended = true
 	if p.bar != nil {
-		_ = p.bar.Exit()
-		_ = p.bar.Clear()
+		p.bar.clear()
 	}
 }
