@@ -12,7 +12,12 @@ import (
 )
 
 // GRPCUnary is a [grpc.UnaryServerInterceptor]. It runs the handler with the tenant's context.
-func (s Tenants) GRPCUnary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+func (s Tenants) GRPCUnary(
+	ctx context.Context,
+	req any,
+	_ *grpc.UnaryServerInfo,
+	handler grpc.UnaryHandler,
+) (any, error) {
 	scoped, err := s.enter(ctx, metadata.ValueFromIncomingContext(ctx, Key))
 	if err != nil {
 		return nil, grpcError(refuse(ctx, err))
@@ -23,7 +28,12 @@ func (s Tenants) GRPCUnary(ctx context.Context, req any, _ *grpc.UnaryServerInfo
 
 // GRPCStream is a [grpc.StreamServerInterceptor]. It checks the tenant at the start of the stream
 // and for each message, so that a stream ends when its tenant is suspended.
-func (s Tenants) GRPCStream(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+func (s Tenants) GRPCStream(
+	srv any,
+	stream grpc.ServerStream,
+	_ *grpc.StreamServerInfo,
+	handler grpc.StreamHandler,
+) error {
 	keys := metadata.ValueFromIncomingContext(stream.Context(), Key)
 	scoped, err := s.enter(stream.Context(), keys)
 	if err != nil {

@@ -62,10 +62,13 @@ func setup(t *testing.T) *platform {
 			"-- +goose Up\ncreate table name (name text);\n-- +goose Down\ndrop table name;\n")}}}},
 	})
 	require.NoError(t, err)
-	p.manager, err = tenancy.New(owner, tenancy.Config{Migrator: runner, Roles: roles, Seed: func(ctx context.Context, tenant *tenancy.Tenant) error {
-		_, err := p.db.Exec(ctx, "insert into name values ($1)", "School "+tenant.Slug)
-		return err
-	}})
+	p.manager, err = tenancy.New(
+		owner,
+		tenancy.Config{Migrator: runner, Roles: roles, Seed: func(ctx context.Context, tenant *tenancy.Tenant) error {
+			_, err := p.db.Exec(ctx, "insert into name values ($1)", "School "+tenant.Slug)
+			return err
+		}},
+	)
 	require.NoError(t, err)
 	require.NoError(t, p.manager.Init(ctx))
 	for _, slug := range []string{"a", "b", "closed", "worked-on", "kept"} {
@@ -74,7 +77,11 @@ func setup(t *testing.T) *platform {
 	}
 	_, err = p.manager.Suspend(ctx, "closed", "unpaid")
 	require.NoError(t, err)
-	_, err = p.manager.StartMaintenance(ctx, "worked-on", tenancy.MaintenanceParams{Until: time.Now().Add(10 * time.Minute)})
+	_, err = p.manager.StartMaintenance(
+		ctx,
+		"worked-on",
+		tenancy.MaintenanceParams{Until: time.Now().Add(10 * time.Minute)},
+	)
 	require.NoError(t, err)
 	directory, err := resolver.NewDirectory(ctx, p.db, resolver.Config{})
 	require.NoError(t, err)
@@ -137,24 +144,35 @@ func TestGRPCServesEachSchoolItsOwn(t *testing.T) {
 	p := setup(t)
 	server := grpc.NewServer(grpc.UnaryInterceptor(p.schools.GRPCUnary), grpc.StreamInterceptor(p.schools.GRPCStream))
 	server.RegisterService(&grpc.ServiceDesc{
-		ServiceName: "School", HandlerType: (*any)(nil),
-		Methods: []grpc.MethodDesc{{MethodName: "Name", Handler: func(_ any, ctx context.Context, decode func(any) error, intercept grpc.UnaryServerInterceptor) (any, error) {
-			req := new(emptypb.Empty)
-			if err := decode(req); err != nil {
-				return nil, err
-			}
-			return intercept(ctx, req, &grpc.UnaryServerInfo{}, func(ctx context.Context, _ any) (any, error) { return p.name(ctx) })
-		}}},
-		Streams: []grpc.StreamDesc{{StreamName: "Names", ServerStreams: true, Handler: func(_ any, stream grpc.ServerStream) error {
-			if err := stream.RecvMsg(new(emptypb.Empty)); err != nil {
-				return err
-			}
-			name, err := p.name(stream.Context())
-			if err != nil {
-				return err
-			}
-			return stream.SendMsg(name)
-		}}},
+		ServiceName: "School",
+		HandlerType: (*any)(nil),
+		Methods: []grpc.MethodDesc{
+			{
+				MethodName: "Name",
+				Handler: func(
+					_ any, ctx context.Context, decode func(any) error, intercept grpc.UnaryServerInterceptor,
+				) (any, error) {
+					req := new(emptypb.Empty)
+					if err := decode(req); err != nil {
+						return nil, err
+					}
+					handler := func(ctx context.Context, _ any) (any, error) { return p.name(ctx) }
+					return intercept(ctx, req, &grpc.UnaryServerInfo{}, handler)
+				},
+			},
+		},
+		Streams: []grpc.StreamDesc{
+			{StreamName: "Names", ServerStreams: true, Handler: func(_ any, stream grpc.ServerStream) error {
+				if err := stream.RecvMsg(new(emptypb.Empty)); err != nil {
+					return err
+				}
+				name, err := p.name(stream.Context())
+				if err != nil {
+					return err
+				}
+				return stream.SendMsg(name)
+			}},
+		},
 	}, p)
 	client := serve(t, server)
 	for _, c := range calls {
@@ -196,24 +214,35 @@ func TestAStreamEndsWithItsTenant(t *testing.T) {
 	}
 	server := grpc.NewServer(grpc.StreamInterceptor(p.schools.GRPCStream))
 	server.RegisterService(&grpc.ServiceDesc{
-		ServiceName: "School", HandlerType: (*any)(nil),
-		Streams: []grpc.StreamDesc{{StreamName: "Names", ServerStreams: true, Handler: func(_ any, stream grpc.ServerStream) error {
-			return twice(stream.Context(), func(v *wrapperspb.StringValue) error { return stream.SendMsg(v) })
-		}}},
+		ServiceName: "School",
+		HandlerType: (*any)(nil),
+		Streams: []grpc.StreamDesc{
+			{StreamName: "Names", ServerStreams: true, Handler: func(_ any, stream grpc.ServerStream) error {
+				return twice(stream.Context(), func(v *wrapperspb.StringValue) error { return stream.SendMsg(v) })
+			}},
+		},
 	}, p)
 	grpcStream, err := serve(t, server).NewStream(metadata.AppendToOutgoingContext(t.Context(), rpc.Key, "a"),
 		&grpc.StreamDesc{ServerStreams: true}, "/School/Names")
 	require.NoError(t, err)
 	require.NoError(t, grpcStream.CloseSend())
 
-	streamed := httptest.NewServer(connect.NewServerStreamHandler("/School/Names",
-		func(ctx context.Context, _ *connect.Request[emptypb.Empty], stream *connect.ServerStream[wrapperspb.StringValue]) error {
+	streamed := httptest.NewServer(connect.NewServerStreamHandler(
+		"/School/Names",
+		func(
+			ctx context.Context, _ *connect.Request[emptypb.Empty], stream *connect.ServerStream[wrapperspb.StringValue],
+		) error {
 			return twice(ctx, stream.Send)
-		}, connect.WithInterceptors(p.schools.Connect())))
+		},
+		connect.WithInterceptors(p.schools.Connect()),
+	))
 	t.Cleanup(streamed.Close)
 	request := connect.NewRequest(&emptypb.Empty{})
 	request.Header().Set(httpKey, "a")
-	connectStream, err := connect.NewClient[emptypb.Empty, wrapperspb.StringValue](streamed.Client(), streamed.URL+"/School/Names").
+	connectStream, err := connect.NewClient[emptypb.Empty, wrapperspb.StringValue](
+		streamed.Client(),
+		streamed.URL+"/School/Names",
+	).
 		CallServerStream(t.Context(), request)
 	require.NoError(t, err)
 
@@ -262,7 +291,8 @@ func TestAnErrorOfAHandlerIsACode(t *testing.T) {
 			}()
 			for ended := 0; ended == 0; {
 				err := p.admin.QueryRow(ctx, `select count(pg_terminate_backend(pid)) from pg_stat_activity
-					where datname = current_database() and state = 'active' and pid <> pg_backend_pid() and wait_event = 'PgSleep'`).Scan(&ended)
+					where datname = current_database() and state = 'active' and pid <> pg_backend_pid()
+						and wait_event = 'PgSleep'`).Scan(&ended)
 				if err != nil {
 					return err
 				}
@@ -280,7 +310,9 @@ func TestAnErrorOfAHandlerIsACode(t *testing.T) {
 			_, err := p.db.Exec(ctx, "select 1")
 			return err
 		}, codes.Canceled, false},
-		"the library's": {func(context.Context, func()) error { return tenanthttp.ErrNoSession }, codes.Unauthenticated, false},
+		"the library's": {
+			func(context.Context, func()) error { return tenanthttp.ErrNoSession }, codes.Unauthenticated, false,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
@@ -353,17 +385,30 @@ func TestConnectServesEachSchoolItsOwn(t *testing.T) {
 			return connect.NewResponse(name), err
 		}, intercepted))
 	t.Cleanup(single.Close)
-	streamed := httptest.NewServer(connect.NewServerStreamHandler("/School/Names",
-		func(ctx context.Context, _ *connect.Request[emptypb.Empty], stream *connect.ServerStream[wrapperspb.StringValue]) error {
+	streamed := httptest.NewServer(connect.NewServerStreamHandler(
+		"/School/Names",
+		func(
+			ctx context.Context, _ *connect.Request[emptypb.Empty], stream *connect.ServerStream[wrapperspb.StringValue],
+		) error {
 			name, err := p.name(ctx)
 			if err != nil {
 				return err
 			}
 			return stream.Send(name)
-		}, intercepted))
+		},
+		intercepted,
+	))
 	t.Cleanup(streamed.Close)
-	one := connect.NewClient[emptypb.Empty, wrapperspb.StringValue](single.Client(), single.URL+"/School/Name", intercepted)
-	many := connect.NewClient[emptypb.Empty, wrapperspb.StringValue](streamed.Client(), streamed.URL+"/School/Names", intercepted)
+	one := connect.NewClient[emptypb.Empty, wrapperspb.StringValue](
+		single.Client(),
+		single.URL+"/School/Name",
+		intercepted,
+	)
+	many := connect.NewClient[emptypb.Empty, wrapperspb.StringValue](
+		streamed.Client(),
+		streamed.URL+"/School/Names",
+		intercepted,
+	)
 
 	for _, c := range calls {
 		request := func() *connect.Request[emptypb.Empty] {

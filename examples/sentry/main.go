@@ -67,7 +67,10 @@ func demonstrate(ctx context.Context, admin *pgxpool.Pool, client *sentry.Client
 	for id, slug := range []string{"schoola", "schoolb"} {
 		t := &tenancy.Tenant{ID: int64(id + 1), Slug: slug, Schema: fmt.Sprintf("tenant_%d", id+1), Status: tenancy.Active}
 		//tenantvet:allow tenantpool the owner makes what tenants have
-		if _, err := admin.Exec(ctx, fmt.Sprintf("create schema %s create table students (email text unique)", t.Schema)); err != nil {
+		if _, err := admin.Exec(
+			ctx,
+			fmt.Sprintf("create schema %s create table students (email text unique)", t.Schema),
+		); err != nil {
 			return err
 		}
 		if err := enrolTwice(ctx, db, t); err != nil {

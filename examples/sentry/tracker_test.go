@@ -44,7 +44,12 @@ func TestATrackerGetsTheTenantAndNoData(t *testing.T) {
 	tr := &tracker{}
 	server := httptest.NewServer(tr)
 	defer server.Close()
-	client, err := sentry.NewClient(sentry.ClientOptions{Dsn: strings.Replace(server.URL, "http://", "http://key@", 1) + "/1", DisableTelemetryBuffer: true})
+	client, err := sentry.NewClient(
+		sentry.ClientOptions{
+			Dsn:                    strings.Replace(server.URL, "http://", "http://key@", 1) + "/1",
+			DisableTelemetryBuffer: true,
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,8 +81,12 @@ func TestATrackerGetsTheTenantAndNoData(t *testing.T) {
 func TestErrorsAreDescribedWithoutValues(t *testing.T) {
 	t.Parallel()
 	for want, err := range map[string]error{
-		"SQLSTATE 22P02 statement failed":                                      &pgconn.PgError{Code: "22P02", Message: `invalid input syntax for type integer: "secret"`},
-		"SQLSTATE 23502 students":                                              &pgconn.PgError{Code: "23502", TableName: "students", Detail: "Failing row contains (secret)."},
+		"SQLSTATE 22P02 statement failed": &pgconn.PgError{
+			Code: "22P02", Message: `invalid input syntax for type integer: "secret"`,
+		},
+		"SQLSTATE 23502 students": &pgconn.PgError{
+			Code: "23502", TableName: "students", Detail: "Failing row contains (secret).",
+		},
 		"*errors.errorString statement failed before the server had an answer": errors.New("secret"),
 	} {
 		kind, what := describe(err)
@@ -90,10 +99,15 @@ func TestErrorsAreDescribedWithoutValues(t *testing.T) {
 func TestWhoHasGoneIsNoError(t *testing.T) {
 	t.Parallel()
 	sent := 0
-	client, err := sentry.NewClient(sentry.ClientOptions{Dsn: "http://key@127.0.0.1:1/1", BeforeSend: func(*sentry.Event, *sentry.EventHint) *sentry.Event {
-		sent++
-		return nil
-	}})
+	client, err := sentry.NewClient(
+		sentry.ClientOptions{
+			Dsn: "http://key@127.0.0.1:1/1",
+			BeforeSend: func(*sentry.Event, *sentry.EventHint) *sentry.Event {
+				sent++
+				return nil
+			},
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

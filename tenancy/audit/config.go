@@ -81,7 +81,8 @@ type Config struct {
 
 func (c Config) withDefaults() (Config, error) {
 	for field, n := range map[string]int64{
-		"QueueSize": int64(c.QueueSize), "BatchSize": int64(c.BatchSize), "Linger": int64(c.Linger), "WriteTimeout": int64(c.WriteTimeout),
+		"QueueSize": int64(c.QueueSize), "BatchSize": int64(c.BatchSize),
+		"Linger": int64(c.Linger), "WriteTimeout": int64(c.WriteTimeout),
 		"Spill.MaxBytes": c.Spill.MaxBytes,
 	} {
 		if n < 0 {

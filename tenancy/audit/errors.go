@@ -30,7 +30,8 @@ var (
 	// was changed. The error of PostgreSQL is wrapped, too, and names the schema if a table is
 	// missing.
 	ErrNotInitialized = errors.New("the configured schema has no audit log, or that of an earlier release: " +
-		"run Manager.Init with audit.Migrations among the shared migrations (programs with the commands of package manage: init); " +
+		"run Manager.Init with audit.Migrations among the shared migrations (programs with the " +
+		"commands of package manage: init); " +
 		"if the registry is in another schema, set RegistrySchema to it")
 )
 

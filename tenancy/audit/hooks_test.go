@@ -193,7 +193,8 @@ func TestTheLogDoesNotLogItself(t *testing.T) {
 	require.NoError(t, err)
 	f.exec(
 		t,
-		"revoke all on public.audit_heads from "+f.roles.Public()+"; revoke insert (chain, position, month, digest) on public.audit_heads from "+f.roles.Public(),
+		"revoke all on public.audit_heads from "+f.roles.Public()+"; "+
+			"revoke insert (chain, position, month, digest) on public.audit_heads from "+f.roles.Public(),
 	)
 	require.NoError(t, l.Record(t.Context(), audit.Entry{Action: audit.Login}))
 	eventually(t, "a failure", func() bool { return stateOf(l.Status().Err) == "42501" })
@@ -212,7 +213,8 @@ func TestMigrationsOfTheFleetAreLogged(t *testing.T) {
 	told := l.MigrateEvents(t.Context())
 	f.exec(
 		t,
-		"insert into schema_names values ('tenant_1', 7); insert into tenants (id, schema_name, slug, name, status) overriding system value values (7, 'tenant_1', 'north', 'North', 'suspended')",
+		"insert into schema_names values ('tenant_1', 7); insert into tenants (id, schema_name, slug, name, status) "+
+			"overriding system value values (7, 'tenant_1', 'north', 'North', 'suspended')",
 	)
 	f.exec(t, "grant select on tenants, domains to "+f.roles.Public()) // as Init does
 	told(migrate.Event{Kind: migrate.EventStarted, Schema: "tenant_1"})

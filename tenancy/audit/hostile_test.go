@@ -46,7 +46,8 @@ func TestAWriterCannotMakeTheLogUnreadable(t *testing.T) {
 	err := f.as(
 		t,
 		f.roles.Public(),
-		"insert into public.audit_heads (chain, position, month, digest) values (gen_random_uuid(), 1, 'infinity', sha256('x'))",
+		"insert into public.audit_heads (chain, position, month, digest) "+
+			"values (gen_random_uuid(), 1, 'infinity', sha256('x'))",
 	)
 	assert.Equal(t, "23514", stateOf(err), err)
 }
@@ -256,7 +257,10 @@ func TestNothingOfAStatementIsLoggedButItsCommand(t *testing.T) {
 	l := f.open(t, audit.Config{})
 	hooks := l.SchemaHooks(schemactx.Hooks{})
 	denied := f.as(t, f.roles.Public(), "select count(*) from public.audit_log")
-	for _, sql := range []string{"select'confidential'", "SELECT\n'confidential'", "select/*confidential*/1", "/*confidential*/ select 1", "", "'confidential'"} {
+	for _, sql := range []string{
+		"select'confidential'", "SELECT\n'confidential'", "select/*confidential*/1", "/*confidential*/ select 1", "",
+		"'confidential'",
+	} {
 		hooks.StatementFailure(t.Context(), schemactx.StatementFailure{Schema: "tenant_1", SQL: sql, Err: denied})
 	}
 	require.NoError(t, l.Flush(t.Context()))

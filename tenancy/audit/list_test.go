@@ -54,7 +54,8 @@ func TestAListIsFilteredAndPaged(t *testing.T) {
 		"injection":  {audit.Filter{Actor: "' or true --"}, 0},
 		"everything": {audit.Filter{}, 31},
 		"all of it": {audit.Filter{
-			Tenants: []int64{2}, Actions: []audit.Action{audit.Backup}, Actor: "grace", Since: begin, Until: begin.Add(time.Minute), IP: netip.MustParsePrefix("192.0.2.0/24"),
+			Tenants: []int64{2}, Actions: []audit.Action{audit.Backup}, Actor: "grace", Since: begin,
+			Until: begin.Add(time.Minute), IP: netip.MustParsePrefix("192.0.2.0/24"),
 			RequestID: "1",
 		}, 1},
 	} {
@@ -87,7 +88,8 @@ func TestABadFilterIsRefused(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for field, filter := range map[string]audit.Filter{
-		"limit": {Limit: audit.MaxPageSize + 1}, "order": {Order: 7}, "action": {Actions: []audit.Action{"x y"}}, "actor": {Actor: "\x00"},
+		"limit": {Limit: audit.MaxPageSize + 1}, "order": {Order: 7},
+		"action": {Actions: []audit.Action{"x y"}}, "actor": {Actor: "\x00"},
 		"request id": {RequestID: "\xff"}, "after": {After: "nonsense!"}, "since": {Since: time.Now().AddDate(10000, 0, 0)},
 	} {
 		_, err := f.reader.List(t.Context(), filter)

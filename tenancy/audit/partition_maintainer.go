@@ -292,28 +292,18 @@ func (k *PartitionMaintainer) remove(ctx context.Context, m month) (chains int, 
 		// A chain already has a checkpoint if a spill delivered a part of it after its month was removed.
 		for _, h := range heads {
 			mac := k.reader.mac(h)
-			if _, err := tx.Exec(
-				ctx,
+			if _, err := tx.Exec(ctx,
 				`insert into {registry}.audit_checkpoints (chain, month, position, digest, mac) values ($1, $2, $3, $4, $5)
-				on conflict (chain) do update set position = excluded.position, digest = excluded.digest, mac = excluded.mac, removed_at = default`,
-				[16]byte(h.Chain),
-				h.Month,
-				h.Position,
-				h.Digest[:],
-				mac[:],
+				on conflict (chain) do update set
+					position = excluded.position, digest = excluded.digest, mac = excluded.mac, removed_at = default`,
+				[16]byte(h.Chain), h.Month, h.Position, h.Digest[:], mac[:],
 			); err != nil {
 				return err
 			}
 		}
-		_, err = tx.Exec(
-			ctx,
-			fmt.Sprintf(
-				`delete from {registry}.audit_heads where month = '%s'; alter table {registry}.audit_log detach partition {registry}.%s;
-			drop table {registry}.%[2]s`,
-				m.first().Format(time.DateOnly),
-				m.table(),
-			),
-		)
+		_, err = tx.Exec(ctx, fmt.Sprintf(`delete from {registry}.audit_heads where month = '%s';
+			alter table {registry}.audit_log detach partition {registry}.%s;
+			drop table {registry}.%[2]s`, m.first().Format(time.DateOnly), m.table()))
 		return err
 	})
 	if errors.Is(err, ErrTampered) {

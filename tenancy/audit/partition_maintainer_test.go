@@ -78,7 +78,8 @@ func TestMonthsHavePartitionsAhead(t *testing.T) {
 	var tables []string
 	require.NoError(
 		t,
-		f.pg.Pool.QueryRow(t.Context(), "select array_agg(distinct tableoid::regclass::text order by tableoid::regclass::text) from public.audit_log").
+		f.pg.Pool.QueryRow(t.Context(), "select array_agg(distinct tableoid::regclass::text "+
+			"order by tableoid::regclass::text) from public.audit_log").
 			Scan(&tables),
 	)
 	if assert.Len(t, tables, 3, "rows are in %v", tables) &&
@@ -187,7 +188,8 @@ func TestOldMonthsAreRemovedAndTheRestIsWhole(t *testing.T) {
 	require.NoError(t, err)
 	assert.Error(t, found.Err(), "a month is gone and nobody notices")
 	f.exec(t, `insert into public.audit_checkpoints (chain, month, position, digest, mac)
-		select distinct on (chain) chain, month, position, digest, sha256('forged') from public.audit_heads where month = '2026-03-01' order by chain, position desc`)
+		select distinct on (chain) chain, month, position, digest, sha256('forged') from public.audit_heads
+		where month = '2026-03-01' order by chain, position desc`)
 	found, err = f.reader.VerifyAll(t.Context(), audit.VerifyOptions{})
 	require.NoError(t, err)
 	assert.Error(t, found.Err(), "a forged checkpoint was believed")

@@ -134,7 +134,8 @@ func TestAConfigThatMakesNoSenseIsRefused(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for field, cfg := range map[string]audit.Config{
-		"QueueSize": {QueueSize: -1}, "BatchSize": {BatchSize: -1}, "Linger": {Linger: -1}, "WriteTimeout": {WriteTimeout: -1},
+		"QueueSize": {QueueSize: -1}, "BatchSize": {BatchSize: -1},
+		"Linger": {Linger: -1}, "WriteTimeout": {WriteTimeout: -1},
 		"Spill.MaxBytes": {Spill: audit.SpillConfig{MaxBytes: -1}}, "Spill.Sync": {Spill: audit.SpillConfig{Sync: 7}},
 		"Overflow": {Overflow: 7}, "Key": {Key: []byte("short")},
 	} {

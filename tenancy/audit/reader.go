@@ -74,7 +74,8 @@ type Record struct {
 	Received time.Time // when the database received the row, by its clock
 }
 
-const recordColumns = `month, chain, position, tenant_id, seq, at, action, actor, slug, schema_name, ip, request_id, details::text, hash, received`
+const recordColumns = "month, chain, position, tenant_id, seq, at, action, actor, slug, schema_name, ip, request_id, " +
+	"details::text, hash, received"
 
 // stored is a row of the database.
 type stored struct {

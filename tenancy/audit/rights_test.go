@@ -16,9 +16,11 @@ import (
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
-const rowValues = `'2026-01-01', '10000000-0000-4000-8000-000000000000', 1, 1, 1, now(), 'update', '', '', '', null, '', '{}', sha256('x')`
+const rowValues = "'2026-01-01', '10000000-0000-4000-8000-000000000000', 1, 1, 1, now(), 'update', '', '', '', null, " +
+	"'', '{}', sha256('x')"
 
-const rowColumns = "month, chain, position, tenant_id, seq, at, action, actor, slug, schema_name, ip, request_id, details, hash"
+const rowColumns = "month, chain, position, tenant_id, seq, at, action, actor, slug, schema_name, ip, request_id, " +
+	"details, hash"
 
 // deeds are statements that a role other than the owner tries, and whether writers and readers may
 // run them. Tenants and the runtime login may run none of them.
@@ -36,7 +38,8 @@ var deeds = []struct {
 	{"insert into public.audit_log (" + rowColumns + ") values (" + rowValues + ") on conflict do nothing", true, false},
 	{"insert into public.audit_log (" + rowColumns + ") values (" + rowValues + ") returning hash", false, false},
 	{
-		"insert into public.audit_log (" + rowColumns + ") values (" + rowValues + ") on conflict (chain, position, month) do update set actor = 'eve'",
+		"insert into public.audit_log (" + rowColumns + ") values (" + rowValues + ") " +
+			"on conflict (chain, position, month) do update set actor = 'eve'",
 		false,
 		false,
 	},
@@ -47,12 +50,14 @@ var deeds = []struct {
 	},
 	{"insert into public.audit_log_default (" + rowColumns + ") values (" + rowValues + ")", false, false},
 	{
-		"insert into public.audit_heads (chain, position, month, digest) values (gen_random_uuid(), 1, '2026-01-01', sha256('x'))",
+		"insert into public.audit_heads (chain, position, month, digest) " +
+			"values (gen_random_uuid(), 1, '2026-01-01', sha256('x'))",
 		true,
 		false,
 	},
 	{
-		"insert into public.audit_heads (chain, position, month, digest, received) values (gen_random_uuid(), 1, '2026-01-01', sha256('x'), now())",
+		"insert into public.audit_heads (chain, position, month, digest, received) " +
+			"values (gen_random_uuid(), 1, '2026-01-01', sha256('x'), now())",
 		false,
 		false,
 	},
@@ -74,7 +79,8 @@ var deeds = []struct {
 	{"alter table public.audit_log disable trigger all", false, false},
 	{"alter table public.audit_log detach partition public.audit_log_default", false, false},
 	{
-		"create trigger t before insert on public.audit_log for each row execute function suppress_redundant_updates_trigger()",
+		"create trigger t before insert on public.audit_log for each row " +
+			"execute function suppress_redundant_updates_trigger()",
 		false,
 		false,
 	},
@@ -177,7 +183,8 @@ func TestGrantTakesWhatItDoesNotGive(t *testing.T) {
 	role := f.roles.Public()
 	f.exec(
 		t,
-		"grant all on public.audit_log, public.audit_heads to "+role+"; grant select (hash), update (actor) on public.audit_log to "+role,
+		"grant all on public.audit_log, public.audit_heads to "+role+"; "+
+			"grant select (hash), update (actor) on public.audit_log to "+role,
 	)
 	require.NoError(t, f.as(t, role, "delete from public.audit_log"))
 	require.NoError(t, audit.Grant(t.Context(), f.owner, audit.Rights{Writers: []string{role}}))

@@ -41,7 +41,9 @@ func appendRow(b []byte, r *row) []byte {
 		b = binary.LittleEndian.AppendUint64(b, uint64(n))
 	}
 	b = append(b, r.hash[:]...)
-	for _, text := range [...]string{string(r.action), r.actor, r.slug, r.schema, r.requestID, r.details, string(r.ip.AsSlice())} {
+	for _, text := range [...]string{
+		string(r.action), r.actor, r.slug, r.schema, r.requestID, r.details, string(r.ip.AsSlice()),
+	} {
 		b = binary.LittleEndian.AppendUint32(b, uint32(len(text)))
 		b = append(b, text...)
 	}

@@ -153,7 +153,8 @@ func TestNonsenseInTheDirectoryDoesNoHarm(t *testing.T) {
 	f := setup(t)
 	dir := f.spilled(t, 3)
 	for name, content := range map[string]string{
-		"000000000000.spill.bak": "x", "zzz.spill": "x", "000000000900.spill": "", "000000000901.spill": "\xff\xff\xff\x7fxxxxxxxxxxxxxxxxxxxxx",
+		"000000000000.spill.bak": "x", "zzz.spill": "x", "000000000900.spill": "",
+		"000000000901.spill": "\xff\xff\xff\x7fxxxxxxxxxxxxxxxxxxxxx",
 		"000000000902.spill": "\x00\x00\x00\x00\x00\x00\x00\x00", "000000000903.spill": strings.Repeat("\x00", 1000),
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))

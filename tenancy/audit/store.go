@@ -94,7 +94,8 @@ func (s *store) insert(ctx context.Context, b batch) error {
 			ctx,
 			`insert into {registry}.audit_log
 				(month, chain, position, tenant_id, seq, at, action, actor, slug, schema_name, ip, request_id, details, hash)
-			select * from unnest($1::date[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[], $7::text[], $8::text[],
+			select * from unnest(
+				$1::date[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[], $7::text[], $8::text[],
 				$9::text[], $10::text[], $11::inet[], $12::text[], $13::jsonb[], $14::bytea[])
 			on conflict do nothing`,
 			c.month,

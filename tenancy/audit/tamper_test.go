@@ -85,13 +85,15 @@ var tampers = map[string]struct {
 		change("tenant_id = 2"), []audit.ProblemKind{audit.Changed, audit.Missing}, one(audit.Missing),
 	},
 	"a row twice": {
-		`insert into public.audit_log select (l.month - interval '1 month')::date, chain, position, tenant_id, seq, at, action, actor, slug, schema_name, ip,
-			request_id, details, hash, received from public.audit_log l where tenant_id = 1 and position = 10`,
+		`insert into public.audit_log
+			select (l.month - interval '1 month')::date, chain, position, tenant_id, seq, at, action, actor, slug, schema_name,
+				ip, request_id, details, hash, received from public.audit_log l where tenant_id = 1 and position = 10`,
 		[]audit.ProblemKind{audit.Repeated, audit.Changed},
 		one(audit.Changed), // the hash tells which row is the original
 	},
 	"a row added at the end": {
-		`insert into public.audit_log select month, chain, 22, 1, 11, at, action, 'eve', slug, schema_name, ip, request_id, details, hash
+		`insert into public.audit_log
+			select month, chain, 22, 1, 11, at, action, 'eve', slug, schema_name, ip, request_id, details, hash
 			from public.audit_log where tenant_id = 1 and position = 20`,
 		one(audit.Changed),
 		one(audit.Changed),
@@ -120,14 +122,12 @@ func change(set string) string {
 
 // swap returns SQL that exchanges the positions of two rows of tenant 1.
 func swap(a, b int) string {
-	return fmt.Sprintf(
-		`create temporary table taken on commit drop as select * from public.audit_log where tenant_id = 1 and position in (%[1]d, %[2]d) and seq <> position;
+	return fmt.Sprintf(`create temporary table taken on commit drop as select * from public.audit_log
+			where tenant_id = 1 and position in (%[1]d, %[2]d) and seq <> position;
 		delete from public.audit_log l using taken t where l.chain = t.chain and l.position = t.position;
-		insert into public.audit_log select t.month, t.chain, o.position, t.tenant_id, o.seq, t.at, t.action, t.actor, t.slug, t.schema_name, t.ip,
-			t.request_id, t.details, t.hash, t.received from taken t join taken o on o.position <> t.position`,
-		a,
-		b,
-	)
+		insert into public.audit_log
+			select t.month, t.chain, o.position, t.tenant_id, o.seq, t.at, t.action, t.actor, t.slug, t.schema_name, t.ip,
+				t.request_id, t.details, t.hash, t.received from taken t join taken o on o.position <> t.position`, a, b)
 }
 
 func TestTamperingIsFound(t *testing.T) {

@@ -97,7 +97,8 @@ func readTip(ctx context.Context, db Tx, from string, tenant int64) (h ChainHead
 	var id [16]byte
 	var m time.Time
 	var hash, digest []byte
-	err = db.QueryRow(ctx, `select coalesce(chain, '00000000-0000-0000-0000-000000000000'), coalesce(month, '0001-01-01'), position,
+	err = db.QueryRow(ctx, `select
+		coalesce(chain, '00000000-0000-0000-0000-000000000000'), coalesce(month, '0001-01-01'), position,
 		coalesce(hash, ''), coalesce(digest, '') from `+from, tenant).
 		Scan(&id, &m, &h.Position, &hash, &digest)
 	h.Chain, h.Month = id, m
@@ -111,7 +112,8 @@ func (l *Log) appendLedger(ctx context.Context, tx Tx, r *row, h ChainHead) erro
 	if r.ip.IsValid() {
 		ip = &r.ip
 	}
-	return tx.QueryRow(ctx, l.schema.SQL("select {registry}.audit_append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)::text"),
+	return tx.QueryRow(ctx,
+		l.schema.SQL("select {registry}.audit_append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)::text"),
 		r.tenant, h.Month, [16]byte(r.chain), r.position, time.UnixMicro(r.at), string(r.action), r.actor, r.slug, r.schema,
 		ip, r.requestID, r.details, r.hash[:], h.Digest[:]).
 		Scan(new(string))

@@ -137,7 +137,8 @@ func TestDetailsAreKeptAsTheyAre(t *testing.T) {
 		deep = []any{deep}
 	}
 	for _, v := range []any{
-		0, -1, 1.5, math.Copysign(0, -1), 1e21, 1e-7, 1e308, 5e-324, math.MaxInt64, uint64(math.MaxUint64), json.Number("1.50"), json.Number("-0"),
+		0, -1, 1.5, math.Copysign(0, -1), 1e21, 1e-7, 1e308, 5e-324, math.MaxInt64, uint64(math.MaxUint64),
+		json.Number("1.50"), json.Number("-0"),
 		json.Number("1e400"), json.Number("1E+2"), json.Number("123456789012345678901234567890.10"), true, nil,
 		[]int{},
 		map[string]int{"b": 1, "a": 2, "": 3},
@@ -203,7 +204,9 @@ func TestABadEntryIsRefused(t *testing.T) {
 		expectField(t, l.Write(t.Context(), e), field)
 		expectField(t, l.WriteTx(t.Context(), nil, e), field)
 	}
-	for _, action := range []audit.Action{"", audit.LogOpened, audit.LogClosed, audit.LogLost, audit.Action(strings.Repeat("a", 65)), "é", "a\x00"} {
+	for _, action := range []audit.Action{
+		"", audit.LogOpened, audit.LogClosed, audit.LogLost, audit.Action(strings.Repeat("a", 65)), "é", "a\x00",
+	} {
 		expectField(t, l.Record(t.Context(), audit.Entry{Action: action}), "action")
 	}
 	require.NoError(t, l.Flush(t.Context()))

@@ -52,7 +52,8 @@ func (r *Reader) verifyTenant(ctx context.Context, tenant int64, report *Report)
 		}
 		c.row(s)
 		last[s.chain] = s.position
-	}, "select "+recordColumns+" from {registry}.audit_log where tenant_id = $1 order by chain, seq, position, month", tenant)
+	}, "select "+recordColumns+" from {registry}.audit_log where tenant_id = $1 "+
+		"order by chain, seq, position, month", tenant)
 	if err != nil {
 		return err
 	}
@@ -109,7 +110,8 @@ func (r *Reader) gaps(ctx context.Context) ([]Problem, error) {
 		return nil, err
 	}
 	gaps, err := query(ctx, r.db, scanGap, `select chain, before + 1, position - 1 from (
-			select chain, position, lag(position, 1, 0::bigint) over (partition by chain order by position) as before from {registry}.audit_log) as p
+			select chain, position, lag(position, 1, 0::bigint) over (partition by chain order by position) as before
+			from {registry}.audit_log) as p
 		where position > before + 1`)
 	if err != nil {
 		return nil, err

@@ -21,7 +21,8 @@ var (
 	)
 	descErrors = desc(
 		"pgtenant_statement_errors_total",
-		"Statements, batches, copies and commits that failed, by class of SQLSTATE, or by scope, escape, canceled, client, other.",
+		"Statements, batches, copies and commits that failed, by class of SQLSTATE, or by scope, escape, canceled, "+
+			"client, other.",
 		"tenant",
 		"class",
 	)

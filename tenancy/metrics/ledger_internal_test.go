@@ -208,7 +208,9 @@ func TestAClockThatGoesBackwardsChangesNothing(t *testing.T) {
 func TestWhatIsNoTenantHasNoSeries(t *testing.T) {
 	t.Parallel()
 	l := testLedger(t, Config{})
-	for _, name := range []string{"other", "none", "pg_catalog", `a"b`, "a\nb", "\xff\xfe", "Acme", string(make([]byte, 100))} {
+	for _, name := range []string{
+		"other", "none", "pg_catalog", `a"b`, "a\nb", "\xff\xfe", "Acme", string(make([]byte, 100)),
+	} {
 		l.of(name).add(cellStatements, 1)
 	}
 	got := l.settle(time.Now(), nobodyGone)

@@ -62,7 +62,8 @@ func New(cfg Config) (*Metrics, error) {
 		),
 		runExit: prometheus.NewGauge(gauge(
 			"pgtenant_migration_run_exit_code",
-			"The exit code of the last run of migrations of this process: 0 all is current, 1 something failed, 2 something is left.",
+			"The exit code of the last run of migrations of this process: 0 all is current, 1 something failed, "+
+				"2 something is left.",
 		)),
 	}
 	for _, reason := range reasons {

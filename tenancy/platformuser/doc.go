@@ -2,7 +2,9 @@
 // registry.
 //
 //	users := platformuser.New(ownerPool)
-//	ada, err := users.Create(ctx, platformuser.CreateParams{Email: "ada@example.com", Name: "Ada", PasswordHash: hash})
+//	ada, err := users.Create(ctx, platformuser.CreateParams{
+//		Email: "ada@example.com", Name: "Ada", PasswordHash: hash,
+//	})
 //
 // The users of a tenant are rows in the tenant's own schema, and not in a [Store]. [PasswordHash]
 // and [NormalizeEmail] serve them as well.

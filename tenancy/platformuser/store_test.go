@@ -73,9 +73,12 @@ func TestUsersRefuseBadInput(t *testing.T) {
 	users := platformuser.New(f.owner)
 	ada := f.user(t, users, "ada@example.com")
 	for _, email := range []string{
-		"", "a", "@example.com", "a@", "a@b@c.com", "a b@example.com", "Ada <ada@example.com>", "<ada@example.com>", `"a b"@example.com`,
-		"a@127.0.0.1", "a@[127.0.0.1]", "a@*.com", "a@example..com", "a\n@example.com", "a@example.com\x00", "ä@example.com", "a@example.com (x)",
-		" a@example.com", strings.Repeat("a", 65) + "@example.com", "a@" + strings.Repeat("a.", 130) + "com", "a@exa mple.com", "a,b@example.com",
+		"", "a", "@example.com", "a@", "a@b@c.com", "a b@example.com", "Ada <ada@example.com>", "<ada@example.com>",
+		`"a b"@example.com`,
+		"a@127.0.0.1", "a@[127.0.0.1]", "a@*.com", "a@example..com", "a\n@example.com", "a@example.com\x00", "ä@example.com",
+		"a@example.com (x)",
+		" a@example.com", strings.Repeat("a", 65) + "@example.com", "a@" + strings.Repeat("a.", 130) + "com",
+		"a@exa mple.com", "a,b@example.com",
 	} {
 		_, err := users.Create(t.Context(), platformuser.CreateParams{Email: email, Name: "X"})
 		expectField(t, err, "email")
@@ -217,7 +220,9 @@ func TestPasswordHashesDoNotShow(t *testing.T) {
 	params := platformuser.CreateParams{PasswordHash: u.PasswordHash}
 	hidden := struct{ u platformuser.User }{u} // fmt calls no methods of unexported fields
 	var out bytes.Buffer
-	for _, v := range []any{u, &u, params, hidden, u.PasswordHash, &u.PasswordHash, []platformuser.User{u}, map[string]any{"u": u}} {
+	for _, v := range []any{
+		u, &u, params, hidden, u.PasswordHash, &u.PasswordHash, []platformuser.User{u}, map[string]any{"u": u},
+	} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x"} {
 			fmt.Fprintf(&out, verb+"\n", v)
 		}

@@ -63,7 +63,7 @@ func Example() {
 	ask := func(host string) {
 		w := httptest.NewRecorder()
 		site.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://"+host+"/", nil))
-		fmt.Println(host, w.Code, strings.TrimSpace(w.Body.String()))
+		fmt.Println(host, w.Code, strings.ReplaceAll(strings.TrimSpace(w.Body.String()), `,"`, ",\n\""))
 	}
 	ask("acme.example.com")
 	ask("bolt.example.com")
@@ -79,7 +79,10 @@ func Example() {
 
 	// Output:
 	// acme.example.com 200 hello
-	// bolt.example.com 503 {"type":"urn:pgtenant:problem:quarantined","title":"Being updated","status":503,"detail":"This site cannot be used until its database has been brought up to date."}
+	// bolt.example.com 503 {"type":"urn:pgtenant:problem:quarantined",
+	// "title":"Being updated",
+	// "status":503,
+	// "detail":"This site cannot be used until its database has been brought up to date."}
 	// migrated <nil>
 	// bolt.example.com 200 hello
 }

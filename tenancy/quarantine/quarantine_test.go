@@ -45,7 +45,9 @@ func TestOneFailingTenantKeepsNoOtherFromBeingServed(t *testing.T) {
 	assert.Equal(t, []int64{2}, q.Of("failing").Pending)
 	assert.NotNil(t, q.Of("locked"))
 	assert.Len(t, q.List(), 4)
-	for _, line := range []string{"schema=failing reason=failed", "schema=newer reason=newer", "schema=odd reason=bad_table"} {
+	for _, line := range []string{
+		"schema=failing reason=failed", "schema=newer reason=newer", "schema=odd reason=bad_table",
+	} {
 		assert.Contains(t, f.log.String(), line)
 	}
 
@@ -93,7 +95,9 @@ func TestWhatWasEditedIsServedUnlessSomethingIsPending(t *testing.T) {
 	migrated(t, f.release(t, 1), "half")
 	spaced := files(2)
 	spaced["00001_table.sql"].Data = []byte("-- +goose Up\ncreate table t1  (id int);\n")
-	for policy, reason := range map[migrate.Policy]string{migrate.Refuse: quarantine.Edited, migrate.Allow: quarantine.Behind} {
+	for policy, reason := range map[migrate.Policy]string{
+		migrate.Refuse: quarantine.Edited, migrate.Allow: quarantine.Behind,
+	} {
 		q := f.open(t, f.release(t, 2, func(c *migrate.Config) { c.Tenant[0].FS, c.Changed = spaced, policy }))
 		expectServed(t, q, "whole")
 		expectKeptOut(t, q, "half", reason)

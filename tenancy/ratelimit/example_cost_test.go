@@ -37,7 +37,7 @@ func ExampleMiddlewareConfig_cost() {
 
 	// Output:
 	// 200 1000 students
-	// 429 {"title":"Too many requests","status":429,"detail":"There have been too many requests to this site."}
+	// 429 {"title":"Too many requests","status":429,"detail":"Too many requests to this site."}
 	// 200 1000 students
 	// 200 1000 students
 }

@@ -31,7 +31,7 @@ func ExampleMiddleware() {
 	// Output:
 	// 200 1000 students
 	// 200 1000 students
-	// 429 {"title":"Too many requests","status":429,"detail":"There have been too many requests to this site."}
+	// 429 {"title":"Too many requests","status":429,"detail":"Too many requests to this site."}
 	// 200 1000 students
 	// "tenant";q=2;w=3600
 	// "tenant";r=0;t=1800

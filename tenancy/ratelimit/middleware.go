@@ -101,7 +101,7 @@ func refusal(t *tenancy.Tenant, d *Decision) tenanthttp.Refusal {
 			},
 		}
 	}
-	detail := "There have been too many requests to this site."
+	detail := "Too many requests to this site."
 	if d.Scope == CallerScope {
 		detail = "You have sent too many requests."
 	}

@@ -92,7 +92,7 @@ func TestARequestBeyondTheLimitIsRefusedWith429(t *testing.T) {
 		w = get(h, url)
 		assert.Equal(t, http.StatusTooManyRequests, w.Code, "status")
 		assert.Equal(t,
-			`{"title":"Too many requests","status":429,"detail":"There have been too many requests to this site."}`+"\n",
+			`{"title":"Too many requests","status":429,"detail":"Too many requests to this site."}`+"\n",
 			w.Body.String(),
 			"body")
 		assert.Equal(t, http.StatusNoContent, get(h, "http://b.example.com/").Code, "the other tenant")

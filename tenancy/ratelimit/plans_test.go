@@ -60,7 +60,10 @@ func TestATenantsOwnNumbersComeBeforeItsPlan(t *testing.T) {
 	}{
 		{"gold", nil, ratelimit.Policy{Tenant: ratelimit.PerSecond(100).WithBurst(300), Caller: ratelimit.PerSecond(2)}},
 		{"", nil, ratelimit.Policy{Tenant: ratelimit.PerSecond(5), Caller: ratelimit.PerSecond(2)}},
-		{"nobody knows it", map[string]int64{"students": 7}, ratelimit.Policy{Tenant: ratelimit.PerSecond(5), Caller: ratelimit.PerSecond(2)}},
+		{
+			"nobody knows it", map[string]int64{"students": 7},
+			ratelimit.Policy{Tenant: ratelimit.PerSecond(5), Caller: ratelimit.PerSecond(2)},
+		},
 		{
 			"gold",
 			map[string]int64{ratelimit.TenantRate: 7, ratelimit.CallerRate: 3, ratelimit.CallerBurst: 9},
@@ -71,15 +74,26 @@ func TestATenantsOwnNumbersComeBeforeItsPlan(t *testing.T) {
 			map[string]int64{ratelimit.TenantBurst: 400},
 			ratelimit.Policy{Tenant: ratelimit.PerSecond(100).WithBurst(400), Caller: ratelimit.PerSecond(2)},
 		},
-		{"gold", map[string]int64{ratelimit.TenantRate: 0}, ratelimit.Policy{Tenant: ratelimit.Deny(), Caller: ratelimit.PerSecond(2)}},
-		{"internal", map[string]int64{ratelimit.TenantBurst: 4}, ratelimit.Policy{Tenant: ratelimit.Unlimited(), Caller: ratelimit.Unlimited()}},
-		{"internal", map[string]int64{ratelimit.TenantRate: 4}, ratelimit.Policy{Tenant: ratelimit.PerSecond(4), Caller: ratelimit.Unlimited()}},
+		{
+			"gold", map[string]int64{ratelimit.TenantRate: 0},
+			ratelimit.Policy{Tenant: ratelimit.Deny(), Caller: ratelimit.PerSecond(2)},
+		},
+		{
+			"internal", map[string]int64{ratelimit.TenantBurst: 4},
+			ratelimit.Policy{Tenant: ratelimit.Unlimited(), Caller: ratelimit.Unlimited()},
+		},
+		{
+			"internal", map[string]int64{ratelimit.TenantRate: 4},
+			ratelimit.Policy{Tenant: ratelimit.PerSecond(4), Caller: ratelimit.Unlimited()},
+		},
 	} {
 		got, err := p.Policy(&tenancy.Tenant{Plan: c.plan, Limits: c.numbers})
 		require.NoError(t, err)
 		assert.Equal(t, c.want, got, c.plan)
 	}
-	for _, name := range []string{ratelimit.TenantRate, ratelimit.TenantBurst, ratelimit.CallerRate, ratelimit.CallerBurst} {
+	for _, name := range []string{
+		ratelimit.TenantRate, ratelimit.TenantBurst, ratelimit.CallerRate, ratelimit.CallerBurst,
+	} {
 		for _, n := range []int64{-1, ratelimit.MaxRequests + 1, 1 << 40} {
 			got, err := p.Policy(&tenancy.Tenant{Plan: "gold", Limits: map[string]int64{name: n}})
 			expectField(t, err, "limits."+name)

@@ -4,14 +4,15 @@
 //
 //	func TestMain(m *testing.M) {
 //		var err error
-//		env, err = tenancytest.Open(context.Background(), os.Getenv("TEST_DATABASE_URL"), tenancytest.Config{
+//		ctx := context.Background()
+//		env, err = tenancytest.Open(ctx, os.Getenv("TEST_DATABASE_URL"), tenancytest.Config{
 //			Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}},
 //			Tenant: []migrate.Source{{Name: "notes", FS: notes.Migrations()}},
 //		})
 //		...
 //		env.Handler = notes.Handler(env.DB)
 //		code := m.Run()
-//		err = env.Close(context.Background())
+//		err = env.Close(ctx)
 //		...
 //	}
 //

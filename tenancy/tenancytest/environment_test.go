@@ -37,7 +37,8 @@ create table eggs (id int primary key, hen int references hens);
 alter table hens add foreign key (egg) references eggs;
 create sequence numbers start 7;
 -- +goose StatementBegin
-create function mark() returns trigger language plpgsql as $$ begin new.note := coalesce(new.note, '') || '!'; return new; end $$;
+create function mark() returns trigger language plpgsql as
+	$$ begin new.note := coalesce(new.note, '') || '!'; return new; end $$;
 -- +goose StatementEnd
 create trigger mark before insert on people for each row execute function mark();
 `
@@ -58,8 +59,10 @@ func contents(t *testing.T, env *tenancytest.Environment, tenant *tenancytest.Te
 	for _, sql := range []string{
 		"select coalesce(string_agg(c::text, ' ' order by code), '') from countries c",
 		"select coalesce(string_agg(p::text, ' ' order by id), '') from people p",
-		"select concat((select count(*) from orders), (select count(*) from lines), (select count(*) from animals), (select count(*) from hens), (select count(*) from eggs))",
-		"select string_agg(concat_ws(':', sequencename, last_value), ' ' order by sequencename) from pg_sequences where schemaname = current_schema()",
+		"select concat((select count(*) from orders), (select count(*) from lines), " +
+			"(select count(*) from animals), (select count(*) from hens), (select count(*) from eggs))",
+		"select string_agg(concat_ws(':', sequencename, last_value), ' ' order by sequencename) from pg_sequences " +
+			"where schemaname = current_schema()",
 	} {
 		var found string
 		check(t, env.DB.QueryRow(tenant.Context(), sql).Scan(&found))

@@ -27,7 +27,8 @@ func TestTenantsOfTestsFindExtensions(t *testing.T) {
 					"create table domains (name citext);\ninsert into domains values ('EXAMPLE.com');\n" +
 					"create function allowed(citext) returns boolean language sql as " +
 					"'select exists (select from domains where split_part($1, ''@'', 2)::citext = name)';\n" +
-					"create table users (email citext unique check (allowed(email)));\ninsert into users values ('Ada@Example.com');\n",
+					"create table users (email citext unique check (allowed(email)));\n" +
+					"insert into users values ('Ada@Example.com');\n",
 			)}}}},
 			DB:         schemactx.Config{Level: level, ExtraSearchPath: []string{"extensions"}},
 			Extensions: []string{"citext"},

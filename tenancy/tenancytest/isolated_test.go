@@ -43,12 +43,23 @@ func TestIsolationIsAsserted(t *testing.T) {
 		fn   func(context.Context, *tenancytest.Tenant) error
 		want string // in the failure; "": no failure
 	}{
-		"its own rows":     {exec(func(_, _ string) string { return "insert into animals values ('cat')" }), ""},
-		"a foreign read":   {exec(func(_, theirs string) string { return "select * from " + theirs + ".animals" }), "table animals"},
-		"a foreign write":  {exec(func(_, theirs string) string { return "delete from " + theirs + ".lines" }), "table lines"},
-		"a partition":      {exec(func(_, theirs string) string { return "select * from " + theirs + ".lines_low" }), "table lines_low"},
-		"a join":           {exec(func(_, theirs string) string { return "select * from animals join " + theirs + ".people on true" }), "table people"},
-		"a sequence":       {exec(func(_, theirs string) string { return "select nextval('" + theirs + ".numbers')" }), "sequence numbers"},
+		"its own rows": {exec(func(_, _ string) string { return "insert into animals values ('cat')" }), ""},
+		"a foreign read": {
+			exec(func(_, theirs string) string { return "select * from " + theirs + ".animals" }), "table animals",
+		},
+		"a foreign write": {
+			exec(func(_, theirs string) string { return "delete from " + theirs + ".lines" }), "table lines",
+		},
+		"a partition": {
+			exec(func(_, theirs string) string { return "select * from " + theirs + ".lines_low" }), "table lines_low",
+		},
+		"a join": {
+			exec(func(_, theirs string) string { return "select * from animals join " + theirs + ".people on true" }),
+			"table people",
+		},
+		"a sequence": {
+			exec(func(_, theirs string) string { return "select nextval('" + theirs + ".numbers')" }), "sequence numbers",
+		},
 		"an error":         {func(context.Context, *tenancytest.Tenant) error { return fmt.Errorf("broken") }, "broken"},
 		"the next context": {func(context.Context, *tenancytest.Tenant) error { return nil }, ""},
 	} {

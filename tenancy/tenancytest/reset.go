@@ -60,7 +60,8 @@ func (e *Environment) reset(ctx context.Context, schema string) error {
 		// Constraints may call functions that expect the schema, or that of the extensions, in the search
 		// path.
 		//tenantvet:allow tenantsql the owner restores rows on the path that the tenant's statements have
-		_, err := tx.Exec(ctx, "select set_config('lock_timeout', $1, true), set_config('search_path', $2, true)", lockTimeout, path)
+		_, err := tx.Exec(ctx,
+			"select set_config('lock_timeout', $1, true), set_config('search_path', $2, true)", lockTimeout, path)
 		if err != nil {
 			return err
 		}
@@ -97,7 +98,8 @@ func (e *Environment) resetRows(ctx context.Context, tx pgx.Tx, schema string) e
 			continue
 		}
 		sql := fmt.Sprintf(
-			"alter table %[1]s disable trigger user; insert into %[1]s (%[2]s) overriding system value select %[2]s from %[3]s%[4]s.%[5]s; "+
+			"alter table %[1]s disable trigger user; insert into %[1]s (%[2]s) overriding system value "+
+				"select %[2]s from %[3]s%[4]s.%[5]s; "+
 				"alter table %[1]s enable trigger user",
 			names[i],
 			t.columns,

@@ -101,7 +101,8 @@ func TestATenantWithOtherDomainsIsNotUsedAgain(t *testing.T) {
 			check(t, err)
 		},
 		func(t *testing.T, tenant *tenancytest.Tenant) {
-			_, err := env.Owner.Exec(t.Context(), "update public.domains set host = 'moved.example.com' where tenant_id = $1", tenant.ID)
+			_, err := env.Owner.Exec(t.Context(), "update public.domains set host = 'moved.example.com' "+
+				"where tenant_id = $1", tenant.ID)
 			check(t, err)
 		},
 		func(*testing.T, *tenancytest.Tenant) {},

@@ -100,7 +100,8 @@ func BenchmarkLogHandler(b *testing.B) {
 	bare := slog.NewJSONHandler(io.Discard, nil)
 	for name, l := range map[string]*slog.Logger{
 		"bare": slog.New(bare), "handler": slog.New(tenanthttp.LogHandler(bare)),
-		"bare in a group": slog.New(bare).WithGroup("g").With("v", 1), "handler in a group": slog.New(tenanthttp.LogHandler(bare)).WithGroup("g").With("v", 1),
+		"bare in a group":    slog.New(bare).WithGroup("g").With("v", 1),
+		"handler in a group": slog.New(tenanthttp.LogHandler(bare)).WithGroup("g").With("v", 1),
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

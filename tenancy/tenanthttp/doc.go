@@ -1,7 +1,8 @@
 // Package tenanthttp sends each HTTP request to the tenant whose host it came in on, and refuses
 // all other requests.
 //
-//	http.ListenAndServe(addr, tenanthttp.Handler(hosts, tenanthttp.Routes{Public: site, Tenant: app}))
+//	site := tenanthttp.Handler(hosts, tenanthttp.Routes{Public: www, Tenant: app})
+//	err := http.ListenAndServe(addr, site)
 //
 // # Requests
 //

@@ -22,7 +22,9 @@ func ExampleLogHandler() {
 	})
 	h := tenanthttp.Handler(p.Hosts, tenanthttp.Routes{Public: app, Tenant: app})
 
-	for _, url := range []string{"http://schoola.example.com/students", "http://schoolb.example.com/", "http://example.com/prices"} {
+	for _, url := range []string{
+		"http://schoola.example.com/students", "http://schoolb.example.com/", "http://example.com/prices",
+	} {
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, url, nil))
 	}
 

@@ -117,20 +117,23 @@ func TestRequestsThatNameTwoHosts(t *testing.T) {
 		"GET //b.example.com/ HTTP/1.1\r\nHost: a.example.com":   servedA, // a path
 		"GET http:b.example.com HTTP/1.1\r\nHost: a.example.com": servedA, // no authority
 		// Two Host headers, none, and one that a line fold or a space hides.
-		"GET / HTTP/1.1\r\nHost: a.example.com\r\nHost: b.example.com":                                                   "400",
-		"GET / HTTP/1.1\r\nHost: a.example.com\r\nHost: a.example.com":                                                   "400",
-		"GET / HTTP/1.1\r\nAccept: */*":                                                                                  "400",
-		"GET / HTTP/1.0\r\nAccept: */*":                                                                                  "400",
-		"GET / HTTP/1.1\r\nHost : b.example.com\r\nHost: a.example.com":                                                  "400",
-		"GET / HTTP/1.1\r\nHost: a.example.com\r\n Host: b.example.com":                                                  "400",
-		"GET / HTTP/1.0\r\nHost: a.example.com":                                                                          servedA,
-		"OPTIONS / HTTP/1.1\r\nHost: a.example.com":                                                                      servedA,
-		"OPTIONS / HTTP/1.1\r\nHost: nosuch.example.com":                                                                 "404",
-		"CONNECT a.example.com:443 HTTP/1.1\r\nHost: b.example.com":                                                      servedA,
-		"GET / HTTP/1.1\r\nHost: nosuch.example.com\r\nX-Host: a.example.com":                                            "404",
-		"GET / HTTP/1.1\r\nHost: nosuch.example.com\r\nX-Forwarded-Host: a.example.com\r\nForwarded: host=a.example.com": "404",
-		"GET / HTTP/1.1\r\nHost: a.example.com\r\nX-Forwarded-Host: b.example.com\r\nForwarded: host=b.example.com":      servedA,
-		"GET / HTTP/1.1\r\nHost: a.example.com\r\nX-Original-Host: b.example.com\r\nX-HTTP-Host-Override: b.example.com": servedA,
+		"GET / HTTP/1.1\r\nHost: a.example.com\r\nHost: b.example.com":        "400",
+		"GET / HTTP/1.1\r\nHost: a.example.com\r\nHost: a.example.com":        "400",
+		"GET / HTTP/1.1\r\nAccept: */*":                                       "400",
+		"GET / HTTP/1.0\r\nAccept: */*":                                       "400",
+		"GET / HTTP/1.1\r\nHost : b.example.com\r\nHost: a.example.com":       "400",
+		"GET / HTTP/1.1\r\nHost: a.example.com\r\n Host: b.example.com":       "400",
+		"GET / HTTP/1.0\r\nHost: a.example.com":                               servedA,
+		"OPTIONS / HTTP/1.1\r\nHost: a.example.com":                           servedA,
+		"OPTIONS / HTTP/1.1\r\nHost: nosuch.example.com":                      "404",
+		"CONNECT a.example.com:443 HTTP/1.1\r\nHost: b.example.com":           servedA,
+		"GET / HTTP/1.1\r\nHost: nosuch.example.com\r\nX-Host: a.example.com": "404",
+		"GET / HTTP/1.1\r\nHost: nosuch.example.com\r\nX-Forwarded-Host: a.example.com\r\n" +
+			"Forwarded: host=a.example.com": "404",
+		"GET / HTTP/1.1\r\nHost: a.example.com\r\nX-Forwarded-Host: b.example.com\r\n" +
+			"Forwarded: host=b.example.com": servedA,
+		"GET / HTTP/1.1\r\nHost: a.example.com\r\nX-Original-Host: b.example.com\r\n" +
+			"X-HTTP-Host-Override: b.example.com": servedA,
 	} {
 		assert.Equal(t, want, write(t, addr, request+"\r\nConnection: close\r\n\r\n"), "%q", request)
 	}
@@ -218,7 +221,8 @@ func writeHTTP2(t *testing.T, addr, authority, host string) string {
 	var block bytes.Buffer
 	encoder := hpack.NewEncoder(&block)
 	for _, field := range [][2]string{
-		{":method", "GET"}, {":scheme", "http"}, {":authority", authority}, {":path", "/"}, {"host", host}, {"x-forwarded-host", "b.example.com"},
+		{":method", "GET"}, {":scheme", "http"}, {":authority", authority}, {":path", "/"}, {"host", host},
+		{"x-forwarded-host", "b.example.com"},
 	} {
 		if field[1] != "" {
 			require.NoError(t, encoder.WriteField(hpack.HeaderField{Name: field[0], Value: field[1]}))

@@ -27,8 +27,10 @@ func TestRecordsSayWhoseTheyAre(t *testing.T) {
 	t.Parallel()
 	ctx := tenancy.NewContext(t.Context(), active(7, "a"))
 	for want, log := range map[string]func(*slog.Logger){
-		"level=INFO msg=m":                           func(l *slog.Logger) { l.InfoContext(t.Context(), "m") },
-		"level=WARN msg=m site=public schema=public": func(l *slog.Logger) { l.WarnContext(tenancy.NewPublicContext(t.Context()), "m") },
+		"level=INFO msg=m": func(l *slog.Logger) { l.InfoContext(t.Context(), "m") },
+		"level=WARN msg=m site=public schema=public": func(l *slog.Logger) {
+			l.WarnContext(tenancy.NewPublicContext(t.Context()), "m")
+		},
 		"level=INFO msg=m x=1 tenant=a tenant_id=7 schema=tenant_a": func(l *slog.Logger) {
 			l.InfoContext(ctx, "m", "x", 1)
 		},
@@ -65,7 +67,9 @@ func TestLoggersThatBranchKeepApart(t *testing.T) {
 		}
 	})
 	var want []string
-	for _, attrs := range []string{"g.v=1 g.one=1 g.y=1", "g.v=1 g.two=2 g.y=1", "g.v=1 g.h.x=1 g.h.y=1", "g.v=1 g.i.x=2 g.i.y=1", "g.v=1 g.y=1"} {
+	for _, attrs := range []string{
+		"g.v=1 g.one=1 g.y=1", "g.v=1 g.two=2 g.y=1", "g.v=1 g.h.x=1 g.h.y=1", "g.v=1 g.i.x=2 g.i.y=1", "g.v=1 g.y=1",
+	} {
 		want = append(want, "level=INFO msg=m tenant=a tenant_id=7 schema=tenant_a "+attrs)
 	}
 	assert.Equal(t, strings.Join(want, "\n"), got)
@@ -114,7 +118,8 @@ func (h withSite) WithGroup(name string) slog.Handler {
 func TestLogHandlerIsAHandler(t *testing.T) {
 	t.Parallel()
 	for name, ctx := range map[string]context.Context{
-		"no site": t.Context(), "a tenant": tenancy.NewContext(t.Context(), active(7, "a")), "public": tenancy.NewPublicContext(t.Context()),
+		"no site": t.Context(), "a tenant": tenancy.NewContext(t.Context(), active(7, "a")),
+		"public": tenancy.NewPublicContext(t.Context()),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

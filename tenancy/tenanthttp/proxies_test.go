@@ -54,35 +54,93 @@ func TestTheHostIsWhatTheTrustedProxySays(t *testing.T) {
 		want    string // empty: an error that wraps err
 		err     error
 	}{
-		"no header":                       {tenanthttp.XForwarded, from(proxy), "real.example.com", nil},
-		"one":                             {tenanthttp.XForwarded, from(proxy, xHost, "a.example.com"), "a.example.com", nil},
-		"with a port":                     {tenanthttp.XForwarded, from(proxy, xHost, "a.example.com:8443"), "a.example.com:8443", nil},
-		"list":                            {tenanthttp.XForwarded, from(proxy, xHost, "evil.example.com, a.example.com"), "a.example.com", nil},
-		"two lines":                       {tenanthttp.XForwarded, from(proxy, xHost, "evil.example.com", xHost, "a.example.com"), "a.example.com", nil},
-		"empty":                           {tenanthttp.XForwarded, from(proxy, xHost, "evil.example.com,"), "real.example.com", nil},
-		"IPv6 proxy":                      {tenanthttp.XForwarded, from("[fd00::1]:4000", xHost, "a.example.com"), "a.example.com", nil},
-		"IPv4 in IPv6":                    {tenanthttp.XForwarded, from("[::ffff:10.0.0.1]:4000", xHost, "a.example.com"), "a.example.com", nil},
-		"untrusted":                       {tenanthttp.XForwarded, from(untrusted, xHost, "a.example.com", forward, "host=b.example.com"), "real.example.com", nil},
-		"untrusted, malformed":            {tenanthttp.Forwarded, from(untrusted, forward, `host="`), "real.example.com", nil},
-		"socket":                          {tenanthttp.XForwarded, from("@", xHost, "a.example.com"), "real.example.com", nil},
-		"the other header":                {tenanthttp.XForwarded, from(proxy, forward, "host=a.example.com"), "real.example.com", nil},
-		"both, the same":                  {tenanthttp.XForwarded, from(proxy, xHost, "a.example.com", forward, "host=A.example.com"), "a.example.com", nil},
-		"both, another":                   {tenanthttp.XForwarded, from(proxy, xHost, "a.example.com", forward, "host=b.example.com"), "", tenancy.ErrAmbiguousTenant},
-		"both, one is none":               {tenanthttp.XForwarded, from(proxy, xHost, "a.example.com", forward, `host="*"`), "", tenancy.ErrInvalidHost},
-		"the other malformed":             {tenanthttp.XForwarded, from(proxy, xHost, "a.example.com", forward, "host"), "", tenancy.ErrInvalidHost},
-		"host passed on":                  {tenanthttp.XForwardedFor, from(proxy, xHost, "evil.example.com", forward, "host=b.example.com"), "real.example.com", nil},
-		"forwarded":                       {tenanthttp.Forwarded, from(proxy, forward, "for=192.0.2.1;host=a.example.com"), "a.example.com", nil},
-		"forwarded, quoted":               {tenanthttp.Forwarded, from(proxy, forward, `Host="a.example.com:8443"`), "a.example.com:8443", nil},
-		"forwarded, list":                 {tenanthttp.Forwarded, from(proxy, forward, "host=evil.example.com, host=a.example.com"), "a.example.com", nil},
-		"forwarded, lines":                {tenanthttp.Forwarded, from(proxy, forward, "host=evil.example.com", forward, "for=1.2.3.4;host=a.example.com"), "a.example.com", nil},
-		"forwarded, host of another hop":  {tenanthttp.Forwarded, from(proxy, forward, "host=evil.example.com, for=192.0.2.1"), "real.example.com", nil},
-		"forwarded, the other header":     {tenanthttp.Forwarded, from(proxy, xHost, "evil.example.com"), "real.example.com", nil},
-		"forwarded, both, another":        {tenanthttp.Forwarded, from(proxy, xHost, "b.example.com", forward, "host=a.example.com"), "", tenancy.ErrAmbiguousTenant},
-		"forwarded, twice":                {tenanthttp.Forwarded, from(proxy, forward, "host=a.example.com;host=b.example.com"), "", tenancy.ErrInvalidHost},
-		"forwarded, quote left open":      {tenanthttp.Forwarded, from(proxy, forward, `x=", host=a.example.com`), "", tenancy.ErrInvalidHost},
-		"forwarded, quote that swallows":  {tenanthttp.Forwarded, from(proxy, forward, `host=evil.example.com;x=", for="[2001:db8::1]";host=a.example.com`), "", tenancy.ErrInvalidHost},
-		"forwarded, open quote, own line": {tenanthttp.Forwarded, from(proxy, forward, `x="`, forward, "host=a.example.com"), "a.example.com", nil},
-		"forwarded, no pair":              {tenanthttp.Forwarded, from(proxy, forward, "a.example.com"), "", tenancy.ErrInvalidHost},
+		"no header": {tenanthttp.XForwarded, from(proxy), "real.example.com", nil},
+		"one":       {tenanthttp.XForwarded, from(proxy, xHost, "a.example.com"), "a.example.com", nil},
+		"with a port": {
+			tenanthttp.XForwarded, from(proxy, xHost, "a.example.com:8443"), "a.example.com:8443", nil,
+		},
+		"list": {
+			tenanthttp.XForwarded, from(proxy, xHost, "evil.example.com, a.example.com"), "a.example.com", nil,
+		},
+		"two lines": {
+			tenanthttp.XForwarded, from(proxy, xHost, "evil.example.com", xHost, "a.example.com"), "a.example.com", nil,
+		},
+		"empty": {
+			tenanthttp.XForwarded, from(proxy, xHost, "evil.example.com,"), "real.example.com", nil,
+		},
+		"IPv6 proxy": {
+			tenanthttp.XForwarded, from("[fd00::1]:4000", xHost, "a.example.com"), "a.example.com", nil,
+		},
+		"IPv4 in IPv6": {
+			tenanthttp.XForwarded, from("[::ffff:10.0.0.1]:4000", xHost, "a.example.com"), "a.example.com", nil,
+		},
+		"untrusted": {
+			tenanthttp.XForwarded, from(untrusted, xHost, "a.example.com", forward, "host=b.example.com"), "real.example.com",
+			nil,
+		},
+		"untrusted, malformed": {
+			tenanthttp.Forwarded, from(untrusted, forward, `host="`), "real.example.com", nil,
+		},
+		"socket": {
+			tenanthttp.XForwarded, from("@", xHost, "a.example.com"), "real.example.com", nil,
+		},
+		"the other header": {
+			tenanthttp.XForwarded, from(proxy, forward, "host=a.example.com"), "real.example.com", nil,
+		},
+		"both, the same": {
+			tenanthttp.XForwarded, from(proxy, xHost, "a.example.com", forward, "host=A.example.com"), "a.example.com", nil,
+		},
+		"both, another": {
+			tenanthttp.XForwarded, from(proxy, xHost, "a.example.com", forward, "host=b.example.com"), "", tenancy.ErrAmbiguousTenant,
+		},
+		"both, one is none": {
+			tenanthttp.XForwarded, from(proxy, xHost, "a.example.com", forward, `host="*"`), "", tenancy.ErrInvalidHost,
+		},
+		"the other malformed": {
+			tenanthttp.XForwarded, from(proxy, xHost, "a.example.com", forward, "host"), "", tenancy.ErrInvalidHost,
+		},
+		"host passed on": {
+			tenanthttp.XForwardedFor, from(proxy, xHost, "evil.example.com", forward, "host=b.example.com"), "real.example.com",
+			nil,
+		},
+		"forwarded": {
+			tenanthttp.Forwarded, from(proxy, forward, "for=192.0.2.1;host=a.example.com"), "a.example.com", nil,
+		},
+		"forwarded, quoted": {
+			tenanthttp.Forwarded, from(proxy, forward, `Host="a.example.com:8443"`), "a.example.com:8443", nil,
+		},
+		"forwarded, list": {
+			tenanthttp.Forwarded, from(proxy, forward, "host=evil.example.com, host=a.example.com"), "a.example.com", nil,
+		},
+		"forwarded, lines": {
+			tenanthttp.Forwarded, from(proxy, forward, "host=evil.example.com", forward, "for=1.2.3.4;host=a.example.com"),
+			"a.example.com", nil,
+		},
+		"forwarded, host of another hop": {
+			tenanthttp.Forwarded, from(proxy, forward, "host=evil.example.com, for=192.0.2.1"), "real.example.com", nil,
+		},
+		"forwarded, the other header": {
+			tenanthttp.Forwarded, from(proxy, xHost, "evil.example.com"), "real.example.com", nil,
+		},
+		"forwarded, both, another": {
+			tenanthttp.Forwarded, from(proxy, xHost, "b.example.com", forward, "host=a.example.com"), "", tenancy.ErrAmbiguousTenant,
+		},
+		"forwarded, twice": {
+			tenanthttp.Forwarded, from(proxy, forward, "host=a.example.com;host=b.example.com"), "", tenancy.ErrInvalidHost,
+		},
+		"forwarded, quote left open": {
+			tenanthttp.Forwarded, from(proxy, forward, `x=", host=a.example.com`), "", tenancy.ErrInvalidHost,
+		},
+		"forwarded, quote that swallows": {
+			tenanthttp.Forwarded, from(proxy, forward, `host=evil.example.com;x=", for="[2001:db8::1]";host=a.example.com`), "",
+			tenancy.ErrInvalidHost,
+		},
+		"forwarded, open quote, own line": {
+			tenanthttp.Forwarded, from(proxy, forward, `x="`, forward, "host=a.example.com"), "a.example.com", nil,
+		},
+		"forwarded, no pair": {
+			tenanthttp.Forwarded, from(proxy, forward, "a.example.com"), "", tenancy.ErrInvalidHost,
+		},
 	} {
 		got, err := behind(t, c.headers).Host(c.r)
 		assert.Equal(t, c.want, got, "%s: %q, %v; want %q, %v", name, got, err, c.want, c.err)
@@ -97,30 +155,44 @@ func TestTheClientIsTheLastThatIsNotATrustedProxy(t *testing.T) {
 		r       *http.Request
 		want    string
 	}{
-		"direct":                 {tenanthttp.XForwarded, from(untrusted, xFor, "203.0.113.1"), "192.0.2.9"},
-		"direct, IPv4 in IPv6":   {tenanthttp.XForwarded, from("[::ffff:192.0.2.9]:1"), "192.0.2.9"},
-		"direct, zone":           {tenanthttp.XForwarded, from("[fe80::1%eth0]:1"), "fe80::1"},
-		"one proxy":              {tenanthttp.XForwarded, from(proxy, xFor, "203.0.113.1"), "203.0.113.1"},
-		"forged in front":        {tenanthttp.XForwarded, from(proxy, xFor, "127.0.0.1, 10.9.9.9, 203.0.113.1"), "203.0.113.1"},
+		"direct":               {tenanthttp.XForwarded, from(untrusted, xFor, "203.0.113.1"), "192.0.2.9"},
+		"direct, IPv4 in IPv6": {tenanthttp.XForwarded, from("[::ffff:192.0.2.9]:1"), "192.0.2.9"},
+		"direct, zone":         {tenanthttp.XForwarded, from("[fe80::1%eth0]:1"), "fe80::1"},
+		"one proxy":            {tenanthttp.XForwarded, from(proxy, xFor, "203.0.113.1"), "203.0.113.1"},
+		"forged in front": {
+			tenanthttp.XForwarded, from(proxy, xFor, "127.0.0.1, 10.9.9.9, 203.0.113.1"), "203.0.113.1",
+		},
 		"forged in another line": {tenanthttp.XForwarded, from(proxy, xFor, "127.0.0.1", xFor, "203.0.113.1"), "203.0.113.1"},
-		"two proxies":            {tenanthttp.XForwarded, from(proxy, xFor, "198.51.100.1, 203.0.113.1, 10.0.0.2"), "203.0.113.1"},
-		"two lines":              {tenanthttp.XForwarded, from(proxy, xFor, "198.51.100.1", xFor, "203.0.113.1", xFor, "10.0.0.2"), "203.0.113.1"},
-		"only proxies":           {tenanthttp.XForwarded, from(proxy, xFor, "10.0.0.3, 10.0.0.2"), "10.0.0.3"},
-		"no header":              {tenanthttp.XForwarded, from(proxy), "10.0.0.1"},
-		"unknown":                {tenanthttp.XForwarded, from(proxy, xFor, "203.0.113.1, unknown"), "10.0.0.1"},
-		"empty":                  {tenanthttp.XForwarded, from(proxy, xFor, "203.0.113.1,"), "10.0.0.1"},
-		"ports":                  {tenanthttp.XForwarded, from(proxy, xFor, "203.0.113.1:123, 10.0.0.2:99"), "203.0.113.1"},
-		"IPv6":                   {tenanthttp.XForwarded, from(proxy, xFor, "2001:db8::1, fd00::2, [fd00::3], [fd00::4]:80"), "2001:db8::1"},
-		"brackets left open":     {tenanthttp.XForwarded, from(proxy, xFor, "203.0.113.1, [fd00::3"), "10.0.0.1"},
-		"IPv4 in brackets":       {tenanthttp.XForwarded, from(proxy, xFor, "[203.0.113.1]"), "10.0.0.1"},
-		"host is passed on":      {tenanthttp.XForwardedFor, from(proxy, xFor, "203.0.113.1"), "203.0.113.1"},
-		"the other header":       {tenanthttp.XForwarded, from(proxy, forward, "for=203.0.113.1"), "10.0.0.1"},
-		"forwarded":              {tenanthttp.Forwarded, from(proxy, forward, `for=198.51.100.1, for="203.0.113.1:80";proto=http, For="[fd00::2]";by=10.0.0.1`), "203.0.113.1"},
-		"forwarded, unquoted":    {tenanthttp.Forwarded, from(proxy, forward, "for=[2001:db8::1]:80"), "2001:db8::1"},
-		"forwarded, name":        {tenanthttp.Forwarded, from(proxy, forward, "for=203.0.113.1, for=_hidden"), "10.0.0.1"},
-		"forwarded, none":        {tenanthttp.Forwarded, from(proxy, forward, "for=203.0.113.1, host=a.example.com"), "10.0.0.1"},
-		"forwarded, malformed":   {tenanthttp.Forwarded, from(proxy, forward, `for=203.0.113.1, for="`), "10.0.0.1"},
-		"forwarded, bad line":    {tenanthttp.Forwarded, from(proxy, forward, `for="`, forward, "for=10.0.0.2"), "10.0.0.2"},
+		"two proxies": {
+			tenanthttp.XForwarded, from(proxy, xFor, "198.51.100.1, 203.0.113.1, 10.0.0.2"), "203.0.113.1",
+		},
+		"two lines": {
+			tenanthttp.XForwarded, from(proxy, xFor, "198.51.100.1", xFor, "203.0.113.1", xFor, "10.0.0.2"), "203.0.113.1",
+		},
+		"only proxies": {tenanthttp.XForwarded, from(proxy, xFor, "10.0.0.3, 10.0.0.2"), "10.0.0.3"},
+		"no header":    {tenanthttp.XForwarded, from(proxy), "10.0.0.1"},
+		"unknown":      {tenanthttp.XForwarded, from(proxy, xFor, "203.0.113.1, unknown"), "10.0.0.1"},
+		"empty":        {tenanthttp.XForwarded, from(proxy, xFor, "203.0.113.1,"), "10.0.0.1"},
+		"ports":        {tenanthttp.XForwarded, from(proxy, xFor, "203.0.113.1:123, 10.0.0.2:99"), "203.0.113.1"},
+		"IPv6": {
+			tenanthttp.XForwarded, from(proxy, xFor, "2001:db8::1, fd00::2, [fd00::3], [fd00::4]:80"), "2001:db8::1",
+		},
+		"brackets left open": {tenanthttp.XForwarded, from(proxy, xFor, "203.0.113.1, [fd00::3"), "10.0.0.1"},
+		"IPv4 in brackets":   {tenanthttp.XForwarded, from(proxy, xFor, "[203.0.113.1]"), "10.0.0.1"},
+		"host is passed on":  {tenanthttp.XForwardedFor, from(proxy, xFor, "203.0.113.1"), "203.0.113.1"},
+		"the other header":   {tenanthttp.XForwarded, from(proxy, forward, "for=203.0.113.1"), "10.0.0.1"},
+		"forwarded": {
+			tenanthttp.Forwarded,
+			from(proxy, forward, `for=198.51.100.1, for="203.0.113.1:80";proto=http, For="[fd00::2]";by=10.0.0.1`),
+			"203.0.113.1",
+		},
+		"forwarded, unquoted": {tenanthttp.Forwarded, from(proxy, forward, "for=[2001:db8::1]:80"), "2001:db8::1"},
+		"forwarded, name":     {tenanthttp.Forwarded, from(proxy, forward, "for=203.0.113.1, for=_hidden"), "10.0.0.1"},
+		"forwarded, none": {
+			tenanthttp.Forwarded, from(proxy, forward, "for=203.0.113.1, host=a.example.com"), "10.0.0.1",
+		},
+		"forwarded, malformed": {tenanthttp.Forwarded, from(proxy, forward, `for=203.0.113.1, for="`), "10.0.0.1"},
+		"forwarded, bad line":  {tenanthttp.Forwarded, from(proxy, forward, `for="`, forward, "for=10.0.0.2"), "10.0.0.2"},
 	} {
 		got := behind(t, c.headers).ClientIP(c.r)
 		assert.True(t, got == netip.MustParseAddr(c.want), "%s: %v, want %s", name, got, c.want)
@@ -137,12 +209,14 @@ func TestTheSchemeIsWhatTheTrustedProxySays(t *testing.T) {
 		r       *http.Request
 		want    string
 	}{
-		"direct":               {tenanthttp.XForwarded, from(untrusted, xProto, "https"), "http"},
-		"direct, TLS":          {tenanthttp.XForwarded, secure(from(untrusted, xProto, "http")), "https"},
-		"proxy":                {tenanthttp.XForwarded, from(proxy, xProto, "http, https"), "https"},
-		"proxy with TLS":       {tenanthttp.XForwardedFor, secure(from(proxy, xProto, "http")), "http"},
-		"nonsense":             {tenanthttp.XForwarded, from(proxy, xProto, "gopher"), "http"},
-		"forwarded":            {tenanthttp.Forwarded, from(proxy, forward, "proto=http, proto=HTTPS", xProto, "http"), "https"},
+		"direct":         {tenanthttp.XForwarded, from(untrusted, xProto, "https"), "http"},
+		"direct, TLS":    {tenanthttp.XForwarded, secure(from(untrusted, xProto, "http")), "https"},
+		"proxy":          {tenanthttp.XForwarded, from(proxy, xProto, "http, https"), "https"},
+		"proxy with TLS": {tenanthttp.XForwardedFor, secure(from(proxy, xProto, "http")), "http"},
+		"nonsense":       {tenanthttp.XForwarded, from(proxy, xProto, "gopher"), "http"},
+		"forwarded": {
+			tenanthttp.Forwarded, from(proxy, forward, "proto=http, proto=HTTPS", xProto, "http"), "https",
+		},
 		"forwarded, malformed": {tenanthttp.Forwarded, from(proxy, forward, "proto=https;proto=https"), "http"},
 	} {
 		assert.Equal(t, c.want, behind(t, c.headers).Scheme(c.r), name)

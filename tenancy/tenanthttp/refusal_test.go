@@ -55,18 +55,24 @@ func TestRefusals(t *testing.T) {
 		status   int
 		detail   string
 	}{
-		"suspended":             {inStatus(tenancy.Suspended), 403, "This site is suspended."},
-		"suspended, and why":    {inStatus(tenancy.Suspended, reason), 403, "Unpaid since <May>."},
-		"maintenance":           {inStatus(tenancy.Maintenance), 503, "This site is being worked on."},
-		"maintenance, and why":  {inStatus(tenancy.Maintenance, reason), 503, "Unpaid since <May>."},
-		"provisioning":          {inStatus(tenancy.Provisioning, reason), 503, "This site is being set up."},
-		"dropping":              {inStatus(tenancy.Dropping, reason), 404, "There is no site at this host."},
-		"stocked":               {inStatus(tenancy.Stocked), 404, "There is no site at this host."},
-		"no status":             {inStatus(""), 404, "There is no site at this host."},
-		"unknown status":        {inStatus("archived", reason), 404, "There is no site at this host."},
-		"unknown host":          {failing(fmt.Errorf("x: %w", tenancy.ErrUnknownHost)), 404, "There is no site at this host."},
-		"two names":             {failing(fmt.Errorf("x: %w", tenancy.ErrAmbiguousTenant)), 400, "The request names more than one site."},
-		"not a host":            {failing(fmt.Errorf("x: %w", tenancy.ErrInvalidHost)), 400, "The request's host is not a valid one."},
+		"suspended":            {inStatus(tenancy.Suspended), 403, "This site is suspended."},
+		"suspended, and why":   {inStatus(tenancy.Suspended, reason), 403, "Unpaid since <May>."},
+		"maintenance":          {inStatus(tenancy.Maintenance), 503, "This site is being worked on."},
+		"maintenance, and why": {inStatus(tenancy.Maintenance, reason), 503, "Unpaid since <May>."},
+		"provisioning":         {inStatus(tenancy.Provisioning, reason), 503, "This site is being set up."},
+		"dropping":             {inStatus(tenancy.Dropping, reason), 404, "There is no site at this host."},
+		"stocked":              {inStatus(tenancy.Stocked), 404, "There is no site at this host."},
+		"no status":            {inStatus(""), 404, "There is no site at this host."},
+		"unknown status":       {inStatus("archived", reason), 404, "There is no site at this host."},
+		"unknown host": {
+			failing(fmt.Errorf("x: %w", tenancy.ErrUnknownHost)), 404, "There is no site at this host.",
+		},
+		"two names": {
+			failing(fmt.Errorf("x: %w", tenancy.ErrAmbiguousTenant)), 400, "The request names more than one site.",
+		},
+		"not a host": {
+			failing(fmt.Errorf("x: %w", tenancy.ErrInvalidHost)), 400, "The request's host is not a valid one.",
+		},
 		"a claim that is wrong": {failing(fmt.Errorf("x: %w", tenanttoken.ErrBadToken)), 401, "Sign in again."},
 		"a claim that is over":  {failing(fmt.Errorf("x: %w", tenanttoken.ErrTokenExpired)), 401, "Sign in again."},
 		"trouble":               {failing(errors.New("two tenants have the host")), 503, "Try again soon."},
@@ -80,7 +86,8 @@ func TestRefusals(t *testing.T) {
 func TestTroubleIsLoggedAndTheClientsMistakesAreNot(t *testing.T) {
 	t.Parallel()
 	for err, want := range map[error]bool{
-		errors.New("two tenants have the host"): true, tenancy.ErrUnknownHost: false, tenancy.ErrInvalidHost: false, tenancy.ErrAmbiguousTenant: false,
+		errors.New("two tenants have the host"): true, tenancy.ErrUnknownHost: false, tenancy.ErrInvalidHost: false,
+		tenancy.ErrAmbiguousTenant: false,
 	} {
 		var log bytes.Buffer
 		get(
@@ -128,7 +135,8 @@ func TestBypassIsForMaintenanceAlone(t *testing.T) {
 		return r.Header.Get("X-Operator") == "yes"
 	}}
 	for status, want := range map[tenancy.Status][2]int{
-		tenancy.Maintenance: {200, 503}, tenancy.Suspended: {403, 403}, tenancy.Dropping: {404, 404}, tenancy.Provisioning: {503, 503}, "archived": {404, 404},
+		tenancy.Maintenance: {200, 503}, tenancy.Suspended: {403, 403}, tenancy.Dropping: {404, 404},
+		tenancy.Provisioning: {503, 503}, "archived": {404, 404},
 	} {
 		for i, operator := range []string{"yes", "no"} {
 			r := httptest.NewRequest(http.MethodGet, "http://a.example.com/", nil)

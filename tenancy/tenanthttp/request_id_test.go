@@ -35,20 +35,22 @@ func TestARequestIDIsTakenFromATrustedProxyAlone(t *testing.T) {
 		r    *http.Request
 		want string
 	}{
-		"from the proxy":         {cfg, from(proxy, header, "0198f3c2-aa"), "0198f3c2-aa"},
-		"from anybody":           {cfg, from("203.0.113.1:4000", header, "0198f3c2-aa"), "made"},
-		"no proxy is known":      {tenanthttp.RequestIDConfig{New: cfg.New}, from(proxy, header, "0198f3c2-aa"), "made"},
-		"none":                   {cfg, from(proxy), "made"},
-		"empty":                  {cfg, from(proxy, header, ""), "made"},
-		"two":                    {cfg, from(proxy, header, "a", header, "b"), "made"},
-		"a comment's end":        {cfg, from(proxy, header, "a*/drop"), "made"},
-		"a line":                 {cfg, from(proxy, header, "a\nlevel=ERROR"), "made"},
-		"other letters":          {cfg, from(proxy, header, "ä"), "made"},
-		"a quote":                {cfg, from(proxy, header, "a'"), "made"},
-		"a space":                {cfg, from(proxy, header, "a b"), "made"},
-		"64 bytes":               {cfg, from(proxy, header, strings.Repeat("a", 64)), strings.Repeat("a", 64)},
-		"65 bytes":               {cfg, from(proxy, header, strings.Repeat("a", 65)), "made"},
-		"Amazon's load balancer": {cfg, from(proxy, header, "Root=1-67891233-abcdef012345678912345678"), "Root=1-67891233-abcdef012345678912345678"},
+		"from the proxy":    {cfg, from(proxy, header, "0198f3c2-aa"), "0198f3c2-aa"},
+		"from anybody":      {cfg, from("203.0.113.1:4000", header, "0198f3c2-aa"), "made"},
+		"no proxy is known": {tenanthttp.RequestIDConfig{New: cfg.New}, from(proxy, header, "0198f3c2-aa"), "made"},
+		"none":              {cfg, from(proxy), "made"},
+		"empty":             {cfg, from(proxy, header, ""), "made"},
+		"two":               {cfg, from(proxy, header, "a", header, "b"), "made"},
+		"a comment's end":   {cfg, from(proxy, header, "a*/drop"), "made"},
+		"a line":            {cfg, from(proxy, header, "a\nlevel=ERROR"), "made"},
+		"other letters":     {cfg, from(proxy, header, "ä"), "made"},
+		"a quote":           {cfg, from(proxy, header, "a'"), "made"},
+		"a space":           {cfg, from(proxy, header, "a b"), "made"},
+		"64 bytes":          {cfg, from(proxy, header, strings.Repeat("a", 64)), strings.Repeat("a", 64)},
+		"65 bytes":          {cfg, from(proxy, header, strings.Repeat("a", 65)), "made"},
+		"Amazon's load balancer": {
+			cfg, from(proxy, header, "Root=1-67891233-abcdef012345678912345678"), "Root=1-67891233-abcdef012345678912345678",
+		},
 	} {
 		seen, sent := requestID(c.cfg, c.r)
 		assert.Equal(t, c.want, seen, "%s: handler saw %q, response has %q", name, seen, sent)
@@ -67,7 +69,8 @@ func TestRequestIDsOfTheirOwnHeader(t *testing.T) {
 func TestRequestIDsThatAreMadeDiffer(t *testing.T) {
 	t.Parallel()
 	for name, cfg := range map[string]tenanthttp.RequestIDConfig{
-		"default": {}, "New makes nothing": {New: func() string { return "" }}, "New makes what is not allowed": {New: func() string { return "a/b" }},
+		"default": {}, "New makes nothing": {New: func() string { return "" }},
+		"New makes what is not allowed": {New: func() string { return "a/b" }},
 	} {
 		seen := make(map[string]bool)
 		for range 100 {

@@ -54,7 +54,10 @@ func TestASessionReplayedOnAnotherHostIsRefused(t *testing.T) {
 		"cookie": {tenanthttp.CookieToken("session"), func(r *http.Request, token string) {
 			r.AddCookie(&http.Cookie{Name: "session", Value: token})
 		}},
-		"bearer": {tenanthttp.BearerToken(), func(r *http.Request, token string) { r.Header.Add("Authorization", "bearer "+token) }},
+		"bearer": {
+			tenanthttp.BearerToken(),
+			func(r *http.Request, token string) { r.Header.Add("Authorization", "bearer "+token) },
+		},
 	} {
 		server := httptest.NewServer(
 			tenanthttp.Handler(hosts, tenanthttp.Routes{Public: site(c.source), Tenant: site(c.source)}),
@@ -105,7 +108,9 @@ func TestASessionReplayedOnAnotherHostIsRefused(t *testing.T) {
 			status int
 		}{
 			"none": {nil, 401}, "tampered": {[]string{a[:20] + "_" + a[21:]}, 401}, "nonsense": {[]string{"x"}, 401},
-			"expired": {[]string{expired}, 401}, "a job's": {[]string{job}, 401}, "foreign after nonsense": {[]string{"x", b}, 403},
+			"expired":                         {[]string{expired}, 401},
+			"a job's":                         {[]string{job}, 401},
+			"foreign after nonsense":          {[]string{"x", b}, 403},
 			"tossed by another host":          {[]string{b, "x", a}, 200}, // a foreign cookie does not lock the user out
 			"behind all that a browser keeps": {append(strings.Fields(strings.Repeat(b+" ", 180)), a), 200},
 			"one too many":                    {append(strings.Fields(strings.Repeat("x ", 256)), a), 401},

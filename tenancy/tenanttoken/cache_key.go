@@ -13,9 +13,9 @@ import (
 // URLs. It is made of the tenant's ID, which is never given out twice. Databases that share a cache
 // need a prefix each.
 //
-// The error is [ErrNoTenant] without a tenant, and if the schema of ctx is not the tenant's, as
-// below
-// [schemactx.WithSchema] and [schemactx.WithPublic]: what is read there does not belong to the tenant.
+// The error is [ErrNoTenant] without a tenant, and if the schema of ctx is not the tenant's, inside
+// [schemactx.WithSchema] and [schemactx.WithPublic], because data read there does not belong to the
+// tenant.
 func CacheKey(ctx context.Context, parts ...string) (string, error) {
 	t, err := scopedTenant(ctx)
 	if err != nil {

@@ -81,9 +81,9 @@ func (c *Propagator) Extract(ctx context.Context, token string) (context.Context
 }
 
 // InjectHeader names the tenant of ctx in [Header], for a request to another service that has the
-// key. Errors are those of [Propagator.Inject], and then h has no such header. A caller that gets the
-// token can use it for its short life: the request must not follow redirects to foreign hosts, to which
-// net/http would send the header along.
+// key. Errors are those of [Propagator.Inject], and then h has no such header. A caller that gets
+// the token can use it for its short life: the request must not follow redirects to foreign hosts,
+// to which net/http would send the header along.
 func (c *Propagator) InjectHeader(ctx context.Context, h http.Header) error {
 	h.Del(Header)
 	token, err := c.seal(ctx, PurposeHeader, c.cfg.HeaderTTL)

@@ -91,7 +91,9 @@ func TestExtractRefusesTenantsThatAreNotActive(t *testing.T) {
 	c := f.propagator(t, tenanttoken.PropagatorConfig{})
 	token, err := c.Inject(tenancy.NewContext(t.Context(), &a))
 	require.NoError(t, err)
-	for _, status := range []tenancy.Status{tenancy.Suspended, tenancy.Maintenance, tenancy.Provisioning, tenancy.Dropping} {
+	for _, status := range []tenancy.Status{
+		tenancy.Suspended, tenancy.Maintenance, tenancy.Provisioning, tenancy.Dropping,
+	} {
 		_, err := f.pg.Pool.Exec(
 			t.Context(),
 			"update public.tenants set status = $2, reason = 'late fees' where id = $1",

@@ -34,7 +34,10 @@ func TestASignedTokenIsVerifiedAsItWas(t *testing.T) {
 	s := signer(t)
 	for _, want := range []tenanttoken.Token{
 		{Purpose: "p"},
-		{Purpose: "p", Tenant: 1<<63 - 1, Value: "\x00 any \xff bytes", Expires: time.UnixMilli(time.Now().Add(time.Hour).UnixMilli())},
+		{
+			Purpose: "p", Tenant: 1<<63 - 1, Value: "\x00 any \xff bytes",
+			Expires: time.UnixMilli(time.Now().Add(time.Hour).UnixMilli()),
+		},
 		{Purpose: tenanttoken.PurposeSession, Tenant: 7, Value: strings.Repeat("v", 3000)},
 	} {
 		token, err := s.Sign(want)
@@ -72,7 +75,9 @@ func TestATokenHasOneForm(t *testing.T) {
 		expect(token[i+1:])
 		expect(token[:i] + "\n" + token[i:])
 	}
-	for _, changed := range []string{"", "A", token + "A", token + "=", token + token, " " + token, token + "\r\n", strings.Repeat("A", 1<<20)} {
+	for _, changed := range []string{
+		"", "A", token + "A", token + "=", token + token, " " + token, token + "\r\n", strings.Repeat("A", 1<<20),
+	} {
 		expect(changed)
 	}
 }

@@ -69,7 +69,7 @@ func newAllowances() *analysis.Analyzer {
 					switch a, ok := parseAllowance(c); {
 					case !ok:
 					case !slices.Contains(names, a.name):
-						p.report(c, "%s: there is no analyzer %q: it is one of %s", allowPrefix, a.name, strings.Join(names, ", "))
+						p.report(c, "%s: unknown analyzer %q: use one of %s", allowPrefix, a.name, strings.Join(names, ", "))
 					case a.reason == "":
 						p.report(c, "%s %s: the reason is missing", allowPrefix, a.name)
 					}

@@ -61,7 +61,7 @@ func (c *contexts) call(call *ast.CallExpr) {
 		if isNamed(c.TypesInfo.TypeOf(arg), "context", "Context") && c.lost(arg, nil) {
 			c.report(
 				arg,
-				"this context has no tenant: derive it from the one at hand, with context.WithoutCancel if it is to live longer",
+				"this context has no tenant: pass the caller's, or context.WithoutCancel of it",
 			)
 		}
 	}

@@ -17,7 +17,7 @@ func ExampleAnalyzers() {
 
 	// Output:
 	// tenantswitch: report schemas that are named by hand outside of the packages that may
-	// tenantpool: report SQL on a raw pool or connection where a scoped schemactx.DB is at hand
+	// tenantpool: report SQL on a raw pool or connection where the function can reach a schemactx.DB
 	// tenantsql: report SQL that changes its scope or names a tenant's schema
 	// tenantctx: report context.Background() in scoped calls of functions that have a context
 	// tenantallow: report allowances of tenantvet that give no reason or name no analyzer

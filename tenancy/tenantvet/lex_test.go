@@ -40,7 +40,8 @@ func TestTokensAreThoseOfPostgreSQL(t *testing.T) {
 
 func FuzzFindings(f *testing.F) {
 	for _, sql := range []string{
-		"set role x", "select 'a", "do $x$ begin set role x; end $x$", "$$$$$", "tenant_2.x", `"`, "/*/", "e'\\", "$a$$a", "set local",
+		"set role x", "select 'a", "do $x$ begin set role x; end $x$", "$$$$$", "tenant_2.x", `"`, "/*/", "e'\\", "$a$$a",
+		"set local",
 	} {
 		f.Add(sql)
 	}

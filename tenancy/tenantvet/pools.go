@@ -19,7 +19,7 @@ var rawMethods = []string{
 
 // newPools returns the analyzer that finds SQL on raw pools where a scoped handle is available.
 func newPools() *analysis.Analyzer {
-	return newRule(poolsName, "report SQL on a raw pool or connection where a scoped schemactx.DB is at hand\n\n"+
+	return newRule(poolsName, "report SQL on a raw pool or connection where the function can reach a schemactx.DB\n\n"+
 		"A statement on the pool runs outside of every scope: in no tenant's schema, with the login's rights.",
 		checkPools).analyzer
 }
@@ -39,7 +39,7 @@ func checkPools(p *pass, file *ast.File) {
 			if raw == nil {
 				continue
 			}
-			p.report(call, "SQL on a raw %s where a schemactx.DB is at hand: it runs outside of every scope",
+			p.report(call, "SQL on a raw %s runs outside of every scope: use the schemactx.DB",
 				types.TypeString(raw, (*types.Package).Name))
 		}
 	}

@@ -86,7 +86,8 @@ func configured(tokens []sqlToken) string {
 
 // qualifies reports whether tokens begin with a tenant's schema and a dot.
 func qualifies(tokens []sqlToken, schemas *regexp.Regexp) bool {
-	return len(tokens) > 2 && (tokens[0].kind == tokenWord || tokens[0].kind == tokenName) && schemas.MatchString(tokens[0].text) &&
+	return len(tokens) > 2 && (tokens[0].kind == tokenWord || tokens[0].kind == tokenName) &&
+		schemas.MatchString(tokens[0].text) &&
 		tokens[1].text == "." &&
 		tokens[1].kind == tokenOther
 }

@@ -21,7 +21,8 @@ const (
 func newSQL() *analysis.Analyzer {
 	schemas := schemasFlag{re: regexp.MustCompile("^(?:" + defaultSchemas + ")$"), text: defaultSchemas}
 	r := newRule(sqlName, "report SQL that changes its scope or names a tenant's schema\n\n"+
-		"The scope of a statement is its context's. SET and set_config take a connection out of it, and a qualified name goes past it.",
+		"The scope of a statement is its context's. SET and set_config take a connection out of it, and a qualified name "+
+		"goes past it.",
 		func(p *pass, file *ast.File) { checkSQL(p, file, schemas.re) })
 	r.analyzer.Flags.Var(&schemas, "schemas", "the regular expression that the schemas of tenants match, as a whole")
 	return r.analyzer

@@ -27,7 +27,7 @@ func checkSwitches(p *pass, file *ast.File) {
 			isFunc(fn, tenancy, "NewContext", "NewPublicContext") {
 			p.report(
 				id,
-				"%s.%s names a schema by hand: only packages that are allowed to may switch",
+				"%s.%s selects a schema by name: only packages in -allow may do that",
 				fn.Pkg().Name(),
 				fn.Name(),
 			)

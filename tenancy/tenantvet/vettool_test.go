@@ -20,7 +20,7 @@ func TestCommand(t *testing.T) {
 		out, err := cmd.CombinedOutput()
 		return string(out), err
 	}
-	const finding = "schemactx.WithSchema names a schema by hand"
+	const finding = "schemactx.WithSchema selects a schema by name"
 	for _, args := range [][]string{{"go", "vet", "-vettool=" + tool, "./allowed"}, {tool, "./allowed"}} {
 		if out, err := run(
 			args[0],

@@ -58,11 +58,16 @@ func TestEchoServesEachSchoolItsOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 { // first on a terminated connection, then without one
-		_, err = pg.Pool.Exec(t.Context(), "select pg_terminate_backend(pid, 10000) from pg_stat_activity where usename = $1", roles.Runtime())
+		_, err = pg.Pool.Exec(
+			t.Context(),
+			"select pg_terminate_backend(pid, 10000) from pg_stat_activity where usename = $1",
+			roles.Runtime(),
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if status, body := get(t, server, "schoola.localhost", "/students/1"); status != 503 || !strings.Contains(body, "Try again soon") {
+		status, body := get(t, server, "schoola.localhost", "/students/1")
+		if status != 503 || !strings.Contains(body, "Try again soon") {
 			t.Errorf("while the database is away: %d %s", status, body)
 		}
 	}

@@ -42,7 +42,9 @@ func run(ctx context.Context, routes func(*Platform) http.Handler) error {
 		return err
 	}
 	defer p.Close()
-	fmt.Println("http://schoola.localhost:8000/students/1 and http://schoolb.localhost:8000/students/1; Ctrl-C stops everything.")
+	fmt.Println(
+		"http://schoola.localhost:8000/students/1 and http://schoolb.localhost:8000/students/1; Ctrl-C stops everything.",
+	)
 	return serve(ctx, listener, p.Handler(routes(p)))
 }
 

@@ -85,7 +85,8 @@ func TestFrameworksStandBelowTheRateLimit(t *testing.T) {
 			body, err := io.ReadAll(w.Body)
 			check(t, err)
 			check(t, w.Body.Close())
-			if left := w.Header.Get("RateLimit"); w.StatusCode != c.status || c.want != "" && string(body) != c.want || left != c.left {
+			left := w.Header.Get("RateLimit")
+			if w.StatusCode != c.status || c.want != "" && string(body) != c.want || left != c.left {
 				t.Errorf("%s: %s: %d %s %s, want %d %s %s", name, c.host, w.StatusCode, body, left, c.status, c.want, c.left)
 			}
 		}

@@ -65,7 +65,8 @@ func startForExample() (socket string, stop func()) {
 	orPanic(cmd.Start())
 	client := redis.NewClient(&redis.Options{Network: "unix", Addr: socket})
 	defer client.Close()
-	for deadline := time.Now().Add(time.Minute); client.Ping(context.Background()).Err() != nil; time.Sleep(5 * time.Millisecond) {
+	deadline := time.Now().Add(time.Minute)
+	for ; client.Ping(context.Background()).Err() != nil; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			panic("Redis does not answer")
 		}

@@ -31,7 +31,8 @@ func TestThePluginIsRegisteredAndTakesSettings(t *testing.T) {
 		}
 	}
 	for flag, want := range map[string]string{
-		"tenantswitch.allow": "a/...,b", "tenantpool.allow": "", "tenantsql.schemas": "school_[a-z]+", "tenantctx.tests": "true",
+		"tenantswitch.allow": "a/...,b", "tenantpool.allow": "", "tenantsql.schemas": "school_[a-z]+",
+		"tenantctx.tests": "true",
 	} {
 		if got[flag] != want {
 			t.Errorf("%s is %q, want %q", flag, got[flag], want)

@@ -3,11 +3,11 @@ package allow
 
 //tenantvet:allow tenantsql a reason
 
-
 /* want `//tenantvet:allow tenantsql: the reason is missing` */ //tenantvet:allow tenantsql
 
-/* want `//tenantvet:allow: there is no analyzer "tenantnothing": it is one of tenantswitch, tenantpool, tenantsql, tenantctx` */ //tenantvet:allow tenantnothing a reason
+// want +1 `unknown analyzer "nothing": use one of tenantswitch, tenantpool, tenantsql, tenantctx`
+//tenantvet:allow nothing a reason
 
-/* want `there is no analyzer ""` */ //tenantvet:allow
+/* want `//tenantvet:allow: unknown analyzer ""` */ //tenantvet:allow
 
 //tenantvet:allowed is another word

@@ -20,14 +20,17 @@ func students(ctx context.Context, db *schemactx.DB) error {
 }
 
 func (s *server) bad(w http.ResponseWriter, r *http.Request) {
-	_, _ = s.db.Exec(context.Background(), "select 1")                    // want `this context has no tenant: derive it from the one at hand, with context.WithoutCancel if it is to live longer`
-	_, _ = s.db.Exec(context.TODO(), "select 1")                          // want `this context has no tenant`
-	_ = students(context.Background(), s.db)                              // want `this context has no tenant`
-	_ = schemactx.WithSchema(context.Background(), "tenant_2", func(ctx context.Context) error { // want `this context has no tenant`
+	// want +1 `this context has no tenant: pass the caller's, or context.WithoutCancel of it`
+	_, _ = s.db.Exec(context.Background(), "select 1")
+	_, _ = s.db.Exec(context.TODO(), "select 1") // want `this context has no tenant`
+	_ = students(context.Background(), s.db)     // want `this context has no tenant`
+	// want +1 `this context has no tenant`
+	_ = schemactx.WithSchema(context.Background(), "tenant_2", func(ctx context.Context) error {
 		_, err := s.db.Exec(context.Background(), "select 1") // want `this context has no tenant`
 		return err
 	})
-	_, _ = s.db.Exec(schemactx.NewContext(context.Background(), "tenant_2"), "select 1") // want `this context has no tenant`
+	// want +1 `this context has no tenant`
+	_, _ = s.db.Exec(schemactx.NewContext(context.Background(), "tenant_2"), "select 1")
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	_ = s.db.QueryRow(ctx, "select 1") // want `this context has no tenant`

@@ -18,14 +18,16 @@ type server struct {
 }
 
 func (s *server) bad(ctx context.Context) {
-	_, _ = s.pool.Exec(ctx, "select 1")            // want `SQL on a raw \*pgxpool.Pool where a schemactx.DB is at hand: it runs outside of every scope`
-	_ = s.pool.QueryRow(ctx, "select 1")           // want `SQL on a raw \*pgxpool.Pool`
-	_, _ = s.pool.Begin(ctx)                       // want `SQL on a raw \*pgxpool.Pool`
-	_ = s.pool.SendBatch(ctx, &pgx.Batch{})        // want `SQL on a raw \*pgxpool.Pool`
-	_, _ = s.std.ExecContext(ctx, "select 1")      // want `SQL on a raw \*sql.DB`
-	conn, _ := s.pool.Acquire(ctx)                 // want `SQL on a raw \*pgxpool.Pool`
-	_, _ = conn.Exec(ctx, "select 1")              // want `SQL on a raw \*pgxpool.Conn`
-	_, _ = conn.Conn().Query(ctx, "select 1")      // want `SQL on a raw \*pgx.Conn` `SQL on a raw \*pgxpool.Conn`
+	// want +1 `SQL on a raw \*pgxpool.Pool runs outside of every scope: use the schemactx.DB`
+	_, _ = s.pool.Exec(ctx, "select 1")
+	_ = s.pool.QueryRow(ctx, "select 1")      // want `SQL on a raw \*pgxpool.Pool`
+	_, _ = s.pool.Begin(ctx)                  // want `SQL on a raw \*pgxpool.Pool`
+	_ = s.pool.SendBatch(ctx, &pgx.Batch{})   // want `SQL on a raw \*pgxpool.Pool`
+	_, _ = s.std.ExecContext(ctx, "select 1") // want `SQL on a raw \*sql.DB`
+	conn, _ := s.pool.Acquire(ctx)            // want `SQL on a raw \*pgxpool.Pool`
+	_, _ = conn.Exec(ctx, "select 1")         // want `SQL on a raw \*pgxpool.Conn`
+	// want +1 `SQL on a raw \*pgx.Conn` `SQL on a raw \*pgxpool.Conn`
+	_, _ = conn.Conn().Query(ctx, "select 1")
 	_ = pgx.BeginFunc(ctx, s.pool, func(pgx.Tx) error { return nil }) // want `SQL on a raw \*pgxpool.Pool`
 }
 

@@ -11,16 +11,17 @@ import (
 func nothing(context.Context) error { return nil }
 
 func bad(ctx context.Context, t *tenancy.Tenant) {
-	_ = schemactx.WithSchema(ctx, "tenant_2", nothing) // want `schemactx.WithSchema names a schema by hand: only packages that are allowed to may switch`
-	_ = schemactx.WithPublic(ctx, nothing)             // want `schemactx.WithPublic names a schema by hand`
-	_ = schemactx.NewContext(ctx, "tenant_2")          // want `schemactx.NewContext names a schema by hand`
-	_ = schemactx.NewPublicContext(ctx)                // want `schemactx.NewPublicContext names a schema by hand`
-	_ = tenancy.NewContext(ctx, t)                     // want `tenancy.NewContext names a schema by hand`
-	_ = tenancy.NewPublicContext(ctx)                  // want `tenancy.NewPublicContext names a schema by hand`
+	// want +1 `schemactx.WithSchema selects a schema by name: only packages in -allow may do that`
+	_ = schemactx.WithSchema(ctx, "tenant_2", nothing)
+	_ = schemactx.WithPublic(ctx, nothing)    // want `schemactx.WithPublic selects a schema by name`
+	_ = schemactx.NewContext(ctx, "tenant_2") // want `schemactx.NewContext selects a schema by name`
+	_ = schemactx.NewPublicContext(ctx)       // want `schemactx.NewPublicContext selects a schema by name`
+	_ = tenancy.NewContext(ctx, t)            // want `tenancy.NewContext selects a schema by name`
+	_ = tenancy.NewPublicContext(ctx)         // want `tenancy.NewPublicContext selects a schema by name`
 }
 
 func handedOn(ctx context.Context) error {
-	enter := schemactx.WithSchema // want `schemactx.WithSchema names a schema by hand`
+	enter := schemactx.WithSchema // want `schemactx.WithSchema selects a schema by name`
 	return enter(ctx, "tenant_2", nothing)
 }
 
@@ -44,18 +45,19 @@ func allowedThroughout(ctx context.Context) error {
 
 func anothersAllowance(ctx context.Context) error {
 	//tenantvet:allow tenantsql something else
-	return schemactx.WithPublic(ctx, nothing) // want `schemactx.WithPublic names a schema by hand`
+	return schemactx.WithPublic(ctx, nothing) // want `schemactx.WithPublic selects a schema by name`
 }
 
 func withoutAReason(ctx context.Context) error {
 	//tenantvet:allow tenantswitch
-	return schemactx.WithPublic(ctx, nothing) // want `schemactx.WithPublic names a schema by hand`
+	return schemactx.WithPublic(ctx, nothing) // want `schemactx.WithPublic selects a schema by name`
 }
 
 func tooFarAway(ctx context.Context) error {
-	//tenantvet:allow tenantswitch two lines above // want `this allowance of tenantswitch allows nothing`
+	// want +1 `this allowance of tenantswitch allows nothing`
+	//tenantvet:allow tenantswitch two lines above
 
-	return schemactx.WithPublic(ctx, nothing) // want `schemactx.WithPublic names a schema by hand`
+	return schemactx.WithPublic(ctx, nothing) // want `schemactx.WithPublic selects a schema by name`
 }
 
 func good(ctx context.Context) (string, bool) {
