@@ -82,8 +82,8 @@ func NewProxies(cfg ProxyConfig) (*Proxies, error) {
 
 // Host returns the host that the client asked for: that of the trusted proxy's header, or r.Host if
 // there is none. The error is a [tenancy.FieldError] that wraps [tenancy.ErrInvalidHost] for a
-// malformed header. It is [tenancy.ErrAmbiguousTenant] if X-Forwarded-Host and Forwarded name two hosts,
-// because one of them is from the client.
+// malformed header. It is [tenancy.ErrAmbiguousTenant] if X-Forwarded-Host and Forwarded name two
+// hosts, because one of them is from the client.
 func (p *Proxies) Host(r *http.Request) (string, error) {
 	if !p.trusts(remoteAddr(r)) || p.headers == XForwardedFor {
 		return r.Host, nil

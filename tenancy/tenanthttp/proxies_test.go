@@ -91,7 +91,8 @@ func TestTheHostIsWhatTheTrustedProxySays(t *testing.T) {
 			tenanthttp.XForwarded, from(proxy, xHost, "a.example.com", forward, "host=A.example.com"), "a.example.com", nil,
 		},
 		"both, another": {
-			tenanthttp.XForwarded, from(proxy, xHost, "a.example.com", forward, "host=b.example.com"), "", tenancy.ErrAmbiguousTenant,
+			tenanthttp.XForwarded, from(proxy, xHost, "a.example.com", forward, "host=b.example.com"), "",
+			tenancy.ErrAmbiguousTenant,
 		},
 		"both, one is none": {
 			tenanthttp.XForwarded, from(proxy, xHost, "a.example.com", forward, `host="*"`), "", tenancy.ErrInvalidHost,
@@ -123,7 +124,8 @@ func TestTheHostIsWhatTheTrustedProxySays(t *testing.T) {
 			tenanthttp.Forwarded, from(proxy, xHost, "evil.example.com"), "real.example.com", nil,
 		},
 		"forwarded, both, another": {
-			tenanthttp.Forwarded, from(proxy, xHost, "b.example.com", forward, "host=a.example.com"), "", tenancy.ErrAmbiguousTenant,
+			tenanthttp.Forwarded, from(proxy, xHost, "b.example.com", forward, "host=a.example.com"), "",
+			tenancy.ErrAmbiguousTenant,
 		},
 		"forwarded, twice": {
 			tenanthttp.Forwarded, from(proxy, forward, "host=a.example.com;host=b.example.com"), "", tenancy.ErrInvalidHost,
