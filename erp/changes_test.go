@@ -1,7 +1,6 @@
 package erp_test
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -86,12 +85,11 @@ func TestOfChangesAtOnceOneWins(t *testing.T) {
 	all.Wait()
 	won := 0
 	for _, err := range errs {
-		switch {
-		case err == nil:
+		if err == nil {
 			won++
-		case !errors.Is(err, erp.ErrChanged):
-			t.Error(err)
+			continue
 		}
+		assert.ErrorIs(t, err, erp.ErrChanged)
 	}
 	assert.Equal(t, 1, won, "%d of %d have won", won, people)
 }

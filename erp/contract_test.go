@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/stretchr/testify/assert"
 
 	"github.com/oryne/pgtenant/erp"
 )
@@ -130,7 +131,7 @@ func (c *contract) bodies(schemas *jsonschema.Compiler, at string) (map[string]*
 func (c *contract) hold(t testing.TB, next http.Handler, seen func(operation, status string)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
-		check(t, err)
+		assert.NoError(t, err)
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		answered := httptest.NewRecorder()
 		next.ServeHTTP(answered, r)
@@ -138,9 +139,8 @@ func (c *contract) hold(t testing.TB, next http.Handler, seen func(operation, st
 		unregistered := strings.Contains(answered.Body.String(), "There is nothing at this address.")
 		if _, route := c.mux.Handler(r); route != "" && !unregistered {
 			route = strings.TrimSuffix(route, "/{$}")
-			if err := c.operations[route].check(r, body, answered); err != nil {
-				t.Errorf("%s %s, by the document's %s: %v\n%s", r.Method, r.URL, route, err, answered.Body)
-			}
+			err := c.operations[route].check(r, body, answered)
+			assert.NoError(t, err, "%s %s, by the document's %s:\n%s", r.Method, r.URL, route, answered.Body)
 			seen(route, strconv.Itoa(answered.Code))
 		}
 		maps.Copy(w.Header(), answered.Header())

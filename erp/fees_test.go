@@ -201,9 +201,7 @@ func TestAStructureIsFixedOnceThereAreFeesOfIt(t *testing.T) {
 	require.NoError(t, err)
 	generated, err := fees.Generate(ctx, structure.ID, erp.Generation{DueOn: dueOn})
 	require.NoError(t, err)
-	if generated.Created[0].AmountMinor != 90_00 {
-		t.Errorf("charged %s", generated.Created[0].Amount())
-	}
+	assert.EqualValues(t, 90_00, generated.Created[0].AmountMinor)
 	for name, change := range map[string]func(n *erp.NewFeeStructure){
 		"amount":   func(n *erp.NewFeeStructure) { n.AmountMinor = 100_00 },
 		"currency": func(n *erp.NewFeeStructure) { n.Currency = "USD" },

@@ -78,8 +78,3 @@ func newSigner(t testing.TB) *tenanttoken.Signer {
 	require.NoError(t, err)
 	return signer
 }
-
-func check(t testing.TB, err error) {
-	t.Helper()
-	require.NoError(t, err)
-}

@@ -120,9 +120,7 @@ func TestTheDocumentHasTheFieldsOfTheTypes(t *testing.T) {
 		slices.Sort(fields)
 		schema := doc.object("/components/schemas/" + typ.Name())
 		properties, _ := schema["properties"].(map[string]any)
-		if documented := slices.Sorted(maps.Keys(properties)); !slices.Equal(documented, fields) {
-			t.Errorf("%s has the fields %v, documented are %v", typ.Name(), fields, documented)
-		}
+		assert.Equal(t, fields, slices.Sorted(maps.Keys(properties)), "documented fields of %s", typ.Name())
 		closed := schema["additionalProperties"] == false
 		assert.Equal(t, accepted(typ.Name()), closed, "%s: additionalProperties is false: %t", typ.Name(), closed)
 	}

@@ -325,8 +325,7 @@ func TestAFeeIsEitherCancelledOrPaid(t *testing.T) {
 	all.Wait()
 	now, err := erp.NewFees(f.db).Get(ctx, fee.ID)
 	require.NoError(t, err)
-	if cancelled := now.CancelledAt != nil; cancelled == (now.PaidMinor > 0) {
-		t.Errorf("cancelled: %t, and %s paid", cancelled, now.Paid())
-	}
+	cancelled, paid := now.CancelledAt != nil, now.PaidMinor > 0
+	assert.NotEqual(t, paid, cancelled, "cancelled: %t, and %s paid", cancelled, now.Paid())
 	f.expectBalanced(t, f.a)
 }

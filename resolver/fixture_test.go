@@ -127,7 +127,7 @@ func eventually(t testing.TB, what string, done func() bool) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("not seen: %s", what)
+			require.Fail(t, "timeout", "not seen: %s", what)
 		}
 	}
 }
@@ -136,13 +136,13 @@ func eventually(t testing.TB, what string, done func() bool) {
 func slugOf(t testing.TB, d tenanthttp.Resolver, host string) string {
 	t.Helper()
 	target, err := d.Resolve(t.Context(), host)
-	switch {
-	case errors.Is(err, tenancy.ErrUnknownHost) && target == (tenanthttp.Target{}):
+	if errors.Is(err, tenancy.ErrUnknownHost) && target == (tenanthttp.Target{}) {
 		return ""
-	case err != nil:
-		t.Errorf("%q: %v", host, err)
+	}
+	if !assert.NoError(t, err, host) {
 		return "error"
-	case target.Public():
+	}
+	if target.Public() {
 		return "public"
 	}
 	return target.Tenant().Slug

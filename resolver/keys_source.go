@@ -13,8 +13,8 @@ import (
 // Source finds the target of a request by one key. It must be safe for concurrent use.
 type Source interface {
 	// Find returns the target that r names, or false if r does not have the key. If the key is
-	// unknown, the error is [tenancy.ErrUnknownHost]; if r has several keys, [tenancy.ErrAmbiguousTenant].
-	// Find does not change r.
+	// unknown, the error is [tenancy.ErrUnknownHost]; if r has several keys,
+	// [tenancy.ErrAmbiguousTenant]. Find does not change r.
 	Find(r *http.Request) (found Found, ok bool, err error)
 }
 
@@ -52,7 +52,8 @@ func TenantHost(lookup Lookup) Source {
 }
 
 // Header finds the target by the value of a header. If the header is repeated, the error is
-// [tenancy.ErrAmbiguousTenant], even if the values are equal: a proxy may have read the other value.
+// [tenancy.ErrAmbiguousTenant], even if the values are equal: a proxy may have read the other
+// value.
 //
 // The client chooses the headers of a request. Use Header without another source only for clients
 // that may name any tenant, such as services of the platform behind a gateway that removes the

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/resolver"
 	"github.com/oryne/pgtenant/tenancy"
@@ -131,9 +132,8 @@ func TestOneTenantReadTwiceIsOne(t *testing.T) {
 	}
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	target, _, err := resolver.NewKeys(resolver.Host(lookup(1, "old")), resolver.Host(lookup(1, "new"))).ResolveRequest(r)
-	if err != nil || target.Tenant().Slug != "new" {
-		t.Errorf("%+v, %v", target.Tenant(), err)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, "new", target.Tenant().Slug)
 	_, _, err = resolver.NewKeys(resolver.Host(lookup(1, "a")), resolver.Host(lookup(2, "a"))).ResolveRequest(r)
 	assert.ErrorIs(t, err, tenancy.ErrAmbiguousTenant)
 }

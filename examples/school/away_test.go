@@ -214,9 +214,7 @@ func TestWhilePostgreSQLIsAwayEveryAnswerIs503(t *testing.T) {
 	cancel()
 	load.Wait()
 	for name, y := range tallies {
-		for _, wrong := range y.wrong {
-			t.Errorf("%s: %s", name, wrong)
-		}
+		assert.Empty(t, y.wrong, name)
 		t.Logf("%s: %v", name, y.statuses)
 	}
 	cutOff := false
@@ -226,11 +224,7 @@ func TestWhilePostgreSQLIsAwayEveryAnswerIs503(t *testing.T) {
 			assert.Contains(t, said, "may have been made", "a write was refused, and it is not said whether it was done")
 		}
 	}
-	if !cutOff {
-		t.Errorf(
-			"the write that was cut off is not said to have perhaps been done: %v",
-			slices.Collect(maps.Keys(tallies["the API writes"].said)),
-		)
-	}
+	assert.True(t, cutOff, "no answer says that the interrupted write may have been made: %v",
+		slices.Collect(maps.Keys(tallies["the API writes"].said)))
 	require.NoError(t, p.stop())
 }

@@ -84,9 +84,8 @@ func TestDisabledStaffDoNotComeIn(t *testing.T) {
 	_, err := db.Pool.Exec(t.Context(), "update public.platform_users set disabled_at = now() where email = $1", ada)
 	require.NoError(t, err)
 	a := p.post(t, "localhost", "/admin/login", "", "email", ada, "password", k.phrase(ada), "code", k.codeAt(t, ada, 0))
-	if a.status != 401 || a.cookie("staff") != "" {
-		t.Errorf("status %d, cookie %q", a.status, a.cookie("staff"))
-	}
+	assert.Equal(t, 401, a.status)
+	assert.Empty(t, a.cookie("staff"), "the cookie of a disabled member")
 	var sessions int
 	require.NoError(t, db.Pool.QueryRow(t.Context(), "select count(*) from public.staff_sessions").Scan(&sessions))
 	assert.Equal(t, 0, sessions, "there are %d", sessions)

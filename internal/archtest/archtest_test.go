@@ -19,26 +19,19 @@ const root = "../.."
 func tree(t *testing.T) []file {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(root, "go.mod"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !strings.HasPrefix(string(content), "module "+module+"\n") {
-		t.Fatalf("%s is not the root of %s: the rules would be checked against nothing", root, module)
-	}
+	require.NoError(t, err)
+	require.True(t, strings.HasPrefix(string(content), "module "+module+"\n"),
+		"%s is not the root of %s: the rules would be checked against nothing", root, module)
 	files, err := parseTree(os.DirFS(root))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(files) == 0 {
-		t.Fatal("no Go file found")
-	}
+	require.NoError(t, err)
+	require.NotEmpty(t, files, "no Go file found")
 	return files
 }
 
 func report(t *testing.T, broken []string) {
 	t.Helper()
 	for _, message := range broken {
-		t.Error(message)
+		assert.Fail(t, message)
 	}
 }
 
@@ -75,23 +68,15 @@ func TestNoStatementNamesTheRegistrysSchemaByItself(t *testing.T) {
 func TestOnlyKnownDirectoriesAreAtTheTop(t *testing.T) {
 	t.Parallel()
 	entries, err := os.ReadDir(root)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	ignored, err := os.ReadFile(filepath.Join(root, ".gitignore")) // a README's reader creates some
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	unversioned := strings.Fields(string(ignored))
 	for _, entry := range entries {
 		known := strings.HasPrefix(entry.Name(), ".") || slices.Contains(directories, entry.Name()) ||
 			slices.Contains(unversioned, "/"+entry.Name()+"/")
-		if entry.IsDir() && !known {
-			t.Errorf(
-				"%s/: is not a known top-level directory: the tree is the layer diagram, and a new layer is a decision",
-				entry.Name(),
-			)
-		}
+		assert.True(t, known || !entry.IsDir(),
+			"%s/: is not a known top-level directory: add it to the layers first", entry.Name())
 	}
 }
 

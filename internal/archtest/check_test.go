@@ -5,6 +5,9 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // Each check must be able to fail, so it gets an artificial tree that breaks its rule.
@@ -14,9 +17,7 @@ func madeUp(t *testing.T, sources map[string]string) (files []file) {
 	t.Helper()
 	for name, src := range sources {
 		f, err := parse(name, []byte(src))
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		files = append(files, f)
 	}
 	return files
@@ -27,9 +28,8 @@ func expect(t *testing.T, broken []string, want ...string) {
 	t.Helper()
 	slices.Sort(broken)
 	slices.Sort(want)
-	if !slices.EqualFunc(broken, want, strings.HasPrefix) {
-		t.Errorf("the check found\n\t%s\nwant\n\t%s", strings.Join(broken, "\n\t"), strings.Join(want, "\n\t"))
-	}
+	assert.True(t, slices.EqualFunc(broken, want, strings.HasPrefix),
+		"the check found\n\t%s\nwant\n\t%s", strings.Join(broken, "\n\t"), strings.Join(want, "\n\t"))
 }
 
 var twoLayers = []layer{
@@ -192,20 +192,15 @@ func TestTheTreeIsReadAsTheGoCommandReadsIt(t *testing.T) {
 		"nested/n.go":       src,
 		"nested/below/n.go": src,
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	var names []string
 	for _, f := range files {
 		names = append(names, f.path)
 	}
-	if want := []string{"a/a.go", "a/a_test.go", "a/a_windows.go"}; !slices.Equal(names, want) {
-		t.Errorf("read %q, want %q", names, want)
-	}
+	assert.Equal(t, []string{"a/a.go", "a/a_test.go", "a/a_windows.go"}, names)
 
-	if _, err := parseTree(fstest.MapFS{"a/a.go": {Data: []byte("no package")}}); err == nil {
-		t.Error("a file that cannot be parsed was passed over")
-	}
+	_, err = parseTree(fstest.MapFS{"a/a.go": {Data: []byte("no package")}})
+	assert.Error(t, err, "a file that cannot be parsed was passed over")
 }
 
 func TestCodeThatRunsTestsItselfIsFound(t *testing.T) {

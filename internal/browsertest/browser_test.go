@@ -11,6 +11,8 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // patience bounds the time that a page may take, also on a busy machine.
@@ -34,9 +36,7 @@ func chromium(t *testing.T) string {
 			return path
 		}
 	}
-	if os.Getenv("CI") != "" {
-		t.Fatal("there is no chromium")
-	}
+	require.Empty(t, os.Getenv("CI"), "there is no chromium")
 	t.Skip("there is no chromium")
 	return ""
 }
@@ -47,9 +47,7 @@ func newBrowser(t *testing.T) *browser {
 	t.Helper()
 	options := append(
 		chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(
-			chromium(t),
-		),
+		chromedp.ExecPath(chromium(t)),
 		chromedp.NoSandbox,
 		chromedp.DisableGPU,
 		chromedp.NoFirstRun,
@@ -69,8 +67,8 @@ func newBrowser(t *testing.T) *browser {
 	if b.shots == "" {
 		b.shots = t.TempDir()
 	}
-	check(t, os.MkdirAll(b.shots, 0o755))
-	check(t, chromedp.Do(ctx)) // starts the browser
+	require.NoError(t, os.MkdirAll(b.shots, 0o755))
+	require.NoError(t, chromedp.Do(ctx)) // starts the browser
 	messages := chromedp.Console(ctx)
 	go func() {
 		for m, err := range messages {
@@ -92,7 +90,7 @@ func (b *browser) do(actions ...chromedp.Action[chromedp.Void]) {
 	defer cancel()
 	if err := chromedp.Do(ctx, actions...); err != nil {
 		b.shot("failed")
-		b.t.Fatalf("%v, at %s: %s", err, b.where(), b.text("body"))
+		require.NoError(b.t, err, "at %s: %s", b.where(), b.text("body"))
 	}
 }
 
@@ -129,7 +127,7 @@ func (b *browser) follow(xpath string) {
 	defer cancel()
 	if _, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.Search(xpath))); err != nil {
 		b.shot("failed")
-		b.t.Fatalf("%s: %v, at %s: %s", xpath, err, b.where(), b.text("body"))
+		require.NoError(b.t, err, "%s at %s: %s", xpath, b.where(), b.text("body"))
 	}
 	b.do(chromedp.WaitReady(chromedp.CSS("main")))
 }
@@ -140,9 +138,7 @@ func (b *browser) text(selector string) string {
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	text, err := chromedp.Run(ctx, chromedp.Text(chromedp.CSS(selector)))
-	if err != nil {
-		b.t.Fatalf("text of %s: %v", selector, err)
-	}
+	require.NoError(b.t, err, "text of %s", selector)
 	return strings.TrimSpace(text)
 }
 
@@ -160,7 +156,7 @@ func (b *browser) sees(all ...string) {
 	for _, text := range all {
 		if !strings.Contains(body, text) {
 			b.shot("failed")
-			b.t.Fatalf("%s does not say %q: %s", b.where(), text, body)
+			require.Contains(b.t, body, text, b.where())
 		}
 	}
 }
@@ -171,7 +167,7 @@ func (b *browser) dark() {
 	_, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}},
 	})
-	check(b.t, err)
+	require.NoError(b.t, err)
 }
 
 // shot saves a screenshot of the whole page.
@@ -180,11 +176,10 @@ func (b *browser) shot(name string) {
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
-	if err != nil {
-		b.t.Errorf("screenshot %s: %v", name, err)
+	if !assert.NoError(b.t, err, "screenshot %s", name) {
 		return
 	}
-	check(b.t, os.WriteFile(filepath.Join(b.shots, name+".png"), picture, 0o644))
+	require.NoError(b.t, os.WriteFile(filepath.Join(b.shots, name+".png"), picture, 0o644))
 }
 
 // expectNoComplaints fails the test if a page has violated its policy or thrown an exception.
@@ -193,7 +188,7 @@ func (b *browser) expectNoComplaints() {
 	for {
 		select {
 		case text := <-b.complaints:
-			b.t.Errorf("the browser complains: %s", text)
+			assert.Fail(b.t, "the browser reports an error", text)
 		default:
 			return
 		}

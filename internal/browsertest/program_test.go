@@ -10,6 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
 )
@@ -29,23 +32,22 @@ func start(t *testing.T) *program {
 	p := &program{t: t, binary: filepath.Join(t.TempDir(), "school"), used: make(map[string]string)}
 	build := exec.Command("go", "build", "-o", p.binary, "./examples/school")
 	build.Dir = filepath.Join("..", "..")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	built, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", built)
 	pg := pgtest.New(t)
 	pg.RolePrefix = schemactx.DefaultRoleNames(pg.Name).Prefix() // dropped after the test
 	p.args = []string{"--database-url", pg.URL, "--data-dir", filepath.Join(t.TempDir(), "data")}
 	cmd := exec.Command(p.binary, append([]string{"--listen", "127.0.0.1:0"}, p.args...)...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
-	check(t, err)
-	check(t, cmd.Start())
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
 		_ = cmd.Process.Signal(os.Interrupt)
 		rest, _ := io.ReadAll(out)
-		if err := cmd.Wait(); err != nil || !strings.HasSuffix(string(rest), "Stopped.\n") {
-			t.Errorf("the example ends with %v: %s", err, rest)
-		}
+		err := cmd.Wait()
+		assert.NoError(t, err, "the example has printed: %s", rest)
+		assert.True(t, strings.HasSuffix(string(rest), "Stopped.\n"), "the example has not printed that it stopped: %s", rest)
 	})
 	console := regexp.MustCompile(`^Console +http://localhost:(\d+)/admin/$`)
 	for lines := bufio.NewScanner(out); lines.Scan(); {
@@ -54,7 +56,7 @@ func start(t *testing.T) *program {
 			return p
 		}
 	}
-	t.Fatal("the example does not say where its console is")
+	require.Fail(t, "the example does not print the address of its console")
 	return nil
 }
 
@@ -62,9 +64,7 @@ func start(t *testing.T) *program {
 func (p *program) run(args ...string) string {
 	p.t.Helper()
 	out, err := exec.Command(p.binary, append(p.args, args...)...).CombinedOutput()
-	if err != nil {
-		p.t.Fatalf("school %v: %v\n%s", args, err, out)
-	}
+	require.NoError(p.t, err, "school %v:\n%s", args, out)
 	return strings.TrimSpace(string(out))
 }
 
@@ -76,7 +76,7 @@ func (p *program) password(site, email string) string {
 			return f[3]
 		}
 	}
-	p.t.Fatalf("%s cannot log in at %s", email, site)
+	require.Fail(p.t, "no such login", "%s at %s", email, site)
 	return ""
 }
 

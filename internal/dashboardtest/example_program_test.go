@@ -25,9 +25,8 @@ func startExample(t *testing.T) string {
 	binary := filepath.Join(t.TempDir(), "school")
 	build := exec.Command("go", "build", "-o", binary, "./examples/school")
 	build.Dir = filepath.Join("..", "..")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	built, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", built)
 	pg := pgtest.New(t)
 	pg.RolePrefix = schemactx.DefaultRoleNames(pg.Name).Prefix() // dropped after the test
 	cmd := exec.Command(binary, "--listen", "127.0.0.1:0", "--database-url", pg.URL, "--data-dir",
@@ -40,8 +39,8 @@ func startExample(t *testing.T) string {
 		_ = cmd.Process.Signal(os.Interrupt)
 		rest, _ := io.ReadAll(out)
 		err := cmd.Wait()
-		assert.NoError(t, err, "the example ends with %v: %s", err, rest)
-		assert.True(t, strings.HasSuffix(string(rest), "Stopped.\n"), "the example ends with %v: %s", err, rest)
+		assert.NoError(t, err, "the example has printed: %s", rest)
+		assert.True(t, strings.HasSuffix(string(rest), "Stopped.\n"), "the example has not printed that it stopped: %s", rest)
 	})
 	page := regexp.MustCompile(`^Metrics +http://localhost(:\d+)/metrics$`)
 	for lines := bufio.NewScanner(out); lines.Scan(); {
@@ -49,7 +48,7 @@ func startExample(t *testing.T) string {
 			return "127.0.0.1" + m[1]
 		}
 	}
-	t.Fatal("the example does not say where its metrics are")
+	require.Fail(t, "the example does not print the address of its metrics")
 	return ""
 }
 

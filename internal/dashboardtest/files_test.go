@@ -63,8 +63,8 @@ func rules(t *testing.T) (exprs []string) {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(directory, "rules.yml"))
 	require.NoError(t, err)
-	exprs := regexp.MustCompile(`(?m)^        expr: (?:\|\n((?:          .*\n)+)|(.*)\n)`)
-	for _, m := range exprs.FindAllStringSubmatch(string(content), -1) {
+	exprRE := regexp.MustCompile(`(?m)^        expr: (?:\|\n((?:          .*\n)+)|(.*)\n)`)
+	for _, m := range exprRE.FindAllStringSubmatch(string(content), -1) {
 		exprs = append(exprs, m[1]+m[2])
 	}
 	n := strings.Count(string(content), "- alert: ")

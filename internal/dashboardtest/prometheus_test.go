@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -125,7 +126,7 @@ func eventually(t *testing.T, what string, works func() error) {
 			return
 		}
 	}
-	t.Errorf("%s: %v", what, err)
+	assert.NoError(t, err, what)
 }
 
 // Every query of the dashboard has data, on a real Prometheus that scrapes a real program with real

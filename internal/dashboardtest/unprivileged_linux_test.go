@@ -32,6 +32,6 @@ func unprivileged(t *testing.T, dir string) *syscall.SysProcAttr {
 		attr.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 		return attr
 	}
-	t.Fatal("Prometheus needs no rights, and gets none, and there is no user postgres or nobody to run it as")
+	require.Fail(t, "no unprivileged user", "Prometheus must not run as root; create the user postgres or nobody")
 	return nil
 }

@@ -110,9 +110,8 @@ func TestPassedTestLeavesNothing(t *testing.T) {
 		create role p_granted; grant p_granted to p_owner with admin option; create role p_member;
 		set role p_owner; grant p_granted to p_member; reset role`, "p_", db.RolePrefix+"_"))
 	r.finish()
-	if r.failed || exists(t, db) {
-		t.Errorf("failed: %t, database there: %t", r.failed, exists(t, db))
-	}
+	assert.False(t, r.failed, "the clean-up has failed: %v", r.log)
+	assert.False(t, exists(t, db), "the database is left")
 	var roles int
 	err := db.server.admin.QueryRow(t.Context(), "select count(*) from pg_roles where starts_with(rolname::text, $1)", db.RolePrefix).
 		Scan(&roles)

@@ -53,9 +53,9 @@ func expectGone(t *testing.T, db *DB) {
 	var roles int
 	err := db.server.admin.QueryRow(t.Context(), "select count(*) from pg_roles where starts_with(rolname::text, $1)", db.RolePrefix).
 		Scan(&roles)
-	if err != nil || roles != 0 || exists(t, db) {
-		t.Errorf("%d roles left, database there: %t, %v", roles, exists(t, db), err)
-	}
+	assert.NoError(t, err)
+	assert.Zero(t, roles, "roles are left")
+	assert.False(t, exists(t, db), "the database is left")
 }
 
 // The test runs the binary again as if there were no engine, no binaries and no download.

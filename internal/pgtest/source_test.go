@@ -1,6 +1,10 @@
 package pgtest
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
 
 func TestPickOrder(t *testing.T) {
 	t.Parallel()
@@ -19,32 +23,24 @@ func TestPickOrder(t *testing.T) {
 		"the machine":                    {environ{}, no, fromMachine},
 	} {
 		got, err := pick(c.env, c.engine)
-		if err != nil || got != c.want {
-			t.Errorf("%s: got %q, %v, want %q", name, got, err, c.want)
-		}
+		assert.NoError(t, err, name)
+		assert.Equal(t, c.want, got, name)
 	}
-	if got, err := pick(environ{force: "podmn"}, yes); err == nil {
-		t.Errorf("an unknown TEST_PG picks %q", got)
-	}
+	got, err := pick(environ{force: "podmn"}, yes)
+	assert.Error(t, err, "an unknown TEST_PG picks %q", got)
 }
 
 func TestServerIsRequired(t *testing.T) {
 	t.Parallel()
-	if (environ{}).required() {
-		t.Error("required where nothing asks for it")
-	}
+	assert.False(t, environ{}.required(), "no setting asks for a server")
 	for _, e := range []environ{{ci: true}, {url: "x"}, {force: "local"}, {binDir: "/b"}} {
-		if !e.required() {
-			t.Errorf("%+v: not required", e)
-		}
+		assert.True(t, e.required(), "%+v", e)
 	}
 }
 
 func TestEngineThatDoesNotAnswer(t *testing.T) {
 	for _, host := range []string{"unix:///nowhere.sock", "tcp://127.0.0.1:1", "ssh://host", "nonsense"} {
 		t.Setenv("DOCKER_HOST", host)
-		if engineAnswers() {
-			t.Errorf("%s answers", host)
-		}
+		assert.False(t, engineAnswers(), "%s answers", host)
 	}
 }

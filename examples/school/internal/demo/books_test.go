@@ -1,8 +1,10 @@
 package demo
 
 import (
-	"reflect"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/erp"
 )
@@ -12,25 +14,21 @@ func TestASchoolIsTheSameAtEveryStart(t *testing.T) {
 	users := map[Role]int64{Admin: 1, Teacher: 2, Parent: 3, Student: 4}
 	for _, s := range Schools("basic", "premium") {
 		first := write(s, users)
-		if !reflect.DeepEqual(first, write(s, users)) {
-			t.Errorf("%s differs from itself", s.Name)
-		}
+		assert.Equal(t, first, write(s, users), "%s at the second start", s.Name)
 		rows := make(map[string]int)
 		for _, table := range first {
 			rows[table.name] = len(table.rows)
 			for _, row := range table.rows {
-				if len(row) != len(table.columns) {
-					t.Fatalf("%s of %s: %d values for %d columns", table.name, s.Name, len(row), len(table.columns))
-				}
+				require.Len(t, row, len(table.columns), "a row of %s of %s", table.name, s.Name)
 			}
 		}
-		if rows["students"] != s.Students || rows["classes"] != 12 || rows["fees"] != 2*s.Students || rows["payments"] == 0 {
-			t.Errorf("%s has %v", s.Name, rows)
-		}
+		assert.Equal(t, s.Students, rows["students"], "students of %s", s.Name)
+		assert.Equal(t, 12, rows["classes"], "classes of %s", s.Name)
+		assert.Equal(t, 2*s.Students, rows["fees"], "fees of %s", s.Name)
+		assert.NotZero(t, rows["payments"], "payments of %s", s.Name)
 		for role, name := range first.names() {
-			if err := (erp.NewUser{Email: Address(s.Slug, role), Name: name, Role: role}).Validate(); err != nil {
-				t.Errorf("%s of %s: %v", role, s.Name, err)
-			}
+			user := erp.NewUser{Email: Address(s.Slug, role), Name: name, Role: role}
+			assert.NoError(t, user.Validate(), "%s of %s", role, s.Name)
 		}
 	}
 }

@@ -52,7 +52,9 @@ func (m *Maker) Make(ctx context.Context, n New) (tenancy.Tenant, error) {
 	if err != nil {
 		return tenancy.Tenant{}, err
 	}
-	t, err := m.Tenants.AssignStocked(withFirst(ctx, admin), tenancy.CreateParams{Slug: n.Slug, Name: n.Name, Domain: n.Domain})
+	t, err := m.Tenants.AssignStocked(withFirst(ctx, admin), tenancy.CreateParams{
+		Slug: n.Slug, Name: n.Name, Domain: n.Domain,
+	})
 	if err != nil {
 		return t, err
 	}
