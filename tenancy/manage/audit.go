@@ -17,20 +17,22 @@ func (m *mount) audit() *cobra.Command {
 	return m.group(group{
 		use:   "audit",
 		short: "Read, verify and export the access log",
-		long: `Read, verify and export the access log: who did what to which tenant. It is kept in chains of hashes, so that what was changed
-or taken away is found.`,
-		example: "  $0 audit tail schoola -n 50\n  $0 audit verify\n  $0 audit export --since 720h --format csv --out march.csv",
+		long: `Read, verify and export the access log, which records who did what to which tenant. Its
+records form hash chains, so that a changed or deleted record is detected.`,
+		example: "  $0 audit tail schoola -n 50\n  $0 audit verify\n" +
+			"  $0 audit export --since 720h --format csv --out march.csv",
 	}, m.auditTail(), m.auditVerify(), m.auditHeads(), m.auditExport())
 }
 
 // recordFlags adds the flags that select records.
 func recordFlags(f *pflag.FlagSet) {
-	f.Bool("platform", false, "what belongs to no tenant")
-	f.Int64("tenant-id", 0, "of the tenant of that id, which may be gone")
-	f.StringSlice("action", nil, "only these: create, backup, login_failed, ...")
-	f.String("actor", "", "only by this one")
-	f.String("since", "", "only from then on: a time such as 2026-01-31T12:00:00Z, a day, or an age such as 36h")
-	f.String("until", "", "only before then")
+	f.Bool("platform", false, "only records that belong to no tenant")
+	f.Int64("tenant-id", 0, "only records of the tenant with this id, which may have been dropped")
+	f.StringSlice("action", nil, "only these actions: create, backup, login_failed, ...")
+	f.String("actor", "", "only records of this actor")
+	f.String("since", "", "only records from this time on: "+
+		"a time such as 2026-01-31T12:00:00Z, a day, or an age such as 36h")
+	f.String("until", "", "only records before this time")
 }
 
 func (c *call) records(ctx context.Context) (f audit.Filter, err error) {
@@ -74,7 +76,7 @@ func (c *call) logTenant(ctx context.Context) (id int64, named bool, err error) 
 	}
 	t, err := c.Tenants.BySlug(ctx, c.args[0])
 	if errors.Is(err, tenancy.ErrNotFound) {
-		err = fmt.Errorf("%w; of one that is gone the log is found by --tenant-id", err)
+		err = fmt.Errorf("%w; for a dropped tenant use --tenant-id", err)
 	}
 	return t.ID, true, err
 }

@@ -13,16 +13,18 @@ import (
 func (m *mount) auditExport() *cobra.Command {
 	return m.verb(verb{
 		use:   "export [SLUG]",
-		short: "Write records of the access log into a file",
-		long: `Write records of the access log into a file, all or those of a tenant, from the oldest on: as JSON, one object in each line,
-or as CSV for spreadsheets. The file is new, and only you can read it. That you did it is in the log itself.`,
-		example: "  $0 audit export --since 2026-03-01 --until 2026-04-01 --format csv --out march.csv\n  $0 audit export schoola --out - | jq .action",
-		codes:   map[int]string{CodeMissing: ""},
-		needs:   []need{needAudit},
-		values:  m.slugs,
+		short: "Export records of the access log to a file",
+		long: `Export records of the access log to a file, oldest first: all records, or those of one
+tenant. The format is JSON, one object per line, or CSV for spreadsheets. The file must not exist
+yet, and only you can read it. The access log records the export.`,
+		example: "  $0 audit export --since 2026-03-01 --until 2026-04-01 --format csv --out march.csv\n" +
+			"  $0 audit export schoola --out - | jq .action",
+		codes:  map[int]string{CodeMissing: ""},
+		needs:  []need{needAudit},
+		values: m.slugs,
 		flags: func(f *pflag.FlagSet) {
 			recordFlags(f)
-			outFlag(f, "the file to write; required")
+			outFlag(f, "file to write; required")
 			f.String("format", "json", "json or csv")
 		},
 		run: exportLog,
@@ -64,5 +66,5 @@ func exportLog(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.result(j, func() { c.linef("Exported %s into %s.", count(j.Records, "record"), file) })
+	return c.result(j, func() { c.linef("Exported %s to %s.", count(j.Records, "record"), file) })
 }

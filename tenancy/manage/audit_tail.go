@@ -19,10 +19,10 @@ import (
 func (m *mount) auditTail() *cobra.Command {
 	return m.verb(verb{
 		use:   "tail [SLUG]",
-		short: "Show the end of the access log",
-		long: `Show the newest records of the access log, the last one last, of a tenant or of all. With --follow go on with those that are
-written from now on, until Ctrl-C. The columns are the time, the tenant, the action, the actor, the address and the details; what a
-record does not have is "-".
+		short: "Show the newest records of the access log",
+		long: `Show the newest records of the access log, newest last, of one tenant or of all. With
+--follow it then prints new records as they are written, until Ctrl-C. The columns are time, tenant,
+action, actor, address and details. An empty column is "-".
 
 The JSON is that of 'audit export'.`,
 		example: "  $0 audit tail schoola -n 50\n  $0 audit tail --action login_failed,permission_denied --follow --json",
@@ -31,8 +31,8 @@ The JSON is that of 'audit export'.`,
 		values:  m.slugs,
 		flags: func(f *pflag.FlagSet) {
 			recordFlags(f)
-			f.IntP("lines", "n", 20, fmt.Sprintf("so many, at most %d", audit.MaxPageSize))
-			f.BoolP("follow", "f", false, "go on with what is written")
+			f.IntP("lines", "n", 20, fmt.Sprintf("number of records, at most %d", audit.MaxPageSize))
+			f.BoolP("follow", "f", false, "print new records until Ctrl-C")
 		},
 		run: tailLog,
 	})
@@ -45,7 +45,7 @@ func tailLog(ctx context.Context, c *call) error {
 	}
 	n, follow := flagOf[int](c.cmd, "lines"), flagOf[bool](c.cmd, "follow")
 	if n < 0 || n > audit.MaxPageSize || n == 0 && !follow {
-		return usagef("--lines is not 1 to %d", audit.MaxPageSize)
+		return usagef("--lines must be between 1 and %d", audit.MaxPageSize)
 	}
 	f.Order, f.Limit = audit.Newest, max(n, 1)
 	page, err := c.newest(ctx, f)

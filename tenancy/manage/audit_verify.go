@@ -20,18 +20,19 @@ import (
 func (m *mount) auditVerify() *cobra.Command {
 	return m.verb(verb{
 		use:   "verify [SLUG]",
-		short: "Look whether the access log is what was written",
-		long: `Check every row of the access log, that none is missing and none was added: of a tenant, or of all. Who can change all tables
-can take away the newest rows, or whole chains, without a trace; --heads compares with what 'audit heads' has written before and
-what was kept where they cannot write.`,
+		short: "Verify that the access log was not changed",
+		long: `Verify that no row of the access log was changed, deleted or added: of one tenant, or of
+all. A role that can write to all tables can delete the newest rows, or whole chains, without a
+trace. To detect that, use --heads with a file that 'audit heads' wrote before and that was kept
+where such a role cannot write.`,
 		example: "  $0 audit verify schoola\n  $0 audit verify --heads /mnt/worm/heads.jsonl",
 		codes:   map[int]string{CodeTampered: "", CodeMissing: ""},
 		needs:   []need{needAudit},
 		values:  m.slugs,
 		flags: func(f *pflag.FlagSet) {
-			f.Bool("platform", false, "what belongs to no tenant")
-			f.Int64("tenant-id", 0, "of the tenant of that id, which may be gone")
-			f.String("heads", "", "a file that 'audit heads' has written; - for the standard input")
+			f.Bool("platform", false, "verify the records that belong to no tenant")
+			f.Int64("tenant-id", 0, "verify the tenant with this id, which may have been dropped")
+			f.String("heads", "", "file that 'audit heads' wrote; - reads standard input")
 		},
 		run: verifyLog,
 	})
@@ -69,7 +70,7 @@ func verifyLog(ctx context.Context, c *call) error {
 	var report audit.Report
 	switch {
 	case named && heads != nil:
-		return usagef("--heads are of the whole log, not of one tenant")
+		return usagef("--heads covers the whole log and cannot be combined with a tenant")
 	case named:
 		report, err = c.Audit.Verify(ctx, id)
 	default:
@@ -97,7 +98,7 @@ func verifyLog(ctx context.Context, c *call) error {
 			c.linef("and %d more", j.More)
 		}
 		if j.OK {
-			c.linef("%s in %s: none was changed, and none is missing.", count(j.Rows, "row"), count(j.Chains, "chain"))
+			c.linef("Verified %s in %s: none was changed, and none is missing.", count(j.Rows, "row"), count(j.Chains, "chain"))
 		}
 	})
 	if err != nil {
@@ -112,9 +113,10 @@ func verifyLog(ctx context.Context, c *call) error {
 func (m *mount) auditHeads() *cobra.Command {
 	return m.verb(verb{
 		use:   "heads",
-		short: "Write where the chains of the access log stand",
-		long: `Write where each chain of the access log stands, as JSON, one object in each line. Kept where the owner of the database cannot
-write, it proves to 'audit verify --heads' that all rows until now are still there and are the same.`,
+		short: "Print the heads of the chains of the access log",
+		long: `Print the head of each chain of the access log as JSON, one object per line. Keep the
+output where the owner of the database cannot write. 'audit verify --heads' then proves that all
+rows until now still exist and are unchanged.`,
 		example: "  $0 audit heads >> /mnt/worm/heads.jsonl",
 		needs:   []need{needAudit},
 		run: func(ctx context.Context, c *call) error {
@@ -163,7 +165,7 @@ func (c *call) heads() (heads []audit.ChainHead, err error) {
 		}
 		h, err := parseHead(lines.Bytes())
 		if err != nil {
-			return nil, usagef("line %d of %s is no head: %s", n, path, err)
+			return nil, usagef("line %d of %s is not a chain head: %s", n, path, err)
 		}
 		heads = append(heads, h)
 	}
@@ -171,7 +173,7 @@ func (c *call) heads() (heads []audit.ChainHead, err error) {
 		return nil, err
 	}
 	if heads == nil {
-		return nil, usagef("there are no heads in %s", path)
+		return nil, usagef("%s contains no chain heads", path)
 	}
 	return heads, nil
 }

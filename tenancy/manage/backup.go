@@ -17,22 +17,24 @@ func (m *mount) backup() *cobra.Command {
 	cmd := m.verb(verb{
 		use:   "backup [SLUG...]",
 		short: "Back up tenants",
-		long: `Back up tenants into the program's store, each into a file of its own, as it was at one moment. A tenant is backed up when the
-stored file has been read back and found good; until then nothing says so. One that fails does not stop the others. A tenant whose
-slug is that of a command comes behind --: 'backup -- list'.
+		long: `Back up tenants to the program's store, each to a file of its own that contains one
+snapshot. A backup succeeds only after the stored file was read back and verified. A tenant that
+fails does not stop the others. Write -- before a slug that is the name of a subcommand: 'backup --
+list'.
 
-With --due it does what the program's schedule says is due, which also removes old backups.
+With --due it runs the backups that are due by the program's schedule, and deletes old backups.
 
-In JSON there is an object for each backup: its receipt, as backup.Info has it. With --due it is one object: due, done, failed.`,
+The JSON has one object per backup: its receipt, backup.Info. With --due it is one object with due,
+done and failed.`,
 		example: "  $0 backup schoola\n  $0 backup --all --parallel 4\n  $0 backup --due",
 		codes:   map[int]string{CodeMissing: ""},
 		needs:   []need{needTenants, needBackups},
 		values:  m.manySlugs,
 		flags: func(f *pflag.FlagSet) {
-			f.Bool("all", false, "all tenants that have something to back up")
-			f.Bool("due", false, "what the schedule says is due")
+			f.Bool("all", false, "all tenants that are active, suspended or in maintenance")
+			f.Bool("due", false, "what is due by the schedule")
 			f.Int("parallel", 2, "tenants at a time")
-			f.Bool("allow-drift", false, "also of a schema that is not what its migrations make; the differences are recorded")
+			f.Bool("allow-drift", false, "also back up a schema that differs from its migrations, and record the differences")
 		},
 		run: runBackup,
 	})
@@ -87,7 +89,7 @@ func (c *call) backUpDone(ctx context.Context, info backup.Info) error {
 	})
 	return errors.Join(logged, c.result(info, func() {
 		c.linef(
-			"Backed up %s: %s of %s in %s, %s, read back.",
+			"Backed up %s: %s of %s to %s, %s, read back and verified.",
 			info.Slug,
 			count(info.Rows, "row"),
 			count(info.Tables, "table"),
@@ -95,7 +97,7 @@ func (c *call) backUpDone(ctx context.Context, info backup.Info) error {
 			size(info.Size),
 		)
 		for _, d := range info.Differences {
-			c.linef("  recorded: %s", d)
+			c.linef("  recorded difference: %s", d)
 		}
 	}))
 }
@@ -153,7 +155,7 @@ type dueJSON struct {
 
 func (c *call) backUpDue(ctx context.Context) error {
 	if c.Schedule == nil {
-		return notConfigured("a schedule of backups")
+		return notConfigured("a backup schedule")
 	}
 	r, err := c.Schedule.RunDue(ctx)
 	written := c.result(dueJSON{r.Due, r.Done, r.Failed}, func() {

@@ -14,14 +14,16 @@ import (
 func (m *mount) backupAdopt() *cobra.Command {
 	return m.verb(verb{
 		use:   "adopt [SLUG]",
-		short: "Take over backups of earlier releases",
-		long: `Take over backups that earlier releases have made, of one tenant or of all. Their names have no registry. Each file is
-copied to a name of this registry, read back, and removed under its old name. Until then the files are not listed and not
-counted, and their tenants cannot be erased.
+		short: "Adopt backups of earlier releases",
+		long: `Adopt backups that earlier releases made, of one tenant or of all. The names of their files
+contain no registry. Each file is copied to a name of this registry, read back, and deleted under
+its old name. Until then these backups are not listed and not counted, and their tenants cannot be
+erased.
 
-Run it once, with the database that has made the backups. Backups of another database are recognised by the tenant's schema
-and by when the tenant was created, and stay as they are. So do backups of a dropped tenant if it is not known that this
-database had the tenant. It says what would be done and asks; without a terminal it needs --yes.`,
+Run it once, on the database that made the backups. Backups of another database are recognized by
+the tenant's schema and time of creation, and are left unchanged. So are backups of a dropped
+tenant, unless it is known that this database had the tenant. The command prints what it will do and
+asks for confirmation. Without a terminal it needs --yes.`,
 		example: "  $0 backup adopt\n  $0 backup adopt schoola --yes --json",
 		codes: map[int]string{
 			CodeUnconfirmed: "",
@@ -80,7 +82,7 @@ func adoptBackups(ctx context.Context, c *call) error {
 		return err
 	}
 	if len(plan.Adopted)+len(plan.Removed) > 0 {
-		what := fmt.Sprintf("This takes over %s, removes %s of unfinished backups, and leaves %s as they are.",
+		what := fmt.Sprintf("This adopts %s, deletes %s of unfinished backups, and leaves %s unchanged.",
 			count(len(plan.Adopted), "file"), count(len(plan.Removed), "file"), count(len(plan.Skipped), "file"))
 		if err := c.confirm(what, word); err != nil {
 			return err
@@ -93,7 +95,7 @@ func adoptBackups(ctx context.Context, c *call) error {
 			c.linef("adopted %s as %s", f.From, f.To)
 		}
 		for _, name := range done.Removed {
-			c.linef("removed %s", name)
+			c.linef("deleted %s", name)
 		}
 		for _, f := range done.Skipped {
 			c.linef("skipped %s: %s", f.Name, f.Reason)

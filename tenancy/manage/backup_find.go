@@ -11,7 +11,7 @@ import (
 )
 
 // errNoBackup is wrapped by the error for a backup that does not exist.
-var errNoBackup = errors.New("there is no such backup")
+var errNoBackup = errors.New("backup not found")
 
 // lastBackup returns the time of the tenant's newest backup. It is zero without a backup. Backups
 // with a time in the future do not count.
@@ -60,9 +60,9 @@ func (c *call) findBackup(ctx context.Context, slug, name string) (found backup.
 	case found.Name != "":
 		return found, nil
 	case name != "":
-		return found, fmt.Errorf("%w of %q: %q", errNoBackup, slug, name)
+		return found, fmt.Errorf("%w: tenant %q has no backup %q", errNoBackup, slug, name)
 	}
-	return found, fmt.Errorf("%w: %q has none", errNoBackup, slug)
+	return found, fmt.Errorf("%w: tenant %q has no backups", errNoBackup, slug)
 }
 
 // findAnywhere returns the backup with that name, of any registry that shares the store.

@@ -18,15 +18,16 @@ func (m *mount) backupList() *cobra.Command {
 	return m.verb(verb{
 		use:   "list [SLUG]",
 		short: "List backups",
-		long: `List the verified backups of a tenant, or of all: those that have a receipt in the store. Of a tenant that is gone they are
-listed by the slug that it had.
+		long: `List the verified backups of a tenant, or of all tenants: the files in the store that have
+a receipt. The backups of a dropped tenant are listed under the slug that it had.
 
-Only the backups of this database's registry are listed. With --all-registries, those of other databases that share the store
-are listed, too, and those of earlier releases, whose names have no registry (see backup adopt).`,
+Only backups of this database's registry are listed. With --all-registries, backups of other
+databases that share the store are listed, too, and those of earlier releases, whose names contain
+no registry (see 'backup adopt').`,
 		example: "  $0 backup list schoola\n  $0 backup list --json | jq -r .name",
 		needs:   []need{needTenants, needBackups},
 		values:  m.slugs,
-		flags:   func(f *pflag.FlagSet) { f.Bool("all-registries", false, "also those of other databases") },
+		flags:   func(f *pflag.FlagSet) { f.Bool("all-registries", false, "also list backups of other databases") },
 		run:     listBackups,
 	})
 }
@@ -76,17 +77,18 @@ func listBackups(ctx context.Context, c *call) error {
 func (m *mount) backupVerify() *cobra.Command {
 	return m.verb(verb{
 		use:   "verify SLUG",
-		short: "Look whether a backup is good",
-		long: `Restore a tenant's newest backup, or the one that --backup names, into a schema beside everything, with all checks, and drop
-that again: when it succeeds the backup can be restored by this program. With --file-only the file alone is read, to its end: that
-it is whole, and signed by whom the program trusts.`,
+		short: "Verify that a backup can be restored",
+		long: `Restore a tenant's newest backup, or the one that --backup names, into a scratch schema,
+run all checks, and drop the schema. If this succeeds, this program can restore the backup. With
+--file-only the file is only read to its end. This verifies that it is complete and signed by a
+trusted key.`,
 		example: "  $0 backup verify schoola\n  $0 backup verify schoola --backup NAME --file-only",
 		codes:   map[int]string{CodeMissing: ""},
 		needs:   []need{needTenants, needBackups},
 		values:  m.slugs,
 		flags: func(f *pflag.FlagSet) {
-			f.String("backup", "", "the name of the backup (default: the newest)")
-			f.Bool("file-only", false, "read the file alone")
+			f.String("backup", "", "name of the backup (default: the newest)")
+			f.Bool("file-only", false, "only read the file, without a restore")
 			anyRegistryFlag(f)
 			policyFlags(f)
 		},
@@ -116,27 +118,29 @@ func verifyBackup(ctx context.Context, c *call) error {
 		if _, _, err := c.Backups.Check(ctx, info.Name); err != nil {
 			return err
 		}
-		return c.result(j, func() { c.linef("%s is whole.", info.Name) })
+		return c.result(j, func() { c.linef("%s is complete.", info.Name) })
 	}
-	ctx, end := c.withBar(ctx, "restoring "+info.Slug+" into scratch")
-	drill, err := c.Backups.Verify(ctx, info.Name, c.policies())
+	ctx, end := c.withBar(ctx, "verifying "+info.Slug)
+	verified, err := c.Backups.Verify(ctx, info.Name, c.policies())
 	end()
 	if err != nil {
 		return err
 	}
-	j.Tables, j.Rows, j.Restored, j.Warnings = drill.Tables, drill.Rows, true, drill.Warnings
+	j.Tables, j.Rows, j.Restored, j.Warnings = verified.Tables, verified.Rows, true, verified.Warnings
 	return c.result(j, func() {
-		c.linef("%s can be restored: %s, compared in a schema that is gone again.", info.Name, count(drill.Rows, "row"))
-		c.warnings(drill.Warnings)
+		c.linef("%s can be restored: %s restored into a scratch schema and compared.", info.Name, count(verified.Rows, "row"))
+		c.warnings(verified.Warnings)
 	})
 }
 
 func (m *mount) backupPrune() *cobra.Command {
 	return m.verb(verb{
 		use:   "prune SLUG",
-		short: "Remove a tenant's older backups",
-		long: `Remove those of a tenant's backups that no rule keeps: --last keeps the newest so many, --daily the newest of each of the last
-so many days that have one, and so on. The newest is always kept. It says what goes and asks; without a terminal it needs --yes.`,
+		short: "Delete a tenant's old backups",
+		long: `Delete the backups of a tenant that no rule keeps. --last N keeps the newest N backups.
+--daily N keeps the newest backup of each of the last N days that have one; --weekly and --monthly
+work alike. The newest backup is always kept. The command asks for confirmation. Without a terminal
+it needs --yes.`,
 		example: "  $0 backup prune schoola --last 3 --daily 7 --weekly 4 --monthly 12",
 		codes: map[int]string{
 			CodeUnconfirmed: "",
@@ -147,7 +151,7 @@ so many days that have one, and so on. The newest is always kept. It says what g
 		flags: func(f *pflag.FlagSet) {
 			yesFlag(f)
 			for _, rule := range []string{"last", "daily", "weekly", "monthly"} {
-				f.Int(rule, 0, "keep so many")
+				f.Int(rule, 0, "number of backups to keep by this rule")
 			}
 		},
 		run: pruneBackups,
@@ -169,13 +173,13 @@ func pruneBackups(ctx context.Context, c *call) error {
 		return usagef("--last, --daily, --weekly or --monthly is missing: without a rule everything is kept")
 	}
 	if slices.Min([]int{r.Last, r.Daily, r.Weekly, r.Monthly}) < 0 {
-		return usagef("a rule cannot keep fewer than none")
+		return usagef("--last, --daily, --weekly and --monthly cannot be negative")
 	}
 	t, err := c.Tenants.BySlug(ctx, c.args[0])
 	if err != nil {
 		return err
 	}
-	what := fmt.Sprintf("This removes the backups of %s that no rule keeps (last %d, daily %d, weekly %d, monthly %d).",
+	what := fmt.Sprintf("This deletes the backups of %s that no rule keeps (last %d, daily %d, weekly %d, monthly %d).",
 		t.Slug, r.Last, r.Daily, r.Weekly, r.Monthly)
 	if err := c.confirm(what, t.Slug); err != nil {
 		return err
@@ -183,9 +187,9 @@ func pruneBackups(ctx context.Context, c *call) error {
 	gone, err := c.Backups.Prune(ctx, t.ID, r)
 	written := c.result(prunedJSON{t.Slug, append([]string{}, gone...)}, func() {
 		for _, name := range gone {
-			c.linef("removed %s", name)
+			c.linef("deleted %s", name)
 		}
-		c.linef("%s removed.", count(len(gone), "file"))
+		c.linef("%s deleted.", count(len(gone), "file"))
 	})
 	return errors.Join(err, written)
 }

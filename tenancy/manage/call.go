@@ -44,7 +44,7 @@ func needTenants(a *App) error    { return needed(a.Tenants != nil, "a registry 
 func needMigrations(a *App) error { return needed(a.Migrations != nil, "migrations") }
 func needBackups(a *App) error    { return needed(a.Backups != nil, "backups") }
 func needAudit(a *App) error      { return needed(a.Audit != nil, "an access log that it can read") }
-func needRuntime(a *App) error    { return needed(a.Runtime != nil, "the login that serves") }
+func needRuntime(a *App) error    { return needed(a.Runtime != nil, "a pool of the runtime login") }
 
 func needed(there bool, what string) error {
 	if there {
@@ -58,7 +58,7 @@ func (m *mount) runner(fn action, needs []need) func(cmd *cobra.Command, args []
 	return func(cmd *cobra.Command, args []string) (err error) {
 		actor, err := m.cfg.Actor()
 		if err != nil {
-			return fmt.Errorf("cannot tell who runs this: %w", err)
+			return fmt.Errorf("find out who runs the command: %w", err)
 		}
 		ctx := audit.NewContext(cmd.Context(), audit.Caller{Actor: actor})
 		app, err := m.open(ctx)

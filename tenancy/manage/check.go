@@ -18,19 +18,21 @@ import (
 func (m *mount) check() *cobra.Command {
 	return m.verb(verb{
 		use:   "check",
-		short: "Look whether the database is safe to serve tenants from, and how the tenants are",
-		long: `Look for what would let one tenant get at another's data, as the program does when it starts, and sum up how the tenants are:
-the server's version, tenants by status, schemas that are behind, and the oldest of the tenants' last backups. With --drift it
-also compares the structure of each schema with what the migrations make. It changes nothing.
+		short: "Check that the database is safe to serve, and summarize the tenants",
+		long: `Check whether one tenant could reach another tenant's data, as the program does when it
+starts. Then summarize the tenants: the server's version, tenants by status, schemas that are
+behind, and the oldest of the tenants' last backups. With --drift it also compares the structure of
+each schema with its migrations. The command changes nothing.
 
-A finding that says refuse breaks the isolation, one that says warn weakens it and may be meant.`,
+A finding with severity refuse breaks the isolation. A finding with severity warn weakens it and may
+be intended.`,
 		example: "  $0 check\n  $0 check --drift --json",
 		codes: map[int]string{
-			CodeUnsafe: "a finding says refuse: do not serve",
-			CodeFound:  "with --drift: schemas are not what their migrations make",
+			CodeUnsafe: "a finding has severity refuse: do not serve",
+			CodeFound:  "with --drift: schemas differ from their migrations",
 		},
 		needs: []need{needRuntime},
-		flags: func(f *pflag.FlagSet) { f.Bool("drift", false, "look for drift, too") },
+		flags: func(f *pflag.FlagSet) { f.Bool("drift", false, "also compare the structure of schemas") },
 		run:   runCheck,
 	})
 }
@@ -182,9 +184,9 @@ func (c *call) checked(sum checkJSON) {
 		}
 		c.linef("")
 	}
-	safe := "nothing was found that breaks the isolation"
+	safe := "no violation found"
 	if !sum.OK {
-		safe = "not safe to serve from"
+		safe = "violated: do not serve tenants"
 	}
 	c.fields(
 		"server",
@@ -200,11 +202,11 @@ func (c *call) checked(sum checkJSON) {
 		"tenants",
 		tenantsText(sum.Tenants),
 		"migrations",
-		countText(sum.Behind, "not current"),
+		countText(sum.Behind, "not current", "all schemas are current"),
 		"edited files",
-		countText(sum.Edited, "affected by an edited file"),
+		countText(sum.Edited, "affected by an edited file", "no schema is affected"),
 		"drift",
-		countText(sum.Drift, "different"),
+		countText(sum.Drift, "different", "no schema is different"),
 		"backups",
 		backupsText(sum.Backups),
 	)
@@ -225,12 +227,12 @@ func tenantsText(n map[string]int) (text string) {
 	return text
 }
 
-func countText(n *int, what string) string {
+func countText(n *int, what, none string) string {
 	switch {
 	case n == nil:
 		return ""
 	case *n == 0:
-		return "no schema is " + what
+		return none
 	}
 	return count(*n, "schema") + " " + what
 }
@@ -241,17 +243,17 @@ func backupsText(b *backupsJSON) string {
 	}
 	text := ""
 	if b.OldestSlug != "" {
-		text = fmt.Sprintf("the oldest last one is of %s, %s", b.OldestSlug, age(b.OldestAt, time.Now()))
+		text = fmt.Sprintf("oldest last backup: %s, %s", b.OldestSlug, age(b.OldestAt, time.Now()))
 	}
 	if b.Without > 0 {
-		without := count(b.Without, "tenant") + " without one"
+		without := count(b.Without, "tenant") + " without a backup"
 		if text == "" {
 			return without
 		}
 		return without + "; " + text
 	}
 	if text == "" {
-		return "no tenant needs one"
+		return "no tenant needs a backup"
 	}
 	return text
 }

@@ -14,25 +14,26 @@ import (
 func (m *mount) clone() *cobra.Command {
 	return m.verb(verb{
 		use:   "clone SLUG",
-		short: "Make a new tenant with the rows of another",
-		long: `Make a new tenant with the rows of another, as they are at one moment, while both that tenant and all others are served. With
---structure it gets no rows, with --anonymize those columns are replaced that the program knows to hold what is personal.`,
+		short: "Create a tenant with the rows of another",
+		long: `Create a tenant with a snapshot of another tenant's rows, while all tenants are served.
+With --structure the new tenant gets no rows. With --anonymize the columns are replaced that the
+program has configured as personal data.`,
 		example: "  $0 clone schoola --to trial --name Trial --anonymize\n  $0 clone schoola --to empty --structure",
 		codes:   map[int]string{CodeMissing: ""},
 		needs:   []need{needTenants, needBackups},
 		values:  m.slugs,
 		flags: func(f *pflag.FlagSet) {
 			f.String("to", "", "slug of the new tenant; required")
-			f.String("name", "", "its name for people (default: the slug)")
+			f.String("name", "", "display name (default: the slug)")
 			f.String(
 				"domain",
 				"",
-				"its primary domain (default: the slug below the program's own domain; none where it has none)",
+				"primary domain (default: the slug below the program's base domain, if it has one)",
 			)
-			f.Bool("structure", false, "no rows")
-			f.Bool("anonymize", false, "replace what is personal")
-			f.Bool("allow-edited", false, "also where migrations were edited since")
-			f.Bool("allow-drift", false, "also of a schema that is not what its migrations make, as far as its rows fit")
+			f.Bool("structure", false, "copy no rows")
+			f.Bool("anonymize", false, "replace personal data")
+			f.Bool("allow-edited", false, "also if migrations were edited after they were applied")
+			f.Bool("allow-drift", false, "also if the schema differs from its migrations, as far as its rows fit")
 		},
 		run: runClone,
 	})
@@ -55,7 +56,7 @@ func runClone(ctx context.Context, c *call) error {
 	}
 	if flagOf[bool](c.cmd, "anonymize") {
 		if len(c.Anonymize) == 0 {
-			return notConfigured("what clone --anonymize replaces")
+			return notConfigured("the columns that clone --anonymize replaces")
 		}
 		o.Anonymize = c.Anonymize
 	}

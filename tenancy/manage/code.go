@@ -31,10 +31,10 @@ var meanings = map[int]string{
 	CodeOK:          "done",
 	CodeFailed:      "failed",
 	CodeUsage:       "wrong arguments, or a value that is refused; nothing was changed",
-	CodeIncomplete:  "nothing failed, and not all is done: run it again",
-	CodeFound:       "found what was looked for",
+	CodeIncomplete:  "nothing failed, but work is left: run it again",
+	CodeFound:       "found what the command looks for",
 	CodeUnsafe:      "the database is not safe to serve tenants from",
-	CodeTampered:    "the access log is not what was written",
+	CodeTampered:    "the access log was tampered with",
 	CodeUnconfirmed: "not confirmed; nothing was changed",
 	CodeMissing:     "no such tenant, domain, backup or request",
 	CodeInterrupted: "interrupted",
@@ -46,7 +46,8 @@ func codesHelp(own map[int]string) string {
 	var b strings.Builder
 	b.WriteString("\n\nExit codes:")
 	for _, code := range []int{
-		CodeOK, CodeFailed, CodeUsage, CodeIncomplete, CodeFound, CodeUnsafe, CodeTampered, CodeUnconfirmed, CodeMissing, CodeInterrupted,
+		CodeOK, CodeFailed, CodeUsage, CodeIncomplete, CodeFound, CodeUnsafe, CodeTampered, CodeUnconfirmed,
+		CodeMissing, CodeInterrupted,
 	} {
 		meaning, listed := own[code]
 		switch {

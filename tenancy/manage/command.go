@@ -29,15 +29,15 @@ func Command(cfg Config) *cobra.Command {
 	m := &mount{cfg}
 	root := m.group(group{
 		use:   cfg.Name[strings.LastIndex(cfg.Name, " ")+1:],
-		short: "Manage tenants, their schemas and what is kept of them",
-		long: `Manage the tenants of this program: make and change them, bring their schemas up to date, back them up, look after the
-database. Commands work on the database that the program is configured for.
+		short: "Manage tenants, their schemas and their backups",
+		long: `Manage the tenants of this program: create and change tenants, migrate their schemas, back
+them up, and check the database. The commands use the database that the program is configured for.
 
-With --json a command writes JSON to its standard output, and nothing else: one object, or, where it lists something, an
-object in each line. Messages and progress go to the standard error output. An error is one line there.
+With --json a command writes only JSON to standard output: one object, or one object per line if it
+lists something. Messages and progress go to standard error. An error is one line there.
 
-Ctrl-C ends a command in an orderly way: what is under way is finished or taken back. The same command, run again, goes on. A
-second Ctrl-C ends it at once, which does no harm either.`,
+Ctrl-C stops a command in an orderly way: it finishes or undoes the step in progress. Run the same
+command again to continue. A second Ctrl-C ends the process at once. That is safe, too.`,
 		example: `  $0 init
   $0 tenant create --name "School A" --subdomain schoola
   $0 migrate status
@@ -45,7 +45,7 @@ second Ctrl-C ends it at once, which does no harm either.`,
 	}, m.init(), m.check(), m.tenant(), m.domain(), m.migrate(), m.drift(),
 		m.backup(), m.restore(), m.clone(), m.export(), m.dump(), m.erase(),
 		m.audit(), m.foreach(), m.shell())
-	root.PersistentFlags().Bool("json", false, "write JSON")
+	root.PersistentFlags().Bool("json", false, "write JSON to standard output")
 	root.AddCommand(m.man(root))
 	return root
 }

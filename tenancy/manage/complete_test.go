@@ -27,7 +27,7 @@ func TestAShellCompletesSlugsDomainsAndSchemas(t *testing.T) {
 		"domain primary south ":   "south.example.com\n",
 		"migrate --only tenant_1": "tenant_1\tnorth\n",
 		"shell --schema tenant_2": "tenant_2\tsouth\n",
-		"tenant maintenance o":    "on\tHave a tenant's requests come again later\noff\tEnd a maintenance\n",
+		"tenant maintenance o":    "on\tStart the maintenance of a tenant\noff\tEnd the maintenance of a tenant\n",
 		"domain move south ":      "south.example.com\n",
 		"migrate down n":          "north\tNorth School\n",
 		"drift n":                 "north\tNorth School\n",

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-func yesFlag(f *pflag.FlagSet) { f.Bool("yes", false, "do not ask") }
+func yesFlag(f *pflag.FlagSet) { f.Bool("yes", false, "do not ask for confirmation") }
 
 // interactive reports whether standard input is a terminal, so that the user can be asked.
 func (c *call) interactive() bool { return isTerminal(c.cmd.InOrStdin()) }
@@ -21,7 +21,7 @@ func (c *call) confirm(what, word string) error {
 		return nil
 	}
 	if !c.interactive() {
-		return &codeError{CodeUnconfirmed, fmt.Errorf("%s Nobody can be asked here: --yes is needed", what)}
+		return &codeError{CodeUnconfirmed, fmt.Errorf("%s There is no terminal to ask for confirmation: use --yes", what)}
 	}
 	for line := range strings.Lines(what) {
 		c.note("%s", strings.TrimRight(line, "\n"))
@@ -31,13 +31,13 @@ func (c *call) confirm(what, word string) error {
 
 // typed asks the user to type word. Any other answer is an error.
 func (c *call) typed(word string) error {
-	fmt.Fprintf(c.stderr(), "Type %s to go on: ", clean(word))
+	fmt.Fprintf(c.stderr(), "Type %s to continue: ", clean(word))
 	answer, err := c.stdin.ReadString('\n')
 	if err != nil && !isEOF(err) {
 		return err
 	}
 	if strings.TrimSpace(answer) != word {
-		return &codeError{CodeUnconfirmed, errors.New("that was not the name: nothing was changed")}
+		return &codeError{CodeUnconfirmed, fmt.Errorf("the answer was not %q: nothing was changed", word)}
 	}
 	return nil
 }

@@ -14,47 +14,37 @@ func (m *mount) domain() *cobra.Command {
 		group{
 			use:   "domain",
 			short: "List and change the domains of tenants",
-			long: `List and change the domains of tenants. A verified domain leads requests to its tenant, and belongs to one alone; one of a
-tenant's domains is its primary one. A domain that is only claimed leads nobody anywhere.`,
+			long: `List and change the domains of tenants. A verified domain belongs to exactly one tenant,
+and requests for it go to that tenant. One of a tenant's domains is its primary domain. Requests for
+a domain that is only claimed go to no tenant.`,
 			example: "  $0 domain add schoola www.schoola.example\n  $0 domain list schoola",
 		},
-		m.domainVerb(
-			"list",
-			"SLUG",
-			"List a tenant's domains",
-			"List the domains of a tenant, the primary one first, and those that it claims, with what has to be published to prove them.",
-			"  $0 domain list schoola",
-			listDomains,
-		),
-		m.domainVerb("add", "SLUG HOST", "Give a tenant a domain",
-			"Give a tenant a domain by the platform's word: it is verified at once. It does not become the primary one.",
-			"  $0 domain add schoola www.schoola.example", domainChange((*tenancy.Manager).AddDomain, "has")),
-		m.domainVerb(
-			"claim",
-			"SLUG HOST",
-			"Note that a tenant says a domain is its own",
-			"Note that a tenant says a domain is its own, and show what it has to publish in the DNS. 'domain verify' looks for that.",
+		m.domainVerb("list", "SLUG", "List a tenant's domains",
+			"List the domains of a tenant, the primary domain first. "+
+				"For a claimed domain it prints the TXT record that proves the claim.",
+			"  $0 domain list schoola", listDomains),
+		m.domainVerb("add", "SLUG HOST", "Add a domain to a tenant",
+			"Add a verified domain to a tenant without proof of ownership. It does not become the primary domain.",
+			"  $0 domain add schoola www.schoola.example",
+			domainChange((*tenancy.Manager).AddDomain, "Added %s to %s.")),
+		m.domainVerb("claim", "SLUG HOST", "Claim a domain for a tenant",
+			"Claim a domain for a tenant, and print the TXT record that the tenant has to publish in the DNS. "+
+				"Then run 'domain verify'.",
 			"  $0 domain claim schoola www.schoola.example",
-			domainChange((*tenancy.Manager).ClaimDomain, "claims"),
-		),
-		m.domainVerb(
-			"verify",
-			"SLUG HOST",
-			"Look whether a claimed domain is the tenant's",
-			"Look whether a claimed domain is the tenant's, by what is published in the DNS, and give it to the tenant if it is.",
+			domainChange((*tenancy.Manager).ClaimDomain, "Claimed %s for %s.")),
+		m.domainVerb("verify", "SLUG HOST", "Verify a claimed domain",
+			"Look up the TXT record of a claimed domain in the DNS. If it has the expected text, "+
+				"the domain becomes a verified domain of the tenant.",
 			"  $0 domain verify schoola www.schoola.example",
-			domainChange((*tenancy.Manager).VerifyDomain, "has"),
-		),
-		m.domainVerb(
-			"primary",
-			"SLUG HOST",
-			"Make a domain the tenant's primary one",
-			"Make a verified domain of a tenant its primary one, that links lead to. The one before stays as another.",
+			domainChange((*tenancy.Manager).VerifyDomain, "Verified %s: it belongs to %s.")),
+		m.domainVerb("primary", "SLUG HOST", "Make a domain the primary domain",
+			"Make a verified domain of a tenant its primary domain, which links use. "+
+				"The previous primary domain stays a domain of the tenant.",
 			"  $0 domain primary schoola www.schoola.example",
-			domainChange((*tenancy.Manager).SetPrimaryDomain, "has as its primary domain"),
-		),
-		m.domainVerb("remove", "SLUG HOST", "Take a domain from a tenant",
-			"Take a domain, or the claim of one, from a tenant; others may have it then. The primary one goes when another is.",
+			domainChange((*tenancy.Manager).SetPrimaryDomain, "%s is now the primary domain of %s.")),
+		m.domainVerb("remove", "SLUG HOST", "Remove a domain from a tenant",
+			"Remove a domain, or the claim of one, from a tenant. Another tenant can then have it. "+
+				"To remove the primary domain, make another domain primary first.",
 			"  $0 domain remove schoola www.schoola.example", removeDomain),
 		m.domainMove(),
 	)
@@ -100,9 +90,10 @@ func listDomains(ctx context.Context, c *call) error {
 	return nil
 }
 
-// domainChange returns the action that calls a method which changes one domain.
+// domainChange returns the action that calls a method which changes one domain. done is the message
+// about the result, with a verb for the domain and one for the tenant.
 func domainChange(
-	method func(m *tenancy.Manager, ctx context.Context, slug, host string) (tenancy.Domain, error), verb string,
+	method func(m *tenancy.Manager, ctx context.Context, slug, host string) (tenancy.Domain, error), done string,
 ) action {
 	return func(ctx context.Context, c *call) error {
 		d, err := method(c.Tenants, ctx, c.args[0], c.args[1])
@@ -110,9 +101,9 @@ func domainChange(
 			return err
 		}
 		return c.result(toDomainJSON(d), func() {
-			c.linef("%s %s %s.", c.args[0], verb, d.Host)
+			c.linef(done, d.Host, c.args[0])
 			if d.Token != "" {
-				c.linef("To prove it, publish the TXT record %s.%s with the text %s, then run %s.",
+				c.linef("To verify it, publish the TXT record %s.%s with the text %s, then run %s.",
 					tenancy.DNSLabel, d.Host, d.Token, c.hint("domain", "verify", c.args[0], d.Host))
 			}
 		})
@@ -130,19 +121,19 @@ func removeDomain(ctx context.Context, c *call) error {
 	if err := c.Tenants.RemoveDomain(ctx, slug, host); err != nil {
 		return err
 	}
-	return c.result(removed{slug, host}, func() { c.linef("%s has %s no more.", slug, host) })
+	return c.result(removed{slug, host}, func() { c.linef("Removed %s from %s.", host, slug) })
 }
 
 func (m *mount) domainMove() *cobra.Command {
 	return m.verb(verb{
-		use: "move SLUG HOST", short: "Take a domain from one tenant and give it to another",
-		long: `Take a verified domain from one tenant and give it to another, in one transaction. Where it is the primary one,
---new-primary says which other domain of the tenant takes its place.`,
+		use: "move SLUG HOST", short: "Move a domain to another tenant",
+		long: `Move a verified domain from one tenant to another, in one transaction. If it is the primary
+domain, --new-primary names the domain of SLUG that replaces it.`,
 		example: "  $0 domain move schoola www.schoola.example --to schoolb",
 		codes:   map[int]string{CodeMissing: ""}, needs: []need{needTenants}, values: m.slugsThenDomains,
 		flags: func(f *pflag.FlagSet) {
-			f.String("to", "", "slug of the tenant that gets it; required")
-			f.String("new-primary", "", "the domain of SLUG that becomes its primary one (default: it stays)")
+			f.String("to", "", "slug of the tenant that gets the domain; required")
+			f.String("new-primary", "", "domain of SLUG that becomes its primary domain (default: unchanged)")
 		},
 		run: func(ctx context.Context, c *call) error {
 			p := tenancy.MoveDomainParams{
@@ -156,7 +147,7 @@ func (m *mount) domainMove() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.result(toDomainJSON(d), func() { c.linef("%s has %s, which %s had.", p.To, d.Host, p.From) })
+			return c.result(toDomainJSON(d), func() { c.linef("Moved %s from %s to %s.", d.Host, p.From, p.To) })
 		},
 	})
 }

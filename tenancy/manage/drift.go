@@ -15,25 +15,26 @@ import (
 func (m *mount) drift() *cobra.Command {
 	return m.verb(verb{
 		use:   "drift [SLUG...]",
-		short: "Compare the structure of schemas with what their migrations make",
-		long: `Compare the real structure of the tenants' schemas with what the migrations make, whatever the version tables say. It
-changes nothing. A schema that is behind differs by what is pending: migrate first.
+		short: "Compare the structure of schemas with their migrations",
+		long: `Compare the actual structure of the tenants' schemas with what their migrations create,
+regardless of the version tables. The command changes nothing. A schema that is behind differs by
+its pending migrations: migrate first.
 
-The JSON is that of drift.Report of package migrate/drift.`,
+The JSON is drift.Report of package migrate/drift.`,
 		example: "  $0 drift\n  $0 drift schoola schoolb --ignore-grants\n  $0 drift --json | jq '.results[].schema'",
 		codes: map[int]string{
 			CodeFailed:  "a schema could not be compared, and no other differs",
-			CodeFound:   "schemas are not what their migrations make",
+			CodeFound:   "schemas differ from their migrations",
 			CodeMissing: "no such tenant",
 		},
 		needs:  []need{needMigrations},
 		values: m.manySlugs,
 		flags: func(f *pflag.FlagSet) {
-			f.StringSlice("schema", nil, "these schemas (default: those of the tenants named, or of all)")
-			f.Bool("ignore-grants", false, "who may do what is no matter")
-			f.Bool("ignore-owners", false, "whom things belong to is no matter")
-			f.Bool("ignore-order", false, "the order of the columns of a table is no matter")
-			f.Int("parallel", migrate.DefaultWorkers, "batches of schemas that are read at a time")
+			f.StringSlice("schema", nil, "compare these schemas (default: those of the named tenants, or of all)")
+			f.Bool("ignore-grants", false, "ignore privileges")
+			f.Bool("ignore-owners", false, "ignore owners")
+			f.Bool("ignore-order", false, "ignore the order of columns")
+			f.Int("parallel", migrate.DefaultWorkers, "batches of schemas to read at a time")
 		},
 		run: runDrift,
 	})

@@ -17,23 +17,25 @@ import (
 func (m *mount) drop() *cobra.Command {
 	cmd := m.verb(verb{
 		use:   "drop SLUG",
-		short: "Drop a tenant for good",
-		long: `Drop a tenant for good: its tables with all that is in them, its schema and role, its domains and its row. There is no way
-back but a backup.
+		short: "Drop a tenant permanently",
+		long: `Drop a tenant permanently: its schema with all tables, its role, its domains and its
+registry row. Only a backup can bring the data back.
 
-On a terminal it says what will be lost and asks for the slug. Without one it takes two steps: 'tenant drop request' says what
-will be lost and gives out a token, and 'tenant drop confirm' with that token and --yes drops. Where the program demands a second
-pair of eyes, somebody else approves the request in between with 'tenant drop approve'; where it demands a fresh backup, 'backup'
-comes first. The token is good for a while, for who has requested it.
+On a terminal it prints what will be lost and asks for the slug. Without a terminal a drop has two
+steps. 'tenant drop request' prints what will be lost and a token. 'tenant drop confirm' with that
+token and --yes drops the tenant. If the program requires a second person, that person approves the
+request in between with 'tenant drop approve'. If it requires a recent backup, run 'backup' first.
+The token expires, and only the person who made the request can use it.
 
-A drop that was interrupted leaves a tenant that is being dropped, and goes on with the next one. A tenant whose slug is
-request, approve or confirm is dropped by 'tenant drop confirm'.`,
-		example: "  $0 tenant drop schoola\n  $0 tenant drop request schoola\n  $0 tenant drop confirm schoola --token TOKEN --yes",
-		codes:   map[int]string{CodeUnconfirmed: "", CodeMissing: ""},
-		needs:   []need{needTenants},
-		values:  m.slugs,
-		flags:   confirmFlags,
-		run:     func(ctx context.Context, c *call) error { return c.destroy(ctx, "", c.dropIt) },
+An interrupted drop leaves the tenant with the status dropping. Run the command again to finish it.
+If the slug is request, approve or confirm, use 'tenant drop confirm'.`,
+		example: "  $0 tenant drop schoola\n  $0 tenant drop request schoola\n" +
+			"  $0 tenant drop confirm schoola --token TOKEN --yes",
+		codes:  map[int]string{CodeUnconfirmed: "", CodeMissing: ""},
+		needs:  []need{needTenants},
+		values: m.slugs,
+		flags:  confirmFlags,
+		run:    func(ctx context.Context, c *call) error { return c.destroy(ctx, "", c.dropIt) },
 	})
 	cmd.AddCommand(m.dropRequest(), m.dropApprove(), m.dropConfirm())
 	return cmd
@@ -45,9 +47,9 @@ func confirmFlags(f *pflag.FlagSet) {
 	f.String(
 		"token",
 		"",
-		"of 'tenant drop request'; - reads it from the standard input, so that no list of processes shows it",
+		"token of the request; - reads it from standard input, so that no process list shows it",
 	)
-	f.String("proof", "", "what the program wants to see besides, such as a one-time password")
+	f.String("proof", "", "additional proof that the program requires, such as a one-time password")
 }
 
 // requestJSON is a request to drop a tenant, in JSON. Its field names are stable.
@@ -123,12 +125,12 @@ func (c *call) losses(j requestJSON) []string {
 			"Schema %s, which %s had before a restore,",
 			j.Schema,
 			j.Slug,
-		), "no domain: "+j.Slug+" stays"
+		), "no domain: tenant "+j.Slug+" stays"
 	}
 	return []string{
-		fmt.Sprintf("%s will be lost for good:", lost),
+		fmt.Sprintf("%s will be dropped permanently:", lost),
 		fmt.Sprintf(
-			"  %s with some %s, %s",
+			"  %s with about %s, %s",
 			count(j.Contents.Tables, "table"),
 			count(j.Contents.Rows, "row"),
 			size(j.Contents.Bytes),
@@ -140,9 +142,10 @@ func (c *call) losses(j requestJSON) []string {
 
 func (m *mount) dropRequest() *cobra.Command {
 	return m.verb(verb{
-		use: "request SLUG", short: "Say what a drop would take, and give out its token",
-		long: `Announce that you want to drop a tenant, or erase it. It says what will be lost and gives out the token that
-'tenant drop confirm' and 'erase' want to see. Nothing else changes. The token is shown once, and is good for you alone.`,
+		use: "request SLUG", short: "Request a drop: print what will be lost, and a token",
+		long: `Request the drop or the erasure of a tenant. It prints what will be lost, and the token
+that 'tenant drop confirm' and 'erase' require. It changes nothing else. The token is printed once,
+and only you can use it.`,
 		example: "  $0 tenant drop request schoola\n  $0 tenant drop request schoola --json | jq -r .token",
 		codes:   map[int]string{CodeMissing: ""}, needs: []need{needTenants}, values: m.slugs,
 		run: func(ctx context.Context, c *call) error {
@@ -161,7 +164,7 @@ func (c *call) request(ctx context.Context, aside string) error {
 		for _, line := range c.losses(j) {
 			c.linef("%s", line)
 		}
-		c.fields("request", fmt.Sprint(j.ID), "token", j.Token, "good until", moment(j.ExpiresAt))
+		c.fields("request", fmt.Sprint(j.ID), "token", j.Token, "expires", moment(j.ExpiresAt))
 	})
 }
 
@@ -181,10 +184,11 @@ func (c *call) requested(ctx context.Context, slug, aside string) (requestJSON, 
 func (m *mount) dropApprove() *cobra.Command {
 	return m.verb(verb{
 		use:   "approve REQUEST",
-		short: "Approve somebody else's request to drop a tenant",
-		long: `Approve somebody else's request to drop a tenant, by its number. It says what will be lost and asks for the slug; without a
-terminal it needs --yes. It takes nothing on itself: only who has requested the drop has its token. With the token of a drop that
-person can also run 'erase', which removes the backups, too.`,
+		short: "Approve another person's drop request",
+		long: `Approve the drop request of another person, by its number. It prints what will be lost and
+asks for the slug. Without a terminal it needs --yes. The approval drops nothing: only the person
+who made the request has the token. With the token of a tenant's drop that person can also run
+'erase', which deletes the backups, too.`,
 		example: "  $0 tenant drop approve 12",
 		codes:   map[int]string{CodeUnconfirmed: "", CodeMissing: ""},
 		needs:   []need{needTenants},
@@ -203,7 +207,8 @@ person can also run 'erase', which removes the backups, too.`,
 				return err
 			}
 			j := toRequestJSON(r, last)
-			if err := c.confirm(fmt.Sprintf("%s wants this: %s", r.Actor, strings.Join(c.losses(j), "\n")), j.Slug); err != nil {
+			what := fmt.Sprintf("%s requests this drop: %s", r.Actor, strings.Join(c.losses(j), "\n"))
+			if err := c.confirm(what, j.Slug); err != nil {
 				return err
 			}
 			if r, err = c.Tenants.ApproveDrop(ctx, id, c.actor); err != nil {
@@ -220,17 +225,18 @@ person can also run 'erase', which removes the backups, too.`,
 func (m *mount) dropConfirm() *cobra.Command {
 	return m.verb(verb{
 		use:   "confirm SLUG",
-		short: "Drop a tenant, with the token of a request",
-		long: `Drop a tenant for good, with the token of 'tenant drop request'. On a terminal it asks for the slug once more; without one,
-and with --token -, it needs --yes.`,
-		example: "  $0 tenant drop confirm schoola --token TOKEN --yes\n  $0 tenant drop confirm schoola --token - --yes < token",
-		codes:   map[int]string{CodeUnconfirmed: "", CodeMissing: ""},
-		needs:   []need{needTenants},
-		values:  m.slugs,
-		flags:   confirmFlags,
+		short: "Drop a tenant with the token of a request",
+		long: `Drop a tenant permanently, with the token of 'tenant drop request'. On a terminal it asks
+for the slug again. Without a terminal, and with --token -, it needs --yes.`,
+		example: "  $0 tenant drop confirm schoola --token TOKEN --yes\n" +
+			"  $0 tenant drop confirm schoola --token - --yes < token",
+		codes:  map[int]string{CodeUnconfirmed: "", CodeMissing: ""},
+		needs:  []need{needTenants},
+		values: m.slugs,
+		flags:  confirmFlags,
 		run: func(ctx context.Context, c *call) error {
 			if flagOf[string](c.cmd, "token") == "" {
-				return usagef("--token is missing: %s gives one out", c.hint("tenant", "drop", "request", c.args[0]))
+				return usagef("--token is missing: %s prints one", c.hint("tenant", "drop", "request", c.args[0]))
 			}
 			return c.destroy(ctx, "", c.dropIt)
 		},
@@ -258,7 +264,8 @@ func (c *call) destroy(
 		return err
 	}
 	if p.Token != "" {
-		what := fmt.Sprintf("%s will be lost for good, as the request has said.", p.Slug)
+		subject := requestJSON{Slug: p.Slug, Schema: aside}.subject()
+		what := fmt.Sprintf("This permanently drops what the request has listed: %s.", subject)
 		if err := c.confirm(what, p.Slug); err != nil {
 			return err
 		}
@@ -270,7 +277,7 @@ func (c *call) destroy(
 			command = []string{"restore", "request"}
 		}
 		return &codeError{CodeUnconfirmed, fmt.Errorf(
-			"there is no terminal to ask: %s says what will be lost and prints a token for --token; add --yes",
+			"there is no terminal to ask for confirmation: run %s, which prints a token, then use --token and --yes",
 			c.hint(append(command, p.Slug)...))}
 	}
 	j, err := c.requested(ctx, p.Slug, aside)
@@ -286,7 +293,7 @@ func (c *call) destroy(
 	p.Token = j.Token
 	err = do(ctx, p)
 	if errors.Is(err, tenancy.ErrDropNotApproved) {
-		c.note("Another person has to approve request %d: %s. Then confirm with this token: %s",
+		c.note("Another person must approve request %d: %s. Then confirm with this token: %s",
 			j.ID, c.hintForOther("tenant", "drop", "approve", strconv.FormatInt(j.ID, 10)), j.Token)
 	}
 	return err
@@ -299,11 +306,11 @@ func (c *call) token() (string, error) {
 		return token, nil
 	}
 	if !flagOf[bool](c.cmd, "yes") {
-		return "", usagef("--token - needs --yes, as the standard input cannot be asked then")
+		return "", usagef("--token - needs --yes, because standard input is not free for an answer")
 	}
 	line, err := c.stdin.ReadString('\n')
 	if token = strings.TrimSpace(line); token == "" {
-		return "", usagef("there is no token on the standard input")
+		return "", usagef("standard input contains no token")
 	}
 	if err != nil && !isEOF(err) {
 		return "", err

@@ -15,14 +15,16 @@ import (
 func (m *mount) erase() *cobra.Command {
 	cmd := m.verb(verb{
 		use:   "erase SLUG",
-		short: "Drop a tenant and all that is kept of it, and certify it",
-		long: `Drop a tenant for good, remove its backups, have what else keeps something of it remove that, look that it is gone, and write
-the certificate: what is gone, and what stays and why. There is no way back, not even a backup.
+		short: "Drop a tenant and all copies of its data, and certify it",
+		long: `Drop a tenant permanently, delete its backups and everything else that stores its data,
+check that nothing is left, and print a certificate: what was deleted, and what is kept and why.
+Nothing can be restored afterwards.
 
-It asks and takes tokens as 'tenant drop' does; 'tenant drop request' gives them out. An erasure that was interrupted goes on with
-'erase resume', and returns its certificate again with the same command. A tenant whose slug is resume comes behind --.
+It asks for confirmation and takes tokens as 'tenant drop' does. 'tenant drop request' prints them.
+'erase resume' finishes an interrupted erasure. The same command, run again, prints the certificate
+again. Write -- before a slug that is resume.
 
-The JSON is that of backup.Certificate.`,
+The JSON is backup.Certificate.`,
 		example: "  $0 erase schoola\n  $0 erase schoola --token TOKEN --yes --keep-archives 720h --json > certificate.json",
 		codes: map[int]string{
 			CodeUnconfirmed: "",
@@ -32,7 +34,8 @@ The JSON is that of backup.Certificate.`,
 		values: m.slugs,
 		flags: func(f *pflag.FlagSet) {
 			confirmFlags(f)
-			f.Duration("keep-archives", 0, "how long its backups stay, where a law or a contract says so (default: they go now)")
+			f.Duration("keep-archives", 0, "how long to keep its backups, "+
+				"if a law or contract requires it (default: not at all)")
 		},
 		run: func(ctx context.Context, c *call) error {
 			keep := flagOf[time.Duration](c.cmd, "keep-archives")
@@ -41,7 +44,7 @@ The JSON is that of backup.Certificate.`,
 			}
 			if c.interactive() && keep == 0 {
 				if _, err := c.Tenants.BySlug(ctx, c.args[0]); err == nil {
-					c.note("The backups of %s go with it.", c.args[0])
+					c.note("The backups of %s will be deleted, too.", c.args[0])
 				}
 			}
 			return c.destroy(ctx, "", func(ctx context.Context, p tenancy.DropParams) error {
@@ -55,9 +58,9 @@ The JSON is that of backup.Certificate.`,
 	})
 	cmd.AddCommand(m.verb(verb{
 		use:   "resume",
-		short: "Finish erasures that were interrupted",
-		long: `Finish what was begun to be erased and whose tenant is gone, and write the certificates. Backups that were kept for a
-while are removed whose time is over.`,
+		short: "Finish interrupted erasures",
+		long: `Finish erasures that were interrupted after their tenants were dropped, and print the
+certificates. It also deletes kept backups whose time has expired.`,
 		example: "  $0 erase resume",
 		needs:   []need{needBackups},
 		run: func(ctx context.Context, c *call) error {
@@ -66,7 +69,7 @@ while are removed whose time is over.`,
 				err = errors.Join(err, c.certified(certificate))
 			}
 			gone, pruned := c.Backups.PruneErased(ctx)
-			c.note("%s, %s removed", count(len(certificates), "erasure"), count(len(gone), "archive"))
+			c.note("%s finished, %s deleted", count(len(certificates), "erasure"), count(len(gone), "archive"))
 			return errors.Join(err, pruned)
 		},
 	}))

@@ -16,19 +16,22 @@ import (
 func (m *mount) export() *cobra.Command {
 	return m.verb(verb{
 		use:   "export SLUG",
-		short: "Write a tenant's data, or one person's, into a file",
-		long: `Write a tenant's data into a file: an archive as 'backup' stores it, for 'restore --file' here or elsewhere. With --subject
-write what the tenant has about one person, as the program knows to find it: a zip of tables, to answer the person's request.
+		short: "Export the data of a tenant, or of one person, to a file",
+		long: `Export the data of a tenant to a file: an archive as 'backup' stores it, for 'restore
+--file' on this database or another. With --subject it exports what the tenant stores about one
+person, as the program's queries find it: a zip file of tables, to answer the person's request for
+access.
 
-The file is new, and only you can read it. With --out - what the command has to say goes to the standard error output. The access log is told before anything is read; who the subject is, it is not told.`,
+The file must not exist yet, and only you can read it. With --out - the command's own messages go to
+standard error. The access log records the export before any data is read, but not the subject.`,
 		example: "  $0 export schoola --out schoola.archive\n  $0 export schoola --subject ada@example.com --out ada.zip",
 		codes:   map[int]string{CodeMissing: ""},
 		needs:   []need{needTenants},
 		values:  m.slugs,
 		flags: func(f *pflag.FlagSet) {
-			outFlag(f, "the file to write; required")
-			f.String("subject", "", "the person, as the program's queries know them")
-			f.Bool("allow-drift", false, "also of a schema that is not what its migrations make")
+			outFlag(f, "file to write; required")
+			f.String("subject", "", "the person, as the program's queries identify them")
+			f.Bool("allow-drift", false, "also if the schema differs from its migrations")
 		},
 		run: runExport,
 	})
@@ -51,7 +54,7 @@ func runExport(ctx context.Context, c *call) error {
 	case j.File == "":
 		return usagef("--out is missing")
 	case personal && c.Subjects == nil:
-		return notConfigured("what it has about a person")
+		return notConfigured("the export of one person's data")
 	case !personal && c.Backups == nil:
 		return needBackups(c.App)
 	}
@@ -81,7 +84,7 @@ func runExport(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.result(j, func() { c.linef("Exported %s of %s into %s.", count(j.Rows, "row"), t.Slug, j.File) })
+	return c.result(j, func() { c.linef("Exported %s of %s to %s.", count(j.Rows, "row"), t.Slug, j.File) })
 }
 
 // logExport runs before the export: an export that cannot be logged is not made.
@@ -99,17 +102,17 @@ func (c *call) logExport(ctx context.Context, t tenancy.Tenant, personal bool) e
 func (m *mount) dump() *cobra.Command {
 	return m.verb(verb{
 		use:   "dump SLUG",
-		short: "Write a tenant's schema as SQL, by pg_dump",
-		long: `Write a tenant's schema as SQL, by pg_dump, to be handed over: into the program's store, or with --out into a file. It is no
-backup, and nothing here reads it.`,
+		short: "Dump a tenant's schema with pg_dump",
+		long: `Dump a tenant's schema with pg_dump, to hand it over: to the program's store, or with --out
+to a file. A dump is not a backup: no command of this program reads it.`,
 		example: "  $0 dump schoola --out schoola.dump\n  $0 dump schoola --plain --out - | gzip > schoola.sql.gz",
 		codes:   map[int]string{CodeMissing: ""},
 		needs:   []need{needTenants, needBackups},
 		values:  m.slugs,
 		flags: func(f *pflag.FlagSet) {
-			outFlag(f, "the file to write (default: one of the store)")
-			f.Bool("plain", false, "a script of SQL, for psql, instead of pg_dump's own format")
-			f.Bool("rights", false, "with owners and grants, which name this server's roles")
+			outFlag(f, "file to write (default: a file in the store)")
+			f.Bool("plain", false, "write an SQL script for psql instead of pg_dump's custom format")
+			f.Bool("rights", false, "include owners and privileges, which name roles of this server")
 		},
 		run: runDump,
 	})
@@ -158,5 +161,5 @@ func runDump(ctx context.Context, c *call) error {
 	if file == "" {
 		j.File, j.Stored = info.Name, true
 	}
-	return c.result(j, func() { c.linef("Dumped %s into %s, %s.", t.Slug, j.File, size(j.Bytes)) })
+	return c.result(j, func() { c.linef("Dumped %s to %s, %s.", t.Slug, j.File, size(j.Bytes)) })
 }

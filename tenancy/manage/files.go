@@ -11,7 +11,7 @@ import (
 )
 
 func outFlag(f *pflag.FlagSet, usage string) {
-	f.StringP("out", "o", "", usage+"; - for the standard output")
+	f.StringP("out", "o", "", usage+"; - for standard output")
 }
 
 // writeFile calls write with the file that --out names. The file must not exist yet, only its owner
@@ -21,14 +21,14 @@ func (c *call) writeFile(write func(w io.Writer) error) (err error) {
 	path := flagOf[string](c.cmd, "out")
 	if path == "-" {
 		if isTerminal(c.w) {
-			return usagef("--out - would write it onto this terminal")
+			return usagef("--out - does not write to a terminal: redirect standard output")
 		}
 		out := c.w
 		c.w = c.stderr()
 		return write(out)
 	}
 	if _, err := os.Lstat(path); err == nil {
-		return usagef("--out %s is there already", path)
+		return usagef("--out %s already exists", path)
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".pgtenant-*") // created with mode 0600
 	if err != nil {

@@ -21,20 +21,23 @@ func (m *mount) foreach() *cobra.Command {
 	return m.verb(verb{
 		use:   "foreach [flags] -- COMMAND [ARG...]",
 		short: "Run a command for each tenant",
-		long: `Run a command for each tenant, a few at a time, and write what it says with the tenant's slug in front of each line. By default
-it is run for active tenants. One that fails does not stop the others, unless --stop-after says so.
+		long: `Run a command for each tenant, several at a time, and prefix each line of its output with
+the tenant's slug. By default it runs for active tenants. A failure does not stop the others, unless
+--stop-after is set.
 
-The command is run as it is, without a shell: put one in, as in the example, where it takes several. It gets the variables
-PGTENANT_ID, PGTENANT_SLUG, PGTENANT_NAME, PGTENANT_SCHEMA, PGTENANT_STATUS, PGTENANT_PLAN and PGTENANT_DOMAIN, the primary one,
-and of our own environment only what makes programs work, such as PATH, HOME and LANG: what may hold secrets is passed on by name
-alone, with --env. With --connect it also gets what psql and others of libpq need to log in within the scope of the tenant, as
-'shell' does, with the password in PGPASSWORD.
+The command runs without a shell. For shell syntax run a shell, as in the example. The environment
+of the command has PGTENANT_ID, PGTENANT_SLUG, PGTENANT_NAME, PGTENANT_SCHEMA, PGTENANT_STATUS,
+PGTENANT_PLAN and PGTENANT_DOMAIN, the primary domain. Of this process's environment it has only
+general variables such as PATH, HOME and LANG. Others may contain secrets: pass them on by name with
+--env. With --connect it also has the variables with which psql and other libpq programs log in
+within the tenant's scope, as 'shell' does. The password is in PGPASSWORD.
 
-On Ctrl-C no further tenant is begun; commands that run are told to end, and killed 10 seconds later.
+On Ctrl-C no further tenant is started. Commands in progress get SIGTERM, and are killed after 10
+seconds.
 
-In JSON there are objects of two kinds: {"event":"output","slug","stream","line"}, and for each tenant
-{"event":"exit","slug","id","schema","exit_code","seconds","error"}, where exit_code is -1 for a command that could not be
-run or was killed.`,
+The JSON has two kinds of objects: {"event":"output","slug","stream","line"}, and for each tenant
+{"event":"exit","slug","id","schema","exit_code","seconds","error"}. The exit_code is -1 for a
+command that could not be run or was killed.`,
 		example: `  $0 foreach -- sh -c 'echo "$PGTENANT_SLUG is in $PGTENANT_SCHEMA"'
   $0 foreach --connect --parallel 8 -- psql -XAtc 'select count(*) from students'
   $0 foreach --status suspended --env SMTP_URL -- ./remind`,
@@ -43,9 +46,9 @@ run or was killed.`,
 		flags: func(f *pflag.FlagSet) {
 			filterFlags(f, string(tenancy.Active))
 			f.Int("parallel", tenancy.DefaultWorkers, "tenants at a time")
-			f.Int("stop-after", 0, "begin no more after so many failures (default: go on)")
-			f.Duration("timeout", 0, "end a command that takes longer (default: none is ended)")
-			f.StringSlice("env", nil, "names of variables to pass on")
+			f.Int("stop-after", 0, "start no more tenants after this many failures (default: no limit)")
+			f.Duration("timeout", 0, "end a command that takes longer (default: no limit)")
+			f.StringSlice("env", nil, "names of environment variables to pass on")
 			f.Bool("connect", false, "let the command log in as 'shell' does")
 		},
 		run: runForEach,
@@ -61,7 +64,7 @@ func runForEach(ctx context.Context, c *call) error {
 		return err
 	}
 	if c.cmd.ArgsLenAtDash() > 0 {
-		return usagef("unexpected argument %q: the command comes behind --", c.args[0])
+		return usagef("unexpected argument %q: write the command after --", c.args[0])
 	}
 	connect := flagOf[bool](c.cmd, "connect")
 	if connect {
@@ -77,7 +80,7 @@ func runForEach(ctx context.Context, c *call) error {
 	for _, name := range flagOf[[]string](c.cmd, "env") {
 		value, ok := os.LookupEnv(name)
 		if !ok {
-			return usagef("--env %s is not set", name)
+			return usagef("--env %s: the variable is not set", name)
 		}
 		e.env = append(e.env, name+"="+value)
 	}

@@ -15,30 +15,31 @@ import (
 func (m *mount) init() *cobra.Command {
 	cmd := m.verb(verb{
 		use:   "init",
-		short: "Set up a database: roles, and the shared tables",
-		long: `Set up a database: make the roles that schemas share and take from everybody what tenants must not have, make the extensions
-that the program names and let every tenant find them, apply the shared migrations, and do what the program itself has to
-do. It says what it did, and can be run again. If the administrator's login lacks a privilege, or the server lacks an
-extension, it does the rest, and says what is missing and who can do it.
+		short: "Set up a database: roles and shared tables",
+		long: `Set up a database: create the shared roles and revoke from PUBLIC what tenants must not
+have, install the extensions that the program names and put them on every tenant's search path,
+apply the shared migrations, and run the program's own set-up. It prints what it did, and can be run
+again. If the administrator's login lacks a privilege, or the server lacks an extension, it does the
+rest, and prints what is missing and who can do it.
 
-With --harden it also closes the ways in which a statement could leave the scope of its tenant. That takes a superuser, and
-changes rights of everybody in this database.
+With --harden it also revokes privileges with which a statement could leave the scope of its tenant.
+This needs a superuser, and changes the privileges of all roles in this database.
 
-Backups in the store belong to the database whose identity their names have. A copy of a database, for instance by pg_dump, has
-the identity of its original. With --new-identity the copy gets its own: do that before anything else runs on the copy. Backups
-that were made under the former identity then belong to another database, also for this one. It asks; without a terminal it
-needs --yes.
+A backup in the store belongs to the database whose identity is in its name. A copy of a database,
+for instance by pg_dump, has the identity of the original. --new-identity gives the copy its own
+identity: run it before anything else uses the copy. Backups made under the previous identity then
+count as those of another database. It asks for confirmation. Without a terminal it needs --yes.
 
-Roles and hardening are done with the administrator's login that the program has configured, everything else with the owner's.`,
+Roles and hardening use the administrator's login that the program has configured. Everything else
+uses the owner's login.`,
 		example: "  $0 init\n  $0 init --harden --json",
 		codes: map[int]string{
 			CodeUnconfirmed: "",
-			CodeIncomplete: "a privilege or an extension is missing, or, with --harden, not everything could be closed: " +
-				"see the output",
+			CodeIncomplete:  "a privilege or an extension is missing, or --harden could not revoke everything: see the output",
 		},
 		flags: func(f *pflag.FlagSet) {
-			f.Bool("harden", false, "close what PostgreSQL leaves open to everybody")
-			f.Bool("new-identity", false, "give a copied database an identity of its own")
+			f.Bool("harden", false, "revoke privileges of PUBLIC that break the isolation")
+			f.Bool("new-identity", false, "give a copied database its own identity")
 			yesFlag(f)
 		},
 	})
@@ -65,12 +66,12 @@ type actionJSON struct {
 func (m *mount) runInit(cmd *cobra.Command, args []string) error {
 	actor, err := m.cfg.Actor()
 	if err != nil {
-		return fmt.Errorf("cannot tell who runs this: %w", err)
+		return fmt.Errorf("find out who runs the command: %w", err)
 	}
 	ctx := audit.NewContext(cmd.Context(), audit.Caller{Actor: actor})
 	c := m.newCall(cmd, args)
 	if flagOf[bool](cmd, "new-identity") {
-		const what = "The backups that this database has made until now will belong to another database."
+		const what = "The backups that this database has made until now will count as those of another database."
 		if err := c.confirm(what, "new"); err != nil {
 			return err
 		}
@@ -88,7 +89,7 @@ func (m *mount) runInit(cmd *cobra.Command, args []string) error {
 		// with what was done.
 		incomplete = &codeError{
 			CodeIncomplete,
-			errors.Join(incomplete, fmt.Errorf("the shared tables are not there: %w", err)),
+			errors.Join(incomplete, fmt.Errorf("the shared tables were not created: %w", err)),
 		}
 	}
 	if err := c.result(done, func() { c.initDone(done) }); err != nil {
@@ -141,7 +142,7 @@ func (m *mount) initRoles(ctx context.Context, c *call, done *initJSON) (incompl
 		})
 	}
 	if !done.Hardened && incomplete == nil {
-		incomplete = &codeError{CodeIncomplete, errors.New("not everything could be closed: it takes a superuser")}
+		incomplete = &codeError{CodeIncomplete, errors.New("--harden could not revoke everything: run it as a superuser")}
 	}
 	return incomplete, nil
 }
@@ -199,5 +200,5 @@ func (c *call) initDone(done initJSON) {
 	if done.Identity != "" {
 		c.linef("The new identity of this database is %s.", done.Identity)
 	}
-	c.note("The owner is %s, the login that serves is %s.", done.Roles["owner"], done.Roles["runtime"])
+	c.note("The owner role is %s, the runtime login is %s.", done.Roles["owner"], done.Roles["runtime"])
 }

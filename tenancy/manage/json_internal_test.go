@@ -23,52 +23,57 @@ var shapes = []struct {
 	value    any
 }{
 	{
-		"tenant create, list*, show, update, rename, resume, suspend, activate, maintenance, drop, drop confirm; restore revert, confirm",
+		"tenant create, list*, show, update, rename, resume, suspend, activate, maintenance, " +
+			"drop, drop confirm; restore revert, confirm",
 		"a tenant",
 		tenantJSON{},
 	},
 	{"domain list*, add, claim, verify, primary, move", "a domain", domainJSON{}},
-	{"domain remove", "what is gone", removed{}},
+	{"domain remove", "the removed domain", removed{}},
 	{"tenant drop request, drop approve; restore request", "a request", requestJSON{}},
-	{"", "its contents: what will be lost", contentsJSON{}},
+	{"", "its contents, which will be lost", contentsJSON{}},
 	{"migrate status*; migrate --dry-run*", "a schema that is not current, or has edited files", stateJSON{}},
 	{"migrate status --schema*, --shared*", "a migration in that schema", migrationJSON{}},
 	{"migrate accept*", "a schema with edited files", acceptedJSON{}},
-	{"check", "what was found", checkJSON{}},
+	{"check", "the result of the check", checkJSON{}},
 	{"", "one of its findings", findingJSON{}},
 	{"", "its backups", backupsJSON{}},
-	{"init", "what was done", initJSON{}},
+	{"init", "the actions of the set-up", initJSON{}},
 	{"", "one of its actions", actionJSON{}},
 	{"backup*, backup list*", "a backup", backup.Info{}},
-	{"backup --due", "what the schedule did", dueJSON{}},
-	{"backup verify", "a backup that is good", verifiedJSON{}},
-	{"backup prune", "what is gone", prunedJSON{}},
-	{"backup adopt", "what was taken over", adoptionJSON{}},
-	{"", "a file that was", adoptedJSON{}},
-	{"", "a file that was not", skippedJSON{}},
-	{"restore, clone", "a tenant that was restored or made", restoredJSON{}},
-	{"export", "what was exported", exportJSON{}},
+	{"backup --due", "the counts of the scheduled runs", dueJSON{}},
+	{"backup verify", "a verified backup", verifiedJSON{}},
+	{"backup prune", "the deleted files", prunedJSON{}},
+	{"backup adopt", "the files by result", adoptionJSON{}},
+	{"", "an adopted file", adoptedJSON{}},
+	{"", "a skipped file", skippedJSON{}},
+	{"restore, clone", "the restored or new tenant", restoredJSON{}},
+	{"export", "the export", exportJSON{}},
 	{"", "its person", backup.SubjectManifest{}},
-	{"dump", "what was dumped", dumpJSON{}},
+	{"dump", "the dump", dumpJSON{}},
 	{"erase, erase resume*", "a certificate", backup.Certificate{}},
 	{"audit tail*", "a record", recordJSON{}},
-	{"audit verify", "what was found", verifyJSON{}},
+	{"audit verify", "the result of the verification", verifyJSON{}},
 	{"", "one of its problems", problemJSON{}},
-	{"audit heads*", "where a chain stands", headJSON{}},
-	{"audit export", "what was exported", exportedJSON{}},
-	{"foreach*", "a line that a command wrote", outputJSON{}},
-	{"foreach*", "how a command ended", exitJSON{}},
+	{"audit heads*", "the head of a chain", headJSON{}},
+	{"audit export", "the export", exportedJSON{}},
+	{"foreach*", "a line of a command's output", outputJSON{}},
+	{"foreach*", "the end of a command", exitJSON{}},
 }
 
-const jsonIntro = `# What the commands write with --json
+const jsonIntro = `# Output of the commands with --json
 
-One JSON value in one line; those with a star write one in each line. Names stay, names may be added. A field that may be left out has a
-question mark. Times are RFC 3339. Written by TestJSONIsDocumented: go test ./tenancy/manage -run JSON -update
+A command writes one JSON object on one line. A command with a star writes one object per line.
+Field names are stable; fields may be added. A field with a question mark may be omitted.
+Times are in RFC 3339. TestJSONIsDocumented writes this file:
 
-Those of other packages are documented there: "migrate" writes migrate.Report, with --schema or --shared migrate.Result, as "down", "redo" and
-"baseline" do; "drift" writes drift.Report of package migrate/drift. "audit export" writes its records into its file as "audit tail" does.
+	go test ./tenancy/manage -run JSON -update
 
-| command | what it writes | fields |
+Objects of other packages are documented there. "migrate" writes migrate.Report. With --schema or
+--shared it writes migrate.Result, as "migrate down", "redo" and "baseline" do. "drift" writes
+drift.Report of package migrate/drift. "audit export" writes records to its file as "audit tail" does.
+
+| command | object | fields |
 |---|---|---|
 `
 

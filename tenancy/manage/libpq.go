@@ -72,7 +72,7 @@ func (c *call) checkLogin(ctx context.Context, schema string) error {
 		return err
 	case super:
 		return fmt.Errorf(
-			"the login %q is the owner's, or a superuser: nobody gets a shell with it",
+			"login %q has the privileges of the owner or of a superuser: it cannot be used for a tenant's session",
 			c.Runtime.Config().ConnConfig.User,
 		)
 	case !exists:
@@ -145,8 +145,8 @@ func startupOptions(options []string) string {
 // find files and to show text. It omits the settings of the service, which often hold secrets.
 func plainEnv() (env []string) {
 	for _, name := range []string{
-		"PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "COLORTERM", "NO_COLOR", "LANG", "LANGUAGE", "TZ", "TMPDIR", "PAGER", "LESS",
-		"EDITOR", "VISUAL", "SYSTEMROOT", "PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY",
+		"PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "COLORTERM", "NO_COLOR", "LANG", "LANGUAGE", "TZ", "TMPDIR",
+		"PAGER", "LESS", "EDITOR", "VISUAL", "SYSTEMROOT", "PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY",
 	} {
 		if value, ok := os.LookupEnv(name); ok {
 			env = append(env, name+"="+value)

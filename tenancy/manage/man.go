@@ -13,9 +13,9 @@ import (
 func (m *mount) man(root *cobra.Command) *cobra.Command {
 	cmd := m.verb(verb{
 		use: "man DIR", short: "Write a man page for each command",
-		long:    `Write a man page of section 1 for each command into a directory, which is made where it is missing.`,
+		long:    "Write a man page for each command to a directory, which is created if necessary.",
 		example: "  $0 man /usr/local/share/man/man1", hidden: true,
-		flags: func(f *pflag.FlagSet) { f.String("section", "1", "of the manual") },
+		flags: func(f *pflag.FlagSet) { f.String("section", "1", "section of the manual") },
 	})
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { // does not open an App
 		if err := os.MkdirAll(args[0], 0o755); err != nil {

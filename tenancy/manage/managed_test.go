@@ -134,7 +134,7 @@ func TestManagedServices(t *testing.T) {
 			assert.Contains(
 				t,
 				p.fails(t, manage.CodeIncomplete, "init", "--harden"),
-				"not everything could be closed: it takes a superuser",
+				"--harden could not revoke everything: run it as a superuser",
 			)
 		})
 	}
@@ -247,11 +247,13 @@ func TestInitSaysWhichPrivilegeIsMissing(t *testing.T) {
 		},
 		{
 			name: "the schema public is a superuser's, and open to all", attributes: "createrole",
-			before: "alter database DB owner to DBA; alter schema public owner to current_user; grant create on schema public to public",
-			stderr: `cannot run: revoke CREATE on schema public from public: it lacks ownership of schema "public"; a superuser can run it`,
-			done:   `"migrations":true`,
-			after:  "alter schema public owner to DBA",
-			open:   true,
+			before: "alter database DB owner to DBA; alter schema public owner to current_user; " +
+				"grant create on schema public to public",
+			stderr: `cannot run: revoke CREATE on schema public from public: ` +
+				`it lacks ownership of schema "public"; a superuser can run it`,
+			done:  `"migrations":true`,
+			after: "alter schema public owner to DBA",
+			open:  true,
 		},
 		{
 			name: "the login cannot make roles", attributes: "nocreaterole",
@@ -262,7 +264,8 @@ func TestInitSaysWhichPrivilegeIsMissing(t *testing.T) {
 		},
 		{
 			name: "a superuser has made a role without its attributes", attributes: "createrole",
-			before: `alter database DB owner to DBA; create role PREFIX_owner superuser; comment on role PREFIX_owner is 'pgtenant role of database DB'`,
+			before: `alter database DB owner to DBA; create role PREFIX_owner superuser;
+				comment on role PREFIX_owner is 'pgtenant role of database DB'`,
 			stderr: `cannot run: alter role "PREFIX_owner" login: it lacks SUPERUSER; a superuser can run it`,
 			done:   `revoke TEMPORARY on database \"DB\" from public","outcome":"done"`,
 			after:  "drop owned by PREFIX_owner; drop role PREFIX_owner",

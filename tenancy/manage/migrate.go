@@ -20,27 +20,30 @@ import (
 func (m *mount) migrate() *cobra.Command {
 	cmd := m.verb(verb{
 		use:   "migrate [SLUG]",
-		short: "Bring schemas up to date",
-		long: `Bring the shared schema and then those of all tenants up to date, a few at a time. A schema that fails does not stop the
-others. It can be run again at any time, and by several at once: nothing is applied twice.
+		short: "Migrate schemas to the newest version",
+		long: `Migrate the shared schema and then the schemas of all tenants to the newest version,
+several at a time. A schema that fails does not stop the others. The command can be run again at any
+time, also by several processes at once: no migration is applied twice.
 
-With a slug only that tenant's schema is migrated, with --shared only the shared one, with --schema one schema alone, also one
-that no tenant has. --dry-run says which schemas are behind and changes nothing; for one schema it writes what would be sent, as
-a script for psql.
+With a slug it migrates only that tenant's schema, with --shared only the shared schema, and with
+--schema one schema, even if no tenant has it. --dry-run lists the schemas that are behind and
+changes nothing. For one schema it prints the SQL as a script for psql.
 
-With --canary or --canary-schema some schemas go first. If one of them fails, the others are not started.
+With --canary or --canary-schema some schemas are migrated first. If one of them fails, the others
+are not started.
 
-Ctrl-C starts no further schema and lets those under way end, for as long as --drain says.
+After Ctrl-C no further schema is started. Schemas in progress may finish within --drain.
 
-The JSON is that of migrate.Report, or with --schema and --shared of migrate.Result. Its exit_code is the library's own, where
-2 is what this command exits with 3 for. The dry run lists schemas as 'migrate status' does.`,
+The JSON is migrate.Report, or with --schema and --shared migrate.Result. Its exit_code is that of
+the library: its 2 is exit code 3 of this command. The dry run lists schemas as 'migrate status'
+does.`,
 		example: `  $0 migrate
   $0 migrate --canary 5 --parallel 8
   $0 migrate schoola --dry-run
   $0 migrate --except tenant_7,tenant_9 --stop-after 10 --json`,
 		codes: map[int]string{
-			CodeFailed:     "a schema, the shared set, a canary or its check failed",
-			CodeIncomplete: "nothing failed, and schemas were not started, because of --limit or an interrupt: run it again",
+			CodeFailed:     "a schema, the shared schema, a canary or the canary check failed",
+			CodeIncomplete: "nothing failed, but schemas were not started, because of --limit or an interrupt: run it again",
 			CodeFound:      "with --dry-run: schemas are behind", CodeMissing: "no such schema",
 		},
 		needs:  []need{needMigrations},
@@ -55,18 +58,18 @@ The JSON is that of migrate.Report, or with --schema and --shared of migrate.Res
 func fleetFlags(f *pflag.FlagSet) {
 	f.Bool("shared", false, "only the shared schema")
 	f.String("schema", "", "only this schema")
-	f.Int64("to", 0, "with --shared or --schema: up to this version (default: the newest)")
+	f.Int64("to", 0, "with SLUG, --shared or --schema: migrate to this version (default: the newest)")
 	f.StringSlice("only", nil, "only these schemas of tenants")
 	f.StringSlice("except", nil, "all but these schemas of tenants")
-	f.Bool("skip-shared", false, "leave the shared schema out")
-	f.Int("canary", 0, "so many schemas go first")
-	f.StringSlice("canary-schema", nil, "these go first")
+	f.Bool("skip-shared", false, "do not migrate the shared schema")
+	f.Int("canary", 0, "number of schemas to migrate first")
+	f.StringSlice("canary-schema", nil, "schemas to migrate first")
 	f.Int("parallel", migrate.DefaultWorkers, "schemas at a time")
-	f.Int("limit", 0, "start at most so many (default: all)")
-	f.Int("stop-after", 0, "start no more after so many failures (default: go on)")
-	f.Int("per-transaction", 1, fmt.Sprintf("schemas that share a transaction, at most %d", migrate.MaxPerTransaction))
-	f.Duration("drain", migrate.DefaultDrain, "how long schemas under way may go on after an interrupt")
-	f.Bool("dry-run", false, "change nothing, and say what would be done")
+	f.Int("limit", 0, "start at most this many schemas (default: all)")
+	f.Int("stop-after", 0, "start no more schemas after this many failures (default: no limit)")
+	f.Int("per-transaction", 1, fmt.Sprintf("schemas per transaction, at most %d", migrate.MaxPerTransaction))
+	f.Duration("drain", migrate.DefaultDrain, "how long schemas in progress may continue after an interrupt")
+	f.Bool("dry-run", false, "change nothing, and print what would be done")
 }
 
 func (c *call) fleetOptions() migrate.UpAllOptions {
@@ -98,7 +101,7 @@ func (c *call) named(ctx context.Context) (string, error) {
 	case shared && schema != "":
 		return "", usagef("--shared and --schema exclude each other")
 	case len(c.args) > 0 && (shared || schema != ""):
-		return "", usagef("a slug names one schema, and --shared and --schema another")
+		return "", usagef("SLUG excludes --shared and --schema")
 	case shared:
 		return c.Migrations.SharedSchema(), nil
 	case len(c.args) == 0:
@@ -134,7 +137,7 @@ func (c *call) oneSchema(ctx context.Context) (string, error) {
 		func(name string) bool { return !c.cmd.Flags().Changed(name) },
 	)
 	if len(fleet) > 0 {
-		return "", usagef("--%s is for all schemas, not for one", fleet[0])
+		return "", usagef("--%s applies to all schemas and excludes SLUG, --shared and --schema", fleet[0])
 	}
 	return schema, nil
 }

@@ -17,22 +17,25 @@ import (
 func (m *mount) migrateAccept() *cobra.Command {
 	return m.verb(verb{
 		use:   "accept [SLUG]",
-		short: "Take edited migrations as they are",
-		long: `Accept the files of migrations that were edited after they were applied: each schema gets the checksums of the files as they
-are now. 'migrate status' then no longer names it, and a program that refuses edited files goes on. No migration is run.
+		short: "Accept edited migration files",
+		long: `Accept the files of migrations that were edited after they were applied: each schema gets
+the checksums of the current files. 'migrate status' then no longer lists the schema, and a program
+that refuses edited files works again. No migration is run.
 
-The command first compares the structure of each schema with what the current files make. It does not change a schema that
-differs: write a new migration for what the edit was to change, and undo the edit. --unchecked leaves the comparison out.
-The shared schema is never compared.
+The command first compares the structure of each schema with what the current files create. It does
+not change a schema that differs: undo the edit, and write a new migration instead. --unchecked
+skips the comparison. The shared schema is never compared.
 
-Use it after edits of the layout, of comments within a statement, and of what runs once, such as the rows that a migration
-inserts. Line ends, the Down section and what stands between statements can be edited without it.
+Use it after edits of the layout, of comments inside a statement, and of statements that change only
+data, such as inserts. Line ends, the Down section and text between statements can be edited without
+it.
 
-In JSON there is an object for each schema with edited files: schema, versions, accepted, differences and error.`,
+The JSON has one object per schema with edited files: schema, versions, accepted, differences and
+error.`,
 		example: "  $0 migrate accept --dry-run\n  $0 migrate accept\n  $0 migrate accept schoola --json",
 		codes: map[int]string{
-			CodeFailed: "a schema could not be compared or written", CodeMissing: "no such schema",
-			CodeFound: "schemas differ from what the files make, or with --dry-run: there is something to accept",
+			CodeFailed: "a schema could not be compared or changed", CodeMissing: "no such schema",
+			CodeFound: "schemas differ from what the files create, or with --dry-run: there is something to accept",
 		},
 		needs:  []need{needMigrations},
 		values: m.slugs,
@@ -40,7 +43,7 @@ In JSON there is an object for each schema with edited files: schema, versions, 
 			f.String("schema", "", "only this schema")
 			f.Bool("shared", false, "only the shared schema")
 			f.Bool("unchecked", false, "do not compare structures")
-			f.Bool("dry-run", false, "change nothing, and say what would be accepted")
+			f.Bool("dry-run", false, "change nothing, and print what would be accepted")
 		},
 		run: runAccept,
 	})
@@ -81,7 +84,8 @@ func runAccept(ctx context.Context, c *call) error {
 	case a.failed != nil:
 		return &codeError{CodeFailed, a.failed}
 	case a.different > 0:
-		return &codeError{CodeFound, fmt.Errorf("%s not what the files make: left as it was", count(a.different, "schema"))}
+		return &codeError{CodeFound, fmt.Errorf("%s not accepted: the structure differs from what the files create",
+			count(a.different, "schema"))}
 	case dry:
 		return &codeError{code: CodeFound}
 	}

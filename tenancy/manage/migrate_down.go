@@ -16,7 +16,7 @@ import (
 
 // schemaFlags adds the flags of a command that works on one schema.
 func schemaFlags(f *pflag.FlagSet) {
-	f.String("schema", "", "the schema, where no tenant's slug names it")
+	f.String("schema", "", "the schema, if no slug names it")
 	f.Bool("shared", false, "the shared schema")
 }
 
@@ -24,7 +24,7 @@ func schemaFlags(f *pflag.FlagSet) {
 func (c *call) theSchema(ctx context.Context) (string, error) {
 	schema, err := c.named(ctx)
 	if err == nil && schema == "" {
-		err = usagef("the slug of a tenant, --schema or --shared is missing")
+		err = usagef("SLUG, --schema or --shared is missing")
 	}
 	return schema, err
 }
@@ -33,9 +33,10 @@ func (m *mount) migrateDown() *cobra.Command {
 	return m.verb(verb{
 		use:   "down [SLUG]",
 		short: "Undo migrations of a schema",
-		long: `Undo the migration of a schema that was applied last, or with --to all that are newer than a version. What the tables and
-columns that go away hold is lost: it asks before it does that, and without a terminal it needs --yes. It needs no token and no
-second person, also where 'tenant drop' does: make a backup first. --dry-run writes what would be sent, as a script for psql.`,
+		long: `Undo the migration of a schema that was applied last, or with --to all migrations newer
+than a version. The data in dropped tables and columns is lost. So the command asks for
+confirmation; without a terminal it needs --yes. It needs no token and no second person, even if
+'tenant drop' does: make a backup first. --dry-run prints the SQL as a script for psql.`,
 		example: "  $0 migrate down schoola\n  $0 migrate down schoola --to 3 --dry-run",
 		codes: map[int]string{
 			CodeUnconfirmed: "", CodeFound: "with --dry-run: there is something to undo", CodeMissing: "no such schema",
@@ -45,8 +46,8 @@ second person, also where 'tenant drop' does: make a backup first. --dry-run wri
 		flags: func(f *pflag.FlagSet) {
 			schemaFlags(f)
 			yesFlag(f)
-			f.Int64("to", -1, "undo what is newer than this version; 0 for everything (default: the last one alone)")
-			f.Bool("dry-run", false, "change nothing, and write what would be sent")
+			f.Int64("to", -1, "undo all migrations newer than this version; 0 undoes all (default: undo the last one)")
+			f.Bool("dry-run", false, "change nothing, and print the SQL")
 		},
 		run: runDown,
 	})
@@ -67,14 +68,14 @@ func runDown(ctx context.Context, c *call) error {
 	}
 	if flagOf[bool](c.cmd, "dry-run") {
 		if to == noPlan {
-			return usagef("%s is not the newest that is applied: --dry-run needs --to", doomed[0])
+			return usagef("%s is not the newest applied version: --dry-run needs --to", doomed[0])
 		}
 		plan, err := c.Migrations.PlanDown(ctx, schema, to)
 		return c.plan(plan, err)
 	}
 	if len(doomed) > 0 {
 		what := fmt.Sprintf(
-			"This undoes %s in schema %s, with what the tables and columns hold that go away.",
+			"This undoes %s in schema %s. The data in dropped tables and columns is lost.",
 			strings.Join(doomed, ", "),
 			schema,
 		)
@@ -133,9 +134,10 @@ func (m *mount) migrateRedo() *cobra.Command {
 	return m.verb(verb{
 		use:   "redo [SLUG]",
 		short: "Undo the last migration of a schema and apply it again",
-		long: `Undo the migration of a schema that was applied last and apply it again, in one transaction where it has one: for a
-migration that is being written. What the tables and columns that go away hold is lost: it asks before it does that, and
-without a terminal it needs --yes.`,
+		long: `Undo the migration of a schema that was applied last and apply it again, in one transaction
+unless the migration runs without one. It is meant for a migration that is being written. The data
+in dropped tables and columns is lost. So the command asks for confirmation; without a terminal it
+needs --yes.`,
 		example: "  $0 migrate redo schoola --yes",
 		codes:   map[int]string{CodeUnconfirmed: "", CodeMissing: "no such schema"},
 		needs:   []need{needMigrations},
@@ -152,7 +154,7 @@ without a terminal it needs --yes.`,
 			}
 			if len(doomed) > 0 {
 				what := fmt.Sprintf(
-					"This undoes %s in schema %s and applies it again, without what its tables and columns hold.",
+					"This undoes %s in schema %s and applies it again. The data in dropped tables and columns is lost.",
 					doomed[0],
 					schema,
 				)
@@ -169,16 +171,17 @@ without a terminal it needs --yes.`,
 func (m *mount) migrateBaseline() *cobra.Command {
 	return m.verb(verb{
 		use:   "baseline [SLUG]",
-		short: "Write down migrations as applied, without running them",
-		long: `Write down all migrations up to a version as applied, without running them: for a schema that had its tables before it had
-versions. Nothing looks at the tables: run 'drift' afterwards.`,
+		short: "Record migrations as applied without running them",
+		long: `Record all migrations up to a version as applied, without running them, for a schema that
+had its tables before it had a version table. The command does not check the tables: run 'drift'
+afterwards.`,
 		example: "  $0 migrate baseline schoola --version 12\n  $0 migrate baseline schoola --version newest",
 		codes:   map[int]string{CodeMissing: "no such schema"},
 		needs:   []need{needMigrations},
 		values:  m.slugs,
 		flags: func(f *pflag.FlagSet) {
 			schemaFlags(f)
-			f.String("version", "", "the last version that the schema has, or newest; required")
+			f.String("version", "", "last version that the schema has, or newest; required")
 		},
 		run: func(ctx context.Context, c *call) error {
 			schema, err := c.theSchema(ctx)

@@ -15,27 +15,30 @@ import (
 func (m *mount) migrateStatus() *cobra.Command {
 	return m.verb(verb{
 		use:   "status [SLUG]",
-		short: "Say which schemas are behind",
-		long: `Say which schemas are behind and which could not be migrated as they are. With a slug, --schema or --shared, say of one schema which
-migrations are applied. It changes nothing. With --check it exits with 4 if anything is pending.
+		short: "Show which schemas are behind",
+		long: `List the schemas that are behind and those that cannot be migrated. With a slug, --schema
+or --shared, list the migrations of one schema and their states. The command changes nothing. With
+--check it exits with 4 if a migration is pending.
 
-A schema that a newer program has migrated and that this one can work with (newer_compatible) is listed and not pending. So is
-one in which files of applied migrations were edited since: 'migrate accept' is for these.
+A schema that a newer program has migrated and that this program can use (newer_compatible) is
+listed, but not pending. So is a schema in which files of applied migrations were edited: see
+'migrate accept'.
 
-In JSON there is an object for each schema that is listed: schema, outcome (current, behind, newer_compatible, unknown_version,
-out_of_order, edited, bad_table, missing, stray), version, pending, edited and error. For one schema there is an object for each migration: set, source,
-version, name, file, kind, transaction, checksum, state (pending, applied, changed, unknown) and applied_at.`,
+The JSON has one object per listed schema: schema, outcome (current, behind, newer_compatible,
+unknown_version, out_of_order, edited, bad_table, missing, stray), version, pending, edited and
+error. For one schema it has one object per migration: set, source, version, name, file, kind,
+transaction, checksum, state (pending, applied, changed, unknown) and applied_at.`,
 		example: "  $0 migrate status\n  $0 migrate status schoola\n  $0 migrate status --check --json",
 		codes: map[int]string{
-			CodeFound:   "with --check: something is pending, or cannot be migrated",
+			CodeFound:   "with --check: a migration is pending, or a schema cannot be migrated",
 			CodeMissing: "no such schema",
 		},
 		needs:  []need{needMigrations},
 		values: m.slugs,
 		flags: func(f *pflag.FlagSet) {
-			f.Bool("shared", false, "of the shared schema")
-			f.String("schema", "", "of this schema")
-			f.Bool("check", false, "exit with 4 if something is pending")
+			f.Bool("shared", false, "only the shared schema")
+			f.String("schema", "", "only this schema")
+			f.Bool("check", false, "exit with 4 if a migration is pending")
 		},
 		run: func(ctx context.Context, c *call) error {
 			schema, err := c.oneSchema(ctx)
@@ -70,16 +73,16 @@ func (s stateJSON) why() string {
 	if s.Error != "" || len(s.Edited) == 0 {
 		return s.Error
 	}
-	return "files were edited since they were applied: " + versions(s.Edited)
+	return "files edited after they were applied: " + versions(s.Edited)
 }
 
 // fleetCount counts schemas by their state.
-type fleetCount struct{ behind, strays, edited, newer int }
+type fleetCount struct{ behind, unregistered, edited, newer int }
 
 func (n *fleetCount) add(s stateJSON) {
 	switch s.Outcome {
 	case migrate.Unregistered:
-		n.strays++
+		n.unregistered++
 	case migrate.NewerCompatible:
 		n.newer++
 	case migrate.Current:
@@ -92,7 +95,7 @@ func (n *fleetCount) add(s stateJSON) {
 }
 
 func (n fleetCount) String() string {
-	text := count(n.behind, "schema") + " not current, " + count(n.strays, "stray")
+	text := count(n.behind, "schema") + fmt.Sprintf(" not current, %d unregistered", n.unregistered)
 	if n.newer > 0 {
 		text += fmt.Sprintf(", %d newer and compatible", n.newer)
 	}
@@ -236,10 +239,10 @@ func (c *call) schemaStatus(ctx context.Context, schema string, check bool) erro
 		c.note("It cannot be migrated: %s", sentence(s.Err))
 	}
 	if s.Outcome == migrate.NewerCompatible {
-		c.note("A newer program has migrated it, and this one can work with it.")
+		c.note("A newer program has migrated this schema, and this program is compatible with it.")
 	}
 	if edited := s.Versions(migrate.Changed); len(edited) > 0 {
-		c.note("Files were edited since they were applied: %s. 'migrate accept' takes them as they are.", versions(edited))
+		c.note("Files edited after they were applied: %s. 'migrate accept' accepts them.", versions(edited))
 	}
 	if check && (s.Err != nil || len(s.Versions(migrate.Pending)) > 0) {
 		return &codeError{code: CodeFound}

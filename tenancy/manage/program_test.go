@@ -98,12 +98,15 @@ func (p program) openAdmin(ctx context.Context) (*manage.Admin, error) {
 var students = migrate.Source{Name: "school", FS: fstest.MapFS{
 	"00001_students.sql": {
 		Data: []byte(
-			"-- +goose Up\ncreate table students (id bigint generated always as identity primary key, name text not null, email text);\n-- +goose Down\ndrop table students;\n",
+			"-- +goose Up\ncreate table students " +
+				"(id bigint generated always as identity primary key, name text not null, email text);\n" +
+				"-- +goose Down\ndrop table students;\n",
 		),
 	},
 	"00002_fees.sql": {
 		Data: []byte(
-			"-- +goose Up\ncreate table fees (student bigint references students, cents bigint not null);\n-- +goose Down\ndrop table fees;\n",
+			"-- +goose Up\ncreate table fees (student bigint references students, cents bigint not null);\n" +
+				"-- +goose Down\ndrop table fees;\n",
 		),
 	},
 }}

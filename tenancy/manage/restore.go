@@ -19,14 +19,17 @@ func (m *mount) restore() *cobra.Command {
 	cmd := m.verb(verb{
 		use:   "restore SLUG",
 		short: "Restore a tenant from a backup",
-		long: `Put a tenant back as it was in its newest backup, or in the one that --backup names. A tenant that is gone is made anew, with a
-new id. With --as, a new tenant is made and the old one stays what it is.
+		long: `Restore a tenant from its newest backup, or from the one that --backup names. A dropped
+tenant is created again with a new id. With --as a new tenant is created, and the existing tenant is
+unchanged.
 
-Everything is built and compared beside what is there; then it is switched. What the tenant had is kept aside, with all that was
-written since the backup, until 'restore confirm' drops it or 'restore revert' takes it back. It asks before it replaces
-anything; without a terminal it needs --yes. Write -- before a slug that is request, confirm or revert.
+The restore builds and checks a new schema beside the existing one, and then switches the tenant to
+it. The replaced schema is retained, with everything that was written after the backup, until
+'restore confirm' drops it or 'restore revert' switches back to it. The command asks before it
+replaces a tenant's data. Without a terminal it needs --yes. Write -- before a slug that is request,
+confirm or revert.
 
-With --file the archive is a file, as 'export' writes it, instead of one of the store.`,
+With --file it restores a file that 'export' wrote, instead of a backup in the store.`,
 		example: `  $0 restore schoola
   $0 restore schoola --as schoola-old --domain old.schoola.example.com
   $0 restore schoola --file schoola.tar.zst --yes`,
@@ -35,12 +38,12 @@ With --file the archive is a file, as 'export' writes it, instead of one of the 
 		values: m.slugs,
 		flags: func(f *pflag.FlagSet) {
 			yesFlag(f)
-			f.String("backup", "", "the name of the backup (default: the newest)")
-			f.String("file", "", "an archive outside of the store")
-			f.String("as", "", "slug of the new tenant to make")
-			f.String("name", "", "with --as: its name for people")
-			f.String("domain", "", "its primary domain, where a new tenant is made")
-			f.Bool("any-tenant", false, "also with the backup of another tenant")
+			f.String("backup", "", "name of the backup (default: the newest)")
+			f.String("file", "", "archive file to restore")
+			f.String("as", "", "slug of the new tenant")
+			f.String("name", "", "display name of a new tenant")
+			f.String("domain", "", "primary domain of a new tenant")
+			f.Bool("any-tenant", false, "also with a backup of another tenant")
 			anyRegistryFlag(f)
 			policyFlags(f)
 		},
@@ -52,8 +55,8 @@ With --file the archive is a file, as 'export' writes it, instead of one of the 
 
 // policyFlags adds the flags that allow differences.
 func policyFlags(f *pflag.FlagSet) {
-	f.Bool("allow-edited", false, "also where migrations were edited since")
-	f.Bool("allow-drift", false, "also where the backup lacks some of what its migrations make")
+	f.Bool("allow-edited", false, "also if migrations were edited after the backup")
+	f.Bool("allow-drift", false, "also if the backup lacks objects that its migrations create")
 }
 
 func anyRegistryFlag(f *pflag.FlagSet) {
@@ -118,7 +121,7 @@ func (c *call) restoreOptions(ctx context.Context) (backup.RestoreOptions, error
 	case err != nil:
 		return o, err
 	case name != "" || domain != "":
-		return o, usagef("--name and --domain are for a new tenant: %s is there, and keeps its own", c.args[0])
+		return o, usagef("--name and --domain are for a new tenant: %s exists and keeps its own", c.args[0])
 	}
 	o.Replace, o.AnyTenant = c.args[0], flagOf[bool](c.cmd, "any-tenant")
 	return o, nil
@@ -178,7 +181,7 @@ func (c *call) restoreWith(
 			when = "the backup of " + moment(taken)
 		}
 		what := fmt.Sprintf(
-			"%s will be as in %s. What was written since is kept aside, and lost when that is confirmed.",
+			"%s will be restored from %s. Data written since then is retained until 'restore confirm' drops it.",
 			o.Replace,
 			when,
 		)
@@ -198,9 +201,9 @@ func (c *call) restoreWith(
 		Details: withWarnings(map[string]any{"backup": from, "rows": r.Rows}, r.Warnings),
 	})
 	return errors.Join(logged, c.result(toRestoredJSON(r, from), func() {
-		c.linef("Restored %s of %s as %s, in schema %s.", count(r.Rows, "row"), from, t.Slug, t.Schema)
+		c.linef("Restored %s from %s as %s, in schema %s.", count(r.Rows, "row"), from, t.Slug, t.Schema)
 		if r.Retained != "" {
-			c.linef("What was there is kept in schema %s: %s takes it back, %s drops it.",
+			c.linef("The replaced schema %s is retained: %s switches back to it, %s drops it.",
 				r.Retained, c.hint("restore", "revert", t.Slug), c.hint("restore", "confirm", t.Slug))
 		}
 		c.warnings(r.Warnings)
@@ -210,11 +213,11 @@ func (c *call) restoreWith(
 func (m *mount) restoreRevert() *cobra.Command {
 	return m.verb(verb{
 		use:   "revert SLUG",
-		short: "Take back a restore",
-		long: `Give a tenant the schema again that a restore has set aside. What was restored is kept aside instead: another revert has it
-back.`,
+		short: "Undo a restore",
+		long: `Switch a tenant back to the schema that a restore has retained. The restored schema is
+retained instead, so that a second revert switches to it again.`,
 		example: "  $0 restore revert schoola",
-		codes:   map[int]string{CodeMissing: "no such tenant, or nothing of it is kept aside"},
+		codes:   map[int]string{CodeMissing: "no such tenant, or it has no retained schema"},
 		needs:   []need{needTenants, needBackups},
 		values:  m.slugs,
 		run: func(ctx context.Context, c *call) error {
@@ -227,7 +230,8 @@ back.`,
 				return err
 			}
 			return c.result(toTenantJSON(t), func() {
-				c.linef("%s has schema %s again. What was restored is kept: revert once more to have it back.", t.Slug, t.Schema)
+				c.linef("%s has schema %s again. The restored schema is retained: a second revert switches to it.",
+					t.Slug, t.Schema)
 			})
 		},
 	})
@@ -236,13 +240,14 @@ back.`,
 func (m *mount) restoreConfirm() *cobra.Command {
 	return m.verb(verb{
 		use:   "confirm SLUG",
-		short: "Drop what a restore has set aside",
-		long: `Drop the schema that a restore has set aside, with all that was written between the backup and the restore. This cannot be
-undone, and needs what 'tenant drop' needs. On a terminal it says what will be lost and asks for the slug. Without a terminal,
-'restore request' says what will be lost and prints a token, and this command takes --token and --yes. If the program demands
-the approval of a second person, that person runs 'tenant drop approve' in between.`,
+		short: "Drop the schema that a restore has retained",
+		long: `Drop the schema that a restore has retained, with everything that was written between the
+backup and the restore. This cannot be undone, and has the requirements of 'tenant drop'. On a
+terminal it prints what will be lost and asks for the slug. Without a terminal, 'restore request'
+prints what will be lost and a token, and this command takes --token and --yes. If the program
+requires the approval of a second person, that person runs 'tenant drop approve' in between.`,
 		example: "  $0 restore confirm schoola\n  $0 restore confirm schoola --token TOKEN --yes",
-		codes:   map[int]string{CodeUnconfirmed: "", CodeMissing: "no such tenant, or nothing of it is kept aside"},
+		codes:   map[int]string{CodeUnconfirmed: "", CodeMissing: "no such tenant, or it has no retained schema"},
 		needs:   []need{needTenants, needBackups},
 		values:  m.slugs,
 		flags:   confirmFlags,
@@ -257,7 +262,7 @@ the approval of a second person, that person runs 'tenant drop approve' in betwe
 					return err
 				}
 				return c.result(toTenantJSON(t), func() {
-					c.linef("%s stays as it is, in schema %s. %s is dropped.", t.Slug, t.Schema, aside.Schema)
+					c.linef("Dropped schema %s. %s keeps schema %s.", aside.Schema, t.Slug, t.Schema)
 				})
 			})
 		},
@@ -267,11 +272,12 @@ the approval of a second person, that person runs 'tenant drop approve' in betwe
 func (m *mount) restoreRequest() *cobra.Command {
 	return m.verb(verb{
 		use:   "request SLUG",
-		short: "Say what the confirmation of a restore would drop, and print its token",
-		long: `Announce that you want to drop the schema that a restore has set aside. It says what will be lost and prints the token that
-'restore confirm' needs. Nothing else changes. The token is shown once. Only you can use it, and only for this schema.`,
+		short: "Request the drop of a retained schema: print what will be lost, and a token",
+		long: `Request the drop of the schema that a restore has retained. It prints what will be lost,
+and the token that 'restore confirm' needs. It changes nothing else. The token is printed once. Only
+you can use it, and only for this schema.`,
 		example: "  $0 restore request schoola\n  $0 restore request schoola --json | jq -r .token",
-		codes:   map[int]string{CodeMissing: "no such tenant, or nothing of it is kept aside"},
+		codes:   map[int]string{CodeMissing: "no such tenant, or it has no retained schema"},
 		needs:   []need{needTenants},
 		values:  m.slugs,
 		run: func(ctx context.Context, c *call) error {

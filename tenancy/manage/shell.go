@@ -23,25 +23,29 @@ func (m *mount) shell() *cobra.Command {
 	cmd := m.verb(verb{
 		use:   "shell [SLUG] [flags] -- [PSQL-ARG...]",
 		short: "Open psql in a tenant's scope",
-		long: `Open psql in the scope of a tenant, whom a slug or --schema names: its search path, and the rights of its role, never those of
-the owner. What comes behind -- are arguments of psql. It exits as psql does. The access log is told before psql begins.
+		long: `Open psql in the scope of a tenant, which a slug or --schema names: with its search path
+and the privileges of its role, never those of the owner. Arguments after -- are those of psql. The
+exit code is psql's. The access log records the session before psql starts.
 
-What it keeps apart: everything that does not try to leave. By names alone, joins and mistakes included, nobody gets at
-another tenant's tables. Who wants to leave can: where the program has no logins for tenants, the session is that of the login
-that serves, and "set role" to another tenant's role is a statement like any other in psql; \connect and \! reach whatever the
-user of this terminal reaches. (reset role, and a new connection, come back to the tenant's role.) Where the program has such
-logins, the session is the tenant's own, can become no other role, and the server itself refuses to leave. Give a shell to people
-whom you would give the login of the service.
+Statements that do not try to leave the scope are isolated: no other tenant's table can be reached
+by its name, in a join or by mistake. A user who wants to leave can do so if the program has no
+logins for tenants. The session then belongs to the runtime login, and "set role" to another
+tenant's role is an ordinary statement in psql. Also, \connect and \! reach whatever the user of
+this terminal reaches. ("reset role" and a new connection return to the tenant's role.) If the
+program has logins for tenants, the session is logged in as the tenant's role and can take no other
+role: the server itself refuses to leave the scope. Give a shell only to people to whom you would
+give the login of the service.
 
-psql is started without its own start-up file, with none of our environment that may hold secrets, and with the password in a file
-that only you can read and that is gone afterwards.`,
-		example: "  $0 shell schoola\n  $0 shell --schema tenant_7 -- -c 'select count(*) from students'\n  $0 shell schoola --read-only < report.sql",
-		codes:   map[int]string{CodeFailed: "failed, or psql did (then also with codes of its own)", CodeMissing: ""},
-		needs:   []need{needRuntime},
-		values:  m.slugs,
+psql runs without its start-up file and without variables of this environment that may contain
+secrets. The password is in a file that only you can read, and that is deleted afterwards.`,
+		example: "  $0 shell schoola\n  $0 shell --schema tenant_7 -- -c 'select count(*) from students'\n" +
+			"  $0 shell schoola --read-only < report.sql",
+		codes:  map[int]string{CodeFailed: "failed; psql also has exit codes of its own", CodeMissing: ""},
+		needs:  []need{needRuntime},
+		values: m.slugs,
 		flags: func(f *pflag.FlagSet) {
 			f.String("schema", "", "the tenant's schema")
-			f.Bool("read-only", false, "begin transactions read only, which a statement can change")
+			f.Bool("read-only", false, "start transactions as read-only, which a statement can change")
 		},
 		run: runShell,
 	})
@@ -61,7 +65,7 @@ func runShell(ctx context.Context, c *call) error {
 	}
 	tool, err := exec.LookPath(c.Psql.Tool)
 	if err != nil {
-		return fmt.Errorf("psql is not to be found: %w", err)
+		return fmt.Errorf("psql was not found: %w", err)
 	}
 	env := append(plainEnv(), l.env...)
 	if flagOf[bool](c.cmd, "read-only") {
@@ -142,11 +146,11 @@ func (c *call) shellTarget(ctx context.Context) (t tenancy.Tenant, args []string
 	schema := flagOf[string](c.cmd, "schema")
 	switch {
 	case len(own) > 1:
-		return t, nil, usagef("unexpected argument %q: those of psql come behind --", own[1])
+		return t, nil, usagef("unexpected argument %q: write arguments of psql after --", own[1])
 	case len(own) == 1 && schema != "":
 		return t, nil, usagef("SLUG and --schema exclude each other")
 	case schema == schemactx.Public, c.Tenants != nil && schema == c.Tenants.RegistrySchema():
-		return t, nil, usagef("--schema is a tenant's: there is no shell for what all share")
+		return t, nil, usagef("--schema must be the schema of a tenant, not a shared one")
 	case len(own) == 0 && schema == "":
 		return t, nil, usagef("SLUG or --schema is missing")
 	case schema != "":

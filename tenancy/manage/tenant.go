@@ -15,8 +15,9 @@ func (m *mount) tenant() *cobra.Command {
 	return m.group(
 		group{
 			use:   "tenant",
-			short: "Make, list, change and drop tenants",
-			long:  "Make, list, change and drop tenants. A tenant is named by its slug, which is unique and short, and can be changed.",
+			short: "Create, list, change and drop tenants",
+			long: `Create, list, change and drop tenants. A tenant is named by its slug, which is unique and
+can be changed.`,
 			example: `  $0 tenant create --name "School A" --subdomain schoola
   $0 tenant list --status suspended
   $0 tenant show schoola`,
@@ -29,25 +30,27 @@ func (m *mount) tenant() *cobra.Command {
 func (m *mount) tenantCreate() *cobra.Command {
 	return m.verb(verb{
 		use:   "create",
-		short: "Make a tenant",
-		long: `Make a tenant: its row in the registry, its schema and role, its tables, and what the program puts into them. It is active
-then. When a step fails the tenant stays as it is, and 'tenant resume' goes on with it.
+		short: "Create a tenant",
+		long: `Create a tenant: its registry row, its schema and role, its tables, and the data that the
+program adds. The tenant is then active. If a step fails, the tenant stays incomplete, and 'tenant
+resume' continues with that step.
 
-With --stock a tenant is taken that was made in advance, if there is one: that takes milliseconds.`,
+With --stock a tenant is assigned that was created in advance, if there is one. This takes
+milliseconds.`,
 		example: `  $0 tenant create --name "School A" --subdomain schoola
   $0 tenant create --name "School B" --subdomain schoolb --domain schoolb.example.org --plan premium --json`,
 		needs: []need{needTenants},
 		flags: func(f *pflag.FlagSet) {
-			f.String("subdomain", "", "its slug: a DNS label of at most 63 lower-case letters, digits and hyphens; required")
-			f.String("name", "", "its name for people (default: the slug)")
+			f.String("subdomain", "", "slug: a DNS label of at most 63 lower-case letters, digits and hyphens; required")
+			f.String("name", "", "display name (default: the slug)")
 			f.String(
 				"domain",
 				"",
-				"its primary domain (default: the subdomain below the program's own domain; none where it has none)",
+				"primary domain (default: the subdomain below the program's base domain, if it has one)",
 			)
-			f.String("plan", "", "the plan that the customer has booked (default: none)")
-			f.String("schema", "", "the name of its schema (default: tenant_<id>)")
-			f.Bool("stock", false, "take a tenant from the stock, if there is one")
+			f.String("plan", "", "plan of the tenant (default: none)")
+			f.String("schema", "", "name of its schema (default: tenant_<id>)")
+			f.Bool("stock", false, "assign a tenant from the stock, if there is one")
 		},
 		run: createTenant,
 	})
@@ -80,7 +83,7 @@ func createTenant(ctx context.Context, c *call) error {
 	if plan != "" {
 		changed, err := c.Tenants.Update(ctx, t, tenancy.Changes{Plan: &plan})
 		if err != nil {
-			return &codeError{CodeFailed, fmt.Errorf("tenant %q was made, without its plan: %w", t.Slug, err)}
+			return &codeError{CodeFailed, fmt.Errorf("tenant %q was created without its plan: %w", t.Slug, err)}
 		}
 		t = changed
 	}
@@ -96,9 +99,9 @@ func createTenant(ctx context.Context, c *call) error {
 func (m *mount) tenantResume() *cobra.Command {
 	return m.verb(verb{
 		use:   "resume SLUG",
-		short: "Go on with what was interrupted",
-		long: `Go on with a tenant whose creation failed or was interrupted, or with a rename or replacement of its schema that did. Where
-there is nothing to go on with, that is an error.`,
+		short: "Continue an interrupted operation",
+		long: `Continue an operation that failed or was interrupted: the creation of a tenant, or a rename
+or replacement of its schema. If there is no such operation, the command fails.`,
 		example: `  $0 tenant resume schoola`,
 		codes:   map[int]string{CodeMissing: ""},
 		needs:   []need{needTenants},
@@ -115,7 +118,7 @@ there is nothing to go on with, that is an error.`,
 func (c *call) goesOn(err error) {
 	var step *tenancy.StepError
 	if errors.As(err, &step) && step.Op != tenancy.OpUpdate {
-		c.note("It stopped at the step %q: %s goes on.", step.Step, c.hint("tenant", "resume", step.Tenant.Slug))
+		c.note("It stopped at step %q. To continue, run %s.", step.Step, c.hint("tenant", "resume", step.Tenant.Slug))
 	}
 }
 

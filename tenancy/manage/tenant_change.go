@@ -17,8 +17,9 @@ func (m *mount) tenantUpdate() *cobra.Command {
 	return m.verb(verb{
 		use:   "update SLUG",
 		short: "Change a tenant's plan, limits or metadata",
-		long: `Change a tenant's plan, limits or metadata, or its name. What no flag names stays. --limit and --metadata replace all that
-the tenant has of them. If somebody else changes the tenant at the same time, nothing is changed and that is said.`,
+		long: `Change a tenant's plan, limits, metadata or name. Values without a flag stay unchanged.
+--limit and --metadata replace all limits and all metadata. If another process changes the tenant at
+the same time, the command fails and changes nothing.`,
 		example: `  $0 tenant update schoola --plan premium
   $0 tenant update schoola --limit students=500 --limit teachers=40
   $0 tenant update schoola --metadata '{"crm": 4711}'`,
@@ -26,9 +27,9 @@ the tenant has of them. If somebody else changes the tenant at the same time, no
 		needs:  []need{needTenants},
 		values: m.slugs,
 		flags: func(f *pflag.FlagSet) {
-			f.String("name", "", "name for people")
+			f.String("name", "", "display name")
 			f.String("plan", "", "plan; '' for none")
-			f.StringSlice("limit", nil, "name=number; '' takes all limits away")
+			f.StringSlice("limit", nil, "name=number; '' removes all limits")
 			f.String("metadata", "", "a JSON object")
 		},
 		run: updateTenant,
@@ -88,18 +89,20 @@ func (c *call) changes() (changes tenancy.Changes, err error) {
 func (m *mount) tenantRename() *cobra.Command {
 	return m.verb(verb{
 		use:   "rename SLUG",
-		short: "Give a tenant another name, slug or schema name",
-		long: `Give a tenant another name for people (--name), slug (--to) or schema name (--schema), or several of them. Its rows and
-domains stay. Renaming the schema has the tenant's requests fail for the moment until all processes have heard of it: a
-maintenance around it tells people to come again. A rename that was interrupted goes on when it is run again.`,
-		example: "  $0 tenant rename schoola --to north --name \"North School\"\n  $0 tenant rename schoola --schema school_north",
-		codes:   map[int]string{CodeMissing: ""},
-		needs:   []need{needTenants},
-		values:  m.slugs,
+		short: "Change a tenant's name, slug or schema name",
+		long: `Change a tenant's display name (--name), slug (--to) or schema name (--schema), or several
+of them. Its rows and domains stay. When the schema is renamed, the tenant's requests fail until all
+processes know the new name. Start maintenance before, so that clients retry. If a rename was
+interrupted, run it again.`,
+		example: "  $0 tenant rename schoola --to north --name \"North School\"\n" +
+			"  $0 tenant rename schoola --schema school_north",
+		codes:  map[int]string{CodeMissing: ""},
+		needs:  []need{needTenants},
+		values: m.slugs,
 		flags: func(f *pflag.FlagSet) {
-			f.String("to", "", "the new slug")
-			f.String("name", "", "the new name for people")
-			f.String("schema", "", "the new name of the schema, which no tenant has ever had")
+			f.String("to", "", "new slug")
+			f.String("name", "", "new display name")
+			f.String("schema", "", "new name of the schema, which no tenant has ever had")
 		},
 		run: func(ctx context.Context, c *call) error {
 			p := tenancy.RenameParams{
@@ -124,14 +127,14 @@ maintenance around it tells people to come again. A rename that was interrupted 
 func (m *mount) tenantSuspend() *cobra.Command {
 	return m.verb(verb{
 		use:   "suspend SLUG",
-		short: "Refuse a tenant's requests",
-		long: `Refuse a tenant's requests with 403 from now on, until 'tenant activate'. Requests that run go on to their ends. A tenant
-that is suspended already gets the new reason.`,
+		short: "Suspend a tenant",
+		long: `Refuse a tenant's requests with 403 from now on, until 'tenant activate'. Requests in
+progress finish. If the tenant is suspended already, only the reason changes.`,
 		example: `  $0 tenant suspend schoola --reason "invoice 4711 is overdue"`,
 		codes:   map[int]string{CodeMissing: ""},
 		needs:   []need{needTenants},
 		values:  m.slugs,
-		flags:   func(f *pflag.FlagSet) { f.String("reason", "", "one line for people") },
+		flags:   func(f *pflag.FlagSet) { f.String("reason", "", "reason, one line") },
 		run: func(ctx context.Context, c *call) error {
 			t, err := c.Tenants.Suspend(ctx, c.args[0], flagOf[string](c.cmd, "reason"))
 			return c.tenantIs(t, err)
@@ -141,8 +144,9 @@ that is suspended already gets the new reason.`,
 
 func (m *mount) tenantActivate() *cobra.Command {
 	return m.verb(verb{
-		use: "activate SLUG", short: "End a suspension",
-		long:    `Serve a tenant again that was suspended. One in maintenance needs 'tenant maintenance off'.`,
+		use: "activate SLUG", short: "End the suspension of a tenant",
+		long: `Serve a suspended tenant again. For a tenant in maintenance use 'tenant maintenance
+off'.`,
 		example: `  $0 tenant activate schoola`,
 		codes:   map[int]string{CodeMissing: ""}, needs: []need{needTenants}, values: m.slugs,
 		run: func(ctx context.Context, c *call) error {
@@ -154,22 +158,24 @@ func (m *mount) tenantActivate() *cobra.Command {
 
 func (m *mount) tenantMaintenance() *cobra.Command {
 	on := m.verb(verb{
-		use:     "on SLUG",
-		short:   "Have a tenant's requests come again later",
-		long:    `Have a tenant's requests come again later: they are answered with 503 and, with --for, how long it will take.`,
+		use:   "on SLUG",
+		short: "Start the maintenance of a tenant",
+		long: `Answer a tenant's requests with 503 until 'tenant maintenance off'. With --for the
+answer says how long it is expected to take.`,
 		example: `  $0 tenant maintenance on schoola --for 20m --reason "moving to another server"`,
 		codes:   map[int]string{CodeMissing: ""},
 		needs:   []need{needTenants},
 		values:  m.slugs,
 		flags: func(f *pflag.FlagSet) {
-			f.String("reason", "", "one line for people")
-			f.Duration("for", 0, "how long it is expected to take, which ends nothing (default: nobody knows)")
+			f.String("reason", "", "reason, one line")
+			f.Duration("for", 0, "expected duration; maintenance does not end by itself (default: unknown)")
 		},
 		run: startMaintenance,
 	})
 	off := m.verb(verb{
-		use: "off SLUG", short: "End a maintenance",
-		long:    `Serve a tenant again that was in maintenance. One that was suspended meanwhile stays suspended.`,
+		use: "off SLUG", short: "End the maintenance of a tenant",
+		long: `Serve a tenant in maintenance again. A tenant that was suspended in the meantime stays
+suspended.`,
 		example: `  $0 tenant maintenance off schoola`,
 		codes:   map[int]string{CodeMissing: ""}, needs: []need{needTenants}, values: m.slugs,
 		run: func(ctx context.Context, c *call) error {
@@ -178,8 +184,9 @@ func (m *mount) tenantMaintenance() *cobra.Command {
 		},
 	})
 	return m.group(group{
-		use: "maintenance", short: "Begin or end a maintenance",
-		long:    `Begin or end the maintenance of a tenant, in which its requests are answered with 503.`,
+		use: "maintenance", short: "Start or end the maintenance of a tenant",
+		long: `Start or end the maintenance of a tenant, during which its requests are answered with
+503.`,
 		example: "  $0 tenant maintenance on schoola --for 20m\n  $0 tenant maintenance off schoola",
 	}, on, off)
 }

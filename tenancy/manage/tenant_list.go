@@ -20,16 +20,17 @@ var statuses = []string{
 
 // filterFlags adds the flags of a command that works on several tenants.
 func filterFlags(f *pflag.FlagSet, defaultStatus string) {
-	f.StringSlice("status", nil, "only these: "+strings.Join(statuses, ", ")+" (default: "+defaultStatus+")")
-	f.String("search", "", "only those with this in their slug, name or a domain")
-	f.String("plan", "", "only those of this plan")
+	f.StringSlice("status", nil,
+		"only tenants with these statuses: "+strings.Join(statuses, ", ")+" (default: "+defaultStatus+")")
+	f.String("search", "", "only tenants with this text in their slug, name or a domain")
+	f.String("plan", "", "only tenants with this plan")
 }
 
 func (c *call) filter() (tenancy.Filter, error) {
 	f := tenancy.Filter{Search: flagOf[string](c.cmd, "search"), Plan: flagOf[string](c.cmd, "plan")}
 	for _, s := range flagOf[[]string](c.cmd, "status") {
 		if !slices.Contains(statuses, s) {
-			return f, usagef("--status %q is none of %s", s, strings.Join(statuses, ", "))
+			return f, usagef("--status %q is not one of %s", s, strings.Join(statuses, ", "))
 		}
 		f.Statuses = append(f.Statuses, tenancy.Status(s))
 	}
@@ -40,16 +41,16 @@ func (m *mount) tenantList() *cobra.Command {
 	return m.verb(verb{
 		use:   "list",
 		short: "List tenants",
-		long: `List tenants in the order of their ids, all of them: they are read a page at a time. With --limit that many, and
---after goes on behind an id.`,
+		long: `List tenants, ordered by id. By default all are listed; they are read page by page. --limit
+limits their number, and --after continues after an id.`,
 		example: `  $0 tenant list
   $0 tenant list --status suspended,maintenance --search school
   $0 tenant list --json | jq -r .slug`,
 		needs: []need{needTenants},
 		flags: func(f *pflag.FlagSet) {
 			filterFlags(f, "all but stocked")
-			f.Int64("after", 0, "only those with greater ids")
-			f.Int("limit", 0, "at most so many (default: all)")
+			f.Int64("after", 0, "only tenants with greater ids")
+			f.Int("limit", 0, "at most this many tenants (default: all)")
 		},
 		run: listTenants,
 	})
@@ -75,7 +76,7 @@ func listTenants(ctx context.Context, c *call) error {
 			return err
 		}
 		if n++; limit > 0 && n > limit {
-			c.note("There are more: --after %d", f.After)
+			c.note("There are more tenants: use --after %d", f.After)
 			n--
 			break
 		}
@@ -101,7 +102,7 @@ func listTenants(ctx context.Context, c *call) error {
 func (m *mount) tenantShow() *cobra.Command {
 	return m.verb(verb{
 		use: "show SLUG", short: "Show a tenant",
-		long:    `Show a tenant with its domains, whatever its status.`,
+		long:    "Show a tenant and its domains. The tenant can have any status.",
 		example: "  $0 tenant show schoola\n  $0 tenant show schoola --json | jq .schema",
 		codes:   map[int]string{CodeMissing: ""}, needs: []need{needTenants}, values: m.slugs,
 		run: func(ctx context.Context, c *call) error {

@@ -21,8 +21,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/manage"
 )
 
-// talk is the input of a session. Each text is typed when the program has written the text before
-// it.
+// talk is the input of a session. Each text is typed after the program has written the text in
+// when.
 type talk []struct{ when, typed string }
 
 func answer(question, typed string) talk { return talk{{question, typed + "\n"}} }
@@ -79,15 +79,16 @@ func TestADropNamesWhatIsLostAndWantsTheSlug(t *testing.T) {
 	assert.Equal(t, manage.CodeOK, code, "a backup: exit code %d: %q", code, screen)
 	assert.Contains(t, screen, "backing up north ", "a backup: exit code %d", code)
 	assert.Contains(t, screen, "Backed up north: 50 rows", "a backup: exit code %d", code)
-	screen, code = p.terminal(t, answer("Type north to go on: ", "yes"), nil, "tenant", "drop", "north")
+	screen, code = p.terminal(t, answer("Type north to continue: ", "yes"), nil, "tenant", "drop", "north")
 	assert.Equal(t, manage.CodeUnconfirmed, code, "another answer: exit code %d: %s", code, screen)
 	for _, want := range []string{
-		"north will be lost for good:", "3 tables with some 53 rows", "1 domain (north.example.com)", "the last backup was made less than a minute ago",
+		"north will be dropped permanently:", "3 tables with about 53 rows", "1 domain (north.example.com)",
+		"the last backup was made less than a minute ago",
 	} {
 		assert.Contains(t, screen, want, "it does not say %q", want)
 	}
 	p.ok(t, "tenant", "show", "north")
-	screen, code = p.terminal(t, answer("Type north to go on: ", "north"), nil, "tenant", "drop", "north")
+	screen, code = p.terminal(t, answer("Type north to continue: ", "north"), nil, "tenant", "drop", "north")
 	assert.Equal(t, manage.CodeOK, code, "the slug: exit code %d: %s", code, screen)
 	assert.Contains(t, screen, "Dropped north, schema tenant_1.", "the slug: exit code %d", code)
 	p.fails(t, manage.CodeMissing, "tenant", "show", "north")
@@ -100,7 +101,7 @@ func TestADropThatNeedsApprovalSaysHowItGoesOn(t *testing.T) {
 	p.ok(t, "tenant", "create", "--subdomain", "north")
 	screen, code := p.terminal(
 		t,
-		answer("Type north to go on: ", "north"),
+		answer("Type north to continue: ", "north"),
 		[]string{"SCHOOL_FOUR_EYES=1"},
 		"tenant",
 		"drop",
@@ -108,7 +109,7 @@ func TestADropThatNeedsApprovalSaysHowItGoesOn(t *testing.T) {
 	)
 	assert.Equal(t, manage.CodeFailed, code, "exit code %d: %s", code, screen)
 	assert.Contains(t, screen,
-		"Another person has to approve request 1: 'school tenant drop approve 1'. Then confirm with this token: ",
+		"Another person must approve request 1: 'school tenant drop approve 1'. Then confirm with this token: ",
 		"exit code %d", code)
 	p.ok(t, "tenant", "show", "north")
 }

@@ -52,14 +52,9 @@ func FuzzClean(f *testing.F) {
 }
 
 func FuzzParseHead(f *testing.F) {
-	f.Add(
-		[]byte(
-			`{"chain":"39873a82-a85b-46af-8471-09e9679a4eae","month":"2026-11-01T00:00:00Z","position":3,"digest":"` + strings.Repeat(
-				"0a",
-				32,
-			) + `"}`,
-		),
-	)
+	digest := strings.Repeat("0a", 32)
+	f.Add([]byte(`{"chain":"39873a82-a85b-46af-8471-09e9679a4eae","month":"2026-11-01T00:00:00Z","position":3,` +
+		`"digest":"` + digest + `"}`))
 	f.Add([]byte(`{"chain":"x"}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		h, err := parseHead(line)
