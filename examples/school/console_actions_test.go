@@ -108,10 +108,21 @@ func TestWhatTheConsoleDoesToASchool(t *testing.T) {
 	first("schoola.localhost", "Smith")
 	page = p.ask(t, "GET", "localhost", a, "", "Cookie", cookie)
 	aside := regexp.MustCompile(`name="aside" value="([^"]+)"`).FindStringSubmatch(page.body)[1]
-	expect("is kept aside", a+"/confirm", "aside", "tenant_2") // the schema of another school
+	expect("has no retained schema", a+"/confirm", "aside", "tenant_2") // the schema of another school
 	expect("uses schema", a+"/revert", "aside", aside)
 	p.confirmRestore(t, k, cookie, "schoola", "tenant_1")
 	first("schoola.localhost", "Okafor")
+
+	_, err = db.Pool.Exec(t.Context(), `with name as (
+			insert into public.schema_names (name, tenant_id) values ('ash', 1)
+		) insert into public.registry_operations
+			(tenant_id, operation, step, failure, arguments)
+		values (1, 'rename', 'schema', 'schema: connection lost', '{"schema": "ash"}')`)
+	require.NoError(t, err)
+	p.ask(t, "GET", "localhost", a, "", "Cookie", cookie).
+		expect(t, 200, "rename, since", "next step: schema", "schema: connection lost")
+	expect("The interrupted operation is complete", a+"/status", "to", "resume")
+	p.ask(t, "GET", "localhost", a, "", "Cookie", cookie).expect(t, 200, "<code>ash</code>")
 
 	for action, want := range map[string]int{"maintenance": 2, "domain_change": 5, "backup": 1, "restore": 2} {
 		var n int
