@@ -24,7 +24,7 @@ type side struct {
 	db    *schemactx.DB
 }
 
-func newSide(t *testing.T) *side {
+func newTenantDatabase(t *testing.T) *side {
 	t.Helper()
 	f := &fixture{pg: pgtest.New(t)}
 	var err error
@@ -66,14 +66,14 @@ func (s *side) expectSchemas(t *testing.T, want int) {
 	assert.Equal(t, want, roles, "roles of tenants in database %s", s.pg.Name)
 }
 
-func TestTheRegistryMayBeInAnotherDatabaseThanTheTenants(t *testing.T) {
+func TestRegistryAndTenantsInSeparateDatabases(t *testing.T) {
 	t.Parallel()
-	central, tenants := newSide(t), newSide(t)
+	central, tenants := newTenantDatabase(t), newTenantDatabase(t)
 	shared, err := migrate.New(central.owner, migrate.Config{Shared: migrations.Shared})
 	require.NoError(t, err)
 	own, err := migrate.New(tenants.owner, migrate.Config{Tenant: migrations.Tenant})
 	require.NoError(t, err)
-	trouble := errors.New("not this time")
+	injected := errors.New("not this time")
 	var fail error
 	m, err := tenancy.New(central.owner, tenancy.Config{
 		Migrator: apart{shared, own}, Schemas: tenants.owner, Roles: tenants.roles, RegistryRoles: central.roles,
@@ -85,14 +85,14 @@ func TestTheRegistryMayBeInAnotherDatabaseThanTheTenants(t *testing.T) {
 	ctx := t.Context()
 	require.NoError(t, m.Init(ctx))
 
-	fail = trouble
+	fail = injected
 	_, err = m.Create(ctx, tenancy.CreateParams{Slug: "a", Domain: "a.example.com"})
-	assert.ErrorIs(t, err, trouble)
+	assert.ErrorIs(t, err, injected)
 	fail = nil
 	_, err = m.Resume(ctx, "a")
 	require.NoError(t, err)
 	refill(t, m)
-	_, err = m.AssignStocked(ctx, claimParams("b"))
+	_, err = m.AssignStocked(ctx, createParams("b"))
 	require.NoError(t, err)
 	central.expectSchemas(t, 0)
 	tenants.expectSchemas(t, 2)

@@ -16,10 +16,10 @@ import (
 // unstorable are strings that PostgreSQL does not accept as text.
 var unstorable = []string{"a\x00", "a\xff", "\xed\xa0\x80"}
 
-func TestNobodyHasASlugThatIsNoText(t *testing.T) {
+func TestInvalidTextAsSlugIsNotFound(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	drops, _ := f.droppers(t, tenancy.DropConfig{})
+	drops, _ := f.dropManager(t, tenancy.DropConfig{})
 	for _, slug := range unstorable {
 		for name, call := range map[string]func(ctx context.Context) error{
 			"by slug": func(ctx context.Context) error { _, err := f.registry.BySlug(ctx, slug); return err },
@@ -45,7 +45,7 @@ func TestNobodyHasASlugThatIsNoText(t *testing.T) {
 	}
 }
 
-func TestAFilterThatIsNoTextIsRefused(t *testing.T) {
+func TestFilterRefusesInvalidText(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for _, text := range unstorable {
@@ -56,7 +56,7 @@ func TestAFilterThatIsNoTextIsRefused(t *testing.T) {
 	}
 }
 
-func TestAFailureOfAnyBytesIsNoted(t *testing.T) {
+func TestFailureWithInvalidTextIsRecorded(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	long := strings.Repeat("€", 1<<20)

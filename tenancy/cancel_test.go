@@ -43,7 +43,7 @@ func (c *cutter) arm(t *testing.T, n int) context.Context {
 // Each operation loses its context at its first statement, then at its second, and so on until it
 // succeeds. After each attempt all connections are back in the pool, and the same call, or Resume,
 // continues.
-func TestEachOperationBearsTheEndOfItsContextAtEachStatement(t *testing.T) {
+func TestOperationsContinueAfterCancellationAtEachStatement(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	cut := &cutter{}
@@ -54,7 +54,7 @@ func TestEachOperationBearsTheEndOfItsContextAtEachStatement(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	m, err := tenancy.New(pool, tenancy.Config{
-		Migrator: notesRunner(t, pool), Roles: f.roles, Domains: believing, Drop: tenancy.DropConfig{Enabled: true},
+		Migrator: notesRunner(t, pool), Roles: f.roles, Domains: acceptAllDomains, Drop: tenancy.DropConfig{Enabled: true},
 		Stock: tenancy.StockConfig{Size: 1, StockOnly: true},
 	})
 	require.NoError(t, err)
@@ -73,7 +73,7 @@ func TestEachOperationBearsTheEndOfItsContextAtEachStatement(t *testing.T) {
 			return err
 		}, tenancy.ErrStatus},
 		{"refill", func(ctx context.Context) error { _, err := m.Refill(ctx); return err }, nil},
-		{"claim", func(ctx context.Context) error { _, err := m.AssignStocked(ctx, claimParams("b")); return err }, tenancy.ErrSlugTaken},
+		{"claim", func(ctx context.Context) error { _, err := m.AssignStocked(ctx, createParams("b")); return err }, tenancy.ErrSlugTaken},
 		{"add domain", func(ctx context.Context) error { _, err := m.AddDomain(ctx, "a", "alias.example.com"); return err }, nil},
 		{"move domain", func(ctx context.Context) error { _, err := m.MoveDomain(ctx, move); return err }, nil},
 		{"rename", func(ctx context.Context) error {
@@ -113,7 +113,7 @@ func TestEachOperationBearsTheEndOfItsContextAtEachStatement(t *testing.T) {
 	f.expectInvariants(t)
 }
 
-func TestAPanicInsideOfAnOperationLeavesATenantToResume(t *testing.T) {
+func TestCreateIsResumedAfterPanic(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	pool := f.narrow(t, 2)
@@ -138,7 +138,7 @@ func TestAPanicInsideOfAnOperationLeavesATenantToResume(t *testing.T) {
 			_, _ = m.Create(t.Context(), tenancy.CreateParams{Slug: slug, Domain: slug + ".example.com"})
 		}()
 		expectIdle(t, pool)
-		_, err = f.tenants.Resume(soon(t), slug)
+		_, err = f.tenants.Resume(timeoutContext(t), slug)
 		require.NoError(t, err)
 	}
 	f.expectInvariants(t)

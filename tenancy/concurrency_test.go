@@ -46,7 +46,7 @@ func atOnce(t *testing.T, do func(i int) error, kinds ...error) map[error]int {
 	return counts
 }
 
-func TestCreatesAtOnceEndInALegalState(t *testing.T) {
+func TestConcurrentCreates(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	counts := atOnce(t, func(i int) error { // four calls use the same slug, the others the same domain
@@ -63,13 +63,13 @@ func TestCreatesAtOnceEndInALegalState(t *testing.T) {
 	f.expectInvariants(t)
 }
 
-func TestResumesAtOnceEndInALegalState(t *testing.T) {
+func TestConcurrentResumes(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	trouble := errors.New("not yet")
-	f.migrator.broken.Store(&trouble)
+	injected := errors.New("not yet")
+	f.migrator.broken.Store(&injected)
 	_, err := f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "a", Domain: "a.example.com"})
-	assert.ErrorIs(t, err, trouble)
+	assert.ErrorIs(t, err, injected)
 	f.migrator.broken.Store(nil)
 	counts := atOnce(t, func(int) error { _, err := f.tenants.Resume(t.Context(), "a"); return err }, tenancy.ErrStatus)
 	assert.Equal(t, 1, counts[nil], "outcomes %v", counts)
@@ -77,11 +77,11 @@ func TestResumesAtOnceEndInALegalState(t *testing.T) {
 	f.expectInvariants(t)
 }
 
-func TestRenamesAgainstSuspensionsEndInALegalState(t *testing.T) {
+func TestConcurrentRenamesAndSuspensions(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a := f.create(t, "a")
-	f.note(t, a, "of a")
+	f.insertNote(t, a, "of a")
 	counts := atOnce(t, func(i int) error {
 		if i%2 == 1 {
 			_, err := f.tenants.Suspend(t.Context(), "a", fmt.Sprint("reason ", i))
@@ -96,16 +96,16 @@ func TestRenamesAgainstSuspensionsEndInALegalState(t *testing.T) {
 	assert.Equal(t, tenancy.Suspended, got.Status, "outcomes %v, %+v", counts, got)
 	assert.True(t, strings.HasPrefix(got.Reason, "reason "), "outcomes %v, %+v", counts, got)
 	assert.True(t, strings.HasPrefix(got.Schema, "s"), "outcomes %v, %+v", counts, got)
-	f.expectBody(t, got, "of a")
+	f.expectNote(t, got, "of a")
 	f.expectInvariants(t)
 }
 
-func TestRenamesAtOnceEndInALegalState(t *testing.T) {
+func TestConcurrentRenames(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a, b := f.create(t, "a"), f.create(t, "b")
-	f.note(t, a, "of a")
-	f.note(t, b, "of b")
+	f.insertNote(t, a, "of a")
+	f.insertNote(t, b, "of b")
 	counts := atOnce(t, func(i int) error { // one succeeds, and the others look for a slug that no longer exists
 		_, err := f.tenants.Rename(
 			t.Context(),
@@ -118,7 +118,7 @@ func TestRenamesAtOnceEndInALegalState(t *testing.T) {
 	assert.Equal(t, 7, counts[tenancy.ErrNotFound], "outcomes of one tenant %v", counts)
 	got, err := f.tenants.ByID(t.Context(), a.ID)
 	require.NoError(t, err)
-	f.expectBody(t, got, "of a")
+	f.expectNote(t, got, "of a")
 
 	slugs := []string{got.Slug, "b"}
 	counts = atOnce(t, func(i int) error { // two tenants try to take one name
@@ -130,12 +130,12 @@ func TestRenamesAtOnceEndInALegalState(t *testing.T) {
 	for slug, body := range map[string]string{slugs[0]: "of a", "b": "of b"} {
 		got, err := f.tenants.BySlug(t.Context(), slug)
 		require.NoError(t, err)
-		f.expectBody(t, got, body)
+		f.expectNote(t, got, body)
 	}
 	f.expectInvariants(t)
 }
 
-func TestMovesAgainstRemovalsEndInALegalState(t *testing.T) {
+func TestConcurrentDomainMovesAndRemovals(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.create(t, "a")
@@ -159,7 +159,7 @@ func TestMovesAgainstRemovalsEndInALegalState(t *testing.T) {
 	f.expectInvariants(t)
 }
 
-func TestMovesInBothDirectionsDoNotWaitForEachOther(t *testing.T) {
+func TestConcurrentDomainMovesDoNotDeadlock(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	slugs := []string{"a", "b"}
@@ -181,7 +181,7 @@ func TestMovesInBothDirectionsDoNotWaitForEachOther(t *testing.T) {
 	f.expectInvariants(t)
 }
 
-func TestPreferencesAgainstRemovalsLeaveOnePrimaryDomain(t *testing.T) {
+func TestConcurrentPrimaryChangesAndRemovals(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.create(t, "a")

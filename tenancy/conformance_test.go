@@ -14,12 +14,12 @@ import (
 // These tests cover what the tests of django-tenants require of a schema-per-tenant library. The
 // public and the tenants' sites are in handler_test.go, names and renames in rename_test.go.
 
-func TestATenantsLife(t *testing.T) {
+func TestTenantLifecycle(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a, b := f.create(t, "a"), f.create(t, "b")
-	f.note(t, a, "of a")
-	f.note(t, b, "of b")
+	f.insertNote(t, a, "of a")
+	f.insertNote(t, b, "of b")
 	_, err := f.tenants.StartMaintenance(t.Context(), "a", tenancy.MaintenanceParams{Reason: "a new name"})
 	require.NoError(t, err)
 	got, err := f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Name: "North", Slug: "north", Schema: "north"})
@@ -42,8 +42,8 @@ func TestATenantsLife(t *testing.T) {
 	assert.Equal(t, a.ID, north.ID, north)
 	assert.Equal(t, tenancy.Active, north.Status, north)
 	assert.Equal(t, "north", north.Slug, north)
-	f.expectBody(t, north, "of a")
-	f.expectBody(t, b, "of b")
+	f.expectNote(t, north, "of a")
+	f.expectNote(t, b, "of b")
 	_, err = f.registry.ByHost(t.Context(), "a.example.com")
 	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 	f.expectInvariants(t)
@@ -51,12 +51,12 @@ func TestATenantsLife(t *testing.T) {
 
 // Names that differ only in case are the same name. Elsewhere, "C2" beside "c2" became a tenant in
 // the public schema.
-func TestNamesThatDifferInCaseAloneDoNotMeet(t *testing.T) {
+func TestNamesThatDifferOnlyInCaseAreEqual(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	_, err := f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "c2", Domain: "c2.example.com", Schema: "c2"})
 	require.NoError(t, err)
-	before := f.rows(t)
+	before := f.countRows(t)
 	_, err = f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "C2", Domain: "other.example.com"})
 	expectField(t, err, "slug")
 	_, err = f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "other", Domain: "C2.Example.COM"})
@@ -68,18 +68,18 @@ func TestNamesThatDifferInCaseAloneDoNotMeet(t *testing.T) {
 	require.NoError(t, err)
 	_, err = f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "other", Domain: "BÜCHER.example"})
 	assert.ErrorIs(t, err, tenancy.ErrDomainTaken)
-	after := f.rows(t)
+	after := f.countRows(t)
 	if assert.Equal(t, before[0], after[0], "tenants, domains and schemas were %v and are %v", before, after) {
 		assert.Equal(t, before[2], after[2], "tenants, domains and schemas were %v and are %v", before, after)
 	}
 }
 
-func TestContextsNestAndReturn(t *testing.T) {
+func TestNestedContexts(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a, b := f.create(t, "a"), f.create(t, "b")
-	f.note(t, a, "of a")
-	f.note(t, b, "of b")
+	f.insertNote(t, a, "of a")
+	f.insertNote(t, b, "of b")
 	read := func(ctx context.Context, want string) {
 		t.Helper()
 		var body string
@@ -116,11 +116,11 @@ func TestContextsNestAndReturn(t *testing.T) {
 	descend(t.Context(), 20)
 }
 
-func TestAFailureInsideOfATenantLeavesTheContextOutside(t *testing.T) {
+func TestFailureInNestedContextKeepsOuterContext(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a, b := f.create(t, "a"), f.create(t, "b")
-	f.note(t, a, "of a")
+	f.insertNote(t, a, "of a")
 	ctx := tenancy.NewContext(t.Context(), &a)
 	func() {
 		defer func() { _ = recover() }()

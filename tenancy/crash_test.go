@@ -66,7 +66,7 @@ var crashable = map[tenancy.Op]func(ctx context.Context, m *tenancy.Manager, slu
 		owner := ctx.Value(crashOwner{}).(*pgxpool.Pool)
 		runner, err := migrate.New(owner, migrations)
 		if err == nil {
-			err = buildNote(ctx, runner, owner, s.Schema(), "new")
+			err = migrateAndInsertNote(ctx, runner, owner, s.Schema(), "new")
 		}
 		if err == nil {
 			_, err = s.Replace(ctx)
@@ -74,20 +74,20 @@ var crashable = map[tenancy.Op]func(ctx context.Context, m *tenancy.Manager, slu
 		return errors.Join(err, s.Close(ctx))
 	},
 	tenancy.OpRevert: func(ctx context.Context, m *tenancy.Manager, slug string) error {
-		_, err := m.RevertReplacement(ctx, slug, ctx.Value(crashAside{}).(string))
+		_, err := m.RevertReplacement(ctx, slug, ctx.Value(crashRetained{}).(string))
 		return err
 	},
 	tenancy.OpConfirm: func(ctx context.Context, m *tenancy.Manager, slug string) error {
-		_, err := confirmed(ctx, m, slug, ctx.Value(crashAside{}).(string))
+		_, err := approveAndConfirm(ctx, m, slug, ctx.Value(crashRetained{}).(string))
 		return err
 	},
 }
 
-// What some operations need besides: the owner's pool, and the name of the schema that is aside
+// What some operations need besides: the owner's pool, and the name of the schema that is retained
 // before it begins.
 type (
 	crashOwner struct{}
-	crashAside struct{}
+	crashRetained struct{}
 )
 
 // The ends of a process that was not killed.
@@ -131,8 +131,8 @@ func (c crash) run(ctx context.Context) error {
 		return err
 	}
 	ctx = context.WithValue(ctx, crashOwner{}, owner)
-	if aside, err := m.RetainedSchema(ctx, c.Slug); err == nil {
-		ctx = context.WithValue(ctx, crashAside{}, aside.Schema)
+	if retained, err := m.RetainedSchema(ctx, c.Slug); err == nil {
+		ctx = context.WithValue(ctx, crashRetained{}, retained.Schema)
 	}
 	return crashable[c.Op](ctx, m, c.Slug)
 }
@@ -223,7 +223,7 @@ func (f *fixture) kill(t *testing.T, c crash) bool {
 	return true
 }
 
-func TestACreateThatWasKilledIsResumed(t *testing.T) {
+func TestKilledCreateIsResumed(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	steps := f.killAtEachStep(t, tenancy.OpCreate, func(string) {}, func(ctx context.Context, c crash) {
@@ -234,16 +234,16 @@ func TestACreateThatWasKilledIsResumed(t *testing.T) {
 	f.expectInvariants(t)
 }
 
-func TestAResumeThatWasKilledIsResumed(t *testing.T) {
+func TestKilledResumeIsResumed(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	trouble := errors.New("not yet")
+	injected := errors.New("not yet")
 	broken := f.manager(
 		t,
-		tenancy.Config{Hooks: tenancy.Hooks{Before: func(context.Context, tenancy.StepData) error { return trouble }}},
+		tenancy.Config{Hooks: tenancy.Hooks{Before: func(context.Context, tenancy.StepData) error { return injected }}},
 	)
 	steps := f.killAtEachStep(t, tenancy.OpResume, func(slug string) {
-		assert.ErrorIs(t, crashable[tenancy.OpCreate](t.Context(), broken, slug), trouble)
+		assert.ErrorIs(t, crashable[tenancy.OpCreate](t.Context(), broken, slug), injected)
 	}, func(ctx context.Context, c crash) { f.expectResumed(ctx, t, c) })
 	assert.Equal(t, 4, steps, "killed at %d steps", steps)
 	f.expectInvariants(t)
@@ -262,11 +262,11 @@ func (f *fixture) expectResumed(ctx context.Context, t *testing.T, c crash) {
 	require.NoError(t, err)
 	assert.Equal(t, tenancy.Active, got.Status, "resumed %+v", got)
 	assert.Nil(t, got.Operation, "resumed %+v", got)
-	f.note(t, got, c.Slug)
-	f.expectBody(t, got, c.Slug)
+	f.insertNote(t, got, c.Slug)
+	f.expectNote(t, got, c.Slug)
 }
 
-func TestARenameThatWasKilledIsRepeated(t *testing.T) {
+func TestKilledRenameIsRepeated(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	steps := f.killAtEachStep(t, tenancy.OpRename, f.withNote(t), func(ctx context.Context, c crash) {
@@ -277,7 +277,7 @@ func TestARenameThatWasKilledIsRepeated(t *testing.T) {
 	f.expectInvariants(t)
 }
 
-func TestARenameThatWasKilledIsResumed(t *testing.T) {
+func TestKilledRenameIsResumed(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.killAtEachStep(t, tenancy.OpRename, f.withNote(t), func(ctx context.Context, c crash) {
@@ -295,12 +295,12 @@ func TestARenameThatWasKilledIsResumed(t *testing.T) {
 	f.expectInvariants(t)
 }
 
-func TestAResumedRenameThatWasKilledIsResumed(t *testing.T) {
+func TestKilledResumeOfRenameIsResumed(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	steps := f.killAtEachStep(t, tenancy.OpResume, func(slug string) {
 		f.withNote(t)(slug)
-		f.stuck(t, slug, "new_"+slug)
+		f.stopRename(t, slug, "new_"+slug)
 	}, func(ctx context.Context, c crash) {
 		err := crashable[tenancy.OpResume](ctx, f.tenants, c.Slug)
 		if c.Step == 1 && c.After {
@@ -317,7 +317,7 @@ func TestAResumedRenameThatWasKilledIsResumed(t *testing.T) {
 
 // withNote makes tenants that have a row to lose.
 func (f *fixture) withNote(t *testing.T) (prepare func(slug string)) {
-	return func(slug string) { f.note(t, f.create(t, slug), slug) }
+	return func(slug string) { f.insertNote(t, f.create(t, slug), slug) }
 }
 
 func (f *fixture) expectRenamed(t *testing.T, slug string) {
@@ -328,10 +328,10 @@ func (f *fixture) expectRenamed(t *testing.T, slug string) {
 	assert.Equal(t, "new_"+slug, got.Schema, "renamed %+v", got)
 	assert.Nil(t, got.Operation, "renamed %+v", got)
 	assert.Equal(t, tenancy.Active, got.Status, "renamed %+v", got)
-	f.expectBody(t, got, slug)
+	f.expectNote(t, got, slug)
 }
 
-func TestAMoveThatWasKilledIsRepeated(t *testing.T) {
+func TestKilledDomainMoveIsRepeated(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.create(t, "other")

@@ -47,7 +47,7 @@ func TestCreatedTenantIsReadyToUse(t *testing.T) {
 	assert.Equal(t, a.Version, found.Version, "found %+v, want %+v", found, a)
 }
 
-func TestRuntimeMayReadWhatLeadsToATenantAlone(t *testing.T) {
+func TestRuntimeLoginReadsOnlyRoutingColumns(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.create(t, "a")
@@ -72,11 +72,11 @@ func TestRuntimeMayReadWhatLeadsToATenantAlone(t *testing.T) {
 	}
 }
 
-func TestCreateRefusesBadInputAndChangesNothing(t *testing.T) {
+func TestCreateRefusesInvalidInput(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.create(t, "taken")
-	before := f.rows(t)
+	before := f.countRows(t)
 	long := strings.Repeat("x", 64)
 	for name, c := range map[string]struct {
 		params tenancy.CreateParams
@@ -113,21 +113,21 @@ func TestCreateRefusesBadInputAndChangesNothing(t *testing.T) {
 		var nameErr *schemactx.NameError
 		assert.ErrorAs(t, err, &nameErr, "schema %q", schema)
 	}
-	after := f.rows(t)
+	after := f.countRows(t)
 	assert.Equal(t, before, after, "tenants, domains and schemas were %v and are %v", before, after)
 }
 
-func TestCreateThatFailedIsResumed(t *testing.T) {
+func TestFailedCreateIsResumed(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	trouble := errors.New("the disk is full")
-	f.migrator.broken.Store(&trouble)
+	injected := errors.New("the disk is full")
+	f.migrator.broken.Store(&injected)
 	_, err := f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "a", Domain: "a.example.com"})
 	var create *tenancy.StepError
 	require.ErrorAs(t, err, &create)
 	require.Equal(t, tenancy.OpCreate, create.Op)
 	require.Equal(t, "migrate", create.Step)
-	require.ErrorIs(t, err, trouble)
+	require.ErrorIs(t, err, injected)
 	stuck, err := f.tenants.BySlug(t.Context(), "a")
 	require.NoError(t, err)
 	if assert.Equal(t, tenancy.Provisioning, stuck.Status, "after the failure: %+v", stuck) {
@@ -148,7 +148,7 @@ func TestCreateThatFailedIsResumed(t *testing.T) {
 	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 }
 
-func TestCreateWhoseContextEndsLeavesANote(t *testing.T) {
+func TestCancelledCreateRecordsFailure(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -170,7 +170,7 @@ type migratorFunc func(ctx context.Context, schema string) error
 
 func (f migratorFunc) Migrate(ctx context.Context, schema string) error { return f(ctx, schema) }
 
-func TestOneOfManyCreatesOfASlugWins(t *testing.T) {
+func TestOneOfConcurrentCreatesOfASlugSucceeds(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	var wg sync.WaitGroup
@@ -187,10 +187,10 @@ func TestOneOfManyCreatesOfASlugWins(t *testing.T) {
 	}
 	wg.Wait()
 	assert.Equal(t, int32(1), created.Load(), "creates that succeeded")
-	assert.Equal(t, [3]int{1, 1, 1}, f.rows(t), "tenants, domains and schemas")
+	assert.Equal(t, [3]int{1, 1, 1}, f.countRows(t), "tenants, domains and schemas")
 }
 
-func TestManyTenantsAreCreatedAtOnce(t *testing.T) {
+func TestConcurrentCreatesOfDifferentTenants(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	var wg sync.WaitGroup
@@ -207,7 +207,7 @@ func TestManyTenantsAreCreatedAtOnce(t *testing.T) {
 	assert.Len(t, all.Tenants, 8, "%d tenants", len(all.Tenants))
 }
 
-func TestInitCanRunAgain(t *testing.T) {
+func TestInitIsIdempotent(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.create(t, "a")

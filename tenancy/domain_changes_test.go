@@ -36,11 +36,11 @@ func (f *fixture) expectHosts(t *testing.T, slug, want string) {
 	assert.Equal(t, want, f.hosts(t, slug), "%s has", slug)
 }
 
-func TestDomainsAreAddedPreferredAndRemoved(t *testing.T) {
+func TestDomainsAreAddedMadePrimaryAndRemoved(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.row(t, "a", tenancy.Active)
-	f.row(t, "b", tenancy.Active)
+	f.insertTenant(t, "a", tenancy.Active)
+	f.insertTenant(t, "b", tenancy.Active)
 	for range 2 { // the second call finds nothing to do
 		d, err := f.tenants.AddDomain(t.Context(), "a", "Alias.EXAMPLE.com.")
 		require.NoError(t, err)
@@ -74,12 +74,12 @@ func TestDomainsAreAddedPreferredAndRemoved(t *testing.T) {
 	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 }
 
-func TestNoOperationTakesWhatIsNoDomain(t *testing.T) {
+func TestDomainOperationsRefuseInvalidHosts(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	id := f.row(t, "a", tenancy.Active)
-	f.row(t, "b", tenancy.Active)
-	before := f.rows(t)
+	id := f.insertTenant(t, "a", tenancy.Active)
+	f.insertTenant(t, "b", tenancy.Active)
+	before := f.countRows(t)
 	for _, host := range []string{
 		"", "*", "*.example.com", "a.*.com", "127.0.0.1", "::1", "[::1]", "0x7f.1", "1.2.3", "x.example.com:443", "-a.com", "a..com", "a b.com",
 		"user@a.com", "http://a.com", "a.com/", "a_b.com", "a\x00.com", "a'.com", strings.Repeat("a", 64) + ".com", strings.Repeat("a.", 127) + "com",
@@ -105,15 +105,15 @@ func TestNoOperationTakesWhatIsNoDomain(t *testing.T) {
 	}
 	a, err := f.tenants.ByID(t.Context(), id)
 	require.NoError(t, err)
-	assert.Equal(t, before, f.rows(t), "a refused domain has changed something")
+	assert.Equal(t, before, f.countRows(t), "a refused domain has changed something")
 	assert.Equal(t, int64(1), a.Version, "a refused domain has changed something")
 }
 
-func TestDomainMovesAsAWhole(t *testing.T) {
+func TestMoveDomain(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.row(t, "a", tenancy.Active)
-	f.row(t, "b", tenancy.Suspended)
+	f.insertTenant(t, "a", tenancy.Active)
+	f.insertTenant(t, "b", tenancy.Suspended)
 	for _, host := range []string{"alias", "other"} {
 		_, err := f.tenants.AddDomain(t.Context(), "a", host+".example.com")
 		require.NoError(t, err)
@@ -158,11 +158,11 @@ func TestDomainMovesAsAWhole(t *testing.T) {
 	assert.Equal(t, "b", found.Slug, "the host leads to %q", found.Slug)
 }
 
-func TestAMoveSettlesTheClaimOfWhoGetsTheDomain(t *testing.T) {
+func TestMoveDomainReplacesClaimOfTarget(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.row(t, "a", tenancy.Active)
-	f.row(t, "b", tenancy.Active)
+	f.insertTenant(t, "a", tenancy.Active)
+	f.insertTenant(t, "b", tenancy.Active)
 	_, err := f.tenants.ClaimDomain(t.Context(), "b", "alias.example.com")
 	require.NoError(t, err)
 	_, err = f.tenants.AddDomain(t.Context(), "a", "alias.example.com")
@@ -175,13 +175,13 @@ func TestAMoveSettlesTheClaimOfWhoGetsTheDomain(t *testing.T) {
 	}
 }
 
-func TestHooksAreToldOfDomains(t *testing.T) {
+func TestHooksReceiveDomainOperations(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	var told []string
 	tenants := f.manager(
 		t,
-		tenancy.Config{Domains: believing, Hooks: tenancy.Hooks{After: func(_ context.Context, d tenancy.StepData) {
+		tenancy.Config{Domains: acceptAllDomains, Hooks: tenancy.Hooks{After: func(_ context.Context, d tenancy.StepData) {
 			other := ""
 			if d.Other != nil {
 				other = d.Other.Slug
@@ -189,8 +189,8 @@ func TestHooksAreToldOfDomains(t *testing.T) {
 			told = append(told, fmt.Sprintf("%s/%s/%s/%s/%s/%v", d.Op, d.Step, d.Tenant.Slug, d.Host, other, d.Err))
 		}}},
 	)
-	f.row(t, "a", tenancy.Active)
-	f.row(t, "b", tenancy.Active)
+	f.insertTenant(t, "a", tenancy.Active)
+	f.insertTenant(t, "b", tenancy.Active)
 	_, err := tenants.ClaimDomain(t.Context(), "a", "X.example.com")
 	require.NoError(t, err)
 	_, err = tenants.VerifyDomain(t.Context(), "a", "X.example.com")

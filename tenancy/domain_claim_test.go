@@ -14,11 +14,11 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-func TestAClaimLeadsNobodyUntilItIsVerified(t *testing.T) {
+func TestClaimedDomainIsNotRoutedUntilVerified(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.row(t, "a", tenancy.Active)
-	f.row(t, "b", tenancy.Active)
+	f.insertTenant(t, "a", tenancy.Active)
+	f.insertTenant(t, "b", tenancy.Active)
 	published := map[string]bool{}
 	tenants := f.manager(
 		t,
@@ -78,10 +78,10 @@ func TestAClaimLeadsNobodyUntilItIsVerified(t *testing.T) {
 
 var errNotPublished = errors.New("not published")
 
-func TestThePlatformsWordSettlesAClaim(t *testing.T) {
+func TestAddDomainVerifiesClaim(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.row(t, "a", tenancy.Active)
+	f.insertTenant(t, "a", tenancy.Active)
 	_, err := f.tenants.ClaimDomain(t.Context(), "a", "shop.example.com")
 	require.NoError(t, err)
 	d, err := f.tenants.AddDomain(t.Context(), "a", "shop.example.com")
@@ -91,10 +91,10 @@ func TestThePlatformsWordSettlesAClaim(t *testing.T) {
 }
 
 // The verifier proves a token. A claim that is renewed while the verifier runs has another token.
-func TestAClaimMadeAnewIsNotVerifiedByTheOldToken(t *testing.T) {
+func TestRenewedClaimIsNotVerifiedByOldToken(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.row(t, "a", tenancy.Active)
+	f.insertTenant(t, "a", tenancy.Active)
 	tenants := f.manager(
 		t,
 		tenancy.Config{Domains: tenancy.DomainVerifierFunc(func(ctx context.Context, d tenancy.Domain) error {
@@ -109,13 +109,13 @@ func TestAClaimMadeAnewIsNotVerifiedByTheOldToken(t *testing.T) {
 	f.expectHosts(t, "a", "a! shop?")
 }
 
-func TestOneOfManyWhoProveADomainHasIt(t *testing.T) {
+func TestOneOfConcurrentVerificationsSucceeds(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	tenants := f.manager(t, tenancy.Config{Domains: believing})
+	tenants := f.manager(t, tenancy.Config{Domains: acceptAllDomains})
 	for i := range 8 {
 		slug := fmt.Sprintf("t%d", i)
-		f.row(t, slug, tenancy.Active)
+		f.insertTenant(t, slug, tenancy.Active)
 		_, err := tenants.ClaimDomain(t.Context(), slug, "shop.example.com")
 		require.NoError(t, err)
 	}
@@ -135,12 +135,12 @@ func TestOneOfManyWhoProveADomainHasIt(t *testing.T) {
 	assert.Equal(t, int32(1), won.Load(), "%d have it", won.Load())
 }
 
-func TestATenantHasSoManyClaimsAndNoMore(t *testing.T) {
+func TestNumberOfClaimsIsLimited(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.row(t, "a", tenancy.Active)
-	f.row(t, "b", tenancy.Active)
-	tenants := f.manager(t, tenancy.Config{Domains: believing})
+	f.insertTenant(t, "a", tenancy.Active)
+	f.insertTenant(t, "b", tenancy.Active)
+	tenants := f.manager(t, tenancy.Config{Domains: acceptAllDomains})
 	for i := range tenancy.MaxClaims {
 		_, err := tenants.ClaimDomain(t.Context(), "a", fmt.Sprintf("claim%d.example.com", i))
 		require.NoError(t, err)

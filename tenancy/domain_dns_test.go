@@ -80,7 +80,7 @@ func (s *nameServer) answer(msg dnsmessage.Message) *dnsmessage.Message {
 	return &msg
 }
 
-func TestDNSVerifierLooksForTheTokenAsAWholeRecord(t *testing.T) {
+func TestDNSVerifierMatchesWholeRecord(t *testing.T) {
 	t.Parallel()
 	s := newNameServer(t, map[string][]string{
 		"_pgtenant.good.example.com.":  {"v=spf1 -all", "TOKEN"},
@@ -112,10 +112,10 @@ func TestDNSVerifierLooksForTheTokenAsAWholeRecord(t *testing.T) {
 	assert.Contains(t, s.asked, "_pgtenant.good.example.com.", "asked for %q", s.asked)
 }
 
-func TestDomainIsVerifiedThroughTheDNS(t *testing.T) {
+func TestVerifyDomainUsesDNS(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.row(t, "a", tenancy.Active)
+	f.insertTenant(t, "a", tenancy.Active)
 	claim, err := f.tenants.ClaimDomain(t.Context(), "a", "shop.example.com")
 	require.NoError(t, err)
 	s := newNameServer(t, map[string][]string{"_pgtenant.shop.example.com.": {claim.Token}})

@@ -63,7 +63,7 @@ func TestNormalizeHostRefuses(t *testing.T) {
 
 // A header may be a megabyte long. Its refusal must be fast, and the error must not contain all of
 // it.
-func TestNormalizeHostOfAHugeHost(t *testing.T) {
+func TestNormalizeHostRefusesHugeHost(t *testing.T) {
 	t.Parallel()
 	for _, host := range []string{
 		strings.Repeat("ü", 1<<20), strings.Repeat("a.", 1<<20), strings.Repeat("xn--", 1<<18),
@@ -76,7 +76,7 @@ func TestNormalizeHostOfAHugeHost(t *testing.T) {
 	}
 }
 
-func TestNormalHostCostsNoAllocation(t *testing.T) {
+func TestNormalizeHostDoesNotAllocate(t *testing.T) {
 	for _, host := range []string{"schoola.example.com", "schoola.example.com:8000"} {
 		n := testing.AllocsPerRun(100, func() { _, _ = tenancy.NormalizeHost(host) })
 		assert.Zero(t, n, "%q: %v allocations, want 0", host, n)

@@ -12,11 +12,11 @@ import (
 
 // A tenant that is found by its slug, by a header or by the metadata of a call needs no domain. Its
 // first domain becomes primary.
-func TestATenantNeedsNoDomain(t *testing.T) {
+func TestTenantWithoutDomain(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ctx := t.Context()
-	m := f.stocking(t, tenancy.StockConfig{Size: 1}, func(cfg *tenancy.Config) { cfg.Domains = believing })
+	m := f.stockManager(t, tenancy.StockConfig{Size: 1}, func(cfg *tenancy.Config) { cfg.Domains = acceptAllDomains })
 	refill(t, m)
 	for slug, make := range map[string]func(slug string) (tenancy.Tenant, error){
 		"created": func(slug string) (tenancy.Tenant, error) { return m.Create(ctx, tenancy.CreateParams{Slug: slug}) },
@@ -46,11 +46,11 @@ func TestATenantNeedsNoDomain(t *testing.T) {
 	f.expectInvariants(t)
 }
 
-func TestTheFirstDomainOfATenantIsPrimary(t *testing.T) {
+func TestFirstDomainIsPrimary(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ctx := t.Context()
-	m := f.manager(t, tenancy.Config{Domains: believing})
+	m := f.manager(t, tenancy.Config{Domains: acceptAllDomains})
 	for _, slug := range []string{"added", "claimed", "moved"} {
 		_, err := m.Create(ctx, tenancy.CreateParams{Slug: slug})
 		require.NoError(t, err)

@@ -18,7 +18,7 @@ import (
 
 // Everything that makes, exchanges or drops schemas of a tenant, beside its drop: none waits for
 // ever, and when the drop has returned nil there is no schema of the tenant, no role and no row.
-func TestADropBesideEverythingElseLeavesNoSchema(t *testing.T) {
+func TestDropDuringOtherOperationsLeavesNoSchema(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	m := f.managerWith(t, func(cfg *tenancy.Config) { cfg.Drop = tenancy.DropConfig{Enabled: true} })
@@ -57,9 +57,9 @@ func (f *fixture) dropBeside(t *testing.T, m *tenancy.Manager, slug string) {
 		return err
 	})
 	repeat("revert", func() error {
-		aside, err := m.RetainedSchema(ctx, slug)
+		retained, err := m.RetainedSchema(ctx, slug)
 		if err == nil {
-			_, err = m.RevertReplacement(ctx, slug, aside.Schema)
+			_, err = m.RevertReplacement(ctx, slug, retained.Schema)
 		}
 		return err
 	})

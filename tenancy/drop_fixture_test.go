@@ -52,7 +52,7 @@ func (e *events) take() []tenancy.DropEvent {
 }
 
 // droppers returns a manager that may drop, as drop says, and what it tells.
-func (f *fixture) droppers(t testing.TB, drop tenancy.DropConfig) (*tenancy.Manager, *events) {
+func (f *fixture) dropManager(t testing.TB, drop tenancy.DropConfig) (*tenancy.Manager, *events) {
 	t.Helper()
 	told := &events{}
 	drop.Enabled, drop.Notify = true, told.notify
@@ -89,7 +89,7 @@ func (f *fixture) snapshot(t testing.TB) string {
 }
 
 // left returns what is left of a tenant outside of the registry's memory.
-func (f *fixture) left(t testing.TB, tenant tenancy.Tenant) (left []string) {
+func (f *fixture) leftovers(t testing.TB, tenant tenancy.Tenant) (left []string) {
 	t.Helper()
 	rows, err := f.pg.Pool.Query(t.Context(), `select 'row' from public.tenants where id = $1
 		union all select 'domain ' || host from public.domains where tenant_id = $1
@@ -102,7 +102,7 @@ func (f *fixture) left(t testing.TB, tenant tenancy.Tenant) (left []string) {
 }
 
 // use proves that a tenant works: it writes a note of the tenant's own and reads all notes.
-func (f *fixture) use(t testing.TB, tenant tenancy.Tenant) {
+func (f *fixture) expectUsable(t testing.TB, tenant tenancy.Tenant) {
 	t.Helper()
 	ctx := tenancy.NewContext(t.Context(), &tenant)
 	_, err := f.db.Exec(ctx, "insert into notes values ($1)", tenant.Slug)

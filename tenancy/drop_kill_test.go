@@ -90,7 +90,7 @@ func (f *fixture) victim(when string) victim {
 	return victim{database: f.pg.URLAs(f.roles.Owner(), "o"), prefix: f.pg.RolePrefix, when: when}
 }
 
-func TestADropThatWasKilledGoesOn(t *testing.T) {
+func TestKilledDropContinues(t *testing.T) {
 	t.Parallel()
 	if v, ok := theVictim(); ok {
 		m := v.manager(t, func(cfg *tenancy.Config) { cfg.Drop.Enabled = true })
@@ -98,11 +98,11 @@ func TestADropThatWasKilledGoesOn(t *testing.T) {
 		require.Fail(t, "the process was not killed", "%v", err)
 	}
 	f := setup(t)
-	m, _ := f.droppers(t, tenancy.DropConfig{})
+	m, _ := f.dropManager(t, tenancy.DropConfig{})
 	b := f.create(t, "b")
 	for _, when := range []string{"before mark", "after mark", "before schema", "after schema", "before delete", "after delete"} {
 		a := f.create(t, "a")
-		f.use(t, a)
+		f.expectUsable(t, a)
 		params := request(t, m, "a")
 		v := f.victim(when)
 		v.token = params.Token
@@ -119,7 +119,7 @@ func TestADropThatWasKilledGoesOn(t *testing.T) {
 			_, err = m.Drop(t.Context(), params)
 			require.NoError(t, err)
 		}
-		assert.Empty(t, f.left(t, a), when)
-		f.use(t, b)
+		assert.Empty(t, f.leftovers(t, a), when)
+		f.expectUsable(t, b)
 	}
 }

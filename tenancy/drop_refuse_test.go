@@ -15,11 +15,11 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-func TestDropsAreOffUnlessEnabled(t *testing.T) {
+func TestDropIsDisabledByDefault(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.create(t, "a")
-	enabled, _ := f.droppers(t, tenancy.DropConfig{})
+	enabled, _ := f.dropManager(t, tenancy.DropConfig{})
 	params := request(t, enabled, "a")
 	told := &events{}
 	m := f.managerWith(t, func(cfg *tenancy.Config) { cfg.Drop.Notify = told.notify })
@@ -108,7 +108,7 @@ func TestDropRefuses(t *testing.T) {
 				f.create(t, "a")
 				f.create(t, "b")
 			}
-			m, told := f.droppers(t, c.config)
+			m, told := f.dropManager(t, c.config)
 			params := request(t, m, "a")
 			if c.setUp != "" {
 				_, err := f.pg.Pool.Exec(t.Context(), c.setUp)
@@ -161,7 +161,7 @@ func expectKind(t *testing.T, err, want error) {
 func TestRequestDropRefuses(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	m, told := f.droppers(t, tenancy.DropConfig{})
+	m, told := f.dropManager(t, tenancy.DropConfig{})
 	_, err := m.RequestDrop(t.Context(), "nobody", actor)
 	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 	_, err = m.RequestDrop(t.Context(), "public", actor)
@@ -183,10 +183,10 @@ func TestRequestDropRefuses(t *testing.T) {
 	assert.Equal(t, 0, requests)
 }
 
-func TestFourEyesSeeADrop(t *testing.T) {
+func TestFourEyesDropNeedsApproval(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	m, told := f.droppers(t, tenancy.DropConfig{FourEyes: true})
+	m, told := f.dropManager(t, tenancy.DropConfig{FourEyes: true})
 	f.create(t, "a")
 	r, err := m.RequestDrop(t.Context(), "a", actor)
 	require.NoError(t, err)
@@ -222,10 +222,10 @@ func TestFourEyesSeeADrop(t *testing.T) {
 	assert.ErrorIs(t, err, tenancy.ErrDropRequest)
 }
 
-func TestAnExpiredRequestIsNotApproved(t *testing.T) {
+func TestExpiredDropRequestCannotBeApproved(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	m, _ := f.droppers(t, tenancy.DropConfig{})
+	m, _ := f.dropManager(t, tenancy.DropConfig{})
 	f.create(t, "a")
 	r, err := m.RequestDrop(t.Context(), "a", actor)
 	require.NoError(t, err)
@@ -235,10 +235,10 @@ func TestAnExpiredRequestIsNotApproved(t *testing.T) {
 	assert.ErrorIs(t, err, tenancy.ErrDropExpired)
 }
 
-func TestTheDatabaseRefusesOwnApprovalsToo(t *testing.T) {
+func TestDatabaseRefusesSelfApproval(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	m, _ := f.droppers(t, tenancy.DropConfig{})
+	m, _ := f.dropManager(t, tenancy.DropConfig{})
 	f.create(t, "a")
 	request(t, m, "a")
 	_, err := f.owner.Exec(t.Context(), "update public.drop_requests set approved_by = upper(actor)")
@@ -246,11 +246,11 @@ func TestTheDatabaseRefusesOwnApprovalsToo(t *testing.T) {
 }
 
 // A backup is not demanded of half a tenant.
-func TestADropThatGoesOnNeedsNoOtherBackup(t *testing.T) {
+func TestContinuedDropNeedsNoNewBackup(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	age := time.Duration(0)
-	m, _ := f.droppers(t, backedUp(func() time.Time { return time.Now().Add(-age) }))
+	m, _ := f.dropManager(t, backedUp(func() time.Time { return time.Now().Add(-age) }))
 	a := f.create(t, "a")
 	stop := errors.New("stop")
 	stopping := f.managerWith(t, func(cfg *tenancy.Config) {
@@ -268,11 +268,11 @@ func TestADropThatGoesOnNeedsNoOtherBackup(t *testing.T) {
 	age = 48 * time.Hour
 	_, err = m.Drop(t.Context(), request(t, m, "a"))
 	require.NoError(t, err)
-	assert.Empty(t, f.left(t, a))
+	assert.Empty(t, f.leftovers(t, a))
 }
 
 // What comes to depend on the schema after the check gives the tenant back.
-func TestADropThatIsRefusedLateGivesTheTenantBack(t *testing.T) {
+func TestDropRefusedAfterMarkReactivatesTenant(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a := f.create(t, "a")
@@ -291,10 +291,10 @@ func TestADropThatIsRefusedLateGivesTheTenantBack(t *testing.T) {
 	found, err := m.BySlug(t.Context(), "a")
 	require.NoError(t, err)
 	assert.Equal(t, tenancy.Active, found.Status, "status")
-	f.use(t, a)
+	f.expectUsable(t, a)
 }
 
-func TestNewRefusesDropsThatCannotBe(t *testing.T) {
+func TestNewRefusesInvalidDropConfig(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for name, cfg := range map[string]tenancy.DropConfig{

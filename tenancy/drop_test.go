@@ -21,15 +21,15 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-func TestADroppedTenantIsGoneAndItsNamesAreFree(t *testing.T) {
+func TestDropRemovesTenantAndFreesItsSlug(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	m, told := f.droppers(t, tenancy.DropConfig{})
+	m, told := f.dropManager(t, tenancy.DropConfig{})
 	a, err := f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "a", Domain: "a.example.com", Schema: "school_a"})
 	require.NoError(t, err)
 	b := f.create(t, "b")
-	f.use(t, a)
-	f.use(t, b)
+	f.expectUsable(t, a)
+	f.expectUsable(t, b)
 	_, err = f.pg.Pool.Exec(
 		t.Context(),
 		`insert into public.domains (tenant_id, host, is_primary, verified_at, token) values
@@ -54,8 +54,8 @@ func TestADroppedTenantIsGoneAndItsNamesAreFree(t *testing.T) {
 	assert.Equal(t, a.ID, gone.ID, "dropped %+v", gone)
 	assert.Equal(t, tenancy.Dropping, gone.Status, "dropped %+v", gone)
 	expectPhases(t, told, tenancy.DropRequested, tenancy.DropStarted, tenancy.DropDone)
-	assert.Empty(t, f.left(t, a))
-	f.use(t, b)
+	assert.Empty(t, f.leftovers(t, a))
+	f.expectUsable(t, b)
 	var remembered, used bool
 	require.NoError(t, f.owner.QueryRow(t.Context(), `select exists (select from public.schema_names where name = $1),
 		exists (select from public.drop_requests where id = $2 and used_at is not null)`, a.Schema, r.ID).Scan(&remembered, &used))
@@ -69,28 +69,28 @@ func TestADroppedTenantIsGoneAndItsNamesAreFree(t *testing.T) {
 	assert.ErrorIs(t, err, tenancy.ErrDropToken)
 	_, err = f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "c", Domain: "c.example.com", Schema: a.Schema})
 	assert.ErrorIs(t, err, admin.ErrTaken)
-	f.use(t, again)
+	f.expectUsable(t, again)
 }
 
-func TestAnUnfinishedOrRefusedTenantCanBeDropped(t *testing.T) {
+func TestDropInEachStatus(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	m, _ := f.droppers(t, tenancy.DropConfig{})
+	m, _ := f.dropManager(t, tenancy.DropConfig{})
 	for _, status := range []tenancy.Status{tenancy.Active, tenancy.Suspended, tenancy.Maintenance, tenancy.Provisioning, tenancy.Dropping} {
 		tenant := f.create(t, string(status))
 		_, err := f.pg.Pool.Exec(t.Context(), "update public.tenants set status = $2 where id = $1", tenant.ID, status)
 		require.NoError(t, err)
 		_, err = m.Drop(t.Context(), request(t, m, tenant.Slug))
 		require.NoError(t, err)
-		assert.Empty(t, f.left(t, tenant), "left of a tenant that was %s", status)
+		assert.Empty(t, f.leftovers(t, tenant), "left of a tenant that was %s", status)
 	}
 }
 
 // A create that ran into a schema that is not its own must not take that schema with it.
-func TestAForeignSchemaStaysWhenTheCreateThatMetItIsDropped(t *testing.T) {
+func TestDropKeepsSchemaThatCreateFoundTaken(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	m, _ := f.droppers(t, tenancy.DropConfig{})
+	m, _ := f.dropManager(t, tenancy.DropConfig{})
 	_, err := f.pg.Pool.Exec(t.Context(), "create schema theirs create table theirs.kept (id int)")
 	require.NoError(t, err)
 	_, err = m.Create(t.Context(), tenancy.CreateParams{Slug: "a", Domain: "a.example.com", Schema: "theirs"})
@@ -103,10 +103,10 @@ func TestAForeignSchemaStaysWhenTheCreateThatMetItIsDropped(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestATenantOfAThousandTablesIsDropped(t *testing.T) {
+func TestDropOfThousandTables(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	m, _ := f.droppers(t, tenancy.DropConfig{})
+	m, _ := f.dropManager(t, tenancy.DropConfig{})
 	a := f.create(t, "a")
 	for range 4 {
 		_, err := f.owner.Exec(t.Context(), `do $$ begin
@@ -121,14 +121,14 @@ func TestATenantOfAThousandTablesIsDropped(t *testing.T) {
 	assert.Equal(t, 1002, r.Contents.Tables, "%d tables", r.Contents.Tables)
 	_, err = m.Drop(t.Context(), tenancy.DropParams{Slug: "a", Token: r.Token, Actor: actor})
 	require.NoError(t, err)
-	assert.Empty(t, f.left(t, a))
+	assert.Empty(t, f.leftovers(t, a))
 }
 
 // Names that begin alike, and numbers that are begun by others, are nobody else's.
-func TestBulkDropsLeaveTheNeighboursAlone(t *testing.T) {
+func TestDropKeepsTenantsWithSimilarNames(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	m, _ := f.droppers(t, tenancy.DropConfig{})
+	m, _ := f.dropManager(t, tenancy.DropConfig{})
 	var tenants []tenancy.Tenant
 	for i := range 20 {
 		name := fmt.Sprintf("tenant-%d", i+1)
@@ -136,27 +136,27 @@ func TestBulkDropsLeaveTheNeighboursAlone(t *testing.T) {
 			Slug: name, Domain: name + ".example.com", Schema: fmt.Sprintf("t_%d", i+1),
 		})
 		require.NoError(t, err)
-		f.use(t, tenant)
+		f.expectUsable(t, tenant)
 		tenants = append(tenants, tenant)
 	}
 	for len(tenants) > 0 {
 		_, err := m.Drop(t.Context(), request(t, m, tenants[0].Slug))
 		require.NoError(t, err)
-		assert.Empty(t, f.left(t, tenants[0]), tenants[0].Slug)
+		assert.Empty(t, f.leftovers(t, tenants[0]), tenants[0].Slug)
 		tenants = tenants[1:]
 		for _, neighbour := range tenants {
-			f.use(t, neighbour)
+			f.expectUsable(t, neighbour)
 		}
 	}
-	assert.Equal(t, [3]int{}, f.rows(t), "left")
+	assert.Equal(t, [3]int{}, f.countRows(t), "left")
 }
 
-func TestADropWaitsForRequestsInFlight(t *testing.T) {
+func TestDropWaitsForRunningTransactions(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	m, told := f.droppers(t, tenancy.DropConfig{Options: admin.DeprovisionOptions{LockTimeout: 10 * time.Millisecond}})
+	m, told := f.dropManager(t, tenancy.DropConfig{Options: admin.DeprovisionOptions{LockTimeout: 10 * time.Millisecond}})
 	a, b := f.create(t, "a"), f.create(t, "b")
-	f.use(t, b)
+	f.expectUsable(t, b)
 	request := request(t, m, "a")
 	inA := tenancy.NewContext(t.Context(), &a)
 	tx, err := f.db.Begin(inA)
@@ -201,14 +201,14 @@ func TestADropWaitsForRequestsInFlight(t *testing.T) {
 	_ = tx.Rollback(inA)
 	_, err = m.Drop(t.Context(), request)
 	require.NoError(t, err)
-	assert.Empty(t, f.left(t, a))
-	f.use(t, b)
+	assert.Empty(t, f.leftovers(t, a))
+	f.expectUsable(t, b)
 }
 
-func TestOneOfManyDropsDrops(t *testing.T) {
+func TestOneOfConcurrentDropsSucceeds(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	m, _ := f.droppers(t, tenancy.DropConfig{})
+	m, _ := f.dropManager(t, tenancy.DropConfig{})
 	f.create(t, "a")
 	params := request(t, m, "a")
 	var wg sync.WaitGroup
@@ -233,10 +233,10 @@ func TestOneOfManyDropsDrops(t *testing.T) {
 }
 
 // Whoever comes first, a create, resume and drop of one slug end with a whole tenant or none.
-func TestDropsAndCreatesOfOneSlugDoNotMix(t *testing.T) {
+func TestConcurrentDropsAndCreatesOfOneSlug(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	m, _ := f.droppers(t, tenancy.DropConfig{})
+	m, _ := f.dropManager(t, tenancy.DropConfig{})
 	var wg sync.WaitGroup
 	run := func(what string, allowed []error, op func() error) {
 		wg.Go(func() {
@@ -272,11 +272,11 @@ func TestDropsAndCreatesOfOneSlugDoNotMix(t *testing.T) {
 	}
 	a, err := m.BySlug(t.Context(), "a")
 	require.NoError(t, err)
-	f.use(t, a)
-	assert.Equal(t, [3]int{1, 1, 1}, f.rows(t), "tenants, domains and schemas")
+	f.expectUsable(t, a)
+	assert.Equal(t, [3]int{1, 1, 1}, f.countRows(t), "tenants, domains and schemas")
 }
 
-func TestATokenIsShownOnce(t *testing.T) {
+func TestDropTokenIsReturnedOnce(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	var log bytes.Buffer

@@ -8,7 +8,7 @@ import (
 )
 
 // A schema is built beside a tenant's, and takes its place when it is ready. What was there stays
-// aside until somebody has looked.
+// retained until somebody has looked.
 func ExampleStaging() {
 	tenants, done := openPlatform(func(cfg *tenancy.Config) { cfg.Drop.Enabled = true })
 	defer done()
@@ -29,14 +29,14 @@ func ExampleStaging() {
 	replaced, err := staging.Replace(ctx)
 	fmt.Println("served from", replaced.Schema, err)
 
-	aside, err := tenants.RetainedSchema(ctx, "acme")
-	fmt.Println("kept:", aside.Schema == acme.Schema, err)
-	request, err := tenants.RequestConfirm(ctx, "acme", aside.Schema, "ada") // as for a drop
+	retained, err := tenants.RetainedSchema(ctx, "acme")
+	fmt.Println("kept:", retained.Schema == acme.Schema, err)
+	request, err := tenants.RequestConfirm(ctx, "acme", retained.Schema, "ada") // as for a drop
 	fmt.Println("tables that will be lost:", request.Contents.Tables, err)
 	_, err = tenants.ConfirmReplacement(
 		ctx,
 		tenancy.DropParams{Slug: "acme", Actor: "ada", Token: request.Token},
-		aside.Schema,
+		retained.Schema,
 	)
 	fmt.Println("dropped:", err)
 

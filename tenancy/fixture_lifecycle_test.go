@@ -19,8 +19,8 @@ func (f *fixture) manager(t *testing.T, cfg tenancy.Config) *tenancy.Manager {
 	return m
 }
 
-// believing takes everybody's word for a domain.
-var believing = tenancy.DomainVerifierFunc(func(context.Context, tenancy.Domain) error { return nil })
+// acceptAllDomains takes everybody's word for a domain.
+var acceptAllDomains = tenancy.DomainVerifierFunc(func(context.Context, tenancy.Domain) error { return nil })
 
 // invariants are what holds of the registry and the database whatever was done to tenants, when
 // nothing is under way: each query counts what breaks one.

@@ -98,7 +98,7 @@ func (f *fixture) create(t testing.TB, slug string) tenancy.Tenant {
 }
 
 // rows counts tenants, domains and tenant schemas, which a refused create must not change.
-func (f *fixture) rows(t *testing.T) (counts [3]int) {
+func (f *fixture) countRows(t *testing.T) (counts [3]int) {
 	t.Helper()
 	require.NoError(t,
 		f.pg.Pool.QueryRow(t.Context(), `select (select count(*) from public.tenants), (select count(*) from public.domains),

@@ -19,10 +19,10 @@ import (
 )
 
 // fleet inserts the rows of n active tenants with the slugs t00, t01 and so on.
-func (f *fixture) fleet(t *testing.T, n int) {
+func (f *fixture) insertTenants(t *testing.T, n int) {
 	t.Helper()
 	for i := range n {
-		f.row(t, fmt.Sprintf("t%02d", i), tenancy.Active)
+		f.insertTenant(t, fmt.Sprintf("t%02d", i), tenancy.Active)
 	}
 }
 
@@ -35,11 +35,11 @@ func outcomes(r tenancy.ForEachReport) string {
 	return strings.Join(all, " ")
 }
 
-func TestForEachGoesOverActiveTenantsOnceWithTheirContexts(t *testing.T) {
+func TestForEachCallsOncePerActiveTenant(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.fleet(t, 25)
-	f.row(t, "suspended", tenancy.Suspended)
+	f.insertTenants(t, 25)
+	f.insertTenant(t, "suspended", tenancy.Suspended)
 	var mu sync.Mutex
 	var seen []string
 	report, err := f.tenants.ForEach(t.Context(), func(ctx context.Context, tenant *tenancy.Tenant) error {
@@ -69,10 +69,10 @@ func TestForEachGoesOverActiveTenantsOnceWithTheirContexts(t *testing.T) {
 	assert.Equal(t, "suspended=succeeded", outcomes(report), "suspended ones")
 }
 
-func TestForEachWorksOnAsManyTenantsAsItHasWorkers(t *testing.T) {
+func TestForEachRunsAsManyCallsAsWorkers(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.fleet(t, 12)
+	f.insertTenants(t, 12)
 	var running, most atomic.Int32
 	together := make(chan struct{}) // closed when three calls run at once
 	_, err := f.tenants.ForEach(t.Context(), func(ctx context.Context, _ *tenancy.Tenant) error {
@@ -98,17 +98,17 @@ func TestForEachWorksOnAsManyTenantsAsItHasWorkers(t *testing.T) {
 	assert.Equal(t, int32(3), most.Load(), "%d at a time, want 3", most.Load())
 }
 
-func TestForEachGoesOnAfterFailuresAndPanics(t *testing.T) {
+func TestForEachContinuesAfterFailuresAndPanics(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.fleet(t, 5)
-	trouble := errors.New("trouble")
+	f.insertTenants(t, 5)
+	injected := errors.New("injected")
 	report, err := f.tenants.ForEach(t.Context(), func(_ context.Context, tenant *tenancy.Tenant) error {
 		switch tenant.Slug {
 		case "t01":
-			return trouble
+			return injected
 		case "t02":
-			panic(fmt.Errorf("broken: %w", trouble))
+			panic(fmt.Errorf("broken: %w", injected))
 		case "t03":
 			runtime.Goexit()
 		}
@@ -121,24 +121,24 @@ func TestForEachGoesOnAfterFailuresAndPanics(t *testing.T) {
 		assert.Equal(t, 3, failed.Failed) &&
 		assert.Equal(t, 5, failed.Tenants) &&
 		assert.Equal(t, "t01", failed.First.Slug) {
-		assert.ErrorIs(t, err, trouble)
+		assert.ErrorIs(t, err, injected)
 	}
 	var panicked *tenancy.PanicError
 	if assert.ErrorAs(t, report.Results[2].Err, &panicked, "the panic") &&
 		assert.Equal(t, "t02", panicked.Slug, "the panic") &&
-		assert.ErrorIs(t, panicked, trouble, "the panic") &&
+		assert.ErrorIs(t, panicked, injected, "the panic") &&
 		assert.Contains(t, string(panicked.Stack), "foreach_test.go", "the panic") {
 		assert.Contains(t, panicked.Error(), "t02", "the panic")
 	}
 }
 
-func TestForEachStopsAfterFailuresAndGoesOnWhereItStopped(t *testing.T) {
+func TestForEachStopsAfterFailuresAndContinuesFromNext(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.fleet(t, 9)
+	f.insertTenants(t, 9)
 	fail := func(_ context.Context, tenant *tenancy.Tenant) error {
 		if tenant.Slug >= "t02" {
-			return errors.New("trouble")
+			return errors.New("injected")
 		}
 		return nil
 	}
@@ -161,10 +161,10 @@ func TestForEachStopsAfterFailuresAndGoesOnWhereItStopped(t *testing.T) {
 	}
 }
 
-func TestForEachDrainsWhenItsContextEnds(t *testing.T) {
+func TestForEachDrainsWhenContextEnds(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.fleet(t, 9)
+	f.insertTenants(t, 9)
 	cause := errors.New("enough")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	var ended atomic.Int32
@@ -198,7 +198,7 @@ func TestForEachDrainsWhenItsContextEnds(t *testing.T) {
 func TestForEachMayCallTheManager(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.fleet(t, 6)
+	f.insertTenants(t, 6)
 	_, err := f.tenants.ForEach(t.Context(), func(ctx context.Context, tenant *tenancy.Tenant) error {
 		_, err := f.tenants.Suspend(ctx, tenant.Slug, "all of them")
 		return err
@@ -221,10 +221,10 @@ func TestForEachRefusesBadOptions(t *testing.T) {
 	}
 }
 
-func TestForEachLeavesAloneWhoIsNotAdmitted(t *testing.T) {
+func TestForEachSkipsTenantsThatAdmitRefuses(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.fleet(t, 3)
+	f.insertTenants(t, 3)
 	report, err := f.tenants.ForEach(t.Context(), func(_ context.Context, tenant *tenancy.Tenant) error {
 		assert.NotEqual(t, "t01", tenant.Slug, "worked on t01")
 		return nil

@@ -21,7 +21,7 @@ import (
 
 // With another login than the owner's, nothing is created, whichever login it is and whether or not
 // Setup has run.
-func TestNothingIsMadeAsAnotherRole(t *testing.T) {
+func TestOperationsRefuseWrongLogin(t *testing.T) {
 	t.Parallel()
 	pg := pgtest.New(t)
 	roles := schemactx.DefaultRoleNames(pg.Name)

@@ -16,7 +16,7 @@ import (
 
 // Before Init, every operation that needs the registry says that there is none, and creates
 // nothing.
-func TestBeforeInitEverythingSaysSo(t *testing.T) {
+func TestOperationsBeforeInitReturnErrNotInitialized(t *testing.T) {
 	t.Parallel()
 	pg := pgtest.New(t)
 	roles, err := schemactx.NewRoleNames(pg.RolePrefix)
@@ -86,7 +86,7 @@ func operationsBeforeInit(
 	}
 	_, errs["resume"] = m.Resume(ctx, "north")
 	_, errs["suspend"] = m.Suspend(ctx, "north", "")
-	_, errs["claim"] = m.AssignStocked(ctx, claimParams("north"))
+	_, errs["claim"] = m.AssignStocked(ctx, createParams("north"))
 	_, errs["refill"] = m.Refill(ctx)
 	_, errs["request a drop"] = m.RequestDrop(ctx, "north", "ada")
 	_, errs["drop request"] = m.DropRequest(ctx, 1)

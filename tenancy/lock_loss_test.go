@@ -14,7 +14,7 @@ import (
 
 // killLeases ends the sessions that hold locks of tenants, as an administrator or a restart of the
 // server would.
-func (f *fixture) killLeases(t *testing.T) {
+func (f *fixture) terminateLockSessions(t *testing.T) {
 	t.Helper()
 	var n int
 	require.NoError(
@@ -26,11 +26,11 @@ func (f *fixture) killLeases(t *testing.T) {
 }
 
 // killBefore is a manager that loses its lock before a step of each operation.
-func (f *fixture) killBefore(t *testing.T, cfg tenancy.Config, step string) *tenancy.Manager {
+func (f *fixture) loseLockBefore(t *testing.T, cfg tenancy.Config, step string) *tenancy.Manager {
 	t.Helper()
 	cfg.Hooks.Before = func(_ context.Context, d tenancy.StepData) error {
 		if d.Step == step {
-			f.killLeases(t)
+			f.terminateLockSessions(t)
 		}
 		return nil
 	}
@@ -43,7 +43,7 @@ func (f *fixture) killBefore(t *testing.T, cfg tenancy.Config, step string) *ten
 }
 
 // expectLost expects that an operation stopped at a step because its lock was lost.
-func expectLost(t *testing.T, err error, step string) {
+func expectLockLost(t *testing.T, err error, step string) {
 	t.Helper()
 	var stopped *tenancy.StepError
 	if assert.ErrorAs(t, err, &stopped, "got %v, want a StepError of %q that wraps %v", err, step, tenancy.ErrLockLost) &&
@@ -52,14 +52,14 @@ func expectLost(t *testing.T, err error, step string) {
 	}
 }
 
-func TestNoStepBeginsWithoutTheLock(t *testing.T) {
+func TestStepDoesNotBeginWithoutLock(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	unexpected := errors.New("the step was done")
 	f.migrator.broken.Store(&unexpected)
 	p := tenancy.CreateParams{Slug: "a", Domain: "a.example.com"}
-	_, err := f.killBefore(t, tenancy.Config{}, "migrate").Create(t.Context(), p)
-	expectLost(t, err, "migrate")
+	_, err := f.loseLockBefore(t, tenancy.Config{}, "migrate").Create(t.Context(), p)
+	expectLockLost(t, err, "migrate")
 	assert.NotErrorIs(t, err, unexpected)
 	f.migrator.broken.Store(nil)
 	a, err := f.tenants.BySlug(t.Context(), "a")
@@ -69,35 +69,35 @@ func TestNoStepBeginsWithoutTheLock(t *testing.T) {
 	}
 	a, err = f.tenants.Resume(t.Context(), "a")
 	require.NoError(t, err)
-	f.note(t, a, "of a")
+	f.insertNote(t, a, "of a")
 
-	_, err = f.killBefore(t, tenancy.Config{}, "status").Suspend(t.Context(), "a", "unpaid")
-	expectLost(t, err, "status")
-	_, err = f.killBefore(t, tenancy.Config{}, "domain").AddDomain(t.Context(), "a", "alias.example.com")
-	expectLost(t, err, "domain")
-	_, err = f.killBefore(t, tenancy.Config{}, "schema").Rename(t.Context(), "a", tenancy.RenameParams{Schema: "renamed"})
-	expectLost(t, err, "schema")
+	_, err = f.loseLockBefore(t, tenancy.Config{}, "status").Suspend(t.Context(), "a", "unpaid")
+	expectLockLost(t, err, "status")
+	_, err = f.loseLockBefore(t, tenancy.Config{}, "domain").AddDomain(t.Context(), "a", "alias.example.com")
+	expectLockLost(t, err, "domain")
+	_, err = f.loseLockBefore(t, tenancy.Config{}, "schema").Rename(t.Context(), "a", tenancy.RenameParams{Schema: "renamed"})
+	expectLockLost(t, err, "schema")
 	a, err = f.tenants.Resume(t.Context(), "a")
 	require.NoError(t, err)
 	assert.Equal(t, tenancy.Active, a.Status, "tenant %+v", a)
 	assert.Equal(t, "renamed", a.Schema, "tenant %+v", a)
 	f.expectHosts(t, "a", "a!")
-	f.expectBody(t, a, "of a")
+	f.expectNote(t, a, "of a")
 	f.expectInvariants(t)
 }
 
-func TestADropWithoutTheLockTakesNothing(t *testing.T) {
+func TestDropWithoutLockDeletesNothing(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a := f.create(t, "a")
-	f.note(t, a, "of a")
+	f.insertNote(t, a, "of a")
 	cfg := tenancy.Config{Drop: tenancy.DropConfig{Enabled: true}}
 	for _, step := range []string{"mark", "schema"} {
-		m := f.killBefore(t, cfg, step)
+		m := f.loseLockBefore(t, cfg, step)
 		r, err := m.RequestDrop(t.Context(), "a", "alice")
 		require.NoError(t, err)
 		_, err = m.Drop(t.Context(), tenancy.DropParams{Slug: "a", Token: r.Token, Actor: "alice"})
-		expectLost(t, err, step)
+		expectLockLost(t, err, step)
 		var n int
 		require.NoError(t, f.pg.Pool.QueryRow(t.Context(), "select count(*) from "+a.Schema+".notes").Scan(&n))
 		assert.Equal(t, 1, n, "%d rows are left", n)
@@ -124,7 +124,7 @@ func (s *slowMigrator) Migrate(ctx context.Context, schema string) error {
 	return ctx.Err()
 }
 
-func TestALongStepEndsWhenTheLockIsLost(t *testing.T) {
+func TestLongStepEndsWhenLockIsLost(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	slow := &slowMigrator{Migrator: f.migrator, begun: make(chan struct{})}
@@ -132,20 +132,20 @@ func TestALongStepEndsWhenTheLockIsLost(t *testing.T) {
 	require.NoError(t, err)
 	ended := make(chan error, 1)
 	go func() {
-		_, err := m.Create(soon(t), tenancy.CreateParams{Slug: "a", Domain: "a.example.com"})
+		_, err := m.Create(timeoutContext(t), tenancy.CreateParams{Slug: "a", Domain: "a.example.com"})
 		ended <- err
 	}()
 	<-slow.begun
-	f.killLeases(t)
+	f.terminateLockSessions(t)
 	err = <-ended
-	expectLost(t, err, "migrate")
+	expectLockLost(t, err, "migrate")
 	assert.ErrorIs(t, slow.cause, tenancy.ErrLockLost)
 	_, err = f.tenants.Resume(t.Context(), "a")
 	require.NoError(t, err)
 	f.expectInvariants(t)
 }
 
-func TestALongStepIsNotDisturbedByLookingForItsLock(t *testing.T) {
+func TestLockCheckDoesNotDisturbLongStep(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	m := f.manager(t, tenancy.Config{Seed: func(ctx context.Context, tenant *tenancy.Tenant) error {

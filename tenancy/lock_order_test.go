@@ -67,13 +67,13 @@ func TestLocksAreTakenInOrder(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	m, err := tenancy.New(pool, tenancy.Config{
-		Migrator: notesRunner(t, pool), Roles: f.roles, Stock: tenancy.StockConfig{Size: 1}, Domains: believing,
+		Migrator: notesRunner(t, pool), Roles: f.roles, Stock: tenancy.StockConfig{Size: 1}, Domains: acceptAllDomains,
 		Drop: tenancy.DropConfig{Enabled: true}, Seed: func(context.Context, *tenancy.Tenant) error { return nil },
 	})
 	require.NoError(t, err)
 	ctx := t.Context()
 	for _, slug := range []string{"a", "b"} {
-		_, err = m.Create(ctx, claimParams(slug))
+		_, err = m.Create(ctx, createParams(slug))
 		require.NoError(t, err)
 	}
 	refill(t, m)
@@ -81,7 +81,7 @@ func TestLocksAreTakenInOrder(t *testing.T) {
 	_, err = f.owner.Exec(ctx, "update public.tenants set stock_version = '' where status = 'stocked'")
 	require.NoError(t, err)
 	refill(t, m)
-	_, err = m.AssignStocked(ctx, claimParams("c"))
+	_, err = m.AssignStocked(ctx, createParams("c"))
 	require.NoError(t, err)
 	for _, from := range []string{"a", "b"} { // once up, once down
 		_, err = m.AddDomain(ctx, from, "moved.example.com")
@@ -97,9 +97,9 @@ func TestLocksAreTakenInOrder(t *testing.T) {
 	_, err = s.Replace(ctx)
 	require.NoError(t, err)
 	require.NoError(t, s.Close(ctx))
-	aside, err := m.RetainedSchema(ctx, "a")
+	retained, err := m.RetainedSchema(ctx, "a")
 	require.NoError(t, err)
-	_, err = m.RevertReplacement(ctx, "a", aside.Schema)
+	_, err = m.RevertReplacement(ctx, "a", retained.Schema)
 	require.NoError(t, err)
 	_, err = m.SweepStagedSchemas(ctx)
 	require.NoError(t, err)

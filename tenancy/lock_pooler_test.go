@@ -16,7 +16,7 @@ import (
 )
 
 // A pooler in session mode keeps the session of a process that is killed, for the next client.
-func TestALockIsGoneWithItsProcessThroughAPooler(t *testing.T) {
+func TestLockOfDeadProcessIsReleasedThroughPooler(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.create(t, "a")

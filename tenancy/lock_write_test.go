@@ -13,7 +13,7 @@ import (
 
 // blocked starts a suspension of the tenant "a", and returns when its write waits for the tenant's
 // row, which unblock releases.
-func (f *fixture) blocked(ctx context.Context, t *testing.T, m *tenancy.Manager) (result chan error, unblock func()) {
+func (f *fixture) blockSuspend(ctx context.Context, t *testing.T, m *tenancy.Manager) (result chan error, unblock func()) {
 	t.Helper()
 	tx, err := f.pg.Pool.Begin(t.Context())
 	require.NoError(t, err)
@@ -36,10 +36,10 @@ func (f *fixture) blocked(ctx context.Context, t *testing.T, m *tenancy.Manager)
 	}
 }
 
-func TestAnOperationThatLosesItsLockInTheMiddleOfAWriteHasWrittenNothing(t *testing.T) {
+func TestLockLostDuringWriteWritesNothing(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(f *fixture, cancel func()){
-		"its session is ended": func(f *fixture, _ func()) { f.killLeases(t) },
+		"its session is ended": func(f *fixture, _ func()) { f.terminateLockSessions(t) },
 		"its context ends":     func(_ *fixture, cancel func()) { cancel() },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -49,17 +49,17 @@ func TestAnOperationThatLosesItsLockInTheMiddleOfAWriteHasWrittenNothing(t *test
 			pool := f.narrow(t, 2)
 			m, err := tenancy.New(pool, tenancy.Config{Migrator: notesRunner(t, pool), Roles: f.roles})
 			require.NoError(t, err)
-			ctx, cancel := context.WithCancel(soon(t))
-			result, unblock := f.blocked(ctx, t, m)
+			ctx, cancel := context.WithCancel(timeoutContext(t))
+			result, unblock := f.blockSuspend(ctx, t, m)
 			end(f, cancel)
-			expectLost(t, <-result, "status")
+			expectLockLost(t, <-result, "status")
 			unblock()
-			got, err := f.tenants.StartMaintenance(soon(t), "a", tenancy.MaintenanceParams{Reason: "of the second"})
+			got, err := f.tenants.StartMaintenance(timeoutContext(t), "a", tenancy.MaintenanceParams{Reason: "of the second"})
 			require.NoError(t, err)
 			assert.Equal(t, "of the second", got.Reason)
 			cancel()
 			expectIdle(t, pool)
-			_, err = m.Suspend(soon(t), "a", "again")
+			_, err = m.Suspend(timeoutContext(t), "a", "again")
 			require.NoError(t, err)
 			f.expectInvariants(t)
 		})

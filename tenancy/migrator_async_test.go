@@ -13,21 +13,21 @@ import (
 // unsafeMigrator notes which way a create has migrated.
 type unsafeMigrator struct {
 	tenancy.NewSchemaMigrator
-	hasty bool
+	asyncCommit bool
 }
 
 func (m *unsafeMigrator) MigrateNew(ctx context.Context, schema string) error {
-	m.hasty = true
+	m.asyncCommit = true
 	return m.NewSchemaMigrator.MigrateNew(ctx, schema)
 }
 
 // What was told of an id may have written it elsewhere: a crash must not take the row away again,
 // and give the id to another.
-func TestACreateIsOnDiskBeforeAnybodyIsTold(t *testing.T) {
+func TestCreateCommitsSynchronouslyBeforeHooksRun(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for name, c := range map[string]struct {
-		hasty bool
+		asyncCommit bool
 		cfg   tenancy.Config
 	}{
 		"alone":  {true, tenancy.Config{}},
@@ -40,6 +40,6 @@ func TestACreateIsOnDiskBeforeAnybodyIsTold(t *testing.T) {
 		require.NoError(t, err)
 		_, err = m.Create(t.Context(), tenancy.CreateParams{Slug: name, Domain: name + ".example.com"})
 		require.NoError(t, err)
-		assert.Equal(t, c.hasty, migrator.hasty, "%s: commits that do not wait for the disk", name)
+		assert.Equal(t, c.asyncCommit, migrator.asyncCommit, "%s: commits that do not wait for the disk", name)
 	}
 }

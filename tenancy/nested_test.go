@@ -13,7 +13,7 @@ import (
 )
 
 // soon returns a context that ends after a minute. Only a call that waits for ever reaches that.
-func soon(t *testing.T) context.Context {
+func timeoutContext(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
@@ -36,7 +36,7 @@ func (f *fixture) narrow(t *testing.T, n int32) *pgxpool.Pool {
 // has been released.
 func expectIdle(t *testing.T, pool *pgxpool.Pool) {
 	t.Helper()
-	ctx := soon(t)
+	ctx := timeoutContext(t)
 	for range pool.Config().MaxConns {
 		conn, err := pool.Acquire(ctx)
 		require.NoError(t, err, "a connection is not given back")
@@ -44,7 +44,7 @@ func expectIdle(t *testing.T, pool *pgxpool.Pool) {
 	}
 }
 
-func TestAnOperationInsideOfAnotherIsRefusedAndDoesNotWaitForItself(t *testing.T) {
+func TestNestedOperationIsRefused(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.create(t, "other")
@@ -66,7 +66,7 @@ func TestAnOperationInsideOfAnotherIsRefusedAndDoesNotWaitForItself(t *testing.T
 		cfg.Seed = func(ctx context.Context, tenant *tenancy.Tenant) error { return inside(ctx, tenant.Slug) }
 		m, err = tenancy.New(pool, cfg)
 		require.NoError(t, err)
-		_, err = m.Create(soon(t), tenancy.CreateParams{Slug: slug, Domain: slug + ".example.com"})
+		_, err = m.Create(timeoutContext(t), tenancy.CreateParams{Slug: slug, Domain: slug + ".example.com"})
 		assert.ErrorIs(t, err, tenancy.ErrNested)
 		expectIdle(t, pool)
 		_, err = f.tenants.Resume(t.Context(), slug)
@@ -76,12 +76,12 @@ func TestAnOperationInsideOfAnotherIsRefusedAndDoesNotWaitForItself(t *testing.T
 	f.expectInvariants(t)
 }
 
-func TestAnApproverThatUsesTheManagerIsRefused(t *testing.T) {
+func TestApproverMayNotChangeTenants(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.create(t, "a")
 	var m *tenancy.Manager
-	m, _ = f.droppers(
+	m, _ = f.dropManager(
 		t,
 		tenancy.DropConfig{Approve: tenancy.ApproverFunc(func(ctx context.Context, data tenancy.ApprovalData) error {
 			_, err := m.BySlug(ctx, data.Tenant.Slug)
@@ -90,13 +90,13 @@ func TestAnApproverThatUsesTheManagerIsRefused(t *testing.T) {
 			return err
 		})},
 	)
-	_, err := m.Drop(soon(t), request(t, m, "a"))
+	_, err := m.Drop(timeoutContext(t), request(t, m, "a"))
 	assert.ErrorIs(t, err, tenancy.ErrNested)
 	assert.ErrorIs(t, err, tenancy.ErrDropNotApproved)
 	f.expectInvariants(t)
 }
 
-func TestWhatAnOperationHasStartedMayUseTheManagerWhenItIsOver(t *testing.T) {
+func TestContextOfEndedOperationIsNotNested(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	var kept context.Context

@@ -18,8 +18,8 @@ type destruction struct {
 	do      func(p tenancy.DropParams) error
 }
 
-// destructions returns all ways to destroy data, for a tenant with a retained schema aside.
-func destructions(t *testing.T, m *tenancy.Manager, aside string) map[string]destruction {
+// destructions returns all ways to destroy data, for a tenant with a retained schema retained.
+func destructions(t *testing.T, m *tenancy.Manager, retained string) map[string]destruction {
 	return map[string]destruction{
 		"drop": {
 			func(slug string) (tenancy.DropRequest, error) { return m.RequestDrop(t.Context(), slug, actor) },
@@ -27,20 +27,20 @@ func destructions(t *testing.T, m *tenancy.Manager, aside string) map[string]des
 		},
 		"confirm": {
 			func(slug string) (tenancy.DropRequest, error) {
-				return m.RequestConfirm(t.Context(), slug, aside, actor)
+				return m.RequestConfirm(t.Context(), slug, retained, actor)
 			},
-			func(p tenancy.DropParams) error { _, err := m.ConfirmReplacement(t.Context(), p, aside); return err },
+			func(p tenancy.DropParams) error { _, err := m.ConfirmReplacement(t.Context(), p, retained); return err },
 		},
 	}
 }
 
-func TestOnePersonAloneDestroysNothing(t *testing.T) {
+func TestFourEyesRefuseDropByOnePerson(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a := f.create(t, "a")
 	f.create(t, "b")
 	f.replace(t, "a")
-	m := f.twoPeople(t)
+	m := f.fourEyesManager(t)
 	ways := destructions(t, m, a.Schema)
 	approved := func(way, slug string) tenancy.DropRequest {
 		r, err := ways[way].request(slug)
@@ -100,11 +100,11 @@ func TestOnePersonAloneDestroysNothing(t *testing.T) {
 	f.expectInvariants(t)
 }
 
-func TestOnePersonHasOneName(t *testing.T) {
+func TestActorNamesAreNormalized(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.create(t, "a")
-	m := f.twoPeople(t)
+	m := f.fourEyesManager(t)
 	for name, others := range map[string][]string{
 		"José Ruiz":       {"JOSÉ RUIZ", "Jose\u0301 Ruiz", "JOSE\u0301  ruiz", "José   Ruiz"},
 		"ada@example.com": {"Ada@Example.COM", "\uff41da@example.com", "\uff21DA@example.com", "ada\uff20example.com"},
@@ -135,13 +135,13 @@ func TestOnePersonHasOneName(t *testing.T) {
 }
 
 // One person alone can do everything else, and the rows of both schemas stay.
-func TestNothingButADropDestroysRows(t *testing.T) {
+func TestOtherOperationsKeepRows(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a := f.create(t, "a")
-	f.use(t, a)
+	f.expectUsable(t, a)
 	replaced := f.replace(t, "a")
-	m := f.twoPeople(t)
+	m := f.fourEyesManager(t)
 	unapproved := request(t, m, "a")
 	for name, do := range map[string]func() error{
 		"sweep":       func() error { _, err := m.SweepStagedSchemas(t.Context()); return err },
@@ -182,31 +182,31 @@ func TestNothingButADropDestroysRows(t *testing.T) {
 }
 
 // The configuration at the time of the drop decides, not that at the time of the request.
-func TestADropNeedsWhatIsDemandedNow(t *testing.T) {
+func TestDropUsesCurrentConfig(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.create(t, "a")
-	before, _ := f.droppers(t, tenancy.DropConfig{})
+	before, _ := f.dropManager(t, tenancy.DropConfig{})
 	p := request(t, before, "a")
 	_, err := f.tenants.Drop(t.Context(), p)
 	require.ErrorIs(t, err, tenancy.ErrDropDisabled)
-	now := f.twoPeople(t)
+	now := f.fourEyesManager(t)
 	_, err = now.Drop(t.Context(), p)
 	require.ErrorIs(t, err, tenancy.ErrDropNotApproved)
-	stricter, _ := f.droppers(t, backedUp(func() time.Time { return time.Time{} }))
+	stricter, _ := f.dropManager(t, backedUp(func() time.Time { return time.Time{} }))
 	_, err = stricter.Drop(t.Context(), p)
 	require.ErrorIs(t, err, tenancy.ErrNoFreshBackup)
 }
 
 // Later backups of the tenant do not contain the rows of a retained schema.
-func TestADropNeedsABackupOfEachSchema(t *testing.T) {
+func TestDropNeedsBackupOfEachSchema(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a := f.create(t, "a")
 	f.replace(t, "a")
 	backups := &schemaBackups{last: time.Now(), of: map[string]time.Time{}}
-	m, _ := f.droppers(t, tenancy.DropConfig{Backups: backups})
-	aside, err := m.RetainedSchema(t.Context(), "a")
+	m, _ := f.dropManager(t, tenancy.DropConfig{Backups: backups})
+	retained, err := m.RetainedSchema(t.Context(), "a")
 	require.NoError(t, err)
 	now, err := m.BySlug(t.Context(), "a")
 	require.NoError(t, err)
@@ -215,7 +215,7 @@ func TestADropNeedsABackupOfEachSchema(t *testing.T) {
 	p := request(t, m, "a")
 	for what, at := range map[string]time.Time{
 		"none":                 {},
-		"too old, not by much": aside.Since.Add(-tenancy.DefaultMaxBackupAge - time.Second),
+		"too old, not by much": retained.Since.Add(-tenancy.DefaultMaxBackupAge - time.Second),
 	} {
 		backups.of[a.Schema] = at
 		_, err = m.Drop(t.Context(), p)
@@ -224,7 +224,7 @@ func TestADropNeedsABackupOfEachSchema(t *testing.T) {
 		require.Equal(t, a.Schema, old.Schema, what)
 		require.Equal(t, before, f.snapshot(t), what)
 	}
-	backups.of[a.Schema] = aside.Since
+	backups.of[a.Schema] = retained.Since
 	for what, at := range map[string]time.Time{
 		"only of the retained schema": {},
 		"too old of the tenant's":     time.Now().Add(-tenancy.DefaultMaxBackupAge - time.Minute),
@@ -239,7 +239,7 @@ func TestADropNeedsABackupOfEachSchema(t *testing.T) {
 	backups.of[now.Schema] = backups.last
 	_, err = m.Drop(t.Context(), p)
 	require.NoError(t, err)
-	require.Empty(t, f.left(t, now))
+	require.Empty(t, f.leftovers(t, now))
 	f.expectInvariants(t)
 }
 
@@ -267,12 +267,12 @@ func (b *schemaBackups) LastBackupOf(
 
 // A process of a release before RequestConfirm ignores the schema of a request. There the token of
 // a confirmation must not allow a drop.
-func TestTheTokenOfAConfirmationIsNoDropsForOlderProcesses(t *testing.T) {
+func TestConfirmTokenIsNotADropTokenForOlderReleases(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a := f.create(t, "a")
 	f.replace(t, "a")
-	m := f.twoPeople(t)
+	m := f.fourEyesManager(t)
 	finds := func(r tenancy.DropRequest) (found bool) {
 		hash := sha256.Sum256([]byte(r.Token))
 		require.NoError(t, f.pg.Pool.QueryRow(t.Context(), `select exists (select from public.drop_requests
@@ -288,7 +288,7 @@ func TestTheTokenOfAConfirmationIsNoDropsForOlderProcesses(t *testing.T) {
 }
 
 // A confirmation has the same other requirements as a drop.
-func TestAConfirmationNeedsWhatADropNeeds(t *testing.T) {
+func TestConfirmHasTheRequirementsOfDrop(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a := f.create(t, "a")
@@ -301,7 +301,7 @@ func TestAConfirmationNeedsWhatADropNeeds(t *testing.T) {
 	refused := errors.New("wrong code")
 	backedUp, asked := time.Time{}, tenancy.ApprovalData{}
 	approve := refused
-	m, told := f.droppers(t, tenancy.DropConfig{
+	m, told := f.dropManager(t, tenancy.DropConfig{
 		Backups: tenancy.BackupsFunc(func(context.Context, *tenancy.Tenant) (time.Time, error) { return backedUp, nil }),
 		Approve: tenancy.ApproverFunc(func(_ context.Context, data tenancy.ApprovalData) error {
 			asked = data
@@ -319,13 +319,13 @@ func TestAConfirmationNeedsWhatADropNeeds(t *testing.T) {
 	require.Positive(t, r.Contents.Tables)
 	require.Empty(t, r.Contents.Domains)
 	p := tenancy.DropParams{Slug: "a", Actor: actor, Token: r.Token}
-	aside, err := m.RetainedSchema(t.Context(), "a")
+	retained, err := m.RetainedSchema(t.Context(), "a")
 	require.NoError(t, err)
 	for what, at := range map[string]time.Time{
 		"none":                 {},
 		"of the replacement":   time.Now(),
-		"a second too late":    aside.Since.Add(time.Second),
-		"too old, not by much": aside.Since.Add(-tenancy.DefaultMaxBackupAge - time.Second),
+		"a second too late":    retained.Since.Add(time.Second),
+		"too old, not by much": retained.Since.Add(-tenancy.DefaultMaxBackupAge - time.Second),
 	} {
 		backedUp = at
 		_, err = m.ConfirmReplacement(t.Context(), p, a.Schema)
@@ -334,7 +334,7 @@ func TestAConfirmationNeedsWhatADropNeeds(t *testing.T) {
 		require.Equal(t, a.Schema, old.Schema, what)
 		require.ErrorIs(t, err, tenancy.ErrNoFreshBackup, what)
 	}
-	backedUp = aside.Since.Add(-tenancy.DefaultMaxBackupAge)
+	backedUp = retained.Since.Add(-tenancy.DefaultMaxBackupAge)
 	_, err = m.ConfirmReplacement(t.Context(), p, a.Schema)
 	require.ErrorIs(t, err, refused)
 	require.Equal(t, a.Schema, asked.Request.Schema)

@@ -12,13 +12,13 @@ import (
 )
 
 // stopAt is a manager whose operations stop before a step.
-func (f *fixture) stopAt(t *testing.T, step string, trouble error) *tenancy.Manager {
+func (f *fixture) stopAt(t *testing.T, step string, injected error) *tenancy.Manager {
 	t.Helper()
 	return f.manager(t, tenancy.Config{
 		Drop: tenancy.DropConfig{Enabled: true},
 		Hooks: tenancy.Hooks{Before: func(_ context.Context, d tenancy.StepData) error {
 			if d.Step == step {
-				return trouble
+				return injected
 			}
 			return nil
 		}},
@@ -27,15 +27,15 @@ func (f *fixture) stopAt(t *testing.T, step string, trouble error) *tenancy.Mana
 
 // interrupted is a replacement of the tenant's schema that stops before a step after the switch. It
 // returns the name of the retained schema.
-func (f *fixture) interrupted(t *testing.T, slug, step string) (retained string) {
+func (f *fixture) interruptReplacement(t *testing.T, slug, step string) (retained string) {
 	t.Helper()
-	f.note(t, f.create(t, slug), "old")
-	trouble := errors.New("stopped")
-	s, err := f.stopAt(t, step, trouble).StageReplacement(t.Context(), slug)
+	f.insertNote(t, f.create(t, slug), "old")
+	injected := errors.New("stopped")
+	s, err := f.stopAt(t, step, injected).StageReplacement(t.Context(), slug)
 	require.NoError(t, err)
-	f.build(t, s, "new")
+	f.fillStaging(t, s, "new")
 	stopped, err := s.Replace(t.Context())
-	require.ErrorIs(t, err, trouble)
+	require.ErrorIs(t, err, injected)
 	require.NoError(t, s.Close(t.Context()))
 	require.Equal(t, tenancy.OpReplace, stopped.Operation.Op)
 	require.Equal(t, step, stopped.Operation.Step)
@@ -44,31 +44,31 @@ func (f *fixture) interrupted(t *testing.T, slug, step string) (retained string)
 	return stopped.Operation.Schema
 }
 
-func TestAnInterruptedReplacementIsRevertedConfirmedOrEnded(t *testing.T) {
+func TestInterruptedReplacementIsRevertedConfirmedOrEnded(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for _, step := range []string{"open", "close", "serve"} {
 		slug := "revert-" + step
-		retained := f.interrupted(t, slug, step)
+		retained := f.interruptReplacement(t, slug, step)
 		_, err := f.tenants.RevertReplacement(t.Context(), slug, retained)
 		require.NoError(t, err, step)
 		f.expectServed(t, slug, "old", "new")
-		f.confirm(t.Context(), t, slug)
+		f.confirmReplacement(t.Context(), t, slug)
 
 		slug = "confirm-" + step
-		retained = f.interrupted(t, slug, step)
-		_, err = confirmed(t.Context(), f.twoPeople(t), slug, retained)
+		retained = f.interruptReplacement(t, slug, step)
+		_, err = approveAndConfirm(t.Context(), f.fourEyesManager(t), slug, retained)
 		require.NoError(t, err, step)
 		f.expectServed(t, slug, "new")
 
 		slug = "serve-" + step
-		f.interrupted(t, slug, step)
+		f.interruptReplacement(t, slug, step)
 		_, err = f.tenants.EndMaintenance(t.Context(), slug)
 		require.NoError(t, err, step)
 		f.expectServed(t, slug, "new", "old")
 
 		slug = "taken-over-" + step
-		f.interrupted(t, slug, step)
+		f.interruptReplacement(t, slug, step)
 		_, err = f.tenants.StartMaintenance(t.Context(), slug, tenancy.MaintenanceParams{Reason: "by hand"})
 		require.NoError(t, err, step)
 		got, err := f.tenants.Resume(t.Context(), slug)
@@ -80,10 +80,10 @@ func TestAnInterruptedReplacementIsRevertedConfirmedOrEnded(t *testing.T) {
 }
 
 // One operation of a tenant has to end before another one that takes several steps begins.
-func TestAnOperationThatHasNotEndedKeepsOthersOut(t *testing.T) {
+func TestUnfinishedOperationBlocksOthers(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	trouble := errors.New("stopped")
+	injected := errors.New("stopped")
 	expectBusy := func(err error, with tenancy.Op) {
 		t.Helper()
 		var busy *tenancy.BusyError
@@ -92,7 +92,7 @@ func TestAnOperationThatHasNotEndedKeepsOthersOut(t *testing.T) {
 		assert.Equal(t, with, busy.Tenant.Operation.Op)
 	}
 
-	retained := f.interrupted(t, "a", "close")
+	retained := f.interruptReplacement(t, "a", "close")
 	_, err := f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Schema: "renamed"})
 	expectBusy(err, tenancy.OpReplace)
 	_, err = f.tenants.StageReplacement(t.Context(), "a")
@@ -100,12 +100,12 @@ func TestAnOperationThatHasNotEndedKeepsOthersOut(t *testing.T) {
 	_, err = f.tenants.Resume(t.Context(), "a")
 	require.NoError(t, err)
 
-	m := f.stopAt(t, "drop", trouble)
+	m := f.stopAt(t, "drop", injected)
 	r, err := m.RequestConfirm(t.Context(), "a", retained, actor)
 	require.NoError(t, err)
 	p := tenancy.DropParams{Slug: "a", Token: r.Token, Actor: actor}
 	stopped, err := m.ConfirmReplacement(t.Context(), p, retained)
-	require.ErrorIs(t, err, trouble)
+	require.ErrorIs(t, err, injected)
 	assert.Equal(t, actor, stopped.Operation.Actor)
 	_, err = f.tenants.Resume(t.Context(), "a")
 	expectBusy(err, tenancy.OpConfirm)
@@ -119,8 +119,8 @@ func TestAnOperationThatHasNotEndedKeepsOthersOut(t *testing.T) {
 	f.expectServed(t, "a", "new")
 
 	b := f.create(t, "b")
-	_, err = f.stopAt(t, "switch", trouble).Rename(t.Context(), "b", tenancy.RenameParams{Schema: "renamed"})
-	require.ErrorIs(t, err, trouble)
+	_, err = f.stopAt(t, "switch", injected).Rename(t.Context(), "b", tenancy.RenameParams{Schema: "renamed"})
+	require.ErrorIs(t, err, injected)
 	_, err = f.tenants.RevertReplacement(t.Context(), "b", b.Schema)
 	expectBusy(err, tenancy.OpRename)
 	_, err = f.tenants.Suspend(t.Context(), "b", "unpaid")
@@ -132,7 +132,7 @@ func TestAnOperationThatHasNotEndedKeepsOthersOut(t *testing.T) {
 	f.expectInvariants(t)
 }
 
-func TestAnOperationOfALaterReleaseIsNotResumed(t *testing.T) {
+func TestOperationOfLaterReleaseIsNotResumed(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a := f.create(t, "a")

@@ -15,48 +15,48 @@ import (
 
 // A registry of the release before has the state of operations in columns. Its operations that have
 // not ended go on after the upgrade.
-func TestOperationsOfTheReleaseBeforeGoOn(t *testing.T) {
+func TestOperationsOfPreviousReleaseContinue(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ctx := t.Context()
-	trouble := errors.New("stopped")
+	injected := errors.New("stopped")
 
-	_, err := f.stopAt(t, "seed", trouble).
+	_, err := f.stopAt(t, "seed", injected).
 		Create(ctx, tenancy.CreateParams{Slug: "created", Domain: "created.example.com"})
-	require.ErrorIs(t, err, trouble)
-	f.note(t, f.create(t, "renamed"), "of renamed")
-	_, err = f.stopAt(t, "switch", trouble).Rename(ctx, "renamed", tenancy.RenameParams{Schema: "renamed"})
-	require.ErrorIs(t, err, trouble)
-	f.interrupted(t, "replaced", "close")
-	f.interrupted(t, "suspended", "close")
+	require.ErrorIs(t, err, injected)
+	f.insertNote(t, f.create(t, "renamed"), "of renamed")
+	_, err = f.stopAt(t, "switch", injected).Rename(ctx, "renamed", tenancy.RenameParams{Schema: "renamed"})
+	require.ErrorIs(t, err, injected)
+	f.interruptReplacement(t, "replaced", "close")
+	f.interruptReplacement(t, "suspended", "close")
 	_, err = f.tenants.Suspend(ctx, "suspended", "unpaid")
 	require.NoError(t, err)
-	f.interrupted(t, "ended", "open")
+	f.interruptReplacement(t, "ended", "open")
 	_, err = f.tenants.Resume(ctx, "ended")
 	require.NoError(t, err)
-	retained := f.interrupted(t, "confirmed", "open")
-	confirming := f.stopAt(t, "drop", trouble)
+	retained := f.interruptReplacement(t, "confirmed", "open")
+	confirming := f.stopAt(t, "drop", injected)
 	r, err := confirming.RequestConfirm(ctx, "confirmed", retained, actor)
 	require.NoError(t, err)
 	confirm := tenancy.DropParams{Slug: "confirmed", Token: r.Token, Actor: actor}
 	_, err = confirming.ConfirmReplacement(ctx, confirm, retained)
-	require.ErrorIs(t, err, trouble)
+	require.ErrorIs(t, err, injected)
 	f.create(t, "dropped")
-	dropping := f.stopAt(t, "delete", trouble)
+	dropping := f.stopAt(t, "delete", injected)
 	drop := request(t, dropping, "dropped")
 	_, err = dropping.Drop(ctx, drop)
-	require.ErrorIs(t, err, trouble)
+	require.ErrorIs(t, err, injected)
 	stock := tenancy.StockConfig{Size: 1}
-	half := f.stocking(t, stock, func(cfg *tenancy.Config) {
+	half := f.stockManager(t, stock, func(cfg *tenancy.Config) {
 		cfg.Hooks.Before = func(_ context.Context, d tenancy.StepData) error {
 			if d.Step == "migrate" {
-				return trouble
+				return injected
 			}
 			return nil
 		}
 	})
 	_, err = half.Refill(ctx)
-	require.ErrorIs(t, err, trouble)
+	require.ErrorIs(t, err, injected)
 
 	require.NoError(t, f.runDown(t, "00010_operations.sql"))
 	old := f.columns(t, `select slug || ' ' || status || ' ' || (failure <> '') || ' ' || next_schema || ' ' || coalesce(
@@ -84,14 +84,14 @@ func TestOperationsOfTheReleaseBeforeGoOn(t *testing.T) {
 	require.NoError(t, err)
 	_, err = m.Drop(ctx, drop)
 	require.NoError(t, err)
-	refill(t, f.stocking(t, stock, func(*tenancy.Config) {}))
+	refill(t, f.stockManager(t, stock, func(*tenancy.Config) {}))
 	f.expectServed(t, "replaced", "new", "old")
 	f.expectServed(t, "ended", "new", "old")
 	f.expectServed(t, "confirmed", "new")
 	got, err := f.tenants.BySlug(ctx, "renamed")
 	require.NoError(t, err)
 	assert.Equal(t, "renamed", got.Schema)
-	f.expectBody(t, got, "of renamed")
+	f.expectNote(t, got, "of renamed")
 	got, err = f.tenants.Activate(ctx, "suspended")
 	require.NoError(t, err)
 	f.expectServed(t, "suspended", "new", "old")
@@ -110,7 +110,7 @@ func (f *fixture) columns(t *testing.T, sql string) []string {
 
 // Programs of the release before, which write on any session, name these columns in each statement
 // that begins or ends an operation on a tenant.
-func TestOperationsOfTheReleaseBeforeFail(t *testing.T) {
+func TestStatementsOfPreviousReleaseFail(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a := f.create(t, "a")

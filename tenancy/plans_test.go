@@ -9,10 +9,10 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-func TestAPlanIsOneOfThoseThatThereAre(t *testing.T) {
+func TestPlanMustBeConfigured(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.row(t, "a", tenancy.Active)
+	f.insertTenant(t, "a", tenancy.Active)
 	names := []string{"basic", "premium"}
 	m := f.manager(t, tenancy.Config{Plans: func() []string { return names }})
 	set := func(plan string) error {

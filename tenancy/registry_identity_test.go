@@ -9,10 +9,10 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-func TestARegistryHasAnIdentityThatStaysUntilItIsRenewed(t *testing.T) {
+func TestRegistryIdentity(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.row(t, "a", tenancy.Active)
+	f.insertTenant(t, "a", tenancy.Active)
 	first, err := f.tenants.Identity(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, f.tenants.Init(t.Context()))

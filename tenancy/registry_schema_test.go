@@ -23,7 +23,7 @@ import (
 )
 
 // ownPublic returns a database whose schema public has a program's tables.
-func ownPublic(t *testing.T, tables string) (pg *pgtest.DB, roles schemactx.RoleNames, owner *pgxpool.Pool) {
+func databaseWithTables(t *testing.T, tables string) (pg *pgtest.DB, roles schemactx.RoleNames, owner *pgxpool.Pool) {
 	t.Helper()
 	pg = pgtest.New(t)
 	roles, err := schemactx.NewRoleNames(pg.RolePrefix)
@@ -39,7 +39,7 @@ func ownPublic(t *testing.T, tables string) (pg *pgtest.DB, roles schemactx.Role
 }
 
 // managerIn returns a manager whose registry is in the schema.
-func managerIn(
+func managerInSchema(
 	t *testing.T,
 	owner *pgxpool.Pool,
 	roles schemactx.RoleNames,
@@ -57,7 +57,7 @@ func managerIn(
 }
 
 // everything lists all relations, schemas and functions.
-func everything(t *testing.T, pg *pgtest.DB) (all []string) {
+func databaseObjects(t *testing.T, pg *pgtest.DB) (all []string) {
 	t.Helper()
 	require.NoError(t, pg.Pool.QueryRow(t.Context(), `select array(
 		select nspname || ' ' || coalesce(nspacl::text, '') || coalesce(obj_description(oid, 'pg_namespace'), '') from pg_namespace where nspname !~ '^pg_toast'
@@ -66,7 +66,7 @@ func everything(t *testing.T, pg *pgtest.DB) (all []string) {
 	return all
 }
 
-func TestInitLeavesTheTablesOfAnotherProgram(t *testing.T) {
+func TestInitKeepsTablesOfAnotherProgram(t *testing.T) {
 	t.Parallel()
 	logs := migrate.Source{Name: "audit", FS: audit.Migrations(), Base: audit.MigrationBase}
 	for name, c := range map[string]struct {
@@ -80,17 +80,17 @@ func TestInitLeavesTheTablesOfAnotherProgram(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			pg, roles, owner := ownPublic(t, c.tables)
-			before := everything(t, pg)
-			err := managerIn(t, owner, roles, "", c.shared...).Init(t.Context())
+			pg, roles, owner := databaseWithTables(t, c.tables)
+			before := databaseObjects(t, pg)
+			err := managerInSchema(t, owner, roles, "", c.shared...).Init(t.Context())
 			var registry *tenancy.RegistrySchemaError
 			var table *migrate.ForeignTableError
 			require.True(t, errors.As(err, &registry) || errors.As(err, &table), "got %v", err)
 			require.ErrorContains(t, err, "RegistrySchema")
 			require.ErrorContains(t, err, "SharedSchema")
-			require.Equal(t, before, everything(t, pg))
+			require.Equal(t, before, databaseObjects(t, pg))
 
-			m := managerIn(t, owner, roles, "tenancy", c.shared...)
+			m := managerInSchema(t, owner, roles, "tenancy", c.shared...)
 			require.NoError(t, m.Init(t.Context()))
 			_, err = m.Create(t.Context(), tenancy.CreateParams{Slug: "a"})
 			require.NoError(t, err)
@@ -98,42 +98,42 @@ func TestInitLeavesTheTablesOfAnotherProgram(t *testing.T) {
 	}
 }
 
-func TestMigrationsBeforeInitNameIt(t *testing.T) {
+func TestMigrationsBeforeInitNameInit(t *testing.T) {
 	t.Parallel()
-	pg, _, owner := ownPublic(t, "create table tenants (name text)")
+	pg, _, owner := databaseWithTables(t, "create table tenants (name text)")
 	cfg := migrations
 	cfg.SharedSchema = "tenancy"
 	runner, err := migrate.New(owner, cfg)
 	require.NoError(t, err)
-	before := everything(t, pg)
+	before := databaseObjects(t, pg)
 	_, err = runner.UpAll(t.Context(), func(context.Context) iter.Seq2[string, error] {
 		return func(func(string, error) bool) {}
 	}, migrate.UpAllOptions{})
 	require.ErrorIs(t, err, migrate.ErrSchemaMissing)
 	require.ErrorContains(t, err, "Init of package tenancy")
-	require.Equal(t, before, everything(t, pg))
+	require.Equal(t, before, databaseObjects(t, pg))
 }
 
-func TestADatabaseHasOneRegistry(t *testing.T) {
+func TestDatabaseHasOneRegistry(t *testing.T) {
 	t.Parallel()
-	pg, roles, owner := ownPublic(t, "create table audit_log (message text)") // does not matter without package audit
-	first, second := managerIn(t, owner, roles, ""), managerIn(t, owner, roles, "tenancy")
+	pg, roles, owner := databaseWithTables(t, "create table audit_log (message text)") // does not matter without package audit
+	first, second := managerInSchema(t, owner, roles, ""), managerInSchema(t, owner, roles, "tenancy")
 	require.NoError(t, first.Init(t.Context()))
-	before := everything(t, pg)
+	before := databaseObjects(t, pg)
 	var refused *tenancy.RegistrySchemaError
 	require.ErrorAs(t, second.Init(t.Context()), &refused)
 	require.ErrorContains(t, refused, `"public"`)
-	require.Equal(t, before, everything(t, pg))
+	require.Equal(t, before, databaseObjects(t, pg))
 	require.NoError(t, first.Init(t.Context()))
 }
 
 // If one place that names the schema is forgotten, the error says that the schema may be wrong.
 // Init has run, so a hint to run Init would not be enough.
-func TestAForgottenRegistrySchemaIsNamed(t *testing.T) {
+func TestMissingRegistrySchemaIsReported(t *testing.T) {
 	t.Parallel()
-	pg, roles, owner := ownPublic(t, "create table tenants (name text); create table domains (host text)")
+	pg, roles, owner := databaseWithTables(t, "create table tenants (name text); create table domains (host text)")
 	logs := migrate.Source{Name: "audit", FS: audit.Migrations(), Base: audit.MigrationBase}
-	require.NoError(t, managerIn(t, owner, roles, "tenancy", logs).Init(t.Context()))
+	require.NoError(t, managerInSchema(t, owner, roles, "tenancy", logs).Init(t.Context()))
 	runtime, err := pgxpool.New(context.Background(), pg.URLAs(roles.Runtime(), "r"))
 	require.NoError(t, err)
 	t.Cleanup(runtime.Close)
@@ -146,7 +146,7 @@ func TestAForgottenRegistrySchemaIsNamed(t *testing.T) {
 	_, errs["directory"] = resolver.NewDirectory(t.Context(), db, resolver.Config{})
 	_, errs["registry"] = tenancy.NewRegistry(db).BySlug(t.Context(), "a")
 	_, errs["users"] = platformuser.New(owner).ByEmail(t.Context(), "a@example.com")
-	_, errs["manager"] = managerIn(t, owner, roles, "").Create(t.Context(), tenancy.CreateParams{Slug: "a"})
+	_, errs["manager"] = managerInSchema(t, owner, roles, "").Create(t.Context(), tenancy.CreateParams{Slug: "a"})
 	for what, err := range errs {
 		require.ErrorIs(t, err, tenancy.ErrNotInitialized, what)
 		require.ErrorContains(t, err, "RegistrySchema", what)
@@ -160,9 +160,9 @@ func TestAForgottenRegistrySchemaIsNamed(t *testing.T) {
 	hosts.Close()
 }
 
-func TestARegistrysSchemaIsRefused(t *testing.T) {
+func TestInvalidRegistrySchemaIsRefused(t *testing.T) {
 	t.Parallel()
-	pg, roles, owner := ownPublic(t, "create schema theirs")
+	pg, roles, owner := databaseWithTables(t, "create schema theirs")
 	for _, name := range []string{
 		"pg_x", "information_schema", "None", "a b", "tenant_7", "tenant_7_r1", "pgtenant_check_1", "extensions",
 		roles.Owner(), roles.Runtime(), roles.Public(), roles.Tenant("x"),
@@ -185,14 +185,14 @@ func TestARegistrysSchemaIsRefused(t *testing.T) {
 	require.ErrorContains(t, err, "SharedSchema")
 
 	var refused *tenancy.RegistrySchemaError
-	before := everything(t, pg)
-	require.ErrorAs(t, managerIn(t, owner, roles, "theirs").Init(t.Context()), &refused)
-	require.Equal(t, before, everything(t, pg))
+	before := databaseObjects(t, pg)
+	require.ErrorAs(t, managerInSchema(t, owner, roles, "theirs").Init(t.Context()), &refused)
+	require.Equal(t, before, databaseObjects(t, pg))
 	_, err = admin.Provision(t.Context(), owner, roles, "school")
 	require.NoError(t, err)
-	before = everything(t, pg)
-	require.ErrorAs(t, managerIn(t, owner, roles, "school").Init(t.Context()), &refused)
-	require.Equal(t, before, everything(t, pg))
+	before = databaseObjects(t, pg)
+	require.ErrorAs(t, managerInSchema(t, owner, roles, "school").Init(t.Context()), &refused)
+	require.Equal(t, before, databaseObjects(t, pg))
 }
 
 type anyMigrator struct{}
@@ -200,9 +200,9 @@ type anyMigrator struct{}
 func (anyMigrator) Migrate(context.Context, string) error { return nil }
 
 // The server kills the session of Init before each of its statements, and Init is run again.
-func TestInitIsRepeatedAfterAKillAtEachStatement(t *testing.T) {
+func TestInitIsRepeatedAfterCrashAtEachStatement(t *testing.T) {
 	t.Parallel()
-	pg, roles, owner := ownPublic(t, "create table tenants (name text)")
+	pg, roles, owner := databaseWithTables(t, "create table tenants (name text)")
 	for kills := 0; ; kills++ {
 		require.Less(t, kills, 200)
 		killer := &killAt{admin: pg.Pool, left: kills}
@@ -211,7 +211,7 @@ func TestInitIsRepeatedAfterAKillAtEachStatement(t *testing.T) {
 		cfg.ConnConfig.Tracer = killer
 		pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
 		require.NoError(t, err)
-		err = managerIn(t, pool, roles, "tenancy").Init(t.Context())
+		err = managerInSchema(t, pool, roles, "tenancy").Init(t.Context())
 		pool.Close()
 		if !killer.killed {
 			require.NoError(t, err)
@@ -220,7 +220,7 @@ func TestInitIsRepeatedAfterAKillAtEachStatement(t *testing.T) {
 		}
 		require.Error(t, err)
 	}
-	m := managerIn(t, owner, roles, "tenancy")
+	m := managerInSchema(t, owner, roles, "tenancy")
 	require.NoError(t, m.Init(t.Context()))
 	_, err := m.Create(t.Context(), tenancy.CreateParams{Slug: "a", Domain: "a.example.com"})
 	require.NoError(t, err)
@@ -245,13 +245,13 @@ func (k *killAt) TraceQueryStart(ctx context.Context, conn *pgx.Conn, _ pgx.Trac
 
 func (k *killAt) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
-func TestSeveralInitsMakeTheRegistrysSchemaAtOnce(t *testing.T) {
+func TestConcurrentInitsCreateRegistrySchema(t *testing.T) {
 	t.Parallel()
-	_, roles, owner := ownPublic(t, "create table tenants (name text)")
+	_, roles, owner := databaseWithTables(t, "create table tenants (name text)")
 	for range 3 {
 		var all sync.WaitGroup
 		for range 6 {
-			m := managerIn(t, owner, roles, "tenancy")
+			m := managerInSchema(t, owner, roles, "tenancy")
 			all.Go(func() { assert.NoError(t, m.Init(t.Context())) })
 		}
 		all.Wait()

@@ -11,7 +11,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-func TestSchemasAreThoseToBeMigrated(t *testing.T) {
+func TestSchemasReturnsSchemasToMigrate(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	var _ migrate.List = f.tenants.Schemas

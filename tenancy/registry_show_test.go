@@ -9,11 +9,11 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-func TestShowIsATenantWithItsDomains(t *testing.T) {
+func TestShowReturnsTenantWithDomains(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	id := f.row(t, "a", tenancy.Active)
-	f.row(t, "b", tenancy.Active)
+	id := f.insertTenant(t, "a", tenancy.Active)
+	f.insertTenant(t, "b", tenancy.Active)
 	_, err := f.tenants.AddDomain(t.Context(), "a", "0alias.example.com")
 	require.NoError(t, err)
 	claim, err := f.tenants.ClaimDomain(t.Context(), "a", "claim.example.com")

@@ -16,7 +16,7 @@ import (
 
 // row inserts the row and the primary domain of a tenant, without a schema. Tests that only read
 // the registry use it.
-func (f *fixture) row(t *testing.T, slug string, status tenancy.Status) (id int64) {
+func (f *fixture) insertTenant(t *testing.T, slug string, status tenancy.Status) (id int64) {
 	t.Helper()
 	require.NoError(
 		t,
@@ -29,16 +29,16 @@ func (f *fixture) row(t *testing.T, slug string, status tenancy.Status) (id int6
 	return id
 }
 
-func TestPagesHoldEveryTenantOnce(t *testing.T) {
+func TestPagesContainEveryTenantOnce(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	var want, got []string
 	for i := range 25 {
 		slug := fmt.Sprintf("s%02d", i)
-		f.row(t, slug, tenancy.Active)
+		f.insertTenant(t, slug, tenancy.Active)
 		want = append(want, slug)
 	}
-	f.row(t, "spare", tenancy.Stocked)
+	f.insertTenant(t, "spare", tenancy.Stocked)
 	for filter := (tenancy.Filter{Limit: 10}); ; {
 		page, err := f.registry.List(t.Context(), filter)
 		require.NoError(t, err)
@@ -66,9 +66,9 @@ func TestPagesHoldEveryTenantOnce(t *testing.T) {
 func TestFilters(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.row(t, "north", tenancy.Active)
-	f.row(t, "south", tenancy.Suspended)
-	f.row(t, "spare", tenancy.Stocked)
+	f.insertTenant(t, "north", tenancy.Active)
+	f.insertTenant(t, "south", tenancy.Suspended)
+	f.insertTenant(t, "spare", tenancy.Stocked)
 	_, err := f.owner.Exec(t.Context(), "update tenants set plan = 'gold', name = '100%_Süd' where slug = 'south'")
 	require.NoError(t, err)
 	for want, filter := range map[string]tenancy.Filter{
@@ -98,11 +98,11 @@ func TestFilters(t *testing.T) {
 	}
 }
 
-func TestRoutesLeadToVerifiedDomainsAlone(t *testing.T) {
+func TestRoutesContainOnlyVerifiedDomains(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	a, b := f.row(t, "a", tenancy.Active), f.row(t, "b", tenancy.Suspended)
-	f.row(t, "spare", tenancy.Stocked)
+	a, b := f.insertTenant(t, "a", tenancy.Active), f.insertTenant(t, "b", tenancy.Suspended)
+	f.insertTenant(t, "spare", tenancy.Stocked)
 	_, err := f.owner.Exec(t.Context(), `insert into domains (tenant_id, host, is_primary, verified_at)
 		values ($1, 'alias.example.com', false, now()), ($1, 'claimed.example.com', false, null)`, a)
 	require.NoError(t, err)
@@ -135,11 +135,11 @@ func TestRoutesLeadToVerifiedDomainsAlone(t *testing.T) {
 	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 }
 
-func TestTheRegistryKeepsItsRules(t *testing.T) {
+func TestRegistryConstraints(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	a := f.row(t, "a", tenancy.Active)
-	f.row(t, "b", tenancy.Active)
+	a := f.insertTenant(t, "a", tenancy.Active)
+	f.insertTenant(t, "b", tenancy.Active)
 	for rule, sql := range map[string]string{
 		"domains_has_primary":    "delete from domains where tenant_id = $1",
 		"domains_primary_check":  "update domains set verified_at = null where tenant_id = $1",
@@ -177,7 +177,7 @@ func TestChangesAreNotified(t *testing.T) {
 	defer conn.Close(t.Context())
 	_, err = conn.Exec(t.Context(), "listen "+tenancy.Channel)
 	require.NoError(t, err)
-	a := f.row(t, "a", tenancy.Active)
+	a := f.insertTenant(t, "a", tenancy.Active)
 	for _, sql := range []string{
 		"update tenants set name = 'New' where id = $1",
 		"insert into domains (tenant_id, host, is_primary, verified_at) values ($1, 'alias.example.com', false, now())",
@@ -193,10 +193,10 @@ func TestChangesAreNotified(t *testing.T) {
 	}
 }
 
-func TestAChangeRaisesTheVersion(t *testing.T) {
+func TestChangeIncrementsVersion(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	a := f.row(t, "a", tenancy.Active)
+	a := f.insertTenant(t, "a", tenancy.Active)
 	before, err := f.tenants.ByID(t.Context(), a)
 	require.NoError(t, err)
 	_, err = f.owner.Exec(t.Context(), "update tenants set name = name where id = $1", a)
@@ -223,10 +223,10 @@ func TestAChangeRaisesTheVersion(t *testing.T) {
 	assert.Nil(t, after.Metadata, "metadata: the manager read %q, the runtime %q", before.Metadata, after.Metadata)
 }
 
-func TestTheRegistryGoesDownAndUpAgain(t *testing.T) {
+func TestRegistryMigratesDownAndUp(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.row(t, "a", tenancy.Active)
+	f.insertTenant(t, "a", tenancy.Active)
 	for range 2 {
 		require.NoError(t, f.runDown(t, "00010_operations.sql"))
 		require.NoError(t, f.runDown(t, "00009_lock_marks.sql"))

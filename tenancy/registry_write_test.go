@@ -35,19 +35,19 @@ const refuseNotifications = `create sequence public.commits;
 	create constraint trigger fill_queue after insert or update or delete on public.domains
 		deferrable initially deferred for each row execute function public.fill_queue()`
 
-func TestAnOperationWhoseCommitFindsTheNotificationQueueFullIsDone(t *testing.T) {
+func TestOperationsSucceedWhenNotifyQueueIsFullAtCommit(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	_, err := f.pg.Pool.Exec(t.Context(), refuseNotifications)
 	require.NoError(t, err)
 	m := f.managerWith(t, func(cfg *tenancy.Config) {
-		cfg.Domains, cfg.Stock, cfg.Drop = believing, tenancy.StockConfig{Size: 1}, tenancy.DropConfig{Enabled: true}
+		cfg.Domains, cfg.Stock, cfg.Drop = acceptAllDomains, tenancy.StockConfig{Size: 1}, tenancy.DropConfig{Enabled: true}
 	})
 	ctx := t.Context()
-	a, err := m.Create(ctx, claimParams("a"))
+	a, err := m.Create(ctx, createParams("a"))
 	require.NoError(t, err)
 	refill(t, m)
-	_, err = m.AssignStocked(ctx, claimParams("b"))
+	_, err = m.AssignStocked(ctx, createParams("b"))
 	require.NoError(t, err)
 	steps := []struct {
 		name string
@@ -115,12 +115,12 @@ func smallQueue(t *testing.T) *pgtest.DB {
 
 // A tenant that writes SQL of its own fills the queue: one session listens and stays in a
 // transaction, and another one notifies.
-func TestATenantThatFillsTheNotificationQueueDoesNotStopTheRegistry(t *testing.T) {
+func TestFullNotifyQueueDoesNotStopRegistry(t *testing.T) {
 	t.Parallel()
 	f := setupIn(t, smallQueue(t))
 	ctx := t.Context()
 	a := f.create(t, "a")
-	listener, flood := f.squatter(t, a), f.squatter(t, a)
+	listener, flood := f.tenantSession(t, a), f.tenantSession(t, a)
 	_, err := listener.Exec(ctx, "listen gossip")
 	require.NoError(t, err)
 	_, err = listener.Exec(ctx, "begin; select 1")
@@ -135,7 +135,7 @@ func TestATenantThatFillsTheNotificationQueueDoesNotStopTheRegistry(t *testing.T
 	require.ErrorAs(t, err, &pgErr)
 	require.Equal(t, "54000", pgErr.Code)
 
-	dropper, _ := f.droppers(t, tenancy.DropConfig{})
+	dropper, _ := f.dropManager(t, tenancy.DropConfig{})
 	b := f.create(t, "b")
 	_, err = f.tenants.Suspend(ctx, "a", "floods")
 	require.NoError(t, err)
@@ -158,10 +158,10 @@ func TestATenantThatFillsTheNotificationQueueDoesNotStopTheRegistry(t *testing.T
 	require.NoError(t, err)
 	require.NoError(t, listener.Close(ctx))
 	for usage := 1.0; usage > 0; { // waits until the server has recalculated which sessions still have to read
-		require.NoError(t, f.pg.Pool.QueryRow(soon(t), "select pg_notification_queue_usage()").Scan(&usage))
+		require.NoError(t, f.pg.Pool.QueryRow(timeoutContext(t), "select pg_notification_queue_usage()").Scan(&usage))
 	}
 	_, err = f.tenants.Activate(ctx, "a")
 	require.NoError(t, err)
-	_, err = hears.WaitForNotification(soon(t))
+	_, err = hears.WaitForNotification(timeoutContext(t))
 	require.NoError(t, err)
 }

@@ -19,30 +19,30 @@ import (
 )
 
 // note writes into the tenant's table, and body reads it.
-func (f *fixture) note(t *testing.T, tenant tenancy.Tenant, body string) {
+func (f *fixture) insertNote(t *testing.T, tenant tenancy.Tenant, body string) {
 	t.Helper()
 	_, err := f.db.Exec(tenancy.NewContext(t.Context(), &tenant), "insert into notes values ($1)", body)
 	require.NoError(t, err)
 }
 
-func (f *fixture) body(ctx context.Context, tenant tenancy.Tenant) (body string, err error) {
+func (f *fixture) readNote(ctx context.Context, tenant tenancy.Tenant) (body string, err error) {
 	err = f.db.QueryRow(tenancy.NewContext(ctx, &tenant), "select body from notes").Scan(&body)
 	return body, err
 }
 
-func (f *fixture) expectBody(t *testing.T, tenant tenancy.Tenant, want string) {
+func (f *fixture) expectNote(t *testing.T, tenant tenancy.Tenant, want string) {
 	t.Helper()
-	got, err := f.body(t.Context(), tenant)
+	got, err := f.readNote(t.Context(), tenant)
 	require.NoError(t, err)
 	assert.Equal(t, want, got, "%s reads", tenant.Slug)
 }
 
-func TestRenamedTenantKeepsItsRowsAndNobodyElseGetsItsOldName(t *testing.T) {
+func TestRenameKeepsRowsAndReservesOldName(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a, b := f.create(t, "a"), f.create(t, "b")
-	f.note(t, a, "of a")
-	f.note(t, b, "of b")
+	f.insertNote(t, a, "of a")
+	f.insertNote(t, b, "of b")
 	for range 2 { // the second time there is nothing left to do
 		got, err := f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Name: "North", Slug: "north", Schema: "north"})
 		require.NoError(t, err)
@@ -56,9 +56,9 @@ func TestRenamedTenantKeepsItsRowsAndNobodyElseGetsItsOldName(t *testing.T) {
 	}
 	north, err := f.registry.BySlug(t.Context(), "north")
 	require.NoError(t, err)
-	f.expectBody(t, north, "of a")
-	f.note(t, north, "more of a")
-	_, err = f.body(t.Context(), a) // somebody who has not heard of it
+	f.expectNote(t, north, "of a")
+	f.insertNote(t, north, "more of a")
+	_, err = f.readNote(t.Context(), a) // somebody who has not heard of it
 	assert.True(t, errors.Is(err, schemactx.ErrSchemaMissing) || errors.Is(err, schemactx.ErrNotProvisioned),
 		"the old name: %v", err)
 	_, err = f.db.Exec(tenancy.NewContext(t.Context(), &b), "select * from north.notes")
@@ -78,11 +78,11 @@ func TestRenamedTenantKeepsItsRowsAndNobodyElseGetsItsOldName(t *testing.T) {
 	}
 	_, err = f.tenants.Rename(t.Context(), "north", tenancy.RenameParams{Schema: "north"})
 	assert.ErrorIs(t, err, admin.ErrTaken)
-	f.expectBody(t, b, "of b")
+	f.expectNote(t, b, "of b")
 	f.expectInvariants(t)
 }
 
-func TestNamesThatCollideAreFoundBeforeAnythingHappens(t *testing.T) {
+func TestRenameRefusesInvalidOrTakenNames(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a := f.create(t, "a")
@@ -125,7 +125,7 @@ func (f *fixture) expectRefusedNames(t *testing.T, slug string) {
 	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 }
 
-func TestNameAndSlugAreChangedWithoutTheSchema(t *testing.T) {
+func TestRenameOfNameAndSlugKeepsSchema(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a, err := f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "a", Domain: "a.example.com", Schema: "first"})
@@ -144,12 +144,12 @@ func TestNameAndSlugAreChangedWithoutTheSchema(t *testing.T) {
 }
 
 // stuck is a tenant whose rename to the schema next has stopped before the schema was renamed.
-func (f *fixture) stuck(t *testing.T, slug, next string) {
+func (f *fixture) stopRename(t *testing.T, slug, next string) {
 	t.Helper()
-	trouble := errors.New("no connection")
+	injected := errors.New("no connection")
 	tenants := f.manager(t, tenancy.Config{Hooks: tenancy.Hooks{Before: func(_ context.Context, d tenancy.StepData) error {
 		if d.Step == "schema" {
-			return trouble
+			return injected
 		}
 		return nil
 	}}})
@@ -159,16 +159,16 @@ func (f *fixture) stuck(t *testing.T, slug, next string) {
 	require.Equal(t, tenancy.OpRename, step.Op)
 	require.Equal(t, "schema", step.Step)
 	require.Equal(t, next, nextSchema(step.Tenant))
-	require.ErrorIs(t, err, trouble)
+	require.ErrorIs(t, err, injected)
 }
 
-func TestARenameUnderWayKeepsOthersOut(t *testing.T) {
+func TestUnfinishedRenameBlocksOtherRenames(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a, err := f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "a", Domain: "a.example.com", Schema: "first"})
 	require.NoError(t, err)
-	f.note(t, a, "of a")
-	f.stuck(t, "a", "north")
+	f.insertNote(t, a, "of a")
+	f.stopRename(t, "a", "north")
 	for _, schema := range []string{"south", "first"} {
 		got, err := f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Schema: schema, Name: "New"})
 		var busy *tenancy.BusyError
@@ -191,17 +191,17 @@ func TestARenameUnderWayKeepsOthersOut(t *testing.T) {
 	}
 	_, err = f.tenants.Resume(t.Context(), "a")
 	assert.ErrorIs(t, err, tenancy.ErrStatus)
-	f.expectBody(t, got, "of a")
+	f.expectNote(t, got, "of a")
 	f.expectInvariants(t)
 }
 
 // A schema that somebody makes by hand between the look and the step.
-func TestARenameThatCannotBeIsGivenUp(t *testing.T) {
+func TestRenameIsAbandonedWhenNameIsTaken(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a := f.create(t, "a")
-	f.note(t, a, "of a")
-	f.stuck(t, "a", "north")
+	f.insertNote(t, a, "of a")
+	f.stopRename(t, "a", "north")
 	_, err := f.pg.Pool.Exec(t.Context(), "create schema north")
 	require.NoError(t, err)
 	got, err := f.tenants.Resume(t.Context(), "a")
@@ -209,21 +209,21 @@ func TestARenameThatCannotBeIsGivenUp(t *testing.T) {
 	if assert.Equal(t, a.Schema, got.Schema, "given up: %+v", got) {
 		assert.Empty(t, nextSchema(got), "given up: %+v", got)
 	}
-	f.expectBody(t, got, "of a")
+	f.expectNote(t, got, "of a")
 	got, err = f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Schema: "south"})
 	require.NoError(t, err)
-	f.expectBody(t, got, "of a")
+	f.expectNote(t, got, "of a")
 	_, err = f.pg.Pool.Exec(t.Context(), "drop schema north")
 	require.NoError(t, err)
 	f.expectInvariants(t)
 }
 
-func TestRequestsDuringARenameSeeTheirRowsOrAnError(t *testing.T) {
+func TestRequestsDuringRenameReadOwnRowsOrFail(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a, b := f.create(t, "a"), f.create(t, "b")
-	f.note(t, a, "of a")
-	f.note(t, b, "of b")
+	f.insertNote(t, a, "of a")
+	f.insertNote(t, b, "of b")
 	names := make([]tenancy.Tenant, 4) // what some process may still take for a's schema
 	for i := range names {
 		names[i] = a
@@ -237,7 +237,7 @@ func TestRequestsDuringARenameSeeTheirRowsOrAnError(t *testing.T) {
 	for i := range 4 {
 		wg.Go(func() {
 			for ctx.Err() == nil {
-				body, err := f.body(ctx, names[i])
+				body, err := f.readNote(ctx, names[i])
 				switch {
 				case err == nil && body == "of a":
 					read.Add(1)

@@ -11,7 +11,7 @@ import (
 )
 
 // Everything that keeps the name of its schema as text keeps the old one.
-func TestARenameSaysBeforeItBeginsWhatItWouldBreak(t *testing.T) {
+func TestRenameRefusesReferencesInText(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for slug, sql := range map[string]string{

@@ -10,35 +10,35 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// expectServed looks at a tenant that is to be active, with one note; another one is aside, or
+// expectServed looks at a tenant that is to be active, with one note; another one is retained, or
 // nothing.
-func (f *fixture) expectServed(t *testing.T, slug, note string, aside ...string) {
+func (f *fixture) expectServed(t *testing.T, slug, note string, retained ...string) {
 	t.Helper()
 	got, err := f.tenants.BySlug(t.Context(), slug)
 	require.NoError(t, err)
 	assert.Equal(t, tenancy.Active, got.Status, "status")
-	assert.Equal(t, []string{note}, f.seen(t, got))
+	assert.Equal(t, []string{note}, f.tenantNotes(t, got))
 	side, err := f.tenants.RetainedSchema(t.Context(), slug)
-	if len(aside) == 0 {
+	if len(retained) == 0 {
 		assert.ErrorIs(t, err, tenancy.ErrNoRetainedSchema)
 	} else if assert.NoError(t, err) {
-		assert.Equal(t, aside, f.notesIn(t, side.Schema), "notes of the retained schema")
+		assert.Equal(t, retained, f.schemaNotes(t, side.Schema), "notes of the retained schema")
 	}
 }
 
-// replaced makes tenants that have a schema aside.
+// replaced makes tenants that have a schema retained.
 func (f *fixture) replaced(t *testing.T) (prepare func(slug string)) {
 	return func(slug string) {
-		f.note(t, f.create(t, slug), "old")
+		f.insertNote(t, f.create(t, slug), "old")
 		f.replace(t, slug)
 	}
 }
 
-func TestAReplacementThatWasKilledLosesNothingAndGoesOn(t *testing.T) {
+func TestKilledReplacementContinues(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	steps := f.killAtEachStep(t, tenancy.OpReplace, func(slug string) {
-		f.note(t, f.create(t, slug), "old")
+		f.insertNote(t, f.create(t, slug), "old")
 	}, func(ctx context.Context, c crash) {
 		for { // the session of the dead takes a moment to end
 			report, err := f.tenants.SweepStagedSchemas(ctx)
@@ -56,30 +56,30 @@ func TestAReplacementThatWasKilledLosesNothingAndGoesOn(t *testing.T) {
 			require.NoError(t, err)
 		}
 		f.expectServed(t, c.Slug, "new", "old")
-		f.confirm(ctx, t, c.Slug)
+		f.confirmReplacement(ctx, t, c.Slug)
 	})
 	assert.Equal(t, 4, steps, "killed at %d steps", steps)
 	f.expectInvariants(t)
 }
 
-// confirm drops what is aside.
-func (f *fixture) confirm(ctx context.Context, t *testing.T, slug string) {
+// confirm drops what is retained.
+func (f *fixture) confirmReplacement(ctx context.Context, t *testing.T, slug string) {
 	t.Helper()
-	aside, err := f.tenants.RetainedSchema(ctx, slug)
+	retained, err := f.tenants.RetainedSchema(ctx, slug)
 	require.NoError(t, err)
-	_, err = confirmed(ctx, f.twoPeople(t), slug, aside.Schema)
+	_, err = approveAndConfirm(ctx, f.fourEyesManager(t), slug, retained.Schema)
 	require.NoError(t, err)
 }
 
 // twoPeople is a manager for which two people have to agree that something is dropped.
-func (f *fixture) twoPeople(t *testing.T) *tenancy.Manager {
+func (f *fixture) fourEyesManager(t *testing.T) *tenancy.Manager {
 	t.Helper()
-	m, _ := f.droppers(t, tenancy.DropConfig{FourEyes: true})
+	m, _ := f.dropManager(t, tenancy.DropConfig{FourEyes: true})
 	return m
 }
 
 // confirmed is a confirmation that one person has asked for and another one has approved.
-func confirmed(ctx context.Context, m *tenancy.Manager, slug, schema string) (tenancy.Tenant, error) {
+func approveAndConfirm(ctx context.Context, m *tenancy.Manager, slug, schema string) (tenancy.Tenant, error) {
 	r, err := m.RequestConfirm(ctx, slug, schema, actor)
 	if err == nil {
 		_, err = m.ApproveDrop(ctx, r.ID, "bob@example.com")
@@ -90,7 +90,7 @@ func confirmed(ctx context.Context, m *tenancy.Manager, slug, schema string) (te
 	return m.ConfirmReplacement(ctx, tenancy.DropParams{Slug: slug, Token: r.Token, Actor: actor}, schema)
 }
 
-func TestARevertThatWasKilledGoesOn(t *testing.T) {
+func TestKilledRevertContinues(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	var old tenancy.AuxiliarySchema
@@ -108,13 +108,13 @@ func TestARevertThatWasKilledGoesOn(t *testing.T) {
 			assert.Equal(t, old.Schema, got.Schema, "reverted to %q", got.Schema)
 		}
 		f.expectServed(t, c.Slug, "old", "new")
-		f.confirm(ctx, t, c.Slug)
+		f.confirmReplacement(ctx, t, c.Slug)
 	})
 	assert.Equal(t, 5, steps, "killed at %d steps", steps)
 	f.expectInvariants(t)
 }
 
-func TestAConfirmationThatWasKilledGoesOn(t *testing.T) {
+func TestKilledConfirmContinues(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	var old tenancy.AuxiliarySchema
@@ -124,7 +124,7 @@ func TestAConfirmationThatWasKilledGoesOn(t *testing.T) {
 		old, err = f.tenants.RetainedSchema(t.Context(), slug)
 		require.NoError(t, err)
 	}, func(ctx context.Context, c crash) {
-		_, err := confirmed(ctx, f.twoPeople(t), c.Slug, old.Schema)
+		_, err := approveAndConfirm(ctx, f.fourEyesManager(t), c.Slug, old.Schema)
 		if c.Step == 1 && c.After { // it was done
 			assert.ErrorIs(t, err, tenancy.ErrNoRetainedSchema)
 		} else {

@@ -12,20 +12,20 @@ import (
 )
 
 // The approval of a drop of a stocked tenant does not hold for the customer who claims the tenant.
-func TestARequestForAStockedTenantEndsWhenItIsClaimed(t *testing.T) {
+func TestDropRequestForStockedTenantEndsAtAssignment(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for name, seed := range map[string]func(context.Context, *tenancy.Tenant) error{
 		"at once":  nil,
 		"in steps": func(context.Context, *tenancy.Tenant) error { return nil },
 	} {
-		m := f.stocking(t, tenancy.StockConfig{Size: 2}, func(cfg *tenancy.Config) {
+		m := f.stockManager(t, tenancy.StockConfig{Size: 2}, func(cfg *tenancy.Config) {
 			cfg.Drop = tenancy.DropConfig{Enabled: true, FourEyes: true}
 			cfg.Seed = seed
 		})
 		refill(t, m)
 		requests := make(map[string]tenancy.DropRequest)
-		for _, id := range stocked(t, m) {
+		for _, id := range stockedIDs(t, m) {
 			slug := "_" + strconv.FormatInt(id, 10)
 			r, err := m.RequestDrop(t.Context(), slug, actor)
 			require.NoError(t, err)
@@ -33,12 +33,12 @@ func TestARequestForAStockedTenantEndsWhenItIsClaimed(t *testing.T) {
 			require.NoError(t, err)
 			requests[slug] = r
 		}
-		claimed, err := m.AssignStocked(t.Context(), claimParams(strings.ReplaceAll(name, " ", "-")))
+		claimed, err := m.AssignStocked(t.Context(), createParams(strings.ReplaceAll(name, " ", "-")))
 		require.NoError(t, err)
 		id := "_" + strconv.FormatInt(claimed.ID, 10)
 		_, err = m.Drop(t.Context(), tenancy.DropParams{Slug: claimed.Slug, Actor: actor, Token: requests[id].Token})
 		require.ErrorIs(t, err, tenancy.ErrDropToken, name)
-		f.use(t, claimed)
+		f.expectUsable(t, claimed)
 		delete(requests, id)
 		for slug, r := range requests { // the other tenant is still in stock
 			_, err = m.Drop(t.Context(), tenancy.DropParams{Slug: slug, Actor: actor, Token: r.Token})
@@ -48,11 +48,11 @@ func TestARequestForAStockedTenantEndsWhenItIsClaimed(t *testing.T) {
 }
 
 // The approval covered the drop of the rows that the schema had while it was retained.
-func TestARequestForARetainedSchemaEndsWhenItIsTakenBack(t *testing.T) {
+func TestConfirmRequestEndsAtRevert(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a := f.create(t, "a")
-	m := f.twoPeople(t)
+	m := f.fourEyesManager(t)
 	other := f.replace(t, "a")
 	approved := func(schema string) tenancy.DropParams {
 		r, err := m.RequestConfirm(t.Context(), "a", schema, actor)
@@ -67,12 +67,12 @@ func TestARequestForARetainedSchemaEndsWhenItIsTakenBack(t *testing.T) {
 	}
 	first := approved(a.Schema)
 	swap(a.Schema)
-	f.use(t, a) // inserts rows that the approver has not seen
+	f.expectUsable(t, a) // inserts rows that the approver has not seen
 	second := approved(other.Schema)
 	swap(other.Schema)
 	_, err := m.ConfirmReplacement(t.Context(), first, a.Schema)
 	require.ErrorIs(t, err, tenancy.ErrDropToken)
-	f.use(t, tenancy.Tenant{ID: a.ID, Slug: "new", Schema: other.Schema, Status: tenancy.Active})
+	f.expectUsable(t, tenancy.Tenant{ID: a.ID, Slug: "new", Schema: other.Schema, Status: tenancy.Active})
 	swap(a.Schema)
 	_, err = m.ConfirmReplacement(t.Context(), second, other.Schema)
 	require.ErrorIs(t, err, tenancy.ErrDropToken)
@@ -83,6 +83,6 @@ func TestARequestForARetainedSchemaEndsWhenItIsTakenBack(t *testing.T) {
 	require.ErrorIs(t, err, tenancy.ErrNoRetainedSchema)
 	_, err = m.ConfirmReplacement(t.Context(), third, other.Schema)
 	require.NoError(t, err)
-	f.use(t, a)
+	f.expectUsable(t, a)
 	f.expectInvariants(t)
 }

@@ -12,7 +12,7 @@ import (
 
 // held lists the privileges of a role in the schema public. It reads the catalog, so that it covers
 // tables of later migrations.
-func held(t *testing.T, pg *pgtest.DB, role string) []string {
+func publicPrivileges(t *testing.T, pg *pgtest.DB, role string) []string {
 	t.Helper()
 	rows, err := pg.Pool.Query(t.Context(), `select c.relname || ' ' || p from pg_class c,
 			unnest('{select,insert,update,delete,truncate,references,trigger}'::text[]) p
@@ -29,14 +29,14 @@ func held(t *testing.T, pg *pgtest.DB, role string) []string {
 	return all
 }
 
-func TestTheRegistryIsClosedToTenantsAndTheRuntimeLogin(t *testing.T) {
+func TestTenantAndRuntimeRolesHaveNoRegistryPrivileges(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a := f.create(t, "a")
 	for _, role := range []string{f.roles.Runtime(), f.roles.Tenant(a.Schema)} {
-		assert.Empty(t, held(t, f.pg, role), "%s may", role)
+		assert.Empty(t, publicPrivileges(t, f.pg, role), "%s may", role)
 	}
-	all := held(t, f.pg, f.roles.Public())
+	all := publicPrivileges(t, f.pg, f.roles.Public())
 	if assert.Len(t, all, 2, "the public role may %q", all) &&
 		assert.Equal(t, "domains select", all[0], "the public role may %q", all) {
 		assert.Equal(t, "tenants select", all[1], "the public role may %q", all)

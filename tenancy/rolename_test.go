@@ -9,7 +9,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-func TestATenantIsNotGivenASchemaWithTheNameOfARole(t *testing.T) {
+func TestSchemaNameMayNotBeARoleName(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a := f.create(t, "a")

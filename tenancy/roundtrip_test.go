@@ -59,7 +59,7 @@ func (r *readyReader) Read(p []byte) (int, error) {
 
 // This test counts the round trips of a create and of a claim, on connections that have prepared
 // their statements before.
-func TestRoundTrips(t *testing.T) {
+func TestCreateAndAssignStockedRoundTrips(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	cfg, err := pgxpool.ParseConfig(f.pg.URLAs(f.roles.Owner(), "o"))
@@ -82,13 +82,13 @@ func TestRoundTrips(t *testing.T) {
 	}
 	create := func(slug string) func() error {
 		return func() error {
-			_, err := m.Create(t.Context(), claimParams(slug))
+			_, err := m.Create(t.Context(), createParams(slug))
 			return err
 		}
 	}
 	claim := func(slug string) func() error {
 		return func() error {
-			_, err := m.AssignStocked(t.Context(), claimParams(slug))
+			_, err := m.AssignStocked(t.Context(), createParams(slug))
 			return err
 		}
 	}

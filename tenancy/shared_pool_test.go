@@ -11,7 +11,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-func TestManagersOnOneSmallPoolDoNotTakeEachOthersLastConnection(t *testing.T) {
+func TestManagersOnOneSmallPoolDoNotDeadlock(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	pool := f.narrow(t, 2)
@@ -21,7 +21,7 @@ func TestManagersOnOneSmallPoolDoNotTakeEachOthersLastConnection(t *testing.T) {
 		require.NoError(t, err)
 		managers = append(managers, m)
 	}
-	ctx := soon(t)
+	ctx := timeoutContext(t)
 	var wg sync.WaitGroup
 	for i := range 12 {
 		wg.Go(func() {

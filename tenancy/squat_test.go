@@ -15,7 +15,7 @@ import (
 
 // squatter is a session of the runtime login with the rights of a tenant, whose SQL a stranger
 // writes.
-func (f *fixture) squatter(t *testing.T, tenant tenancy.Tenant) *pgx.Conn {
+func (f *fixture) tenantSession(t *testing.T, tenant tenancy.Tenant) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), f.pg.URLAs(f.roles.Runtime(), "r"))
 	require.NoError(t, err)
@@ -27,7 +27,7 @@ func (f *fixture) squatter(t *testing.T, tenant tenancy.Tenant) *pgx.Conn {
 
 // Advisory locks are everybody's, and their keys can be guessed or read: no operation waits for one
 // that a tenant has taken.
-func TestAdvisoryLocksThatATenantTakesHoldUpNoOperation(t *testing.T) {
+func TestAdvisoryLocksOfTenantBlockNoOperation(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a := f.create(t, "a")
@@ -35,15 +35,15 @@ func TestAdvisoryLocksThatATenantTakesHoldUpNoOperation(t *testing.T) {
 	m := f.managerWith(t, func(cfg *tenancy.Config) {
 		cfg.Stock, cfg.Drop = tenancy.StockConfig{Size: 1}, tenancy.DropConfig{Enabled: true}
 	})
-	f.squat(t, a)
-	ctx := soon(t)
+	f.takeAdvisoryLocks(t, a)
+	ctx := timeoutContext(t)
 	require.NoError(t, m.Init(ctx))
 	_, err := m.Suspend(ctx, "b", "")
 	require.NoError(t, err)
 	refill(t, m)
-	_, err = m.Create(ctx, claimParams("c"))
+	_, err = m.Create(ctx, createParams("c"))
 	require.NoError(t, err)
-	_, err = m.AssignStocked(ctx, claimParams("d"))
+	_, err = m.AssignStocked(ctx, createParams("d"))
 	require.NoError(t, err)
 	s, err := m.StageReplacement(ctx, "b")
 	require.NoError(t, err)
@@ -53,9 +53,9 @@ func TestAdvisoryLocksThatATenantTakesHoldUpNoOperation(t *testing.T) {
 	s, err = m.StageScratch(ctx)
 	require.NoError(t, err)
 	require.NoError(t, s.Close(ctx))
-	aside, err := m.RetainedSchema(ctx, "b")
+	retained, err := m.RetainedSchema(ctx, "b")
 	require.NoError(t, err)
-	_, err = m.RevertReplacement(ctx, "b", aside.Schema)
+	_, err = m.RevertReplacement(ctx, "b", retained.Schema)
 	require.NoError(t, err)
 	_, err = m.Rename(ctx, "b", tenancy.RenameParams{Schema: "renamed"})
 	require.NoError(t, err)
@@ -67,10 +67,10 @@ func TestAdvisoryLocksThatATenantTakesHoldUpNoOperation(t *testing.T) {
 
 // squat takes, as a tenant, each advisory lock that the library has ever taken, of all schemas and
 // tenants there could be, shared and not.
-func (f *fixture) squat(t *testing.T, tenant tenancy.Tenant) {
+func (f *fixture) takeAdvisoryLocks(t *testing.T, tenant tenancy.Tenant) {
 	t.Helper()
 	for i, lock := range []string{"pg_try_advisory_lock", "pg_try_advisory_lock_shared"} {
-		squatter := f.squatter(t, tenant)
+		squatter := f.tenantSession(t, tenant)
 		for _, key := range []string{
 			"pgtenant.registry", "pgtenant.stock", "pgtenant.tenant.N", "pgtenant.side.N",
 			"pgtenant.scratch.tenant_N", "pgtenant.scratch.tenant_N_rM", "pgtenant.scratch.renamed",
@@ -99,7 +99,7 @@ func (f *fixture) connect(t *testing.T) *pgx.Conn {
 
 // A row is a lock as long as its session lives, and no longer: whoever has its number afterwards,
 // or its login, does not have it.
-func TestALockOfASessionThatHasEndedIsTakenOver(t *testing.T) {
+func TestLockOfEndedSessionIsTakenOver(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for name, session := range map[string]string{
@@ -118,7 +118,7 @@ func TestALockOfASessionThatHasEndedIsTakenOver(t *testing.T) {
 		)
 		_, err := conn.Exec(t.Context(), "select pg_advisory_lock_shared($1)", mark)
 		require.NoError(t, err)
-		_, err = f.tenants.Suspend(soon(t), a.Slug, "")
+		_, err = f.tenants.Suspend(timeoutContext(t), a.Slug, "")
 		assert.NoError(t, err, name)
 		_, err = conn.Exec(t.Context(), "select pg_advisory_unlock_all()")
 		require.NoError(t, err)
@@ -126,20 +126,20 @@ func TestALockOfASessionThatHasEndedIsTakenOver(t *testing.T) {
 	f.expectInvariants(t)
 }
 
-func TestAStockedTenantWhoseLockIsHeldIsNotClaimed(t *testing.T) {
+func TestLockedStockedTenantIsNotAssigned(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	m := f.stocking(t, tenancy.StockConfig{Size: 2, StockOnly: true}, func(cfg *tenancy.Config) {
+	m := f.stockManager(t, tenancy.StockConfig{Size: 2, StockOnly: true}, func(cfg *tenancy.Config) {
 		cfg.Seed = func(context.Context, *tenancy.Tenant) error { return nil }
 	})
 	refill(t, m)
 	_, err := f.pg.Pool.Exec(t.Context(), `insert into public.registry_locks (key, pid, backend_start, login)
 		select 'tenant ' || (select min(id) from public.tenants), pid, backend_start, usesysid from pg_stat_activity where pid = pg_backend_pid()`)
 	require.NoError(t, err)
-	got, err := m.AssignStocked(t.Context(), claimParams("a"))
+	got, err := m.AssignStocked(t.Context(), createParams("a"))
 	require.NoError(t, err)
 	assert.Equal(t, int64(2), got.ID, "claimed tenant")
-	_, err = m.AssignStocked(t.Context(), claimParams("b"))
+	_, err = m.AssignStocked(t.Context(), createParams("b"))
 	assert.ErrorIs(t, err, tenancy.ErrStockEmpty)
 	_, err = f.pg.Pool.Exec(t.Context(), "delete from public.registry_locks")
 	require.NoError(t, err)
@@ -147,21 +147,21 @@ func TestAStockedTenantWhoseLockIsHeldIsNotClaimed(t *testing.T) {
 
 // A refill that is killed before it releases the lock of a tenant that is ready leaves the row of
 // it.
-func TestAStockedTenantIsClaimedAfterItsLockHasEnded(t *testing.T) {
+func TestStockedTenantIsAssignedAfterItsLockEnds(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	m := f.stocking(t, tenancy.StockConfig{Size: 1, StockOnly: true}, func(cfg *tenancy.Config) {
+	m := f.stockManager(t, tenancy.StockConfig{Size: 1, StockOnly: true}, func(cfg *tenancy.Config) {
 		cfg.Seed = func(context.Context, *tenancy.Tenant) error { return nil }
 	})
 	refill(t, m)
 	_, err := f.pg.Pool.Exec(t.Context(), `insert into public.registry_locks (key, pid, backend_start, login, taken_at)
 		select 'tenant ' || id, 0, now() - interval '1 hour', 0, now() - interval '1 hour' from public.tenants`)
 	require.NoError(t, err)
-	_, err = m.AssignStocked(t.Context(), claimParams("a"))
+	_, err = m.AssignStocked(t.Context(), createParams("a"))
 	assert.ErrorIs(t, err, tenancy.ErrStockEmpty)
 	_, err = m.Refill(t.Context())
 	require.NoError(t, err)
-	_, err = m.AssignStocked(t.Context(), claimParams("a"))
+	_, err = m.AssignStocked(t.Context(), createParams("a"))
 	require.NoError(t, err)
 }
 
@@ -180,7 +180,7 @@ func (c tries) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQ
 
 func (c tries) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
-func TestAnOperationOfOursIsWaitedForHoweverLongItTakes(t *testing.T) {
+func TestOperationWaitsForAnotherOnTheSameTenant(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.create(t, "a")

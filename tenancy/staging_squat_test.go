@@ -16,11 +16,11 @@ import (
 
 // A registry that was taken back from a backup gives out ids again, and does not know the tenants
 // that had them.
-func TestASchemaThatTheRegistryHasForgottenIsNotStagedOver(t *testing.T) {
+func TestStagingDoesNotReuseUnregisteredSchema(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	live := f.create(t, "a")
-	f.note(t, live, "precious")
+	f.insertNote(t, live, "precious")
 	for _, sql := range []string{
 		"with hosts as (delete from public.domains) delete from public.tenants", "delete from public.schema_names",
 		"alter table public.tenants alter column id restart",
@@ -32,17 +32,17 @@ func TestASchemaThatTheRegistryHasForgottenIsNotStagedOver(t *testing.T) {
 	assert.ErrorIs(t, err, admin.ErrTaken)
 	_, err = f.tenants.SweepStagedSchemas(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, []string{"precious"}, f.seen(t, live))
-	assert.Empty(t, f.sides(t))
+	assert.Equal(t, []string{"precious"}, f.tenantNotes(t, live))
+	assert.Empty(t, f.auxiliarySchemas(t))
 }
 
 // A drop that returned nil beside one left its schema, with the tenant's rows, to a sweep.
-func TestADropIsRefusedWhileAReplacementIsBuilt(t *testing.T) {
+func TestDropIsRefusedWhileReplacementIsStaged(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.create(t, "a")
-	dropper, _ := f.droppers(t, tenancy.DropConfig{})
-	s := f.staged(t, "a", "new")
+	dropper, _ := f.dropManager(t, tenancy.DropConfig{})
+	s := f.stageReplacement(t, "a", "new")
 	before := f.snapshot(t)
 	_, err := dropper.Drop(t.Context(), request(t, dropper, "a"))
 	assert.ErrorIs(t, err, tenancy.ErrStatus)
@@ -51,13 +51,13 @@ func TestADropIsRefusedWhileAReplacementIsBuilt(t *testing.T) {
 	require.NoError(t, s.Close(t.Context()))
 	_, err = dropper.Drop(t.Context(), request(t, dropper, "a"))
 	require.NoError(t, err)
-	assert.Empty(t, f.sides(t))
+	assert.Empty(t, f.auxiliarySchemas(t))
 	f.expectInvariants(t)
 }
 
 // A staging that begins behind the check stops the drop at its step: no drop is done while a schema
 // of the tenant is left.
-func TestADropThatAStagingHasBegunBesideIsNotDone(t *testing.T) {
+func TestDropStopsWhenStagingBeginsDuringIt(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.create(t, "a")
@@ -67,7 +67,7 @@ func TestADropThatAStagingHasBegunBesideIsNotDone(t *testing.T) {
 			Enabled: true,
 			Approve: tenancy.ApproverFunc(func(context.Context, tenancy.ApprovalData) error {
 				if s == nil {
-					s = f.staged(t, "a", "new")
+					s = f.stageReplacement(t, "a", "new")
 				}
 				return nil
 			}),
@@ -90,12 +90,12 @@ func TestADropThatAStagingHasBegunBesideIsNotDone(t *testing.T) {
 	require.NoError(t, s.Close(t.Context()))
 	_, err = dropper.Drop(t.Context(), p)
 	require.NoError(t, err)
-	assert.Empty(t, f.sides(t))
+	assert.Empty(t, f.auxiliarySchemas(t))
 	f.expectInvariants(t)
 }
 
 // What a tenant was served from holds its data: a drop does not forget it because its role is gone.
-func TestADropDoesNotForgetASchemaThatItCannotDrop(t *testing.T) {
+func TestDropKeepsRecordOfSchemaItCannotDrop(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a := f.create(t, "a")
@@ -105,7 +105,7 @@ func TestADropDoesNotForgetASchemaThatItCannotDrop(t *testing.T) {
 		"alter schema "+a.Schema+" owner to "+pgx.Identifier{f.roles.Public()}.Sanitize(),
 	)
 	require.NoError(t, err)
-	dropper, _ := f.droppers(t, tenancy.DropConfig{})
+	dropper, _ := f.dropManager(t, tenancy.DropConfig{})
 	p := request(t, dropper, "a")
 	_, err = dropper.Drop(t.Context(), p)
 	assert.ErrorIs(t, err, admin.ErrTaken)
@@ -116,7 +116,7 @@ func TestADropDoesNotForgetASchemaThatItCannotDrop(t *testing.T) {
 	f.expectInvariants(t)
 }
 
-func TestAMaintenanceThatBeganMeanwhileOutlastsTheReplacement(t *testing.T) {
+func TestMaintenanceStartedDuringRevertRemains(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for slug, goOn := range map[string]func(slug string, old tenancy.Tenant) error{
@@ -128,13 +128,13 @@ func TestAMaintenanceThatBeganMeanwhileOutlastsTheReplacement(t *testing.T) {
 		"confirm": func(slug string, old tenancy.Tenant) error {
 			r, err := f.tenants.RetainedSchema(t.Context(), slug)
 			require.NoError(t, err)
-			_, err = confirmed(t.Context(), f.twoPeople(t), slug, r.Schema)
+			_, err = approveAndConfirm(t.Context(), f.fourEyesManager(t), slug, r.Schema)
 			return err
 		},
 	} {
 		old := f.create(t, slug)
 		f.replace(t, slug)
-		f.halted(t, slug, old.Schema)
+		f.stopRevert(t, slug, old.Schema)
 		until := time.Now().Add(time.Hour).Truncate(time.Second)
 		_, err := f.tenants.StartMaintenance(t.Context(), slug, tenancy.MaintenanceParams{Reason: "moving", Until: until})
 		require.NoError(t, err)
@@ -149,7 +149,7 @@ func TestAMaintenanceThatBeganMeanwhileOutlastsTheReplacement(t *testing.T) {
 }
 
 // halted makes a revert stop behind its switch.
-func (f *fixture) halted(t *testing.T, slug string, aside string) {
+func (f *fixture) stopRevert(t *testing.T, slug string, retained string) {
 	t.Helper()
 	m := f.manager(t, tenancy.Config{Hooks: tenancy.Hooks{Before: func(_ context.Context, data tenancy.StepData) error {
 		if data.Step == "open" {
@@ -157,11 +157,11 @@ func (f *fixture) halted(t *testing.T, slug string, aside string) {
 		}
 		return nil
 	}}})
-	_, err := m.RevertReplacement(t.Context(), slug, aside)
+	_, err := m.RevertReplacement(t.Context(), slug, retained)
 	assert.ErrorIs(t, err, pgx.ErrTxClosed)
 }
 
-func TestARevertThatStoppedIsEndedByWhateverServesTheTenantAgain(t *testing.T) {
+func TestStoppedRevertIsEndedByStatusChange(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	suspend := func(slug string) (tenancy.Tenant, error) { return f.tenants.Suspend(t.Context(), slug, "unpaid") }
@@ -198,11 +198,11 @@ func TestARevertThatStoppedIsEndedByWhateverServesTheTenantAgain(t *testing.T) {
 		"suspended-after-all": {none, []func(string, tenancy.Tenant) error{func(slug string, _ tenancy.Tenant) error { _, err := suspend(slug); return err }, activate}},
 	} {
 		old := f.create(t, slug)
-		f.note(t, old, "old")
+		f.insertNote(t, old, "old")
 		replaced := f.replace(t, slug)
 		_, err := c.before(slug)
 		require.NoError(t, err)
-		f.halted(t, slug, old.Schema)
+		f.stopRevert(t, slug, old.Schema)
 		for i, op := range c.after {
 			assert.NoError(t, op(slug, old), "%s, step %d", slug, i)
 		}
@@ -214,21 +214,21 @@ func TestARevertThatStoppedIsEndedByWhateverServesTheTenantAgain(t *testing.T) {
 	}
 }
 
-func TestADropCountsWhatIsKeptAsideAndRefusesWhereSomethingDependsOnIt(t *testing.T) {
+func TestDropIncludesRetainedSchemaAndItsDependents(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a := f.create(t, "a")
-	dropper, _ := f.droppers(t, tenancy.DropConfig{})
+	dropper, _ := f.dropManager(t, tenancy.DropConfig{})
 	alone, err := dropper.RequestDrop(t.Context(), "a", actor)
 	require.NoError(t, err)
 	f.replace(t, "a")
 	both, err := dropper.RequestDrop(t.Context(), "a", actor)
 	require.NoError(t, err)
-	assert.NotZero(t, alone.Contents.Tables, "contents %+v, and with what is aside %+v", alone.Contents, both.Contents)
+	assert.NotZero(t, alone.Contents.Tables, "contents %+v, and with what is retained %+v", alone.Contents, both.Contents)
 	assert.Equal(t, 2*alone.Contents.Tables, both.Contents.Tables,
-		"contents %+v, and with what is aside %+v", alone.Contents, both.Contents)
+		"contents %+v, and with what is retained %+v", alone.Contents, both.Contents)
 	assert.Greater(t, both.Contents.Bytes, alone.Contents.Bytes,
-		"contents %+v, and with what is aside %+v", alone.Contents, both.Contents)
+		"contents %+v, and with what is retained %+v", alone.Contents, both.Contents)
 	_, err = f.pg.Pool.Exec(t.Context(), "create view public.all_notes as select * from "+a.Schema+".notes")
 	require.NoError(t, err)
 	before := f.snapshot(t)

@@ -17,13 +17,13 @@ import (
 )
 
 // build migrates a staged schema and gives it one note.
-func (f *fixture) build(t testing.TB, s *tenancy.Staging, body string) {
+func (f *fixture) fillStaging(t testing.TB, s *tenancy.Staging, body string) {
 	t.Helper()
-	require.NoError(t, buildNote(t.Context(), f.migrator, f.owner, s.Schema(), body))
+	require.NoError(t, migrateAndInsertNote(t.Context(), f.migrator, f.owner, s.Schema(), body))
 }
 
 // buildNote is what a process does that is to be killed, too.
-func buildNote(ctx context.Context, m tenancy.Migrator, owner admin.Beginner, schema, body string) error {
+func migrateAndInsertNote(ctx context.Context, m tenancy.Migrator, owner admin.Beginner, schema, body string) error {
 	if err := m.Migrate(ctx, schema); err != nil {
 		return err
 	}
@@ -34,7 +34,7 @@ func buildNote(ctx context.Context, m tenancy.Migrator, owner admin.Beginner, sc
 }
 
 // notesIn reads a schema's notes as the owner.
-func (f *fixture) notesIn(t testing.TB, schema string) []string {
+func (f *fixture) schemaNotes(t testing.TB, schema string) []string {
 	t.Helper()
 	rows, err := f.owner.Query(t.Context(), "select body from "+pgx.Identifier{schema, "notes"}.Sanitize()+" order by 1")
 	require.NoError(t, err)
@@ -44,7 +44,7 @@ func (f *fixture) notesIn(t testing.TB, schema string) []string {
 }
 
 // seen are the notes that the tenant sees, as the runtime login.
-func (f *fixture) seen(t testing.TB, tenant tenancy.Tenant) []string {
+func (f *fixture) tenantNotes(t testing.TB, tenant tenancy.Tenant) []string {
 	t.Helper()
 	rows, err := f.db.Query(tenancy.NewContext(t.Context(), &tenant), "select body from notes order by 1")
 	require.NoError(t, err)
@@ -53,26 +53,26 @@ func (f *fixture) seen(t testing.TB, tenant tenancy.Tenant) []string {
 	return notes
 }
 
-func (f *fixture) staged(t testing.TB, slug, body string) *tenancy.Staging {
+func (f *fixture) stageReplacement(t testing.TB, slug, body string) *tenancy.Staging {
 	t.Helper()
 	s, err := f.tenants.StageReplacement(t.Context(), slug)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close(context.WithoutCancel(t.Context()))) })
-	f.build(t, s, body)
+	f.fillStaging(t, s, body)
 	return s
 }
 
 // replace gives a tenant a schema with one note, "new".
 func (f *fixture) replace(t testing.TB, slug string) tenancy.Tenant {
 	t.Helper()
-	s := f.staged(t, slug, "new")
+	s := f.stageReplacement(t, slug, "new")
 	replaced, err := s.Replace(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, s.Close(t.Context()))
 	return replaced
 }
 
-func (f *fixture) sides(t testing.TB) (states []string) {
+func (f *fixture) auxiliarySchemas(t testing.TB) (states []string) {
 	t.Helper()
 	all, err := f.tenants.AuxiliarySchemas(t.Context())
 	require.NoError(t, err)
@@ -82,7 +82,7 @@ func (f *fixture) sides(t testing.TB) (states []string) {
 	return states
 }
 
-func TestAStagedSchemaBecomesATenant(t *testing.T) {
+func TestAdoptStagedTenant(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	s, err := f.tenants.StageTenant(t.Context(), tenancy.AdoptParams{
@@ -97,7 +97,7 @@ func TestAStagedSchemaBecomesATenant(t *testing.T) {
 		Metadata: json.RawMessage(`{"x":1}`),
 	})
 	require.NoError(t, err)
-	f.build(t, s, "one")
+	f.fillStaging(t, s, "one")
 	_, err = f.tenants.BySlug(t.Context(), "a")
 	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 	got, err := s.Adopt(t.Context())
@@ -112,14 +112,14 @@ func TestAStagedSchemaBecomesATenant(t *testing.T) {
 		assert.Equal(t, `{"x": 1}`, string(got.Metadata), "adopted %+v", got)
 	}
 	f.expectHosts(t, "a", "a! b")
-	assert.Equal(t, []string{"one"}, f.seen(t, got))
+	assert.Equal(t, []string{"one"}, f.tenantNotes(t, got))
 	_, err = s.Adopt(t.Context())
 	assert.ErrorIs(t, err, tenancy.ErrStagingLost)
-	assert.Empty(t, f.sides(t))
+	assert.Empty(t, f.auxiliarySchemas(t))
 	f.expectInvariants(t)
 }
 
-func TestWhatCannotBeAdoptedIsRefusedBeforeAnythingIsBuilt(t *testing.T) {
+func TestStageTenantRefusesInvalidParams(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.create(t, "a")
@@ -147,7 +147,7 @@ func TestWhatCannotBeAdoptedIsRefusedBeforeAnythingIsBuilt(t *testing.T) {
 	assert.Equal(t, before, after, "changed:\n%s\nbefore", after)
 }
 
-func TestWhoComesSecondIsNotAdopted(t *testing.T) {
+func TestAdoptRefusesTakenSlug(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	s, err := f.tenants.StageTenant(t.Context(), tenancy.AdoptParams{Slug: "a", Domain: "a.example.com"})
@@ -167,25 +167,25 @@ func TestWhoComesSecondIsNotAdopted(t *testing.T) {
 	f.expectInvariants(t)
 }
 
-func TestAReplacementIsServedAndTheOldSchemaClosed(t *testing.T) {
+func TestReplaceServesNewSchemaAndRevokesOld(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a := f.create(t, "a")
-	f.note(t, a, "old")
-	s := f.staged(t, "a", "new")
+	f.insertNote(t, a, "old")
+	s := f.stageReplacement(t, "a", "new")
 	got, err := s.Replace(t.Context())
 	require.NoError(t, err)
 	if assert.Equal(t, a.ID, got.ID, "replaced %+v", got) &&
 		assert.Equal(t, s.Schema(), got.Schema, "replaced %+v", got) {
 		assert.Equal(t, tenancy.Active, got.Status, "replaced %+v", got)
 	}
-	assert.Equal(t, []string{"new"}, f.seen(t, got))
+	assert.Equal(t, []string{"new"}, f.tenantNotes(t, got))
 	_, err = f.db.Exec(tenancy.NewContext(t.Context(), &a), "insert into notes values ('lost')") // who has not heard of it
 	assert.ErrorIs(t, err, schemactx.ErrNotProvisioned)
-	aside, err := f.tenants.RetainedSchema(t.Context(), "a")
+	retained, err := f.tenants.RetainedSchema(t.Context(), "a")
 	require.NoError(t, err)
-	if assert.Equal(t, a.Schema, aside.Schema, "aside %+v", aside) {
-		assert.Equal(t, []string{"old"}, f.notesIn(t, aside.Schema), "aside %+v", aside)
+	if assert.Equal(t, a.Schema, retained.Schema, "retained %+v", retained) {
+		assert.Equal(t, []string{"old"}, f.schemaNotes(t, retained.Schema), "retained %+v", retained)
 	}
 	var replaced *tenancy.ReplacedError
 	_, err = f.tenants.StageReplacement(t.Context(), "a")
@@ -194,22 +194,22 @@ func TestAReplacementIsServedAndTheOldSchemaClosed(t *testing.T) {
 	}
 }
 
-func TestARevertTakesTheOldSchemaBackAndASecondOneTheNew(t *testing.T) {
+func TestRevertSwapsSchemas(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a := f.create(t, "a")
-	f.note(t, a, "old")
+	f.insertNote(t, a, "old")
 	replaced := f.replace(t, "a")
 	_, err := f.tenants.RevertReplacement(t.Context(), "a", replaced.Schema)
 	assert.ErrorIs(t, err, tenancy.ErrNoRetainedSchema)
 	for i, want := range []string{"old", "new", "old"} {
-		aside, err := f.tenants.RetainedSchema(t.Context(), "a")
+		retained, err := f.tenants.RetainedSchema(t.Context(), "a")
 		require.NoError(t, err)
-		got, err := f.tenants.RevertReplacement(t.Context(), "a", aside.Schema)
+		got, err := f.tenants.RevertReplacement(t.Context(), "a", retained.Schema)
 		require.NoError(t, err)
 		if assert.Equal(t, tenancy.Active, got.Status, "revert %d: %+v", i, got) &&
-			assert.Equal(t, aside.Schema, got.Schema, "revert %d: %+v", i, got) {
-			assert.Equal(t, []string{want}, f.seen(t, got), "revert %d: %+v", i, got)
+			assert.Equal(t, retained.Schema, got.Schema, "revert %d: %+v", i, got) {
+			assert.Equal(t, []string{want}, f.tenantNotes(t, got), "revert %d: %+v", i, got)
 		}
 		other := replaced
 		if want == "new" {
@@ -220,21 +220,21 @@ func TestARevertTakesTheOldSchemaBackAndASecondOneTheNew(t *testing.T) {
 	}
 }
 
-func TestAConfirmedReplacementLeavesNothingOfTheOldSchema(t *testing.T) {
+func TestConfirmDropsRetainedSchema(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a := f.create(t, "a")
 	replaced := f.replace(t, "a")
 	for _, schema := range []string{replaced.Schema, "tenant_77", "", "a\x00b"} {
-		_, err := confirmed(t.Context(), f.twoPeople(t), "a", schema)
+		_, err := approveAndConfirm(t.Context(), f.fourEyesManager(t), "a", schema)
 		assert.ErrorIs(t, err, tenancy.ErrNoRetainedSchema)
 	}
-	got, err := confirmed(t.Context(), f.twoPeople(t), "a", a.Schema)
+	got, err := approveAndConfirm(t.Context(), f.fourEyesManager(t), "a", a.Schema)
 	require.NoError(t, err)
-	assert.Equal(t, []string{"new"}, f.seen(t, got), "the new notes are gone")
-	_, err = confirmed(t.Context(), f.twoPeople(t), "a", a.Schema)
+	assert.Equal(t, []string{"new"}, f.tenantNotes(t, got), "the new notes are gone")
+	_, err = approveAndConfirm(t.Context(), f.fourEyesManager(t), "a", a.Schema)
 	assert.ErrorIs(t, err, tenancy.ErrNoRetainedSchema)
-	assert.Empty(t, f.sides(t))
+	assert.Empty(t, f.auxiliarySchemas(t))
 	f.expectInvariants(t)
 	_, err = f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Schema: "b"})
 	require.NoError(t, err)
@@ -242,21 +242,21 @@ func TestAConfirmedReplacementLeavesNothingOfTheOldSchema(t *testing.T) {
 	assert.ErrorIs(t, err, admin.ErrTaken) // as the names of all schemas that the tenant has had
 }
 
-func TestAConfirmationIsRefusedWhileSomethingDependsOnTheOldSchema(t *testing.T) {
+func TestConfirmRefusesDependents(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a := f.create(t, "a")
 	f.replace(t, "a")
 	_, err := f.pg.Pool.Exec(t.Context(), "create view public.all_notes as select * from "+a.Schema+".notes")
 	require.NoError(t, err)
-	_, err = confirmed(t.Context(), f.twoPeople(t), "a", a.Schema)
+	_, err = approveAndConfirm(t.Context(), f.fourEyesManager(t), "a", a.Schema)
 	var dependents *admin.DependentsError
 	assert.ErrorAs(t, err, &dependents)
 	_, err = f.tenants.RevertReplacement(t.Context(), "a", a.Schema)
 	require.NoError(t, err)
 }
 
-func TestAReplacementKeepsTheTenantsStatus(t *testing.T) {
+func TestReplaceKeepsStatus(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for slug, change := range map[string]func() (tenancy.Tenant, error){
@@ -278,11 +278,11 @@ func TestAReplacementKeepsTheTenantsStatus(t *testing.T) {
 	}
 }
 
-func TestAReplacementWaitsForWritersThatRun(t *testing.T) {
+func TestReplaceWaitsForRunningWriters(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a := f.create(t, "a")
-	s := f.staged(t, "a", "new")
+	s := f.stageReplacement(t, "a", "new")
 	ctx := tenancy.NewContext(t.Context(), &a)
 	tx, err := f.db.Begin(ctx)
 	require.NoError(t, err)
@@ -324,7 +324,7 @@ func (f *fixture) awaitWaiter(t *testing.T, schema string) {
 	}
 }
 
-func TestWhatCannotBeReplacedIsRefused(t *testing.T) {
+func TestReplaceRefuses(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	_, err := f.tenants.StageReplacement(t.Context(), "nobody")
@@ -338,18 +338,18 @@ func TestWhatCannotBeReplacedIsRefused(t *testing.T) {
 	assert.ErrorIs(t, err, tenancy.ErrStagingLost)
 	require.NoError(t, scratch.Close(t.Context()))
 	f.create(t, "b")
-	f.stuck(t, "b", "new_b")
+	f.stopRename(t, "b", "new_b")
 	_, err = f.tenants.StageReplacement(t.Context(), "b")
 	assert.ErrorIs(t, err, tenancy.ErrBusy)
 	_, err = f.tenants.Resume(t.Context(), "b")
 	require.NoError(t, err)
 
 	// What has changed while it was built.
-	s := f.staged(t, "a", "new")
-	dropper, _ := f.droppers(t, tenancy.DropConfig{})
+	s := f.stageReplacement(t, "a", "new")
+	dropper, _ := f.dropManager(t, tenancy.DropConfig{})
 	_, err = dropper.Drop(t.Context(), request(t, dropper, "a"))
 	assert.ErrorIs(t, err, tenancy.ErrStatus)
-	f.stuck(t, "a", "new_a")
+	f.stopRename(t, "a", "new_a")
 	_, err = s.Replace(t.Context())
 	assert.ErrorIs(t, err, tenancy.ErrBusy)
 	require.NoError(t, s.Close(t.Context()))
@@ -358,25 +358,25 @@ func TestWhatCannotBeReplacedIsRefused(t *testing.T) {
 	f.expectInvariants(t)
 }
 
-func TestADropTakesWhatIsKeptAside(t *testing.T) {
+func TestDropRemovesRetainedSchema(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a := f.create(t, "a")
 	replaced := f.replace(t, "a")
-	dropper, _ := f.droppers(t, tenancy.DropConfig{})
+	dropper, _ := f.dropManager(t, tenancy.DropConfig{})
 	_, err := dropper.Drop(t.Context(), request(t, dropper, "a"))
 	require.NoError(t, err)
 	for _, tenant := range []tenancy.Tenant{a, replaced} {
-		assert.Empty(t, f.left(t, tenant))
+		assert.Empty(t, f.leftovers(t, tenant))
 	}
 	f.expectInvariants(t)
 }
 
-func TestASweepTakesWhatNobodyBuildsAnyMore(t *testing.T) {
+func TestSweepDropsAbandonedStagedSchemas(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.create(t, "a")
-	live := f.staged(t, "a", "new")
+	live := f.stageReplacement(t, "a", "new")
 	dead, err := f.tenants.StageScratch(t.Context())
 	require.NoError(t, err)
 	_, err = f.pg.Pool.Exec(t.Context(), `select pg_terminate_backend(pid) from public.registry_locks
@@ -399,14 +399,14 @@ func TestASweepTakesWhatNobodyBuildsAnyMore(t *testing.T) {
 	assert.Empty(t, report.InUse)
 }
 
-func TestAStagedSchemaIsDroppedWhenTheContextIsOver(t *testing.T) {
+func TestStagedSchemaIsDroppedWhenContextEnds(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	before := f.snapshot(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	s, err := f.tenants.StageTenant(ctx, tenancy.AdoptParams{Slug: "a", Domain: "a.example.com"})
 	require.NoError(t, err)
-	f.build(t, s, "x")
+	f.fillStaging(t, s, "x")
 	cancel()
 	_, err = s.Adopt(ctx)
 	assert.ErrorIs(t, err, context.Canceled)

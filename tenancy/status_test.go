@@ -45,13 +45,13 @@ func (f *fixture) changeStatus(ctx context.Context, op tenancy.Op, slug string) 
 	return tenancy.Tenant{}, errors.New("not an operation on the status")
 }
 
-func TestEachStatusAllowsWhatTheTableSays(t *testing.T) {
+func TestStatusTransitions(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for i, op := range []tenancy.Op{tenancy.OpSuspend, tenancy.OpActivate, tenancy.OpStartMaintenance, tenancy.OpEndMaintenance} {
 		for _, from := range statuses {
 			slug := fmt.Sprintf("t%d%s", i, from)
-			id := f.row(t, slug, from)
+			id := f.insertTenant(t, slug, from)
 			before, err := f.tenants.ByID(t.Context(), id)
 			require.NoError(t, err)
 			for range 2 { // the second call starts in the status that the first one led to
@@ -80,16 +80,16 @@ func TestEachStatusAllowsWhatTheTableSays(t *testing.T) {
 }
 
 // The test calls every other operation in every status that does not allow it.
-func TestEveryOtherOperationAsksForTheStatus(t *testing.T) {
+func TestOtherOperationsCheckStatus(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	tenants := f.manager(t, tenancy.Config{Domains: believing})
+	tenants := f.manager(t, tenancy.Config{Domains: acceptAllDomains})
 	name := "New"
 	for _, status := range statuses {
 		slug := "t" + string(status)
-		f.row(t, slug, status)
+		f.insertTenant(t, slug, status)
 		other := "other" + string(status)
-		f.row(t, other, tenancy.Active)
+		f.insertTenant(t, other, tenancy.Active)
 		_, err := f.owner.Exec(t.Context(), `insert into domains (tenant_id, host, is_primary, verified_at, token)
 			select id, 'alias.' || slug || '.com', false, now(), '' from tenants where slug = any($1)
 			union all select id, 'claim.' || slug || '.com', false, null, 'x' from tenants where slug = $2`, []string{slug, other}, slug)
@@ -124,10 +124,10 @@ func TestEveryOtherOperationAsksForTheStatus(t *testing.T) {
 	}
 }
 
-func TestTheReasonIsKeptWhileItHolds(t *testing.T) {
+func TestReasonAndUntilOfStatus(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.row(t, "a", tenancy.Active)
+	f.insertTenant(t, "a", tenancy.Active)
 	until := time.Now().Add(time.Hour).Truncate(time.Microsecond)
 	for _, c := range []struct {
 		do     func() (tenancy.Tenant, error)
@@ -155,10 +155,10 @@ func TestTheReasonIsKeptWhileItHolds(t *testing.T) {
 	}
 }
 
-func TestBadReasonsAndTimesChangeNothing(t *testing.T) {
+func TestInvalidReasonsAndTimesChangeNothing(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	id := f.row(t, "a", tenancy.Active)
+	id := f.insertTenant(t, "a", tenancy.Active)
 	for _, reason := range []string{"two\nlines", "a\x00b", "\xff", strings.Repeat("ü", 501)} {
 		_, err := f.tenants.Suspend(t.Context(), "a", reason)
 		expectField(t, err, "reason")
@@ -178,7 +178,7 @@ func TestBadReasonsAndTimesChangeNothing(t *testing.T) {
 }
 
 // An unfinished rename can be resumed in the statuses of the table, and does not change the status.
-func TestResumeAsksForTheStatus(t *testing.T) {
+func TestResumeChecksStatus(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for _, status := range statuses {
@@ -189,7 +189,7 @@ func TestResumeAsksForTheStatus(t *testing.T) {
 		id := f.create(t, slug).ID
 		for _, next := range []string{"", "next_" + slug} {
 			if next != "" {
-				f.stuck(t, slug, next)
+				f.stopRename(t, slug, next)
 			}
 			_, err := f.owner.Exec(t.Context(), "update tenants set status = $2 where id = $1", id, status)
 			require.NoError(t, err)

@@ -19,7 +19,7 @@ import (
 )
 
 // stocking returns a manager that keeps a stock.
-func (f *fixture) stocking(
+func (f *fixture) stockManager(
 	t testing.TB,
 	stock tenancy.StockConfig,
 	change ...func(cfg *tenancy.Config),
@@ -47,7 +47,7 @@ func refill(t testing.TB, m *tenancy.Manager) tenancy.RefillReport {
 }
 
 // stocked returns the ids of the tenants in the stock.
-func stocked(t testing.TB, m *tenancy.Manager) (ids []int64) {
+func stockedIDs(t testing.TB, m *tenancy.Manager) (ids []int64) {
 	t.Helper()
 	for tenant, err := range m.All(t.Context(), tenancy.Filter{Statuses: []tenancy.Status{tenancy.Stocked}}) {
 		require.NoError(t, err)
@@ -56,16 +56,16 @@ func stocked(t testing.TB, m *tenancy.Manager) (ids []int64) {
 	return ids
 }
 
-func claimParams(slug string) tenancy.CreateParams {
+func createParams(slug string) tenancy.CreateParams {
 	return tenancy.CreateParams{Slug: slug, Domain: slug + ".example.com"}
 }
 
-func TestAClaimTakesATenantFromTheStock(t *testing.T) {
+func TestAssignStockedTakesTenantFromStock(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	m := f.stocking(t, tenancy.StockConfig{Size: 2})
+	m := f.stockManager(t, tenancy.StockConfig{Size: 2})
 	assert.Equal(t, tenancy.RefillReport{Made: 2}, refill(t, m))
-	before := stocked(t, m)
+	before := stockedIDs(t, m)
 	for route, err := range m.Routes(t.Context(), tenancy.RouteFilter{}) {
 		assert.Fail(t, "a stocked tenant has a route", "%+v, %v", route, err)
 	}
@@ -78,37 +78,37 @@ func TestAClaimTakesATenantFromTheStock(t *testing.T) {
 	assert.Equal(t, fmt.Sprintf("tenant_%d", a.ID), a.Schema, "claimed %+v", a)
 	found, err := f.registry.ByHost(t.Context(), "a.example.com")
 	require.NoError(t, err)
-	f.use(t, found)
-	assert.Equal(t, before[1:], stocked(t, m), "stock was %v", before)
+	f.expectUsable(t, found)
+	assert.Equal(t, before[1:], stockedIDs(t, m), "stock was %v", before)
 	assert.Equal(t, tenancy.RefillReport{Made: 1}, refill(t, m))
 	report := refill(t, m)
 	assert.Equal(t, tenancy.RefillReport{}, report, "report of a full stock %+v", report)
 }
 
-func TestAnEmptyStockCreates(t *testing.T) {
+func TestAssignStockedCreatesWhenStockIsEmpty(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	a, err := f.tenants.AssignStocked(t.Context(), claimParams("a")) // has no stock
+	a, err := f.tenants.AssignStocked(t.Context(), createParams("a")) // has no stock
 	require.NoError(t, err)
-	f.use(t, a)
-	b, err := f.stocking(t, tenancy.StockConfig{Size: 1}).AssignStocked(t.Context(), claimParams("b"))
+	f.expectUsable(t, a)
+	b, err := f.stockManager(t, tenancy.StockConfig{Size: 1}).AssignStocked(t.Context(), createParams("b"))
 	require.NoError(t, err)
-	f.use(t, b)
-	_, err = f.stocking(t, tenancy.StockConfig{Size: 1, StockOnly: true}).AssignStocked(t.Context(), claimParams("c"))
+	f.expectUsable(t, b)
+	_, err = f.stockManager(t, tenancy.StockConfig{Size: 1, StockOnly: true}).AssignStocked(t.Context(), createParams("c"))
 	assert.ErrorIs(t, err, tenancy.ErrStockEmpty)
 	_, err = f.tenants.Refill(t.Context())
 	assert.ErrorIs(t, err, tenancy.ErrNoStock)
 	assert.ErrorIs(t, f.tenants.RunStock(t.Context()), tenancy.ErrNoStock)
 }
 
-func TestClaimRefusesAndLeavesTheStock(t *testing.T) {
+func TestAssignStockedRefusesAndKeepsStock(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	m := f.stocking(t, tenancy.StockConfig{Size: 1})
+	m := f.stockManager(t, tenancy.StockConfig{Size: 1})
 	f.create(t, "taken")
 	refill(t, m)
 	before := f.snapshot(t)
-	placeholder := fmt.Sprintf("_%d", stocked(t, m)[0])
+	placeholder := fmt.Sprintf("_%d", stockedIDs(t, m)[0])
 	for name, c := range map[string]struct {
 		params tenancy.CreateParams
 		want   error
@@ -130,18 +130,18 @@ func TestClaimRefusesAndLeavesTheStock(t *testing.T) {
 	assert.Equal(t, before, f.snapshot(t))
 }
 
-func TestEachStockedTenantIsClaimedOnce(t *testing.T) {
+func TestEachStockedTenantIsAssignedOnce(t *testing.T) {
 	t.Parallel()
 	const claims, size = 64, 20
 	f := setup(t)
-	m := f.stocking(t, tenancy.StockConfig{Size: size})
+	m := f.stockManager(t, tenancy.StockConfig{Size: size})
 	refill(t, m)
-	stock := stocked(t, m)
+	stock := stockedIDs(t, m)
 	var wg sync.WaitGroup
 	claimed := make(chan tenancy.Tenant, claims)
 	for i := range claims {
 		wg.Go(func() {
-			tenant, err := m.AssignStocked(t.Context(), claimParams(fmt.Sprintf("t%d", i)))
+			tenant, err := m.AssignStocked(t.Context(), createParams(fmt.Sprintf("t%d", i)))
 			assert.NoError(t, err)
 			claimed <- tenant
 		})
@@ -156,18 +156,18 @@ func TestEachStockedTenantIsClaimedOnce(t *testing.T) {
 		if slices.Contains(stock, tenant.ID) {
 			fromStock++
 		}
-		f.use(t, tenant)
+		f.expectUsable(t, tenant)
 	}
 	assert.Len(t, seen, claims, "%d tenants, %d of them from the stock of %d", len(seen), fromStock, size)
 	assert.Equal(t, size, fromStock, "%d tenants, %d of them from the stock of %d", len(seen), fromStock, size)
 }
 
-func TestProcessesThatRefillDoNotOvershoot(t *testing.T) {
+func TestConcurrentRefillsDoNotExceedSize(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	var wg sync.WaitGroup
 	for range 6 {
-		m := f.stocking(t, tenancy.StockConfig{Size: 5})
+		m := f.stockManager(t, tenancy.StockConfig{Size: 5})
 		wg.Go(func() {
 			for report := (tenancy.RefillReport{Busy: true}); report.Busy; {
 				var err error
@@ -179,18 +179,18 @@ func TestProcessesThatRefillDoNotOvershoot(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	assert.Len(t, stocked(t, f.tenants), 5)
+	assert.Len(t, stockedIDs(t, f.tenants), 5)
 }
 
-func TestASeedRunsAfterTheClaim(t *testing.T) {
+func TestSeedRunsAfterAssignment(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	trouble := errors.New("no seeds today")
+	injected := errors.New("no seeds today")
 	broken := true
-	m := f.stocking(t, tenancy.StockConfig{Size: 1, StockOnly: true}, func(cfg *tenancy.Config) {
+	m := f.stockManager(t, tenancy.StockConfig{Size: 1, StockOnly: true}, func(cfg *tenancy.Config) {
 		cfg.Seed = func(ctx context.Context, tenant *tenancy.Tenant) error {
 			if broken {
-				return trouble
+				return injected
 			}
 			assert.Equal(t, tenancy.Provisioning, tenant.Status, "seeded while")
 			_, err := f.db.Exec(ctx, "insert into notes values ($1)", tenant.Slug)
@@ -198,18 +198,18 @@ func TestASeedRunsAfterTheClaim(t *testing.T) {
 		}
 	})
 	refill(t, m)
-	_, err := m.AssignStocked(t.Context(), claimParams("a"))
+	_, err := m.AssignStocked(t.Context(), createParams("a"))
 	var stopped *tenancy.StepError
 	require.ErrorAs(t, err, &stopped)
 	require.Equal(t, tenancy.OpAssignStocked, stopped.Op)
 	require.Equal(t, "seed", stopped.Step)
-	require.ErrorIs(t, err, trouble)
+	require.ErrorIs(t, err, injected)
 	broken = false
 	a, err := m.Resume(t.Context(), "a")
 	require.NoError(t, err)
-	f.use(t, a)
+	f.expectUsable(t, a)
 	refill(t, m)
-	b, err := m.AssignStocked(t.Context(), claimParams("b"))
+	b, err := m.AssignStocked(t.Context(), createParams("b"))
 	require.NoError(t, err)
 	var seeds int
 	require.NoError(t,
@@ -230,52 +230,52 @@ func (f *fixture) releases(t testing.TB) (earlier, later *migrate.Runner) {
 	return notesRunner(t, f.owner), later
 }
 
-func TestAStockOfAnEarlierReleaseIsMigratedBeforeItIsClaimed(t *testing.T) {
+func TestStockOfEarlierReleaseIsMigratedBeforeAssignment(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	earlier, later := f.releases(t)
 	config := tenancy.StockConfig{Size: 2, StockOnly: true}
-	before := f.stocking(t, config, func(cfg *tenancy.Config) { cfg.Migrator = earlier })
-	after := f.stocking(t, config, func(cfg *tenancy.Config) { cfg.Migrator = later })
+	before := f.stockManager(t, config, func(cfg *tenancy.Config) { cfg.Migrator = earlier })
+	after := f.stockManager(t, config, func(cfg *tenancy.Config) { cfg.Migrator = later })
 	refill(t, before)
-	_, err := after.AssignStocked(t.Context(), claimParams("a"))
+	_, err := after.AssignStocked(t.Context(), createParams("a"))
 	assert.ErrorIs(t, err, tenancy.ErrStockEmpty)
 	assert.Equal(t, tenancy.RefillReport{Updated: 2}, refill(t, after))
 	// The earlier release, which still runs, neither claims nor breaks nor adds to what the later one
 	// has.
-	_, err = before.AssignStocked(t.Context(), claimParams("a"))
+	_, err = before.AssignStocked(t.Context(), createParams("a"))
 	assert.ErrorIs(t, err, tenancy.ErrStockEmpty)
 	report := refill(t, before)
 	assert.Equal(t, tenancy.RefillReport{}, report, "report of the earlier release %+v", report)
-	a, err := after.AssignStocked(t.Context(), claimParams("a"))
+	a, err := after.AssignStocked(t.Context(), createParams("a"))
 	require.NoError(t, err)
 	_, err = f.db.Exec(tenancy.NewContext(t.Context(), &a), "select from more")
 	require.NoError(t, err)
 }
 
-func TestWhatCannotBeStockedIsNotClaimedAndTriedAgain(t *testing.T) {
+func TestFailedStockIsRetriedAndNotAssigned(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	earlier, later := f.releases(t)
-	before := f.stocking(t, tenancy.StockConfig{Size: 2}, func(cfg *tenancy.Config) { cfg.Migrator = earlier })
+	before := f.stockManager(t, tenancy.StockConfig{Size: 2}, func(cfg *tenancy.Config) { cfg.Migrator = earlier })
 	refill(t, before)
-	trouble := errors.New("the disk is full")
-	migrator := &fullDisk{Runner: later, err: trouble}
-	m := f.stocking(
+	injected := errors.New("the disk is full")
+	migrator := &fullDisk{Runner: later, err: injected}
+	m := f.stockManager(
 		t,
 		tenancy.StockConfig{Size: 4, StockOnly: true},
 		func(cfg *tenancy.Config) { cfg.Migrator = migrator },
 	)
 	for range 2 { // the second time there is one half-made one more to repair, and none may come on top
 		report, err := m.Refill(t.Context())
-		assert.ErrorIs(t, err, trouble)
+		assert.ErrorIs(t, err, injected)
 		assert.Equal(t, 0, report.Made, "report %+v", report)
 		assert.Equal(t, 0, report.Updated, "report %+v", report)
 		assert.GreaterOrEqual(t, report.Failed, 3, "report %+v", report)
-		_, err = m.AssignStocked(t.Context(), claimParams("a"))
+		_, err = m.AssignStocked(t.Context(), createParams("a"))
 		assert.ErrorIs(t, err, tenancy.ErrStockEmpty)
 	}
-	assert.Len(t, stocked(t, m), 4)
+	assert.Len(t, stockedIDs(t, m), 4)
 	migrator.err = nil
 	assert.Equal(t, tenancy.RefillReport{Updated: 4}, refill(t, m))
 }
@@ -299,11 +299,11 @@ func (f *fullDisk) MigrateUnused(ctx context.Context, schema string) error {
 	return f.Runner.MigrateUnused(ctx, schema)
 }
 
-func TestTheStockIsRefilledAfterAClaim(t *testing.T) {
+func TestStockIsRefilledAfterAssignment(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ready := make(chan int64, 10)
-	m := f.stocking(t, tenancy.StockConfig{Size: 2, StockOnly: true, Interval: time.Hour}, func(cfg *tenancy.Config) {
+	m := f.stockManager(t, tenancy.StockConfig{Size: 2, StockOnly: true, Interval: time.Hour}, func(cfg *tenancy.Config) {
 		cfg.Hooks.After = func(_ context.Context, data tenancy.StepData) {
 			if data.Op == tenancy.OpStock && data.Step == "ready" && data.Err == nil {
 				ready <- data.Tenant.ID
@@ -316,7 +316,7 @@ func TestTheStockIsRefilledAfterAClaim(t *testing.T) {
 	<-ready
 	<-ready
 	for i := range 3 {
-		_, err := m.AssignStocked(t.Context(), claimParams(fmt.Sprintf("t%d", i)))
+		_, err := m.AssignStocked(t.Context(), createParams(fmt.Sprintf("t%d", i)))
 		require.NoError(t, err)
 		<-ready
 	}
@@ -325,56 +325,56 @@ func TestTheStockIsRefilledAfterAClaim(t *testing.T) {
 	assert.ErrorIs(t, <-ended, stop)
 }
 
-func TestAStockedTenantIsDropped(t *testing.T) {
+func TestDropStockedTenant(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	m := f.stocking(
+	m := f.stockManager(
 		t,
 		tenancy.StockConfig{Size: 2, StockOnly: true},
 		func(cfg *tenancy.Config) { cfg.Drop.Enabled = true },
 	)
 	refill(t, m)
-	ids := stocked(t, m)
+	ids := stockedIDs(t, m)
 	first, err := m.ByID(t.Context(), ids[0])
 	require.NoError(t, err)
 	_, err = m.Drop(t.Context(), request(t, m, first.Slug))
 	require.NoError(t, err)
-	assert.Empty(t, f.left(t, first))
+	assert.Empty(t, f.leftovers(t, first))
 	second, err := m.ByID(t.Context(), ids[1])
 	require.NoError(t, err)
 	params := request(t, m, second.Slug)
-	a, err := m.AssignStocked(t.Context(), claimParams("a"))
+	a, err := m.AssignStocked(t.Context(), createParams("a"))
 	require.NoError(t, err)
 	_, err = m.Drop(t.Context(), params) // it is somebody's now
 	assert.ErrorIs(t, err, tenancy.ErrNotFound)
-	f.use(t, a)
+	f.expectUsable(t, a)
 }
 
 // A drop that has looked at a stocked tenant must not take the one that a customer has claimed
 // since.
-func TestADropDoesNotTakeATenantThatIsClaimedMeanwhile(t *testing.T) {
+func TestDropIsRefusedAfterAssignment(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	claimer := f.stocking(t, tenancy.StockConfig{Size: 1, StockOnly: true})
+	claimer := f.stockManager(t, tenancy.StockConfig{Size: 1, StockOnly: true})
 	refill(t, claimer)
 	var a tenancy.Tenant
 	m := f.managerWith(t, func(cfg *tenancy.Config) {
 		cfg.Drop.Enabled = true
 		cfg.Hooks.Before = func(ctx context.Context, data tenancy.StepData) (err error) {
 			if data.Step == "mark" {
-				a, err = claimer.AssignStocked(ctx, claimParams("a"))
+				a, err = claimer.AssignStocked(ctx, createParams("a"))
 			}
 			return err
 		}
 	})
-	tenant, err := m.ByID(t.Context(), stocked(t, m)[0])
+	tenant, err := m.ByID(t.Context(), stockedIDs(t, m)[0])
 	require.NoError(t, err)
 	_, err = m.Drop(t.Context(), request(t, m, tenant.Slug))
 	assert.ErrorIs(t, err, tenancy.ErrStatus)
-	f.use(t, a)
+	f.expectUsable(t, a)
 }
 
-func TestARefillThatWasKilledGoesOn(t *testing.T) {
+func TestKilledRefillContinues(t *testing.T) {
 	t.Parallel()
 	config := tenancy.StockConfig{Size: 1, StockOnly: true}
 	if v, ok := theVictim(); ok {
@@ -382,32 +382,32 @@ func TestARefillThatWasKilledGoesOn(t *testing.T) {
 		require.Fail(t, "the process was not killed", "%v", err)
 	}
 	f := setup(t)
-	m := f.stocking(t, config)
+	m := f.stockManager(t, config)
 	for i, when := range []string{"before schema", "after schema", "before migrate", "after migrate", "before ready"} {
 		f.victim(when).run(t, t.Name())
-		_, err := m.AssignStocked(t.Context(), claimParams("early"))
+		_, err := m.AssignStocked(t.Context(), createParams("early"))
 		assert.ErrorIs(t, err, tenancy.ErrStockEmpty)
 		report := refill(t, m)
 		for deadline := time.Now().Add(time.Minute); report.Busy && time.Now().Before(deadline); report = refill(t, m) {
 			time.Sleep(time.Millisecond) // until the server has noticed that nobody is at the other end, and gives up the lock
 		}
 		assert.Equal(t, tenancy.RefillReport{Updated: 1}, report, when)
-		tenant, err := m.AssignStocked(t.Context(), claimParams(fmt.Sprintf("t%d", i)))
+		tenant, err := m.AssignStocked(t.Context(), createParams(fmt.Sprintf("t%d", i)))
 		require.NoError(t, err)
-		f.use(t, tenant)
+		f.expectUsable(t, tenant)
 	}
 }
 
-func TestAClaimThatWasKilledIsResumed(t *testing.T) {
+func TestKilledAssignmentIsResumed(t *testing.T) {
 	t.Parallel()
 	config := tenancy.StockConfig{Size: 1, StockOnly: true}
 	if v, ok := theVictim(); ok {
 		_, err := v.manager(t, func(cfg *tenancy.Config) { cfg.Stock = config }).
-			AssignStocked(t.Context(), claimParams(v.token))
+			AssignStocked(t.Context(), createParams(v.token))
 		require.Fail(t, "the process was not killed", "%v", err)
 	}
 	f := setup(t)
-	m := f.stocking(t, config)
+	m := f.stockManager(t, config)
 	for i, when := range []string{"before seed", "after seed", "before activate"} {
 		refill(t, m)
 		v := f.victim(when)
@@ -415,11 +415,11 @@ func TestAClaimThatWasKilledIsResumed(t *testing.T) {
 		v.run(t, t.Name())
 		tenant, err := m.Resume(t.Context(), v.token)
 		require.NoError(t, err)
-		f.use(t, tenant)
+		f.expectUsable(t, tenant)
 	}
 }
 
-func TestNewRefusesStocksThatCannotBe(t *testing.T) {
+func TestNewRefusesInvalidStockConfig(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	runner := notesRunner(t, f.owner)

@@ -31,7 +31,7 @@ func (r reporting) MigrateUnused(ctx context.Context, schema string) error {
 }
 
 // A report names schemas that were forgotten, and none that somebody is at work on.
-func TestSchemasOfRunningWorkAreNotReportedAsUnregistered(t *testing.T) {
+func TestSchemasInUseAreNotReportedAsUnregistered(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	runner, err := migrate.New(f.owner, migrations)
@@ -93,13 +93,13 @@ func TestSchemasOfRunningWorkAreNotReportedAsUnregistered(t *testing.T) {
 }
 
 // What a process has left that is gone is reported until it is swept.
-func TestASchemaThatWasLeftIsReportedAsUnregistered(t *testing.T) {
+func TestAbandonedSchemaIsReportedAsUnregistered(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	runner, err := migrate.New(f.owner, migrations)
 	require.NoError(t, err)
-	trouble := error(context.DeadlineExceeded)
-	f.migrator.broken.Store(&trouble)
+	injected := error(context.DeadlineExceeded)
+	f.migrator.broken.Store(&injected)
 	_, err = f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "a", Domain: "a.example.com"})
 	require.Error(t, err)
 	require.NoError(t, runner.Migrate(t.Context(), "tenant_1"))

@@ -16,10 +16,10 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-func TestUpdateSetsWhatItIsGivenAndLeavesTheRest(t *testing.T) {
+func TestUpdateChangesOnlyGivenFields(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.row(t, "a", tenancy.Active)
+	f.insertTenant(t, "a", tenancy.Active)
 	a, err := f.registry.BySlug(t.Context(), "a") // a tenant that was read with the runtime login can be updated, too
 	require.NoError(t, err)
 	name, plan, none := "School A", "gold", ""
@@ -45,10 +45,10 @@ func TestUpdateSetsWhatItIsGivenAndLeavesTheRest(t *testing.T) {
 	assert.Equal(t, a.Version, same.Version, "a change of nothing has a version")
 }
 
-func TestUpdateRefusesBadInputAndChangesNothing(t *testing.T) {
+func TestUpdateRefusesInvalidInput(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	id := f.row(t, "a", tenancy.Active)
+	id := f.insertTenant(t, "a", tenancy.Active)
 	a, err := f.tenants.ByID(t.Context(), id)
 	require.NoError(t, err)
 	text := func(s string) *string { return &s }
@@ -97,10 +97,10 @@ func TestUpdateRefusesBadInputAndChangesNothing(t *testing.T) {
 	assert.Equal(t, a.Name, after.Name, "%+v is now %+v", a, after)
 }
 
-func TestDeepMetadataAreRefusedOrStored(t *testing.T) {
+func TestDeepMetadataIsRefusedOrStored(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	id := f.row(t, "a", tenancy.Active)
+	id := f.insertTenant(t, "a", tenancy.Active)
 	for _, depth := range []int{100, 9000, 30000} {
 		a, err := f.tenants.ByID(t.Context(), id)
 		require.NoError(t, err)
@@ -111,10 +111,10 @@ func TestDeepMetadataAreRefusedOrStored(t *testing.T) {
 	}
 }
 
-func TestWhoIsLateGetsTheTenantAsItIs(t *testing.T) {
+func TestConcurrentUpdateReturnsConflict(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	id := f.row(t, "a", tenancy.Active)
+	id := f.insertTenant(t, "a", tenancy.Active)
 	read, err := f.tenants.ByID(t.Context(), id)
 	require.NoError(t, err)
 	var wg sync.WaitGroup
@@ -142,10 +142,10 @@ func TestWhoIsLateGetsTheTenantAsItIs(t *testing.T) {
 
 // Hand-written SQL takes no lock. So a change between the check of the version and the statement is
 // a conflict, too.
-func TestAChangeByHandIsAConflict(t *testing.T) {
+func TestChangeBySQLIsAConflict(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	id := f.row(t, "a", tenancy.Active)
+	id := f.insertTenant(t, "a", tenancy.Active)
 	tenants := f.manager(
 		t,
 		tenancy.Config{Hooks: tenancy.Hooks{Before: func(ctx context.Context, data tenancy.StepData) error {
