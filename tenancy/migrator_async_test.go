@@ -28,7 +28,7 @@ func TestCreateCommitsSynchronouslyBeforeHooksRun(t *testing.T) {
 	f := setup(t)
 	for name, c := range map[string]struct {
 		asyncCommit bool
-		cfg   tenancy.Config
+		cfg         tenancy.Config
 	}{
 		"alone":  {true, tenancy.Config{}},
 		"seeded": {false, tenancy.Config{Seed: func(context.Context, *tenancy.Tenant) error { return nil }}},

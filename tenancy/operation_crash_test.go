@@ -86,7 +86,7 @@ var crashable = map[tenancy.Op]func(ctx context.Context, m *tenancy.Manager, slu
 // What some operations need besides: the owner's pool, and the name of the schema that is retained
 // before it begins.
 type (
-	crashOwner struct{}
+	crashOwner    struct{}
 	crashRetained struct{}
 )
 
