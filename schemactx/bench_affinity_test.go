@@ -50,7 +50,8 @@ func grantMemoryContexts(b *testing.B, f *fleet) {
 	b.Helper()
 	_, err := f.pg.Pool.Exec(
 		context.Background(),
-		"grant execute on function pg_get_backend_memory_contexts() to public; grant select on pg_backend_memory_contexts to public",
+		"grant execute on function pg_get_backend_memory_contexts() to public; "+
+			"grant select on pg_backend_memory_contexts to public",
 	)
 	require.NoError(b, err)
 }

@@ -99,6 +99,7 @@ func reportMemory(b *testing.B, pool *pgxpool.Pool, touch func(tenant int) error
 func serverMemory(b *testing.B, pool *pgxpool.Pool) (used, total float64, statements, pid int) {
 	b.Helper()
 	require.NoError(b, pool.QueryRow(context.Background(), `select sum(used_bytes)::float8, sum(total_bytes)::float8,
-		(select count(*) from pg_prepared_statements), pg_backend_pid() from pg_backend_memory_contexts`).Scan(&used, &total, &statements, &pid))
+		(select count(*) from pg_prepared_statements), pg_backend_pid()
+			from pg_backend_memory_contexts`).Scan(&used, &total, &statements, &pid))
 	return used, total, statements, pid
 }

@@ -31,7 +31,8 @@ func BenchmarkCompareServerLog(b *testing.B) {
 			{"off", schemactx.Config{}},
 			{"name", schemactx.Config{ServerLog: schemactx.ServerLogApplicationName}},
 			{"request", schemactx.Config{
-				ServerLog: schemactx.ServerLogApplicationName, RequestID: func(context.Context) string { return "0198f3c2aa5d7c1e9b1f" },
+				ServerLog: schemactx.ServerLogApplicationName,
+				RequestID: func(context.Context) string { return "0198f3c2aa5d7c1e9b1f" },
 			}},
 			{"comment", schemactx.Config{ServerLog: schemactx.ServerLogComment}},
 		} {

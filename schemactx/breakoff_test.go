@@ -199,7 +199,8 @@ func breakable(b *breaker) map[string]func(ctx context.Context, db *schemactx.DB
 		}
 		return pgx.Identifier{"copied"}, []string{"id", "body"}, &copySource{breaker: b, id: id}
 	}
-	inTx := func(f func(ctx context.Context, tx pgx.Tx, fails bool) error) func(context.Context, *schemactx.DB, bool) error {
+	type txCall func(ctx context.Context, tx pgx.Tx, fails bool) error
+	inTx := func(f txCall) func(context.Context, *schemactx.DB, bool) error {
 		return func(ctx context.Context, db *schemactx.DB, fails bool) error {
 			tx, err := db.Begin(ctx)
 			if err != nil {
@@ -342,10 +343,11 @@ func TestWhatBreaksOffGivesEverythingBack(t *testing.T) {
 			f.provisionLogin(t, "tenant_b", "b's password")
 			cfg := b.config()
 			cfg.Level = schemactx.Logins
-			cfg.Logins = schemactx.LoginsConfig{MaxConns: 1, MaxPools: 2, Password: func(_ context.Context, schema string) (string, error) {
+			password := func(_ context.Context, schema string) (string, error) {
 				b.at("Password")
 				return schema[len("tenant_"):] + "'s password", nil
-			}}
+			}
+			cfg.Logins = schemactx.LoginsConfig{MaxConns: 1, MaxPools: 2, Password: password}
 			return f.openWith(t, pool, cfg)
 		},
 	} {

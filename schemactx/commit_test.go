@@ -280,7 +280,8 @@ func TestCommitAfterTheScopeWasChanged(t *testing.T) {
 		begin insert into trail values (new.id); return null; end $f$;
 		create constraint trigger at_commit after insert on ledger deferrable initially deferred
 			for each row execute function at_commit();
-		create function leave() returns text language sql volatile as $f$ select set_config('search_path', 'tenant_b', true) $f$;
+		create function leave() returns text language sql volatile as $f$ select set_config('search_path', 'tenant_b',
+			true) $f$;
 		create view left_behind as select leave()`
 	atEveryLevel(t, prepare, func(t *testing.T, l *leveled) {
 		ctx := in(t, "tenant_a")
@@ -319,7 +320,8 @@ func TestCommitAfterTheScopeWasChanged(t *testing.T) {
 				}
 				require.ErrorIs(t, err, schemactx.ErrScopeChanged, "%s: %s", way, stray)
 				var rows int
-				err = l.owner.QueryRow(t.Context(), `select (select count(*) from tenant_a.ledger) + (select count(*) from tenant_a.trail)
+				err = l.owner.QueryRow(t.Context(), `select (select count(*) from tenant_a.ledger) + (select count(*)
+					from tenant_a.trail)
 					+ (select count(*) from tenant_b.trail)`).
 					Scan(&rows)
 				require.NoError(t, err)

@@ -68,7 +68,11 @@ func TestCopyFromIntoAScopeThatIsRefused(t *testing.T) {
 			require.NoError(t, err)
 		}},
 		"strayed": {schemactx.Logins, schemactx.ErrScopeChanged, func(t *testing.T, f *fixture, db *schemactx.DB) {
-			f.exec(t, "create function tenant_a.strays() returns text language sql as $$ select set_config('search_path', 'nowhere', false) $$")
+			f.exec(
+				t,
+				"create function tenant_a.strays() returns text language sql as $$ select set_config('search_path', 'nowhere', "+
+					"false) $$",
+			)
 			_, _ = db.Exec(in(t, "tenant_a"), "select strays()") // an error where the server reports it
 		}},
 	} {

@@ -21,7 +21,8 @@ func TestCopyFromWritesIntoTheSchemaOfItsContext(t *testing.T) {
 	f := setup(t)
 	f.exec(
 		t,
-		"create type tenant_a.mood as enum ('low', 'high'); create table tenant_a.days (id int, day date, m tenant_a.mood, tags text[], j jsonb, note text)",
+		"create type tenant_a.mood as enum ('low', 'high'); create table tenant_a.days (id int, day date, m tenant_a.mood, "+
+			"tags text[], j jsonb, note text)",
 	)
 	day := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
 	for range 2 {
@@ -86,11 +87,14 @@ func TestCopyFromThatFailsHasDoneNothing(t *testing.T) {
 	columns := []string{"id", "body"}
 	calls := 0
 	for name, src := range map[string]pgx.CopyFromSource{
-		"duplicate":     rowsOf([]any{2, "x"}, []any{1, "x"}),
-		"null":          rowsOf([]any{2, nil}),
-		"wrong type":    rowsOf([]any{"no number", "x"}),
-		"too few":       rowsOf([]any{2}),
-		"source failed": pgx.CopyFromFunc(func() ([]any, error) { calls++; return []any{calls + 1, "x"}, map[bool]error{true: mine}[calls > 3] }),
+		"duplicate":  rowsOf([]any{2, "x"}, []any{1, "x"}),
+		"null":       rowsOf([]any{2, nil}),
+		"wrong type": rowsOf([]any{"no number", "x"}),
+		"too few":    rowsOf([]any{2}),
+		"source failed": pgx.CopyFromFunc(func() ([]any, error) {
+			calls++
+			return []any{calls + 1, "x"}, map[bool]error{true: mine}[calls > 3]
+		}),
 	} {
 		_, err := f.db.CopyFrom(ctx, pgx.Identifier{"notes"}, columns, src)
 		assert.Error(t, err, "%s: no error", name)

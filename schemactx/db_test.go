@@ -93,7 +93,9 @@ func TestRuntimeLoginAloneReadsNothing(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	conn := openPool(t, f.pg.URLAs(f.roles.Runtime(), runtimePassword), 1)
-	for _, sql := range []string{"select * from tenant_a.notes", "create table t (id int)", "create temp table t (id int)", "create schema s"} {
+	for _, sql := range []string{
+		"select * from tenant_a.notes", "create table t (id int)", "create temp table t (id int)", "create schema s",
+	} {
 		_, err := conn.Exec(t.Context(), sql)
 		expectState(t, err, "42501")
 	}
@@ -109,7 +111,8 @@ func TestSchemaThatDoesNotExist(t *testing.T) {
 	// A table of that name in public must not be found instead.
 	f.exec(
 		t,
-		"create table public.notes (id int, body text); insert into public.notes values (1, 'public'); grant select on public.notes to "+f.roles.Public(),
+		"create table public.notes (id int, body text); insert into public.notes values (1, 'public'); "+
+			"grant select on public.notes to "+f.roles.Public(),
 	)
 	_, _, err := note(in(t, "tenant_missing"), f.db)
 	assert.ErrorIs(t, err, schemactx.ErrSchemaMissing)
@@ -147,7 +150,8 @@ func TestPublicScope(t *testing.T) {
 	f := setup(t)
 	f.exec(
 		t,
-		"create table public.plans (name text); insert into public.plans values ('basic'); grant select on public.plans to "+f.roles.Public(),
+		"create table public.plans (name text); insert into public.plans values ('basic'); "+
+			"grant select on public.plans to "+f.roles.Public(),
 	)
 	ctx := schemactx.NewPublicContext(in(t, "tenant_a"))
 	var plan string
@@ -166,7 +170,8 @@ func TestStatementThatChangesTheSessionIsNotSent(t *testing.T) {
 	require.NoError(t, err)
 	for _, sql := range []string{
 		"set search_path to tenant_b", "set role none", "reset role", "reset all", "set session authorization default",
-		"discard all", "listen gossip", "begin", "prepare p as select 1", "set statement_timeout to 1", "/* x */ ; SET ROLE x",
+		"discard all", "listen gossip", "begin", "prepare p as select 1", "set statement_timeout to 1",
+		"/* x */ ; SET ROLE x",
 	} {
 		for _, mode := range []pgx.QueryExecMode{pgx.QueryExecModeCacheStatement, pgx.QueryExecModeExec} {
 			_, err := f.db.Exec(in(t, "tenant_a"), sql, mode)
@@ -189,7 +194,8 @@ func TestSameStatementOverDifferentTables(t *testing.T) {
 	f.exec(t, "create type tenant_a.mood as enum ('low', 'high'); create table tenant_a.moods (id int, m tenant_a.mood)")
 	f.exec(
 		t,
-		"create type tenant_b.mood as enum ('high', 'low'); create table tenant_b.moods (id int, extra text, m tenant_b.mood)",
+		"create type tenant_b.mood as enum ('high', 'low'); "+
+			"create table tenant_b.moods (id int, extra text, m tenant_b.mood)",
 	)
 	for range 3 {
 		for _, schema := range []string{"tenant_a", "tenant_b"} {
@@ -260,7 +266,8 @@ func TestExecModeNeedsNoPreparedStatements(t *testing.T) {
 		for _, schema := range []string{"tenant_a", "tenant_b"} {
 			var body string
 			var prepared int
-			err := f.db.QueryRow(in(t, schema), "select body, (select count(*) from pg_prepared_statements) from notes where id = $1",
+			err := f.db.QueryRow(in(t, schema), "select body, (select count(*) from pg_prepared_statements) from notes where "+
+				"id = $1",
 				pgx.QueryExecModeExec, 1).
 				Scan(&body, &prepared)
 			require.NoError(t, err)

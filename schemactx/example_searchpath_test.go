@@ -47,7 +47,9 @@ func ExampleConfig_extraSearchPath() {
 			return
 		}
 		var n int
-		err = db.QueryRow(schemactx.NewContext(ctx, "school_a"), "select count(*) from users where email = 'ADA@example.com'").
+		err = db.QueryRow(
+			schemactx.NewContext(ctx, "school_a"), "select count(*) from users where email = 'ADA@example.com'",
+		).
 			Scan(&n)
 		fmt.Println(n, err)
 	}

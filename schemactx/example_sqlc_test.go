@@ -34,7 +34,8 @@ create policy own_grades on SCHOOL.grades
 create table SCHOOL.audit (what text not null, by_user text, request text);
 create function SCHOOL.log_grade() returns trigger language plpgsql as $$
 begin
-	insert into audit values (tg_op || ' ' || new.student, current_setting('app.user_id', true), current_setting('app.request_id', true));
+	insert into audit values (tg_op || ' ' || new.student, current_setting('app.user_id', true),
+		current_setting('app.request_id', true));
 	return new;
 end $$;
 create trigger log_grade after insert or update on SCHOOL.grades for each row execute function SCHOOL.log_grade();`

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"path"
+	"strings"
 
 	"github.com/oryne/pgtenant/schemactx"
 )
@@ -14,7 +14,8 @@ import (
 func ExampleLogSwitches() {
 	s, done := newSchools()
 	defer done()
-	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: shortSite}))
+	var log strings.Builder
+	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: shortSite}))
 	db, err := schemactx.New(
 		s.Runtime,
 		schemactx.Config{Hooks: schemactx.Hooks{SchemaSwitch: schemactx.LogSwitches(logger)}},
@@ -29,10 +30,12 @@ func ExampleLogSwitches() {
 		_, err := db.Exec(ctx, "select 1")
 		return err
 	})
+	fmt.Print(strings.Replace(log.String(), " file=", "\n  file=", 1))
 	fmt.Println(err, db.Stats().Explicit)
 
 	// Output:
-	// level=INFO msg="explicit switch of schema" to=school_b from=school_a file=example_switchlog_test.go line=28 func=schemactx_test.ExampleLogSwitches
+	// level=INFO msg="explicit switch of schema" to=school_b from=school_a
+	//   file=example_switchlog_test.go line=29 func=schemactx_test.ExampleLogSwitches
 	// <nil> 1
 }
 

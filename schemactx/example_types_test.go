@@ -27,7 +27,8 @@ func ExampleConfig_types() {
 		_, err := s.Owner.Exec(context.Background(), `
 			create type `+school+`.mood as enum ('sad', 'ok', 'happy');
 			create type `+school+`.address as (street text, number int);
-			alter table `+school+`.students add column mood `+school+`.mood not null default 'ok', add column home `+school+`.address;
+			alter table `+school+`.students add column mood `+school+`.mood not null default 'ok',
+				add column home `+school+`.address;
 			update `+school+`.students set mood = 'happy', home = ('`+school+` street', 7) where id = 1`)
 		if err != nil {
 			fmt.Println(err)

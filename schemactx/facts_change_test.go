@@ -41,7 +41,8 @@ func TestFunctionsMadeWhileServed(t *testing.T) {
 			before = pid
 			use()
 			l.inSchema(t, "tenant_b", "create function here() returns boolean language sql as 'select shared.f()'; "+
-				"drop view v; create view v as select body from papers where here(); grant select on v to "+l.roles.Tenant("tenant_b"))
+				"drop view v; create view v as select body from papers where here(); "+
+				"grant select on v to "+l.roles.Tenant("tenant_b"))
 			use() // the DB does not know the function yet
 			notice(l.db)
 			if name == "look" {
@@ -64,7 +65,9 @@ func TestFunctionsMadeByTheDB(t *testing.T) {
 	l.open(t)
 	ctx := in(t, "tenant_b")
 	expectNote(t, ctx, l.db, "tenant_b")
-	for _, sql := range []string{settingFunc("f()", ""), "create view v as select body from notes where f()", "select body from v"} {
+	for _, sql := range []string{
+		settingFunc("f()", ""), "create view v as select body from notes where f()", "select body from v",
+	} {
 		_, err := l.db.Exec(ctx, sql)
 		require.NoError(t, err)
 	}
@@ -121,7 +124,8 @@ func TestHarmlessSchemas(t *testing.T) {
 	for _, schema := range []string{"tenant_a", "tenant_b"} {
 		f.exec(t, fmt.Sprintf("begin; set local search_path = %s; %s; commit", schema, papersSQL+`;
 			alter table papers add uid uuid default gen_random_uuid(), add seen timestamptz default now(), add check (id > 0);
-			create function slug(t text) returns text language plpgsql immutable as $$ begin return lower(regexp_replace(t, '\s+', '-', 'g')); end $$;
+			create function slug(t text) returns text language plpgsql immutable as $$
+				begin return lower(regexp_replace(t, '\s+', '-', 'g')); end $$;
 			create function touch() returns trigger language plpgsql as $$ begin new.seen := now(); return new; end $$;
 			create trigger touch before update on papers for each row execute function touch();
 			create domain email as text check (value ~ '@');
@@ -131,7 +135,9 @@ func TestHarmlessSchemas(t *testing.T) {
 	}
 	read := func() {
 		for _, schema := range []string{"tenant_a", "tenant_b"} {
-			for _, sql := range []string{"select body from v", "select v.body from v", "select p.body, 'a@b'::email from papers as p"} {
+			for _, sql := range []string{
+				"select body from v", "select v.body from v", "select p.body, 'a@b'::email from papers as p",
+			} {
 				_, err := f.db.Exec(in(t, schema), sql)
 				require.NoError(t, err)
 			}

@@ -14,7 +14,8 @@ import (
 
 // signUpSQL creates one of everything that the fingerprint counts.
 const signUpSQL = papersSQL + `;
-	create table topics (id bigserial primary key, paper bigint references papers, country text references shared.countries);
+	create table topics (id bigserial primary key, paper bigint references papers, country text
+		references shared.countries);
 	create function touch() returns trigger language plpgsql as $$ begin return new; end $$;
 	create trigger t before update on papers for each row execute function touch();
 	create function f() returns boolean language plpgsql security definer set search_path = pg_catalog as $$

@@ -20,7 +20,8 @@ var fingerprintSQL = `
 			(select pg_catalog.count(*) || '/' || pg_catalog.max(oid) from pg_catalog.pg_operator),
 			(select pg_catalog.count(*) || '/' || pg_catalog.max(oid) from pg_catalog.pg_cast),
 			(select pg_catalog.count(*) || '/' || pg_catalog.max(oid) from pg_catalog.pg_constraint where conrelid = 0),
-			(select pg_catalog.count(*) || '/' || pg_catalog.sum(pg_catalog.hashtext(oid || '.' || nspname)) from pg_catalog.pg_namespace)
+			(select pg_catalog.count(*) || '/' || pg_catalog.sum(pg_catalog.hashtext(oid || '.' || nspname))
+				from pg_catalog.pg_namespace)
 		) as counts
 	)
 	select counts,
@@ -43,7 +44,8 @@ func countsUpTo(param string) string {
 				where (select c.relnamespace from pg_catalog.pg_class c where c.oid = polrelid) <= LAST),
 			(select pg_catalog.count(*) || '/' || pg_catalog.max(oid) from pg_catalog.pg_operator where oprnamespace <= LAST),
 			(select pg_catalog.count(*) || '/' || pg_catalog.max(oid) from pg_catalog.pg_cast
-				where (select pg_catalog.max(t.typnamespace) from pg_catalog.pg_type t where t.oid in (castsource, casttarget)) <= LAST),
+				where (select pg_catalog.max(t.typnamespace) from pg_catalog.pg_type t
+					where t.oid in (castsource, casttarget)) <= LAST),
 			(select pg_catalog.count(*) || '/' || pg_catalog.max(oid) from pg_catalog.pg_constraint
 				where conrelid = 0 and (select t.typnamespace from pg_catalog.pg_type t where t.oid = contypid) <= LAST),
 			(select pg_catalog.count(*) || '/' || pg_catalog.sum(pg_catalog.hashtext(oid || '.' || nspname))
@@ -114,7 +116,8 @@ const factsSQL = `
 		) as s(class, obj, read)
 	), builtin as materialized (
 		select oid, proname from pg_catalog.pg_proc
-		where oid < 16384 and case provolatile when 'v' then proname !~ '` + harmlessVolatile + `' else proname like '%to\_xml%' end
+		where oid < 16384 and case provolatile when 'v'
+			then proname !~ '` + harmlessVolatile + `' else proname like '%to\_xml%' end
 	), tree(root, read, tree) as ( -- the expressions, as PostgreSQL keeps them
 		select r.root, r.read, pg_catalog.concat_ws(' ', w.ev_qual, w.ev_action)
 		from reach r join pg_catalog.pg_rewrite w on w.oid = r.obj where r.class = 'pg_catalog.pg_rewrite'::regclass
@@ -176,5 +179,6 @@ const harmlessVolatile = `^(random|random_normal|array_sample|array_shuffle|cloc
 // suspectText matches the text of a function that is labelled immutable but may not be: names of
 // functions and words of commands that change a session, and calls of functions by qualified names.
 const suspectText = `set_config|set_limit|setseed|setval|nextval|advisory|dblink|to_xml|ts_stat|ts_rewrite|` +
-	`\m(set|reset|listen|unlisten|notify|load|prepare|deallocate|discard|cursor|execute|call|temp|temporary|lock|import)\M|` +
+	`\m(set|reset|listen|unlisten|notify|load|prepare|deallocate|discard|cursor|execute|call|` +
+	`temp|temporary|lock|import)\M|` +
 	`[a-z0-9_$"]\s*\.\s*("[^"]+"|[a-z_][a-z0-9_$]*)\s*\(`

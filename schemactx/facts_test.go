@@ -49,7 +49,8 @@ var hidden = []struct {
 		sql:   "select body from v",
 	},
 	{name: "view on a view", shared: settingFunc("shared.f()", ""), setup: `
-		create view v as select body from papers where shared.f(); create view w as select * from v`, sql: "select body from w"},
+		create view v as select body from papers where shared.f();
+			create view w as select * from v`, sql: "select body from w"},
 	{
 		name: "view in a shared schema", shared: settingFunc("shared.f()", "") + `;
 		create or replace view shared.v as select 'x' as body where shared.f(); grant select on shared.v to public`,
@@ -70,7 +71,8 @@ var hidden = []struct {
 		setup: "create view v as select body from papers, shared.f() as t(ok)", sql: "select body from v",
 	},
 	{name: "operator", setup: `create function op(a text, b text) ` + fmt.Sprintf(leavesSQL, "") + `;
-		create operator ### (function = op, leftarg = text, rightarg = text)`, sql: "select body from papers where body ### 'x'"},
+		create operator ### (function = op, leftarg = text,
+			rightarg = text)`, sql: "select body from papers where body ### 'x'"},
 	{name: "unary operator", setup: `create function op(b text) ` + fmt.Sprintf(leavesSQL, "") + `;
 		create operator !!! (function = op, rightarg = text)`, sql: "select body from papers where !!! body"},
 	{
@@ -161,7 +163,8 @@ var hidden = []struct {
 		sql: "update papers set body = 'y'",
 	},
 	{name: "rule", shared: settingFunc("shared.f()", ""), setup: `create table log (ok boolean);
-		create rule r as on update to papers do also insert into log values (shared.f())`, sql: "update papers set body = 'y'"},
+		create rule r as on update to papers do also insert into log
+			values (shared.f())`, sql: "update papers set body = 'y'"},
 	{
 		name:  "notation of a column",
 		setup: "create function level(p papers) " + fmt.Sprintf(leavesSQL, ""),
@@ -177,7 +180,8 @@ var hidden = []struct {
 	{
 		name: "aggregate in a view", setup: `create function add(a int, b int) returns int language plpgsql security definer
 		set search_path = pg_catalog as $$ begin perform set_config('app.level', 'staff', false); return 1; end $$;
-		create aggregate total(int) (sfunc = add, stype = int, initcond = '0'); create view v as select total(id::int)::text as body from papers`,
+		create aggregate total(int) (sfunc = add, stype = int, initcond = '0');
+			create view v as select total(id::int)::text as body from papers`,
 		sql: "select body from v",
 	},
 	{
@@ -223,7 +227,8 @@ var hidden = []struct {
 		sql:   "select body::d from papers",
 	},
 	{name: "virtual column", since: 18, setup: `create function f(t text) returns text language sql immutable as
-		$$ select set_config('app.level', 'staff', false) $$; create view v as select f(body) as body from papers`, sql: "select body from v"},
+		$$ select set_config('app.level', 'staff', false) $$;
+			create view v as select f(body) as body from papers`, sql: "select body from v"},
 }
 
 const papersSQL = "create table papers (id bigserial primary key, body text); insert into papers (body) values ('x')"
@@ -404,7 +409,8 @@ func TestScopeChangedOutOfSight(t *testing.T) {
 				create view %[1]s.v_%[2]s as select 1 as one where %[1]s.take_%[2]s();
 				create function %[1]s.tr_%[2]s() returns trigger language plpgsql as $$ begin perform %[3]s; return new; end $$;
 				create table %[1]s.t_%[2]s (id int);
-				create trigger t before insert on %[1]s.t_%[2]s for each row execute function %[1]s.tr_%[2]s()`, schema, name, change))
+				create trigger t before insert on %[1]s.t_%[2]s for each row
+					execute function %[1]s.tr_%[2]s()`, schema, name, change))
 		}
 	}
 	ctx := in(t, "tenant_a")

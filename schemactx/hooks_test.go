@@ -73,7 +73,8 @@ func TestHooks(t *testing.T) {
 	expectJournal(
 		t,
 		&j,
-		`switched tenant_b from "tenant_a" in nested; entered tenant_b; left tenant_b false; entered tenant_b; left tenant_b false`,
+		`switched tenant_b from "tenant_a" in nested; entered tenant_b; left tenant_b false; `+
+			`entered tenant_b; left tenant_b false`,
 	)
 
 	ctx := in(t, "tenant_a")

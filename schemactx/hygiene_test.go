@@ -28,10 +28,19 @@ func TestConnectionIsScrubbedBetweenTenants(t *testing.T) {
 	for _, c := range []struct{ leave, look, want string }{
 		{"select set_config('app.who', 'a', false)", "select current_setting('app.who', true)", ""},
 		{"select set_config('statement_timeout', '12345', false)", "select current_setting('statement_timeout')", "0"},
-		{"declare c cursor with hold for select body from notes", "select count(*)::text from pg_cursors where name = 'c'", "0"},
+		{
+			"declare c cursor with hold for select body from notes", "select count(*)::text from pg_cursors where name = 'c'",
+			"0",
+		},
 		{"do $$ begin execute 'listen gossip'; end $$", "select count(*)::text from pg_listening_channels()", "0"},
-		{"select pg_advisory_lock(7)", "select count(*)::text from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()", "0"},
-		{"do $$ begin execute 'prepare mine as select 1'; end $$", "select count(*)::text from pg_prepared_statements where name = 'mine'", "0"},
+		{
+			"select pg_advisory_lock(7)",
+			"select count(*)::text from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()", "0",
+		},
+		{
+			"do $$ begin execute 'prepare mine as select 1'; end $$",
+			"select count(*)::text from pg_prepared_statements where name = 'mine'", "0",
+		},
 		{"do $$ begin execute 'deallocate all'; end $$", "select body from notes", "tenant_b"},
 	} {
 		_, before, err := note(in(t, "tenant_b"), f.db) // warm
@@ -85,7 +94,9 @@ func TestScrubSurvivesAnError(t *testing.T) {
 			return f.db.SendBatch(in(t, "tenant_b"), b).Close()
 		},
 		"copy": func() error {
-			_, err := f.db.CopyFrom(in(t, "tenant_b"), pgx.Identifier{"notes"}, []string{"id", "body"}, rowsOf([]any{1, "twice"}))
+			_, err := f.db.CopyFrom(
+				in(t, "tenant_b"), pgx.Identifier{"notes"}, []string{"id", "body"}, rowsOf([]any{1, "twice"}),
+			)
 			return err
 		},
 		"transaction": func() error {
@@ -226,10 +237,14 @@ func TestRoleOfTheSessionIsTakenBack(t *testing.T) {
 	b.Queue(steal)
 	refused := map[string]bool{"batch": true, "transaction": true} // their COMMIT would run code with that role
 	for name, run := range map[string]func() error{
-		"statement":   func() error { _, err := db.Exec(ctx, steal); return err },
-		"unprepared":  func() error { _, err := db.Exec(ctx, steal, pgx.QueryExecModeExec); return err },
-		"batch":       func() error { return db.SendBatch(ctx, b).Close() },
-		"transaction": func() error { return db.InTx(ctx, func(tx pgx.Tx) error { _, err := tx.Exec(ctx, steal); return err }) },
+		"statement":  func() error { _, err := db.Exec(ctx, steal); return err },
+		"unprepared": func() error { _, err := db.Exec(ctx, steal, pgx.QueryExecModeExec); return err },
+		"batch":      func() error { return db.SendBatch(ctx, b).Close() },
+		"transaction": func() error {
+			return db.InTx(
+				ctx, func(tx pgx.Tx) error { _, err := tx.Exec(ctx, steal); return err },
+			)
+		},
 	} {
 		if err := run(); refused[name] {
 			assert.ErrorIs(t, err, schemactx.ErrScopeChanged)

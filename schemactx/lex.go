@@ -45,7 +45,8 @@ var writingWords = []string{"delete", "insert", "into", "merge", "truncate", "up
 // PostgreSQL that leave nothing in the session. Any other name, such as a user's function, makes
 // the statement one that may leave session state.
 var harmlessCalls = slices.Sorted(strings.FieldsSeq(`
-	all and any array as between by case char conflict insert returning set character cube cast decimal distinct else end exists except extract filter
+	all and any array as between by case char conflict insert returning set character cube cast decimal distinct else
+		end exists except extract filter
 	float from full group grouping having ilike in inner intersect is join key lateral left like limit materialized
 	not null nulls numeric offset on only or order over overlaps partition position range recursive right rollup row rows
 	select sets similar some substring then time timestamp to trim union using values varchar when where with within

@@ -34,7 +34,9 @@ type Limits struct {
 func (l Limits) settings() iter.Seq2[string, string] {
 	return func(yield func(setting, value string) bool) {
 		_ = (l.StatementTimeout <= 0 || yield("statement_timeout", postgres.Milliseconds(l.StatementTimeout))) &&
-			(l.IdleInTransactionTimeout <= 0 || yield("idle_in_transaction_session_timeout", postgres.Milliseconds(l.IdleInTransactionTimeout)))
+			(l.IdleInTransactionTimeout <= 0 || yield(
+				"idle_in_transaction_session_timeout", postgres.Milliseconds(l.IdleInTransactionTimeout),
+			))
 	}
 }
 

@@ -94,7 +94,8 @@ func TestPoolsOfTenantsAreBounded(t *testing.T) {
 	sessions := func() (n int) {
 		require.NoError(
 			t,
-			f.pg.Pool.QueryRow(t.Context(), "select count(distinct usename) from pg_stat_activity where starts_with(usename::text, $1)",
+			f.pg.Pool.QueryRow(t.Context(), "select count(distinct usename) from pg_stat_activity where "+
+				"starts_with(usename::text, $1)",
 				f.roles.Prefix()+"__").
 				Scan(&n),
 		)

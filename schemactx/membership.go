@@ -33,7 +33,10 @@ func (u *unitOfWork) membershipStale(ctx context.Context, tx *txState, err error
 func (u *unitOfWork) retryPrologue(ctx context.Context, tx *txState, attempt func() error) error {
 	first := tx == nil || !tx.begun
 	err := attempt()
-	for tries := 0; err != nil && first && tries < 3 && (u.membershipStale(ctx, tx, err) || u.recoverPrologue(ctx, tx, err)); tries++ {
+	for tries := 0; err != nil && first && tries < 3; tries++ {
+		if !u.membershipStale(ctx, tx, err) && !u.recoverPrologue(ctx, tx, err) {
+			break
+		}
 		err = attempt()
 	}
 	return err

@@ -113,7 +113,11 @@ func TestLatencyPercentiles(t *testing.T) {
 	for i := range 1000 {
 		l.add(time.Duration(i+1) * time.Microsecond)
 	}
-	for p, want := range map[uint64]time.Duration{1: 10 * time.Microsecond, 50: 500 * time.Microsecond, 99: 990 * time.Microsecond} {
+	for p, want := range map[uint64]time.Duration{
+		1:  10 * time.Microsecond,
+		50: 500 * time.Microsecond,
+		99: 990 * time.Microsecond,
+	} {
 		got := l.percentile(p)
 		assert.LessOrEqual(t, got, want, "percentile %d is %s, want %s or up to a sixteenth less", p, got, want)
 		assert.GreaterOrEqual(t, got, want*15/16, "percentile %d is %s, want %s or up to a sixteenth less", p, got, want)

@@ -18,7 +18,8 @@ func TestValidateName(t *testing.T) {
 		assert.NoError(t, err, "ValidateName(%q) = %v, want nil", name, err)
 	}
 	for _, name := range []string{
-		"", long + "a", "1a", "A", "tenantA", "a-b", "a.b", "a b", "a,b", `a"b`, "a'b", "a;b", "a--", "a\x00b", "a\nb", `a\b`, "é", "😀",
+		"", long + "a", "1a", "A", "tenantA", "a-b", "a.b", "a b", "a,b", `a"b`, "a'b", "a;b", "a--", "a\x00b", "a\nb", `a\b`,
+		"é", "😀",
 		"public", "information_schema", "pg_catalog", "pg_temp_3", "pg_", "none", "default", "$user",
 	} {
 		err := schemactx.ValidateName(name)
@@ -71,7 +72,8 @@ func TestRoleNames(t *testing.T) {
 	require.NoError(t, err)
 	for got, want := range map[string]string{
 		roles.Owner(): "shop_owner", roles.Runtime(): "shop_runtime", roles.Public(): "shop_public",
-		roles.Tenant("tenant_1"): "shop__tenant_1", roles.Tenant("owner"): "shop__owner", roles.Tenant("_owner"): "shop___owner",
+		roles.Tenant("tenant_1"): "shop__tenant_1", roles.Tenant("owner"): "shop__owner",
+		roles.Tenant("_owner"): "shop___owner",
 	} {
 		assert.Equal(t, want, got)
 	}

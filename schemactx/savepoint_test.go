@@ -115,41 +115,78 @@ func TestSavepointStatements(t *testing.T) {
 			"insert into steps values (1)", "SAVEPOINT sp1", "insert into steps values (2)", "ROLLBACK TO SAVEPOINT sp1",
 			"insert into steps values (3)", "SAVEPOINT sp0x140003b2a80", "insert into steps values (4)",
 		},
-		"first":             {"SAVEPOINT a", "insert into steps values (1)", "ROLLBACK TO a", "insert into steps values (2)"},
-		"nothing in it":     {"SAVEPOINT a", "ROLLBACK TO a", "RELEASE a", "insert into steps values (1)"},
-		"after an error":    {"SAVEPOINT a", "select 1/0", "insert into steps values (1)", "ROLLBACK TO SAVEPOINT a", "insert into steps values (2)"},
-		"error in the text": {"insert into steps values (0)", "SAVEPOINT a", "selekt", "ROLLBACK TO SAVEPOINT a", "insert into steps values (2)"},
-		"released":          {"SAVEPOINT a", "insert into steps values (1)", "RELEASE SAVEPOINT a", "ROLLBACK TO SAVEPOINT a", "select 1"},
-		"released at once":  {"SAVEPOINT a", "RELEASE a", "ROLLBACK TO a"},
-		"takes along":       {"SAVEPOINT a", "SAVEPOINT b", "insert into steps values (1)", "RELEASE a", "ROLLBACK TO b"},
-		"takes back":        {"SAVEPOINT a", "insert into steps values (1)", "SAVEPOINT b", "ROLLBACK TO a", "ROLLBACK TO b"},
+		"first":         {"SAVEPOINT a", "insert into steps values (1)", "ROLLBACK TO a", "insert into steps values (2)"},
+		"nothing in it": {"SAVEPOINT a", "ROLLBACK TO a", "RELEASE a", "insert into steps values (1)"},
+		"after an error": {
+			"SAVEPOINT a", "select 1/0", "insert into steps values (1)", "ROLLBACK TO SAVEPOINT a",
+			"insert into steps values (2)",
+		},
+		"error in the text": {
+			"insert into steps values (0)", "SAVEPOINT a", "selekt", "ROLLBACK TO SAVEPOINT a", "insert into steps values (2)",
+		},
+		"released": {
+			"SAVEPOINT a", "insert into steps values (1)", "RELEASE SAVEPOINT a", "ROLLBACK TO SAVEPOINT a", "select 1",
+		},
+		"released at once": {"SAVEPOINT a", "RELEASE a", "ROLLBACK TO a"},
+		"takes along":      {"SAVEPOINT a", "SAVEPOINT b", "insert into steps values (1)", "RELEASE a", "ROLLBACK TO b"},
+		"takes back":       {"SAVEPOINT a", "insert into steps values (1)", "SAVEPOINT b", "ROLLBACK TO a", "ROLLBACK TO b"},
 		"twice": {
 			"SAVEPOINT a", "insert into steps values (1)", "SAVEPOINT a", "insert into steps values (2)", "ROLLBACK TO a",
 			"RELEASE a", "insert into steps values (3)", "ROLLBACK TO a", "insert into steps values (4)",
 		},
-		"rolled back to twice": {"SAVEPOINT a", "insert into steps values (1)", "ROLLBACK TO a", "insert into steps values (2)", "ROLLBACK TO a"},
+		"rolled back to twice": {
+			"SAVEPOINT a", "insert into steps values (1)", "ROLLBACK TO a", "insert into steps values (2)", "ROLLBACK TO a",
+		},
 		"forms": {
-			"savepoint a", "insert into steps values (1)", "rollback work to savepoint a", "Rollback Transaction To A", "release a",
-			"SAVEPOINT /* one */ a -- two\n;", ";; insert into steps values (2)", "/* x */ ROLLBACK TO SAVEPOINT a ; ;", "RELEASE SAVEPOINT\ta",
+			"savepoint a", "insert into steps values (1)", "rollback work to savepoint a", "Rollback Transaction To A",
+			"release a",
+			"SAVEPOINT /* one */ a -- two\n;", ";; insert into steps values (2)", "/* x */ ROLLBACK TO SAVEPOINT a ; ;",
+			"RELEASE SAVEPOINT\ta",
 		},
 		"quoted": {
-			`SAVEPOINT "A b"`, "insert into steps values (1)", `ROLLBACK TO SAVEPOINT "A b"`, `SAVEPOINT "q""q"`, `ROLLBACK TO "q""q"`,
+			`SAVEPOINT "A b"`, "insert into steps values (1)", `ROLLBACK TO SAVEPOINT "A b"`, `SAVEPOINT "q""q"`,
+			`ROLLBACK TO "q""q"`,
 			`SAVEPOINT "_jdbc_savepoint_0"`, "select 1", `RELEASE SAVEPOINT "_jdbc_savepoint_0"`, `ROLLBACK TO "a b"`,
 		},
-		"upper case is folded": {"SAVEPOINT MySp", "insert into steps values (1)", `ROLLBACK TO "mysp"`, `ROLLBACK TO "MySp"`},
-		"savepoint savepoint":  {"SAVEPOINT savepoint", "insert into steps values (1)", "ROLLBACK TO savepoint", "RELEASE SAVEPOINT savepoint"},
-		"too long":             {"SAVEPOINT " + strings.Repeat("x", 70), "select 1", "ROLLBACK TO " + strings.Repeat("x", 65)},
-		"names of ours":        {"SAVEPOINT pgtenant_2", "insert into steps values (1)", "ROLLBACK TO pgtenant_2", "ROLLBACK TO pgtenant_1"},
-		"missing":              {"insert into steps values (1)", "SAVEPOINT a", "ROLLBACK TO b", "insert into steps values (2)", "ROLLBACK TO a", "insert into steps values (3)"},
-		"missing, released":    {"SAVEPOINT a", "RELEASE b", "ROLLBACK TO a", "RELEASE a"},
-		"missing, first":       {"ROLLBACK TO b", "select 1", "SAVEPOINT a", "RELEASE b"},
-		"in a failed one":      {"SAVEPOINT a", "select 1/0", "SAVEPOINT b", "RELEASE a", "ROLLBACK TO b", "ROLLBACK TO a", "select 1"},
-		"batch":                {"insert into steps values (1)|SAVEPOINT a|insert into steps values (2)|ROLLBACK TO a|insert into steps values (3)|RELEASE a"},
-		"batch that fails":     {"SAVEPOINT a|insert into steps values (2)|select 1/0|RELEASE a", "ROLLBACK TO a", "insert into steps values (3)"},
-		"batch that recovers":  {"SAVEPOINT a", "select 1/0", "ROLLBACK TO a|insert into steps values (3)|SAVEPOINT b", "select 1/0", "ROLLBACK TO b"},
-		"batch, missing":       {"SAVEPOINT a|SAVEPOINT b|RELEASE a|ROLLBACK TO b|insert into steps values (3)", "ROLLBACK TO a"},
-		"batch, none":          {"SAVEPOINT b", "select 1/0|SAVEPOINT a", "ROLLBACK TO a", "ROLLBACK TO b"},
-		"batch, twice":         {"SAVEPOINT a|insert into steps values (1)|SAVEPOINT a|insert into steps values (2)|ROLLBACK TO a|RELEASE a|ROLLBACK TO a"},
+		"upper case is folded": {
+			"SAVEPOINT MySp", "insert into steps values (1)", `ROLLBACK TO "mysp"`, `ROLLBACK TO "MySp"`,
+		},
+		"savepoint savepoint": {
+			"SAVEPOINT savepoint", "insert into steps values (1)", "ROLLBACK TO savepoint", "RELEASE SAVEPOINT savepoint",
+		},
+		"too long": {
+			"SAVEPOINT " + strings.Repeat("x", 70), "select 1", "ROLLBACK TO " + strings.Repeat("x", 65),
+		},
+		"names of ours": {
+			"SAVEPOINT pgtenant_2", "insert into steps values (1)", "ROLLBACK TO pgtenant_2", "ROLLBACK TO pgtenant_1",
+		},
+		"missing": {
+			"insert into steps values (1)", "SAVEPOINT a", "ROLLBACK TO b", "insert into steps values (2)", "ROLLBACK TO a",
+			"insert into steps values (3)",
+		},
+		"missing, released": {"SAVEPOINT a", "RELEASE b", "ROLLBACK TO a", "RELEASE a"},
+		"missing, first":    {"ROLLBACK TO b", "select 1", "SAVEPOINT a", "RELEASE b"},
+		"in a failed one": {
+			"SAVEPOINT a", "select 1/0", "SAVEPOINT b", "RELEASE a", "ROLLBACK TO b", "ROLLBACK TO a", "select 1",
+		},
+		"batch": {
+			"insert into steps values (1)|SAVEPOINT a|insert into steps values (2)|ROLLBACK TO a|insert into steps values " +
+				"(3)|RELEASE a",
+		},
+		"batch that fails": {
+			"SAVEPOINT a|insert into steps values (2)|select 1/0|RELEASE a", "ROLLBACK TO a", "insert into steps values (3)",
+		},
+		"batch that recovers": {
+			"SAVEPOINT a", "select 1/0", "ROLLBACK TO a|insert into steps values (3)|SAVEPOINT b", "select 1/0", "ROLLBACK TO b",
+		},
+		"batch, missing": {
+			"SAVEPOINT a|SAVEPOINT b|RELEASE a|ROLLBACK TO b|insert into steps values (3)", "ROLLBACK TO a",
+		},
+		"batch, none": {"SAVEPOINT b", "select 1/0|SAVEPOINT a", "ROLLBACK TO a", "ROLLBACK TO b"},
+		"batch, twice": {
+			"SAVEPOINT a|insert into steps values (1)|SAVEPOINT a|insert into steps values (2)|ROLLBACK TO a|RELEASE " +
+				"a|ROLLBACK TO a",
+		},
 	} {
 		want, got := f.plain(t, steps), f.scoped(t, steps)
 		assert.Equal(t, want, got, "%s: %q", name, steps)
@@ -166,7 +203,10 @@ func TestSavepointStatementsWhereTheScopeIsAsserted(t *testing.T) {
 	for _, steps := range [][]string{
 		{"SAVEPOINT a", "ROLLBACK TO b", "ROLLBACK TO b", "RELEASE b", "ROLLBACK TO a", "insert into steps values (1)"},
 		{"SAVEPOINT a", "select 1/0", "ROLLBACK TO b", "SAVEPOINT b", "ROLLBACK TO a", "insert into steps values (1)"},
-		{"SAVEPOINT a", "select 1/0", "ROLLBACK TO b|ROLLBACK TO a", "selekt", "ROLLBACK TO a", "insert into steps values (1)"},
+		{
+			"SAVEPOINT a", "select 1/0", "ROLLBACK TO b|ROLLBACK TO a", "selekt", "ROLLBACK TO a",
+			"insert into steps values (1)",
+		},
 		{"SAVEPOINT a", "select 1/0", "selekt", "ROLLBACK TO a|insert into steps values (1)", "ROLLBACK TO b"},
 		{"SAVEPOINT a", "selekt|select 1", "select 1|ROLLBACK TO a", "ROLLBACK TO a", "RELEASE a", "ROLLBACK TO a"},
 	} {
@@ -194,7 +234,8 @@ func TestSavepointStatementsInAnyOrder(t *testing.T) {
 			return "RELEASE " + name
 		}
 		return []string{
-			"select 1/0", "insert into steps values (1)", "insert into steps values (2)", "select set_config('work_mem', '1MB', true)",
+			"select 1/0", "insert into steps values (1)", "insert into steps values (2)",
+			"select set_config('work_mem', '1MB', true)",
 		}[random.IntN(4)]
 	}
 	for range 150 {
@@ -352,8 +393,10 @@ func TestSavepointStatementsThatAreRefused(t *testing.T) {
 		require.ErrorIs(t, f.db.SendBatch(ctx, b).Close(), schemactx.ErrScopeChanged, sql)
 	}
 	for _, sql := range []string{
-		"ROLLBACK", "ROLLBACK WORK", "rollback and chain", "COMMIT", "abort", "end", "release", "savepoint", "rollback to", "savepoint a b",
-		"savepoint a; commit", "(savepoint a)", `savepoint ""`, `savepoint U&"a"`, "rollback to savepoint a; select 1", "commit to a", "savepoint 1",
+		"ROLLBACK", "ROLLBACK WORK", "rollback and chain", "COMMIT", "abort", "end", "release", "savepoint", "rollback to",
+		"savepoint a b",
+		"savepoint a; commit", "(savepoint a)", `savepoint ""`, `savepoint U&"a"`, "rollback to savepoint a; select 1",
+		"commit to a", "savepoint 1",
 		`rollback "to" a`, `savepoint "a`, "set local role none",
 	} {
 		tx := f.begin(t)
@@ -386,7 +429,9 @@ func TestRoundTripsOfSavepointStatements(t *testing.T) {
 	ctx := in(t, "tenant_a")
 	run := func() error {
 		return w.db.InTx(ctx, func(tx pgx.Tx) error {
-			for _, sql := range []string{"SAVEPOINT a", "update notes set body = body", "SAVEPOINT b", "update notes set body = body"} {
+			for _, sql := range []string{
+				"SAVEPOINT a", "update notes set body = body", "SAVEPOINT b", "update notes set body = body",
+			} {
 				if _, err := tx.Exec(ctx, sql); err != nil {
 					return err
 				}

@@ -91,7 +91,8 @@ func newScope(schema, role string, extra []string, limits Limits, log ServerLog)
 // statements have not changed them (22012). It is not sent before every statement, but on a new
 // connection and after statements that may have changed them.
 const (
-	loginScopeSQL = "select where 1 / (current_setting('search_path') = $1::text)::int = 1 and $2::regnamespace is not null"
+	loginScopeSQL = "select where 1 / (current_setting('search_path') = $1::text)::int = 1 and $2::regnamespace is not " +
+		"null"
 
 	loginScopeNamedSQL = "select where 1 / (current_setting('search_path') = $1::text and " +
 		"current_setting('application_name') = $3::text)::int = 1 and $2::regnamespace is not null"
@@ -141,8 +142,10 @@ func (sc *scope) set(setting, value string) {
 // assertNamedSQL also checks the application_name. In a transaction it is sent before a statement
 // if an earlier one may have changed them. Reading them needs no privilege.
 const (
-	assertSQL      = "select 1 / (current_setting('search_path') = $1::text and ($2::text = '' or current_user = $2::text))::int"
-	assertNamedSQL = "select 1 / (current_setting('search_path') = $1::text and ($2::text = '' or current_user = $2::text) " +
+	assertSQL = "select 1 / (current_setting('search_path') = $1::text and ($2::text = '' or current_user = " +
+		"$2::text))::int"
+	assertNamedSQL = "select 1 / (current_setting('search_path') = $1::text and ($2::text = '' or current_user = " +
+		"$2::text) " +
 		"and current_setting('application_name') = $3::text)::int"
 )
 

@@ -105,12 +105,19 @@ func TestOperatorsOfExtensionsAreNotFoundWithoutThePath(t *testing.T) {
 	var id int
 	err := f.db.QueryRow(in(t, "tenant_a"), findsKinds["citext"]).Scan(&id)
 	assert.ErrorIs(t, err, pgx.ErrNoRows)
-	for kind, state := range map[string]string{"hstore": "42883", "pg_trgm": "42883", "operator": "42883", "reference": "42P01"} {
+	for kind, state := range map[string]string{
+		"hstore":    "42883",
+		"pg_trgm":   "42883",
+		"operator":  "42883",
+		"reference": "42P01",
+	} {
 		expectState(t, f.db.QueryRow(in(t, "tenant_a"), findsKinds[kind]).Scan(&id), state)
 	}
 	expectState(
 		t,
-		f.db.QueryRow(in(t, "tenant_a"), "select 1 from kinds where email operator(extensions.=) 'x'::extensions.citext and name % 'x'").
+		f.db.QueryRow(
+			in(t, "tenant_a"), "select 1 from kinds where email operator(extensions.=) 'x'::extensions.citext and name % 'x'",
+		).
 			Scan(&id),
 		"42883",
 	)

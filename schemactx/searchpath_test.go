@@ -90,7 +90,8 @@ func TestATenantWithTheNameOfAnExtraIsRefused(t *testing.T) {
 // only on the path, and a table kinds with rows of the owner.
 const kindsOfExtensions = `
 	create table kinds (
-		id int primary key, email extensions.citext not null unique, attrs extensions.hstore, path extensions.ltree, tags int[],
+		id int primary key, email extensions.citext not null unique, attrs extensions.hstore, path extensions.ltree,
+			tags int[],
 		name text, room int, during int4range
 	);
 	create index on kinds using gin (name extensions.gin_trgm_ops);
@@ -120,8 +121,10 @@ var findsKinds = map[string]string{
 func (f *fixture) extend(t *testing.T) {
 	t.Helper()
 	_, err := f.pg.Pool.Exec(t.Context(), `create schema extensions;
-		create extension citext schema extensions; create extension hstore schema extensions; create extension pg_trgm schema extensions;
-		create extension ltree schema extensions; create extension intarray schema extensions; create extension btree_gist schema extensions;
+		create extension citext schema extensions; create extension hstore schema extensions;
+			create extension pg_trgm schema extensions;
+		create extension ltree schema extensions; create extension intarray schema extensions;
+			create extension btree_gist schema extensions;
 		create extension unaccent schema extensions;
 		create function extensions.same(int, int) returns boolean language sql immutable as 'select $1 = $2';
 		create operator extensions.=== (leftarg = int, rightarg = int, function = extensions.same);

@@ -115,7 +115,8 @@ func testLogMisledByTheUnhardened(t *testing.T, s *loggingServer) {
 		var left int
 		require.NoError(
 			t,
-			f.pg.Pool.QueryRow(t.Context(), "select count(*) from pg_stat_activity where datname = $1 and application_name = 'tenant_b'",
+			f.pg.Pool.QueryRow(t.Context(), "select count(*) from pg_stat_activity where datname = $1 and application_name = "+
+				"'tenant_b'",
 				f.pg.Name).
 				Scan(&left),
 		)
@@ -144,7 +145,9 @@ func testLogMisledByTheUnhardened(t *testing.T, s *loggingServer) {
 // its statements.
 func testLogShowsNames(t *testing.T, s *loggingServer) {
 	f := s.setup(t)
-	for log, want := range map[schemactx.ServerLog]int{schemactx.ServerLogApplicationName: 1, schemactx.ServerLogComment: 0} {
+	for log, want := range map[schemactx.ServerLog]int{
+		schemactx.ServerLogApplicationName: 1, schemactx.ServerLogComment: 0,
+	} {
 		db := f.openLogged(t, log, pgx.QueryExecModeExec)
 		b := in(t, "tenant_b")
 		require.NoError(t, db.InTx(b, func(tx pgx.Tx) error {

@@ -71,7 +71,9 @@ func testLogNamesTenants(t *testing.T, s *loggingServer) {
 		for name, log := range map[string]schemactx.ServerLog{
 			"app": schemactx.ServerLogApplicationName, "comment": schemactx.ServerLogComment,
 		} {
-			for settings, set := range map[string]func(*testing.T, *fixture){"all": func(*testing.T, *fixture) {}, "slow": s.onlySlow} {
+			for settings, set := range map[string]func(*testing.T, *fixture){
+				"all": func(*testing.T, *fixture) {}, "slow": s.onlySlow,
+			} {
 				t.Run(name+" "+mode+" "+settings, func(t *testing.T) {
 					t.Parallel()
 					f := s.setup(t)
@@ -302,7 +304,9 @@ func TestErrorsPointIntoTheCallersStatement(t *testing.T) {
 	f := setup(t)
 	const sql = "select 'ä', nothing"
 	for mode, execMode := range logModes {
-		for _, log := range []schemactx.ServerLog{schemactx.ServerLogOff, schemactx.ServerLogApplicationName, schemactx.ServerLogComment} {
+		for _, log := range []schemactx.ServerLog{
+			schemactx.ServerLogOff, schemactx.ServerLogApplicationName, schemactx.ServerLogComment,
+		} {
 			db := f.openLogged(t, log, execMode)
 			ctx := in(t, "tenant_a")
 			_, execErr := db.Exec(ctx, sql)
@@ -324,7 +328,12 @@ func TestErrorsPointIntoTheCallersStatement(t *testing.T) {
 				_, err := tx.Prepare(ctx, "p", sql)
 				return err
 			})
-			for what, err := range map[string]error{"exec": execErr, "batch": batchErr, "transaction": txErr, "prepare": prepareErr} {
+			for what, err := range map[string]error{
+				"exec":        execErr,
+				"batch":       batchErr,
+				"transaction": txErr,
+				"prepare":     prepareErr,
+			} {
 				var pgErr *pgconn.PgError
 				if !errors.As(err, &pgErr) || pgErr.Position != 13 {
 					t.Errorf("%s, %s, %d: %v at %d, want 13", mode, what, log, err, pgErr.Position)

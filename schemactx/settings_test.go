@@ -200,7 +200,8 @@ func TestSettingsNest(t *testing.T) {
 	inner := schemactx.WithSettings(outer, map[string]string{"APP.B": "2", "app.c": "2"})
 	read := func(ctx context.Context) (got [3]string) {
 		t.Helper()
-		sql := "select coalesce(current_setting('app.a', true), ''), coalesce(current_setting('app.b', true), ''), coalesce(current_setting('app.c', true), '')"
+		sql := "select coalesce(current_setting('app.a', true), ''), coalesce(current_setting('app.b', true), ''), " +
+			"coalesce(current_setting('app.c', true), '')"
 		require.NoError(t, f.db.QueryRow(ctx, sql).Scan(&got[0], &got[1], &got[2]))
 		return got
 	}
@@ -359,7 +360,8 @@ func TestSettingsShortenTheLimitsOfATenant(t *testing.T) {
 	}
 	for name, db := range dbs {
 		for value, want := range map[string]string{
-			"2s": "2s", "2500": "2500ms", " 1.5 s ": "1500ms", "1min": "10s", "0": "10s", "1h": "10s", "20d": "10s", "1us": "1ms", "9999 ms": "9999ms",
+			"2s": "2s", "2500": "2500ms", " 1.5 s ": "1500ms", "1min": "10s", "0": "10s", "1h": "10s", "20d": "10s",
+			"1us": "1ms", "9999 ms": "9999ms",
 		} {
 			ctx := schemactx.WithSettings(in(t, "tenant_a"), map[string]string{"Statement_Timeout": value})
 			for range 2 {

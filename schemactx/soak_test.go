@@ -257,7 +257,8 @@ func (s *soak) count(t *testing.T) {
 	for i, name := range s.names {
 		var rows, foreign, undone int64
 		require.NoError(t, s.admin.QueryRow(t.Context(), fmt.Sprintf(`select count(*) filter (where fate = 'kept'),
-			count(*) filter (where tenant <> '%s'), count(*) filter (where fate = 'rolled back') from %[1]s.ledger`, name)).Scan(&rows, &foreign, &undone))
+			count(*) filter (where tenant <> '%s'), count(*) filter (where fate = 'rolled back')
+				from %[1]s.ledger`, name)).Scan(&rows, &foreign, &undone))
 		assert.Zero(t, foreign, "%s holds %d rows of others and %d that were rolled back", name, foreign, undone)
 		assert.Zero(t, undone, "%s holds %d rows of others and %d that were rolled back", name, foreign, undone)
 		sure, unsure := s.sure[i].Load(), s.unsure[i].Load()
@@ -270,7 +271,8 @@ func (s *soak) count(t *testing.T) {
 // expectedInSoak reports whether a canceled context or the end of a session may cause the error.
 func expectedInSoak(err error) bool {
 	for _, is := range []error{
-		context.Canceled, context.DeadlineExceeded, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, pgx.ErrTxClosed, schemactx.ErrTransactionEnded,
+		context.Canceled, context.DeadlineExceeded, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, pgx.ErrTxClosed,
+		schemactx.ErrTransactionEnded,
 	} {
 		if errors.Is(err, is) {
 			return true

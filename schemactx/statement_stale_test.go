@@ -140,7 +140,8 @@ func staleFixture(t *testing.T) *fixture {
 		create table t (id int, note text, extra int); insert into t values (1, 'a', 2); create table counted (n int);
 		create table u (id int, note text);
 		create view v as select * from u;
-		create function f() returns int language sql as 'select 1'; create function touch() returns int language sql as 'select 1';
+		create function f() returns int language sql as 'select 1';
+			create function touch() returns int language sql as 'select 1';
 		reset search_path`)
 	return f
 }

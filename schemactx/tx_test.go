@@ -115,7 +115,9 @@ func TestTransactionEndedByItsOwnStatement(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ctx := in(t, "tenant_a")
-	for _, sql := range []string{"commit", "rollback", "commit and chain", "rollback and chain", "set local role none", "reset role"} {
+	for _, sql := range []string{
+		"commit", "rollback", "commit and chain", "rollback and chain", "set local role none", "reset role",
+	} {
 		_, before, err := note(ctx, f.db)
 		require.NoError(t, err)
 		err = f.db.InTx(ctx, func(tx pgx.Tx) error {

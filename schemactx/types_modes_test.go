@@ -154,7 +154,8 @@ func TestTypesAreLoadedOnceWhereTheyAreNeeded(t *testing.T) {
 		expectNote(t, ctx, tx, "tenant_a")
 		w.exec(
 			t,
-			"drop table tenant_a.people; drop type tenant_a.moodrange; create type tenant_a.moodrange as range (subtype = tenant_a.mood)",
+			"drop table tenant_a.people; drop type tenant_a.moodrange; create type tenant_a.moodrange as range (subtype = "+
+				"tenant_a.mood)",
 		)
 		_, err := tx.Exec(ctx, "select '[sad,ok]'::moodrange")
 		return err

@@ -245,7 +245,8 @@ func TestTypesThatComeAndGo(t *testing.T) {
 	makeTypes(t, f, "tenant_c")
 	expect(in(t, "tenant_c"))
 
-	drop := "drop table tenant_b.people; drop type tenant_b.mood, tenant_b.address, tenant_b.family, tenant_b.moods, tenant_b.home, " +
+	drop := "drop table tenant_b.people; drop type tenant_b.mood, tenant_b.address, tenant_b.family, tenant_b.moods, " +
+		"tenant_b.home, " +
 		"tenant_b.moodrange, tenant_b.scored; drop domain tenant_b.positive"
 	for range 3 {
 		f.exec(t, drop)

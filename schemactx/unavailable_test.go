@@ -194,7 +194,8 @@ func TestAnAnswerThatIsCutOff(t *testing.T) {
 		go func() { failed <- send(db, 200) }()
 		require.Eventually(t, func() bool {
 			var waits bool
-			err := f.pg.Pool.QueryRow(t.Context(), "select exists (select from pg_stat_activity where usename = $1 and wait_event_type = 'Lock')",
+			err := f.pg.Pool.QueryRow(t.Context(), "select exists (select from pg_stat_activity where usename = $1 and "+
+				"wait_event_type = 'Lock')",
 				f.roles.Runtime()).
 				Scan(&waits)
 			return err == nil && waits

@@ -79,7 +79,8 @@ func (f *frames) finishHeader(seen map[byte]int) {
 func TestFramesOfAStreamCutAnywhere(t *testing.T) {
 	t.Parallel()
 	stream := []byte(
-		"\x00\x00\x00\x09\x00\x03\x00\x00x" + "P\x00\x00\x00\x09P\x00\x00\x00\x04" + "S\x00\x00\x00\x04" + "S\x00\x00\x00\x04",
+		"\x00\x00\x00\x09\x00\x03\x00\x00x" + "P\x00\x00\x00\x09P\x00\x00\x00\x04" +
+			"S\x00\x00\x00\x04" + "S\x00\x00\x00\x04",
 	)
 	want := map[byte]int{0: 1, 'P': 1, 'S': 2}
 	for size := 1; size <= len(stream); size++ {

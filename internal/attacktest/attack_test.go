@@ -45,7 +45,17 @@ type attack struct {
 }
 
 // attacks are all attacks, in the order of their rows.
-var attacks = slices.Concat(readAttacks, leaveAttacks, sessionAttacks, nameAttacks, plantedAttacks, catalogAttacks, harmAttacks, hiddenAttacks, commitAttacks)
+var attacks = slices.Concat(
+	readAttacks,
+	leaveAttacks,
+	sessionAttacks,
+	nameAttacks,
+	plantedAttacks,
+	catalogAttacks,
+	harmAttacks,
+	hiddenAttacks,
+	commitAttacks,
+)
 
 // wants are the wanted outcomes in the order of columns. An outcome is leaks, nothing, stopped, or
 // the SQLSTATE or the name of the error that stops the attack.

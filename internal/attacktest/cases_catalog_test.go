@@ -13,8 +13,9 @@ var catalogAttacks = []attack{
 			"select tablename::text from pg_tables where schemaname = 'tenant_b'",
 			"select attname::text from pg_attribute where attname ~ '^plan'",
 		},
-		want:    everywhere(leaks),
-		follows: "Names of schemas, roles, tables and columns are no secrets inside of one database: put none in them, and use names like tenant_7.",
+		want: everywhere(leaks),
+		follows: "Names of schemas, roles, tables and columns are no secrets inside of one database: put none in them, " +
+			"and use names like tenant_7.",
 	},
 	{
 		row: 46, title: "names of tenants' roles", variants: true, run: sees("ROLE_B"),
@@ -32,7 +33,8 @@ var catalogAttacks = []attack{
 		run:      sees("SECRET_B"),
 		setup: `create view tenant_b.v as select 'SECRET_B' as v; comment on table tenant_b.items is 'SECRET_B';
 			create function tenant_b.f() returns text language sql as $$ select 'SECRET_B' $$;
-			alter table tenant_b.items alter body set default 'SECRET_B'; alter table tenant_b.items add check (body <> 'SECRET_B')`,
+			alter table tenant_b.items alter body set default 'SECRET_B';
+				alter table tenant_b.items add check (body <> 'SECRET_B')`,
 		sql: []string{
 			"select pg_get_viewdef(oid) from pg_class where relname = 'v'",
 			"select prosrc from pg_proc where proname = 'f'",
@@ -40,8 +42,9 @@ var catalogAttacks = []attack{
 			"select pg_get_constraintdef(oid) from pg_constraint",
 			"select description from pg_description",
 		},
-		want:    everywhere(leaks),
-		follows: "Definitions are readable by all: no data and no keys in them, and migrations that are the same for every tenant.",
+		want: everywhere(leaks),
+		follows: "Definitions are readable by all: no data and no keys in them, " +
+			"and migrations that are the same for every tenant.",
 	},
 	{
 		row: 48, title: "statistics that hold values", variants: true, run: sees("SECRET_B"),
@@ -70,7 +73,8 @@ var catalogAttacks = []attack{
 		row: 49, title: "when b is connected, and from where", run: spies("idle in transaction"),
 		sql: []string{
 			"select 1",
-			"select coalesce(state, 'hidden') from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and usename::text like '%path'",
+			"select coalesce(state, 'hidden') from pg_stat_activity where datname = current_database() and pid <> " +
+				"pg_backend_pid() and usename::text like '%path'",
 		},
 		want:    butPathOnly(nothing),
 		follows: "One login sees all of its own sessions.",
@@ -79,7 +83,8 @@ var catalogAttacks = []attack{
 		row: 50, title: "which tables b uses now", run: spies("secrets"),
 		sql: []string{
 			"select body from secrets",
-			"select c.relname::text || n.nspname from pg_locks l join pg_class c on c.oid = l.relation join pg_namespace n on n.oid = c.relnamespace where nspname = 'tenant_b'",
+			"select c.relname::text || n.nspname from pg_locks l join pg_class c on c.oid = l.relation join pg_namespace n on " +
+				"n.oid = c.relnamespace where nspname = 'tenant_b'",
 		},
 		want:    everywhere(leaks),
 		follows: "Who works on which table at the moment is visible to all.",
@@ -88,8 +93,11 @@ var catalogAttacks = []attack{
 		row: 51, title: "how many rows and bytes b has", variants: true, run: sees("4321"),
 		setup: "insert into tenant_b.items (body) select 'x' from generate_series(1, 4321); analyze tenant_b.items",
 		sql: []string{
-			"select reltuples::text from pg_class where oid = (select oid from pg_class where relname = 'items' and relnamespace = (select oid from pg_namespace where nspname = 'tenant_b'))",
-			"select (pg_relation_size(oid) / 8192)::text || case when pg_relation_size(oid) > 8192 * 20 then ' blocks, so about 4321 rows' end from pg_class where relname = 'items' and relnamespace = (select oid from pg_namespace where nspname = 'tenant_b')",
+			"select reltuples::text from pg_class where oid = (select oid from pg_class where relname = 'items' and " +
+				"relnamespace = (select oid from pg_namespace where nspname = 'tenant_b'))",
+			"select (pg_relation_size(oid) / 8192)::text || case when pg_relation_size(oid) > 8192 * 20 then ' blocks, " +
+				"so about 4321 rows' end from pg_class where relname = 'items' and relnamespace = (select oid from pg_namespace " +
+				"where nspname = 'tenant_b')",
 		},
 		want:    everywhere(leaks),
 		follows: "Sizes and numbers of rows are visible to all. A database of its own hides them.",
@@ -107,12 +115,13 @@ var catalogAttacks = []attack{
 		follows: "PostgreSQL's errors tell a schema that is closed from one that is not there: do not show them to users.",
 	},
 	{
-		row:     53,
-		title:   "b's statements on the connection, with their literals",
-		run:     inherits,
-		sql:     []string{"select 'SECRET_B'", "select statement from pg_prepared_statements"},
-		want:    wants{leaks, leaks, leaks, nothing, nothing},
-		follows: "Statements stay prepared on a connection that tenants share: values belong into parameters, never into the text.",
+		row:   53,
+		title: "b's statements on the connection, with their literals",
+		run:   inherits,
+		sql:   []string{"select 'SECRET_B'", "select statement from pg_prepared_statements"},
+		want:  wants{leaks, leaks, leaks, nothing, nothing},
+		follows: "Statements stay prepared on a connection that tenants share: values belong into parameters, " +
+			"never into the text.",
 	},
 	{
 		row: 53, title: "EXECUTE a statement of the library's", run: executesAll,

@@ -53,10 +53,13 @@ var commitAttacks = []attack{
 		run:      leavesAnything("planted by a"),
 		sql: []string{
 			"create function extensions.planted() returns text language sql as $$ select 'planted by a' $$; select planted()",
-			"create function extensions.planted(text) returns text language sql as $$ select 'planted by a' $$; select planted(body) from secrets",
-			"create operator extensions.<~> (leftarg = text, rightarg = text, function = textcat); select body <~> 'planted by a' from secrets",
+			"create function extensions.planted(text) returns text language sql as $$ select 'planted by a' $$; " +
+				"select planted(body) from secrets",
+			"create operator extensions.<~> (leftarg = text, rightarg = text, function = textcat); " +
+				"select body <~> 'planted by a' from secrets",
 			"create table extensions.planted as select 'planted by a' as body; select body from planted",
-			"create or replace function extensions.citext(boolean) returns extensions.citext language sql as $$ select 'planted by a'::extensions.citext $$; select citext(true)",
+			"create or replace function extensions.citext(boolean) returns extensions.citext language sql as $$ select " +
+				"'planted by a'::extensions.citext $$; select citext(true)",
 			"alter function extensions.citext(boolean) rename to planted; select planted(true)",
 		},
 		want: everywhere("42501"),
@@ -93,10 +96,14 @@ var commitAttacks = []attack{
 const commitSetup = `
 	create table public.planted (who text default current_user); grant insert on public.planted to public;
 	create table tenant_a.planted (who text default current_user);
-	create function tenant_a.noted() returns text language plpgsql as $f$ begin insert into planted default values; return 'done'; end $f$;
-	create function tenant_a.notes() returns trigger language plpgsql as $f$ begin perform tenant_a.noted(); return null; end $f$;
-	create constraint trigger later after insert on tenant_a.items deferrable initially deferred for each row execute function tenant_a.notes();
-	create function tenant_a.leaves() returns void language plpgsql as $f$ begin perform pg_advisory_xact_lock(42); end $f$`
+	create function tenant_a.noted() returns text language plpgsql as $f$ begin insert into planted default values;
+		return 'done'; end $f$;
+	create function tenant_a.notes() returns trigger language plpgsql as $f$ begin perform tenant_a.noted(); return null;
+		end $f$;
+	create constraint trigger later after insert on tenant_a.items deferrable initially deferred for each row
+		execute function tenant_a.notes();
+	create function tenant_a.leaves() returns void language plpgsql as $f$ begin perform pg_advisory_xact_lock(42);
+		end $f$`
 
 // commitWays are statements that write a row whose trigger waits for COMMIT.
 var commitWays = []string{
@@ -120,7 +127,8 @@ func commitsOutside(inTx bool) func(*attempt, []string) bool {
 		var outside, inside int
 		require.NoError(
 			a.t,
-			a.pg.Pool.QueryRow(a.ctx, `select (select count(*) from public.planted) + (select count(*) from tenant_a.planted where who <> $1),
+			a.pg.Pool.QueryRow(a.ctx, `select (select count(*) from public.planted) + (select count(*) from tenant_a.planted
+				where who <> $1),
 			(select count(*) from tenant_a.planted where who = $1)`, want).
 				Scan(&outside, &inside),
 		)

@@ -28,8 +28,10 @@ var harmAttacks = []attack{
 		sql: []string{
 			"select setval('tenant_b.items_id_seq', 1)",
 			"select nextval('tenant_b.items_id_seq')",
-			"select setval(oid, 1) from pg_class where relname = 'items_id_seq' and relnamespace = (select oid from pg_namespace where nspname = 'tenant_b')",
-			"select nextval(oid) from pg_class where relname = 'items_id_seq' and relnamespace = (select oid from pg_namespace where nspname = 'tenant_b')",
+			"select setval(oid, 1) from pg_class where relname = 'items_id_seq' and relnamespace = (select oid from " +
+				"pg_namespace where nspname = 'tenant_b')",
+			"select nextval(oid) from pg_class where relname = 'items_id_seq' and relnamespace = (select oid from " +
+				"pg_namespace where nspname = 'tenant_b')",
 		},
 		want:    butPathOnly("42501"),
 		follows: "Sequences are written to by whoever has rights on them.",
@@ -37,8 +39,12 @@ var harmAttacks = []attack{
 	{
 		row: 58, title: "cancel or end b's sessions", variants: true, run: kills,
 		sql: []string{
-			"select pg_cancel_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and backend_type is distinct from 'autovacuum worker' and usename <> 'postgres' and usename <> 'OWNER'",
-			"select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and backend_type is distinct from 'autovacuum worker' and usename <> 'postgres' and usename <> 'OWNER'",
+			"select pg_cancel_backend(pid) from pg_stat_activity where datname = current_database() and pid <> " +
+				"pg_backend_pid() and backend_type is distinct from 'autovacuum worker' and usename <> 'postgres' and usename <> " +
+				"'OWNER'",
+			"select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> " +
+				"pg_backend_pid() and backend_type is distinct from 'autovacuum worker' and usename <> 'postgres' and usename <> " +
+				"'OWNER'",
 		},
 		want:    butPathOnly("42501"),
 		follows: "One login may end all of its own sessions.",
@@ -50,12 +56,14 @@ var harmAttacks = []attack{
 		follows: "The search path alone isolates nothing but unqualified names.",
 	},
 	{
-		row:     60,
-		title:   "take b's advisory lock",
-		run:     hinders,
-		sql:     []string{"select pg_advisory_xact_lock(42)", "select pg_try_advisory_xact_lock(42)"},
-		want:    everywhere(leaks),
-		follows: "Advisory locks belong to the database: any tenant who can write SQL can keep programs waiting that rely on them. This library does not: package tenancy has its locks in rows, and Setup and package migrate do not wait for a lock that a role without their rights has.",
+		row:   60,
+		title: "take b's advisory lock",
+		run:   hinders,
+		sql:   []string{"select pg_advisory_xact_lock(42)", "select pg_try_advisory_xact_lock(42)"},
+		want:  everywhere(leaks),
+		follows: "Advisory locks belong to the database: any tenant who can write SQL can keep programs waiting that rely " +
+			"on them. This library does not: package tenancy has its locks in rows, " +
+			"and Setup and package migrate do not wait for a lock that a role without their rights has.",
 	},
 	{
 		row:      61,
@@ -64,15 +72,17 @@ var harmAttacks = []attack{
 		run:      forges,
 		sql:      []string{"select pg_notify('gossip', 'a was here')", "notify gossip, 'a was here'"},
 		want:     everywhere(leaks),
-		follows:  "Whoever may connect may notify every channel: what listens must take a notification for a hint and look for itself.",
+		follows: "Whoever may connect may notify every channel: what listens must take a notification for a hint and look " +
+			"for itself.",
 	},
 	{
-		row:     61,
-		title:   "listen in a DO block, on a connection of its own",
-		run:     overhears,
-		sql:     []string{"do $$ begin execute 'listen gossip'; end $$", "select pg_notify('gossip', body) from secrets"},
-		want:    wants{leaks, leaks, "42501", leaks, "42501"},
-		follows: "Whoever may run a DO block may listen to every channel: a notification should say that something happened, not what.",
+		row:   61,
+		title: "listen in a DO block, on a connection of its own",
+		run:   overhears,
+		sql:   []string{"do $$ begin execute 'listen gossip'; end $$", "select pg_notify('gossip', body) from secrets"},
+		want:  wants{leaks, leaks, "42501", leaks, "42501"},
+		follows: "Whoever may run a DO block may listen to every channel: a notification should say that something " +
+			"happened, not what.",
 	},
 	{
 		row: 62, title: "settings of the login for all connections to come", variants: true, run: marksLogin,
@@ -121,7 +131,8 @@ var harmAttacks = []attack{
 	{
 		row: 64, title: "take the names of the library's statements, in a DO block", run: breaksB,
 		sql: []string{
-			"do $$ begin for i in 1..99 loop begin execute 'prepare pgtenant_' || i || ' as select 1'; exception when others then end; end loop; end $$",
+			"do $$ begin for i in 1..99 loop begin execute 'prepare pgtenant_' || i || ' as select 1'; " +
+				"exception when others then end; end loop; end $$",
 			"select body from secrets where true",
 		},
 		want: wants{nothing, nothing, "42501", nothing, "42501"},
@@ -132,8 +143,8 @@ var harmAttacks = []attack{
 			`do $$ declare s record; begin
 				for s in select * from pg_prepared_statements where statement ~ 'search_path' and statement !~ 'deallocate' loop
 					execute format('deallocate %I', s.name);
-					execute format('prepare %I(%s) as select set_config(''search_path'', ''tenant_a'', true), set_config(''role'', ''ROLE_A'', true)',
-						s.name, array_to_string(s.parameter_types, ','));
+					execute format('prepare %I(%s) as select set_config(''search_path'', ''tenant_a'', true),
+						set_config(''role'', ''ROLE_A'', true)', s.name, array_to_string(s.parameter_types, ','));
 				end loop;
 			end $$`,
 			"insert into secrets values ('private to b')",
@@ -180,12 +191,13 @@ var harmAttacks = []attack{
 		want:  everywhere(nothing),
 	},
 	{
-		row:     69,
-		title:   "fill the disk in no schema",
-		run:     makesLargeObject,
-		sql:     []string{"select lo_from_bytea(0, convert_to('a was here', 'UTF8'))"},
-		want:    wants{leaks, leaks, "42501", leaks, "42501"},
-		follows: "Large objects need no right to be made, unless Harden has taken it, and are in no schema: dropping the tenant leaves them, until its role's objects are dropped.",
+		row:   69,
+		title: "fill the disk in no schema",
+		run:   makesLargeObject,
+		sql:   []string{"select lo_from_bytea(0, convert_to('a was here', 'UTF8'))"},
+		want:  wants{leaks, leaks, "42501", leaks, "42501"},
+		follows: "Large objects need no right to be made, unless Harden has taken it, " +
+			"and are in no schema: dropping the tenant leaves them, until its role's objects are dropped.",
 	},
 	{
 		row: 70, title: "make a's role a member of b's", run: joinsRoles,

@@ -70,7 +70,8 @@ var hiddenAttacks = []attack{
 // leavesAtPooler is the outcome of state that only a pooler's connection keeps.
 var leavesAtPooler = wants{nothing, nothing, nothing, nothing, leaks}
 
-const poolerResets = "A pooler hands the connection to another client, which does not know what was done on it: tell PgBouncer server_reset_query_always = 1."
+const poolerResets = "A pooler hands the connection to another client, which does not know what was done on it: tell " +
+	"PgBouncer server_reset_query_always = 1."
 
 // hiddenSetup creates a function that leaves the state that its argument names, and objects that
 // call the function without naming it in a statement's text. The objects in the schema tools are on
@@ -91,17 +92,22 @@ const hiddenSetup = `
 		when 'role of the session' then execute 'set role ROLE_B';
 		end case;
 		return true; end $f$;
-	create function tenant_a.make_temporary() returns void language plpgsql security definer set search_path = pg_catalog as
+	create function tenant_a.make_temporary() returns void language plpgsql security definer set search_path = pg_catalog
+		as
 		$f$ begin execute 'create temporary table kept_by_a ()'; end $f$;
 	create table tenant_a.whats (what text); insert into tenant_a.whats
-		select unnest('{everything,lost lock,channel,role of the transaction,path of the transaction,role of the session}'::text[]);
-	create function tenant_a.leaves(w tenant_a.whats) returns boolean language sql volatile as 'select tenant_a.leave(w.what)';
-	create function tenant_a.upper(w tenant_a.whats) returns boolean language sql volatile as 'select tenant_a.leave(w.what)';
+		select unnest(array['everything', 'lost lock', 'channel', 'role of the transaction', 'path of the transaction',
+			'role of the session']);
+	create function tenant_a.leaves(w tenant_a.whats) returns boolean language sql volatile
+		as 'select tenant_a.leave(w.what)';
+	create function tenant_a.upper(w tenant_a.whats) returns boolean language sql volatile
+		as 'select tenant_a.leave(w.what)';
 	create function tenant_a.leaves(a text, b text) returns boolean language sql volatile as 'select tenant_a.leave(a)';
 	create operator tenant_a.<~> (leftarg = text, rightarg = text, function = tenant_a.leaves);
 	create domain tenant_a.left_behind as text check (tenant_a.leave(value));
 	create table tenant_a.checked (what text check (tenant_a.leave(what)));
-	create function tenant_a.leaves() returns trigger language plpgsql as $f$ begin perform tenant_a.leave(new.what); return null; end $f$;
+	create function tenant_a.leaves() returns trigger language plpgsql as $f$ begin perform tenant_a.leave(new.what);
+		return null; end $f$;
 	create table tenant_a.triggered (what text);
 	create trigger t before insert on tenant_a.triggered for each row execute function tenant_a.leaves();
 	create view tenant_a.overview as select what, tenant_a.leave(what) as done from tenant_a.whats;
@@ -144,7 +150,9 @@ func hiddenWays(what string, calls ...string) []string {
 
 // chooses sets the argument for the policy and the default.
 func chooses(a *attempt, sql string) {
-	for _, what := range []string{"everything", "lost lock", "channel", "role of the transaction", "path of the transaction", "role of the session"} {
+	for _, what := range []string{
+		"everything", "lost lock", "channel", "role of the transaction", "path of the transaction", "role of the session",
+	} {
 		if strings.Contains(sql, what) {
 			a.admin(a.t, "update tenant_a.chosen set what = '"+what+"'")
 		}

@@ -62,9 +62,10 @@ var nameAttacks = []attack{
 		row:   31,
 		title: "a schema that does not exist, its table in public",
 		run:   readsIn,
-		setup: "create table public.secrets (body text); insert into public.secrets values ('SECRET_B'); grant select on public.secrets to public",
-		sql:   []string{"tenant_missing"},
-		want:  wants{"ErrSchemaMissing", "ErrSchemaMissing", "ErrSchemaMissing", "ErrNotProvisioned", "ErrSchemaMissing"},
+		setup: "create table public.secrets (body text); insert into public.secrets values ('SECRET_B'); " +
+			"grant select on public.secrets to public",
+		sql:  []string{"tenant_missing"},
+		want: wants{"ErrSchemaMissing", "ErrSchemaMissing", "ErrSchemaMissing", "ErrNotProvisioned", "ErrSchemaMissing"},
 	},
 	{
 		row: 32, title: "a schema that was dropped and made again", run: readsAfterDrop,

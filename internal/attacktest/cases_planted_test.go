@@ -44,23 +44,25 @@ var plantedAttacks = []attack{
 		want: everywhere("42883"),
 	},
 	{
-		row:     36,
-		title:   "a view over b that the owner made for a",
-		run:     reads,
-		found:   admin.CodeViewRights,
-		setup:   "create view tenant_a.report as select body from tenant_b.secrets; grant select on tenant_a.report to ROLE_A",
-		sql:     []string{"select body from report"},
-		want:    everywhere(leaks),
-		follows: "A view has the rights of its owner: who owns all tenants' tables must not give one tenant a view over another's.",
+		row:   36,
+		title: "a view over b that the owner made for a",
+		run:   reads,
+		found: admin.CodeViewRights,
+		setup: "create view tenant_a.report as select body from tenant_b.secrets; grant select on tenant_a.report to ROLE_A",
+		sql:   []string{"select body from report"},
+		want:  everywhere(leaks),
+		follows: "A view has the rights of its owner: who owns all tenants' tables must not give one tenant a view over " +
+			"another's.",
 	},
 	{
 		row:   36,
 		title: "a SECURITY DEFINER function with no path of its own",
 		run:   reads,
 		found: admin.CodeDefinerPath,
-		setup: "create function tenant_a.total() returns text language plpgsql security definer as 'begin return (select string_agg(body, '','') from secrets); end'",
-		sql:   []string{"select set_config('search_path', 'tenant_b', true), tenant_a.total()"},
-		want:  wants{leaks, leaks, "42501", leaks, "42501"},
+		setup: "create function tenant_a.total() returns text language plpgsql security definer as 'begin return (select " +
+			"string_agg(body, '','') from secrets); end'",
+		sql:  []string{"select set_config('search_path', 'tenant_b', true), tenant_a.total()"},
+		want: wants{leaks, leaks, "42501", leaks, "42501"},
 		follows: "A function with the owner's rights follows the path of whoever calls it: give each such function a path, " +
 			"and nobody set_config.",
 	},
@@ -72,7 +74,9 @@ func plants(a *attempt, sql []string) bool {
 	var there bool
 	require.NoError(
 		a.t,
-		a.pg.Pool.QueryRow(a.ctx, "select to_regclass('public.planted') is not null or to_regproc('public.planted') is not null").
+		a.pg.Pool.QueryRow(
+			a.ctx, "select to_regclass('public.planted') is not null or to_regproc('public.planted') is not null",
+		).
 			Scan(&there),
 	)
 	return there

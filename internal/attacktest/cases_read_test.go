@@ -46,12 +46,15 @@ var readAttacks = []attack{
 		run:      reads,
 		sql: []string{
 			"select set_config('role', 'ROLE_B', true), query_to_xml('select body from tenant_b.secrets', true, false, '')",
-			"select set_config('role', 'ROLE_B', true), table_to_xml('tenant_b.secrets'::text::regclass, true, false, '') from (values (1)) one",
+			"select set_config('role', 'ROLE_B', true), table_to_xml('tenant_b.secrets'::text::regclass, true, false, " +
+				"'') from (values (1)) one",
 			"select set_config('role', 'ROLE_B', true), schema_to_xml('tenant_b', true, false, '')",
-			"select set_config('role', 'ROLE_B', true), (select word from ts_stat('select to_tsvector(''simple'', body) from tenant_b.secrets'))",
+			"select set_config('role', 'ROLE_B', true), (select word from ts_stat('select to_tsvector(''simple'', " +
+				"body) from tenant_b.secrets'))",
 		},
-		want:    wants{leaks, leaks, "42501", "42501", "42501"},
-		follows: "A login that may take every tenant's role must not run expressions that an attacker wrote, unless it is hardened.",
+		want: wants{leaks, leaks, "42501", "42501", "42501"},
+		follows: "A login that may take every tenant's role must not run expressions that an attacker wrote, " +
+			"unless it is hardened.",
 	},
 	{
 		row: 3, title: "take b's role, then read, in one transaction", run: readsInTx,
@@ -117,14 +120,16 @@ var readAttacks = []attack{
 	{
 		row: 4, title: "pg_settings inside of another statement", variants: true, run: reads,
 		sql: []string{
-			"with x as (update pg_settings set setting = 'ROLE_B' where name = 'role' returning 1) select query_to_xml('table tenant_b.secrets', true, false, '') from x",
+			"with x as (update pg_settings set setting = 'ROLE_B' where name = 'role' returning 1) select query_to_xml('table " +
+				"tenant_b.secrets', true, false, '') from x",
 		},
 		want: everywhere("0A000"),
 	},
 	{
 		row: 4, title: "pg_settings inside of query_to_xml", run: reads,
 		sql: []string{
-			"select query_to_xml('update pg_settings set setting = ''ROLE_B'' where name = ''role''', true, false, ''), query_to_xml('select body from tenant_b.secrets', true, false, '')",
+			"select query_to_xml('update pg_settings set setting = ''ROLE_B'' where name = ''role''', true, false, ''), " +
+				"query_to_xml('select body from tenant_b.secrets', true, false, '')",
 		},
 		want: wants{"22000", "22000", "42501", "22000", "42501"},
 	},
@@ -162,7 +167,8 @@ var readAttacks = []attack{
 		title:    "a trigger or a rule on b",
 		variants: true,
 		run:      changes,
-		setup:    `create function tenant_a.copy() returns trigger language plpgsql as 'begin return null; end'; grant execute on function tenant_a.copy() to ROLE_A`,
+		setup: `create function tenant_a.copy() returns trigger language plpgsql as 'begin return null; end';
+			grant execute on function tenant_a.copy() to ROLE_A`,
 		sql: []string{
 			"create trigger t after insert on tenant_b.secrets for each row execute function tenant_a.copy()",
 			"create rule r as on insert to tenant_b.secrets do also insert into tenant_b.items (body) values (new.body)",
@@ -178,10 +184,11 @@ var readAttacks = []attack{
 		follows: "The login of the service must own nothing and create nothing.",
 	},
 	{
-		row:     6,
-		title:   "b's table as a partition",
-		run:     reads,
-		setup:   "create table tenant_b.part (body text); insert into tenant_b.part values ('SECRET_B'); create table tenant_a.whole (body text) partition by list (body)",
+		row:   6,
+		title: "b's table as a partition",
+		run:   reads,
+		setup: "create table tenant_b.part (body text); insert into tenant_b.part values ('SECRET_B'); " +
+			"create table tenant_a.whole (body text) partition by list (body)",
 		sql:     []string{"alter table whole attach partition tenant_b.part default", "select body from whole"},
 		want:    butPathOnly("42501"),
 		follows: "The login of the service must own nothing and create nothing.",

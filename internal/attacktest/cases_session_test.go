@@ -32,9 +32,10 @@ var sessionAttacks = []attack{
 			"select pg_advisory_lock(42)",
 			"select 'kept by a' from pg_locks where pid = pg_backend_pid() and locktype = 'advisory'",
 		},
-		want:    wants{nothing, nothing, nothing, nothing, leaks},
-		follows: "A pooler hands the connection to another client, which does not know what was done on it: tell PgBouncer server_reset_query_always = 1.",
-		reset:   true,
+		want: wants{nothing, nothing, nothing, nothing, leaks},
+		follows: "A pooler hands the connection to another client, which does not know what was done on it: tell PgBouncer " +
+			"server_reset_query_always = 1.",
+		reset: true,
 	},
 	{
 		row:      18,
@@ -43,8 +44,9 @@ var sessionAttacks = []attack{
 		run:      keepsLock,
 		sql:      []string{`select E'a''\'', pg_advisory_lock(42), ''`, "select (42::bigint).pg_advisory_lock"},
 		want:     wants{nothing, nothing, nothing, nothing, leaks},
-		follows:  "A pooler hands the connection to another client, which does not know what was done on it: tell PgBouncer server_reset_query_always = 1.",
-		reset:    true,
+		follows: "A pooler hands the connection to another client, which does not know what was done on it: tell " +
+			"PgBouncer server_reset_query_always = 1.",
+		reset: true,
 	},
 	{
 		row: 19, title: "the last number of b's sequence", run: findsLastNumber,
@@ -85,7 +87,8 @@ var sessionAttacks = []attack{
 	{
 		row: 23, title: "change a setting for b", run: leaves("changed by a"),
 		sql: []string{
-			`select set_config('TimeZone', 'Pacific/Kiritimati', false), set_config('DateStyle', 'german', false), set_config('work_mem', '65', false),
+			`select set_config('TimeZone', 'Pacific/Kiritimati', false), set_config('DateStyle', 'german', false),
+				set_config('work_mem', '65', false),
 				set_config('statement_timeout', '86399999', false)`,
 			`select 'changed by a' from pg_settings where name in ('TimeZone', 'DateStyle', 'work_mem', 'statement_timeout')
 				and (setting in ('Pacific/Kiritimati', '65', '86399999') or setting like 'German%')`,
@@ -116,7 +119,8 @@ var sessionAttacks = []attack{
 	{
 		row: 25, title: "the same SQL over other columns and another enum", run: mixesStatements,
 		setup: `create type tenant_a.mood as enum ('low', 'high'); create table tenant_a.moods (m tenant_a.mood);
-			create type tenant_b.mood as enum ('high', 'low'); create table tenant_b.moods (extra text default 'SECRET_B', m tenant_b.mood)`,
+			create type tenant_b.mood as enum ('high', 'low');
+				create table tenant_b.moods (extra text default 'SECRET_B', m tenant_b.mood)`,
 		sql:  []string{"insert into moods (m) values ($1)", "select * from moods"},
 		want: everywhere(nothing),
 	},

@@ -20,8 +20,9 @@ const attackFile = "../../schemactx/ATTACKS.md"
 const introduction = `# Attacks
 
 What tenant a can do to tenant b, by level of isolation. The suite of internal/attacktest tries every row on a real
-PostgreSQL and writes this file from what it sees: ` + "`go test ./internal/attacktest -run TestAttacks -update`" + `. A run
-that sees anything else fails. The outcomes are those of PostgreSQL 15 to 18, where no note says otherwise.
+PostgreSQL and writes this file from what it sees:
+` + "`go test ./internal/attacktest -run TestAttacks -update`" + `.
+A run that sees anything else fails. The outcomes are those of PostgreSQL 15 to 18, where no note says otherwise.
 
 The attacker controls one or several statements that a sends, whole and at will. In a program whose SQL is its own and
 whose values are parameters, that is somebody who has found an injection. Success is judged by content: b's secret
@@ -38,9 +39,9 @@ The extension citext is in the schema "extensions". The suite runs twice: with n
 than its own, and with "extensions" behind it. The outcomes are the same.
 
 Except at Logins, both tenants are served by the same connection to the server. **leaks** says that the attack succeeds.
-Anything else is what stops it: an SQLSTATE of PostgreSQL's (42501 is "permission denied", 2D000 "a COMMIT where none may
-be"), an error of this package, "driver's error" for one of pgx, or "no effect": every statement was let through, and
-nothing came of it.
+Anything else is what stops it: an SQLSTATE of PostgreSQL's (42501 is "permission denied", 2D000 "a COMMIT where
+none may be"), an error of this package, "driver's error" for one of pgx, or "no effect": every statement was let
+through, and nothing came of it.
 
 ## What closes what
 
@@ -48,15 +49,15 @@ nothing came of it.
 - Against a statement that takes another role or path half way through, DO blocks, a timeout that is lifted, and large
   objects: Harden. At Logins too it stops the last three.
 - Against whatever the login may become: Logins. Its login is the tenant's own and can become nobody else.
-- Against a setting of WithSettings that a tenant's statement overwrites (app.user_id, for the rest of its unit of work):
-  Harden, at Logins too.
+- Against a setting of WithSettings that a tenant's statement overwrites (app.user_id, for the rest of its unit of
+  work): Harden, at Logins too.
 - Against a tenant who takes all connections or never ends: Config.Limits (row 67).
 - Against what stays on the connections of a pooler: PgBouncer's server_reset_query_always = 1. This package cleans up
   behind a tenant on its own connections and cannot know what another process has done to the pooler's. The suite tries
   row 18 with this setting too.
 - Against mistakes of the owner's (rows 35 and 36): Check, at every start and after every migration. It reports them as
-  planted, view-rights and definer-path, and other paths between tenants that an owner can make as tenant-link (inheritance,
-  partitions, foreign keys, rules, triggers), definer-tenant and foreign-data.
+  planted, view-rights and definer-path, and other paths between tenants that an owner can make as
+  tenant-link (inheritance, partitions, foreign keys, rules, triggers), definer-tenant and foreign-data.
 - Against what is planted on the path of others: the owner keeps CREATE on the schemas of Config.ExtraSearchPath. Check
   reports who else may create there, as path-writable.
 - Against what PostgreSQL tells everybody (rows 46 to 52), and what all sessions of a database share (rows 60 and 61):
@@ -223,7 +224,10 @@ func (c *attack) shown() string {
 		sql, more = c.sql[0], fmt.Sprintf(" and %d more", len(c.sql)-1)
 	}
 	sql = strings.Join(strings.Fields(sql), " ")
-	sql = strings.NewReplacer("ROLE_A", "role_a", "ROLE_B", "role_b", "LOGIN", "login", "OWNER", "owner", "|", `\|`, "SECRET_A", "a's secret", "SECRET_B", "b's secret").
+	sql = strings.NewReplacer(
+		"ROLE_A", "role_a", "ROLE_B", "role_b", "LOGIN", "login", "OWNER", "owner", "|", `\|`, "SECRET_A", "a's secret",
+		"SECRET_B", "b's secret",
+	).
 		Replace(sql)
 	if utf8.RuneCountInString(sql) > longest {
 		sql = string([]rune(sql)[:longest]) + " …"

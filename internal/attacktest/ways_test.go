@@ -122,7 +122,9 @@ func kills(a *attempt, sql []string) bool {
 		end <- err
 	}()
 	for err == nil { // until b sleeps
-		err = a.pg.Pool.QueryRow(ctx, "select 1 from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'").
+		err = a.pg.Pool.QueryRow(
+			ctx, "select 1 from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'",
+		).
 			Scan(nil)
 		if errors.Is(err, pgx.ErrNoRows) {
 			err = nil

@@ -145,7 +145,8 @@ func (w *world) reset(t *testing.T, setup string) {
 		w.named(`create table tenant_a.secrets (body text primary key); insert into tenant_a.secrets values ('SECRET_A');
 		create table tenant_b.secrets (body text primary key); insert into tenant_b.secrets values ('SECRET_B');
 		create table tenant_a.items (id bigserial primary key, body text);
-		create table tenant_b.items (id bigserial primary key, body text); alter sequence tenant_b.items_id_seq restart 9876543`),
+		create table tenant_b.items (id bigserial primary key, body text);
+			alter sequence tenant_b.items_id_seq restart 9876543`),
 	)
 	if setup != "" {
 		w.exec(t, w.named(setup))
@@ -184,9 +185,11 @@ func (w *world) stateOfB(t *testing.T) string {
 		(select string_agg(body, ',' order by body) from tenant_b.secrets),
 		(select string_agg(body, ',' order by id) from tenant_b.items),
 		(select concat(last_value, is_called) from tenant_b.items_id_seq),
-		(select string_agg(concat_ws(' ', relname, relkind, relacl, relhastriggers, relhasrules, obj_description(oid, 'pg_class'), reltuples), ',' order by relname)
+		(select string_agg(concat_ws(' ', relname, relkind, relacl, relhastriggers, relhasrules, obj_description(oid,
+			'pg_class'), reltuples), ',' order by relname)
 			from pg_class where relnamespace = 'tenant_b'::regnamespace),
-		(select string_agg(defaclacl::text, ',' order by oid) from pg_default_acl where defaclnamespace = 'tenant_b'::regnamespace))`).Scan(&state)
+		(select string_agg(defaclacl::text, ',' order by oid) from pg_default_acl
+			where defaclnamespace = 'tenant_b'::regnamespace))`).Scan(&state)
 	if err != nil {
 		return err.Error() // an error, such as a missing table, counts as a state too
 	}

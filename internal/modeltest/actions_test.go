@@ -62,7 +62,9 @@ func (m *model) check(rt *rapid.T) {
 
 // killOne ends a backend, whatever it is doing.
 func (m *model) killOne(rt *rapid.T) {
-	live := slices.DeleteFunc(slices.Clone(m.opened), func(c *pgx.Conn) bool { return c.IsClosed() || m.gone[c.PgConn().PID()] })
+	live := slices.DeleteFunc(
+		slices.Clone(m.opened), func(c *pgx.Conn) bool { return c.IsClosed() || m.gone[c.PgConn().PID()] },
+	)
 	if len(live) == 0 {
 		rt.SkipNow()
 	}
@@ -88,7 +90,8 @@ func (m *model) alter(rt *rapid.T) {
 		})
 	}
 	m.logf("%-8s alter table shape", schema)
-	_, err := m.owner.Exec(context.Background(), fmt.Sprintf(`alter table %[1]s.shape drop column b; alter table %[1]s.shape add column b %[2]s default '3'`,
+	_, err := m.owner.Exec(context.Background(), fmt.Sprintf(`alter table %[1]s.shape drop column b; alter table
+		%[1]s.shape add column b %[2]s default '3'`,
 		schema, rapid.SampledFrom([]string{"int", "text", "bigint"}).Draw(rt, "type")))
 	require.NoError(rt, err)
 	if !m.free(schema) {

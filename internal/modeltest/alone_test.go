@@ -50,7 +50,7 @@ func (m *model) single(rt *rapid.T, s *statement) *work {
 	if s.sight {
 		how = "Query"
 	}
-	return &work{what: how + " " + s.String(), statements: []*statement{s}, call: func(ctx context.Context, r runner) error {
+	call := func(ctx context.Context, r runner) error {
 		if how == "Exec" {
 			_, err := r.Exec(ctx, s.sql, s.arguments()...)
 			return err
@@ -71,7 +71,8 @@ func (m *model) single(rt *rapid.T, s *statement) *work {
 			return rows.Err()
 		}
 		return m.read(rows, s)
-	}}
+	}
+	return &work{what: how + " " + s.String(), statements: []*statement{s}, call: call}
 }
 
 // errCallback is the error of a callback of the caller.
@@ -138,7 +139,9 @@ func (m *model) copy(rt *rapid.T) *work {
 		src.ids = append(src.ids, m.newID())
 	}
 	s.ids = slices.Clone(src.ids)
-	switch rapid.SampledFrom([]string{"rows", "rows", "no table", "duplicate", "error", "cancel", "panic"}).Draw(rt, "copy") {
+	switch rapid.SampledFrom([]string{
+		"rows", "rows", "no table", "duplicate", "error", "cancel", "panic",
+	}).Draw(rt, "copy") {
 	case "no table":
 		s.sql, s.want.state, table = "copy into no table", "42P01", pgx.Identifier{"nothing"}
 	case "duplicate":
@@ -287,5 +290,7 @@ func (m *model) settle(schema, unit string, statements []*statement, fate fate) 
 }
 
 func (m *model) drawSchema(rt *rapid.T) string {
-	return rapid.SampledFrom([]string{rich, remote, plain, public, rich, remote, plain, rich, remote, absent, hollow, bare}).Draw(rt, "schema")
+	return rapid.SampledFrom([]string{
+		rich, remote, plain, public, rich, remote, plain, rich, remote, absent, hollow, bare,
+	}).Draw(rt, "schema")
 }

@@ -15,7 +15,8 @@ var errBoom = errors.New("boom")
 
 // charges are the places at which a callback can panic.
 var charges = []string{
-	"ScopeStart", "ScopeEnd", "StatementEnd", "StatementFailure", "TraceQueryStart", "TraceQueryEnd", "TraceBatchStart", "TraceBatchQuery",
+	"ScopeStart", "ScopeEnd", "StatementEnd", "StatementFailure", "TraceQueryStart", "TraceQueryEnd", "TraceBatchStart",
+	"TraceBatchQuery",
 	"TraceBatchEnd", "TraceCopyFromStart", "TraceCopyFromEnd", "TracePrepareStart", "TracePrepareEnd",
 	"rewriter", "Valuer", "batch callback", "copy source", "scan", "closure",
 }

@@ -46,7 +46,9 @@ func (m *model) checkRows() string {
 			return fmt.Sprintf("%s has a row that was written in another scope: %+v", f.Schema, f)
 		}
 		if f.Unit != r.unit {
-			return fmt.Sprintf("%s has a row that was written with the settings of another unit of work than %q: %+v", f.Schema, r.unit, f)
+			return fmt.Sprintf(
+				"%s has a row that was written with the settings of another unit of work than %q: %+v", f.Schema, r.unit, f,
+			)
 		}
 		if f.Table == "ledger" || r.held {
 			there[f.ID] = true

@@ -97,7 +97,15 @@ const (
 )
 
 func newModel(rt *rapid.T, w *world) *model {
-	m := &model{world: w, rt: rt, rows: map[int64]*row{}, gone: map[uint32]bool{}, clean: map[uint32]string{}, strayed: map[uint32]bool{}, first: w.ids}
+	m := &model{
+		world:   w,
+		rt:      rt,
+		rows:    map[int64]*row{},
+		gone:    map[uint32]bool{},
+		clean:   map[uint32]string{},
+		strayed: map[uint32]bool{},
+		first:   w.ids,
+	}
 	m.conns = rapid.IntRange(1, 3).Draw(rt, "connections")
 	m.exec = rapid.IntRange(0, 4).Draw(rt, "unnamed") == 4
 	cfg, err := pgxpool.ParseConfig(w.pg.URLAs(w.login(), password))
@@ -135,7 +143,9 @@ func newModel(rt *rapid.T, w *world) *model {
 		m.lanes = rapid.IntRange(0, 1).Draw(rt, "lanes")
 		config.Lanes = m.lanes
 	}
-	config.ServerLog = rapid.SampledFrom([]schemactx.ServerLog{schemactx.ServerLogOff, schemactx.ServerLogApplicationName, schemactx.ServerLogComment}).
+	config.ServerLog = rapid.SampledFrom([]schemactx.ServerLog{
+		schemactx.ServerLogOff, schemactx.ServerLogApplicationName, schemactx.ServerLogComment,
+	}).
 		Draw(rt, "server log")
 	if rapid.IntRange(0, 3).Draw(rt, "lib is on the path") == 3 {
 		m.extra = []string{"lib"}

@@ -22,16 +22,19 @@ func tables(schema string) string {
 	return fmt.Sprintf(`
 		create table %[1]s.notes (id int primary key, body text not null);
 		insert into %[1]s.notes values (1, '%[1]s');
-		create table %[1]s.ledger (id bigint primary key, role text default current_user, path text default current_setting('search_path'),
+		create table %[1]s.ledger (id bigint primary key, role text default current_user,
+			path text default current_setting('search_path'),
 			unit text default coalesce(current_setting('app.unit', true), ''));
 		insert into %[1]s.ledger values (-1, 'seed', 'seed');
-		create table %[1]s.trail (id bigint, kind text, role text, path text, unit text default coalesce(current_setting('app.unit', true), ''));
+		create table %[1]s.trail (id bigint, kind text, role text, path text,
+			unit text default coalesce(current_setting('app.unit', true), ''));
 		create constraint trigger at_commit after insert on %[1]s.ledger deferrable initially deferred
 			for each row when (new.id > 0) execute function lib.at_commit();
 		create table %[1]s.late (id bigint unique deferrable initially deferred);
 		insert into %[1]s.late values (-1);
 		create table %[1]s.calls (what text);
-		create trigger now before insert on %[1]s.calls for each row when (new.what like 'now %%') execute function lib.call();
+		create trigger now before insert on %[1]s.calls for each row when (new.what like 'now %%')
+			execute function lib.call();
 		create constraint trigger later after insert on %[1]s.calls deferrable initially deferred
 			for each row when (new.what like 'later %%') execute function lib.call();
 		create table %[1]s.shape (a int, b int);
@@ -39,7 +42,8 @@ func tables(schema string) string {
 		create type %[1]s.mood as enum ('low', 'high in %[1]s');
 		create type %[1]s.home as (%[2]s);
 		create table %[1]s.people (moods %[1]s.mood[], home %[1]s.home);
-		insert into %[1]s.people values ('{low,high in %[1]s}', row(%[3]s)::%[1]s.home)`, schema, homeOf[schema].columns, homeOf[schema].values)
+		insert into %[1]s.people values ('{low,high in %[1]s}',
+			row(%[3]s)::%[1]s.home)`, schema, homeOf[schema].columns, homeOf[schema].values)
 }
 
 // homeOf has the columns and the value of the type home, whose columns differ between the schemas.
@@ -97,7 +101,8 @@ func (w *world) library(schema string) string {
 			end case;
 			return true;
 		end $f$;
-		create function SCHEMA.leave_as_operator(a text, b text) returns boolean language sql volatile as 'select SCHEMA.leave(a)';
+		create function SCHEMA.leave_as_operator(a text, b text) returns boolean language sql volatile
+			as 'select SCHEMA.leave(a)';
 		create operator SCHEMA.<~> (leftarg = text, rightarg = text, function = SCHEMA.leave_as_operator);
 		create function SCHEMA.leave_in_trigger() returns trigger language plpgsql as $f$
 		begin
@@ -128,10 +133,13 @@ func (w *world) library(schema string) string {
 			return lastval();
 		exception when object_not_in_prerequisite_state then return 0;
 		end $f$;
-		create view lib.sight as select current_user::text as who, session_user::text as login, current_setting('search_path') as path,
+		create view lib.sight as select current_user::text as who, session_user::text as login, current_setting('search_path')
+			as path,
 			coalesce(current_setting('app.mark', true), '') as mark, coalesce(current_setting('app.unit', true), '') as unit,
-			array(select name || '=' || setting from pg_settings where source = 'session' and name in ('TimeZone', 'work_mem')) as settings,
-			array(select objid::int from pg_locks where locktype = 'advisory' and classid = 4711 and pid = pg_backend_pid()) as locks,
+			array(select name || '=' || setting from pg_settings where source = 'session' and name in ('TimeZone', 'work_mem'))
+				as settings,
+			array(select objid::int from pg_locks where locktype = 'advisory' and classid = 4711 and pid = pg_backend_pid())
+				as locks,
 			array(select name from pg_cursors where is_holdable) as cursors,
 			array(select relname::text from pg_class where relnamespace = pg_my_temp_schema() and relkind = 'r') as temps,
 			array(select pg_listening_channels()) as channels,
@@ -169,7 +177,8 @@ func hidden(schema, library string) string {
 func notations(schema string) string {
 	return strings.ReplaceAll(`
 		create table SCHEMA.whats (what text); insert into SCHEMA.whats values ('`+strings.Join(allTraces, "'), ('")+`');
-		create function SCHEMA.left_behind(w SCHEMA.whats) returns boolean language sql volatile as 'select SCHEMA.leave(w.what)';
+		create function SCHEMA.left_behind(w SCHEMA.whats) returns boolean language sql volatile
+			as 'select SCHEMA.leave(w.what)';
 		create function SCHEMA.upper(w SCHEMA.whats) returns boolean language sql volatile as 'select SCHEMA.leave(w.what)';
 		create type SCHEMA.boxed as (what text);
 		create function SCHEMA.box(what text) returns SCHEMA.boxed language plpgsql volatile as $f$

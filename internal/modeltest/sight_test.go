@@ -38,7 +38,9 @@ func (m *model) look(row pgx.CollectableRow) error {
 func (m *model) judge(s *sight, schema, unit string) string {
 	n := number(schema)
 	foreign := func(prefix string, names []string) bool {
-		return slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, prefix) && name != prefix+schema })
+		return slices.ContainsFunc(
+			names, func(name string) bool { return strings.HasPrefix(name, prefix) && name != prefix+schema },
+		)
 	}
 	switch {
 	case s.Who != m.runsAs(schema):
@@ -82,7 +84,9 @@ func (m *model) pathOf(schema string) string {
 func (m *model) checkConnections() string {
 	for _, conn := range m.opened {
 		pc := conn.PgConn()
-		if conn.IsClosed() || m.gone[pc.PID()] || slices.ContainsFunc(m.txs, func(tx *openTx) bool { return tx.pid == pc.PID() }) {
+		if conn.IsClosed() || m.gone[pc.PID()] || slices.ContainsFunc(
+			m.txs, func(tx *openTx) bool { return tx.pid == pc.PID() },
+		) {
 			continue
 		}
 		if status := pc.TxStatus(); status != 'I' {

@@ -44,7 +44,8 @@ func (s *statement) String() string {
 func (s *statement) arguments() []any { return append(slices.Clone(s.options), s.args...) }
 
 var kinds = []string{
-	"insert", "look", "read", "trace", "trace", "trace", "stray", "late", "duplicate", "fail", "hold", "shape", "shape", "shape", "refused", "rewrite", "valuer",
+	"insert", "look", "read", "trace", "trace", "trace", "stray", "late", "duplicate", "fail", "hold", "shape", "shape",
+	"shape", "refused", "rewrite", "valuer",
 	"call", "prepare error", "defaults", "types", "types",
 }
 
@@ -67,7 +68,8 @@ func (m *model) statement(rt *rapid.T, schema string, apart bool) *statement {
 		s = m.insert()
 	case "defaults": // the call may have changed the scope, which is reset after it
 		s.ids = []int64{m.newID()}
-		s.sql, s.args = "insert into ledger (id) select $1::bigint where pg_try_advisory_xact_lock(1) is not null", []any{s.ids[0]}
+		s.sql = "insert into ledger (id) select $1::bigint where pg_try_advisory_xact_lock(1) is not null"
+		s.args = []any{s.ids[0]}
 	case "look":
 		s.sql, s.sight = "select * from lib.sight", true
 	case "types":
@@ -92,7 +94,9 @@ func (m *model) statement(rt *rapid.T, schema string, apart bool) *statement {
 	case "shape":
 		s.sql = "select * from shape"
 	case "refused":
-		s.sql = rapid.SampledFrom([]string{"set work_mem = '1MB'", "commit", "reset all", "listen x", "discard all"}).Draw(rt, "refused")
+		s.sql = rapid.SampledFrom([]string{
+			"set work_mem = '1MB'", "commit", "reset all", "listen x", "discard all",
+		}).Draw(rt, "refused")
 		s.want.err = schemactx.ErrScopeChanged
 	case "rewrite":
 		s.sql, s.options = "select body from notes", []any{m}
@@ -114,9 +118,14 @@ func (m *model) statement(rt *rapid.T, schema string, apart bool) *statement {
 // through an object.
 func (m *model) trace(rt *rapid.T, s *statement, schema, what string) {
 	n := slices.Index(allTraces, what)
-	routes := []string{"set_config", "function", "block", "call", "lib view", "lib default", "lib policy", "lib operator", "lib trigger", "lib domain"}
+	routes := []string{
+		"set_config", "function", "block", "call", "lib view", "lib default", "lib policy", "lib operator", "lib trigger",
+		"lib domain",
+	}
 	if schema == rich || schema == remote || m.extra != nil {
-		routes = append(routes, "view", "policy", "operator", "domain", "check", "default", "trigger", "view", "policy", "default")
+		routes = append(
+			routes, "view", "policy", "operator", "domain", "check", "default", "trigger", "view", "policy", "default",
+		)
 	}
 	if schema == rich {
 		routes = append(routes, "column", "harmless name", "cast")
@@ -173,7 +182,9 @@ func openly(m *model, schema, what string) string {
 	}
 	switch what {
 	case "setting":
-		return fmt.Sprintf("select set_config('app.mark', '%s', false), set_config('timezone', 'Etc/GMT+%d', false)", schema, n)
+		return fmt.Sprintf(
+			"select set_config('app.mark', '%s', false), set_config('timezone', 'Etc/GMT+%d', false)", schema, n,
+		)
 	case "lock":
 		return fmt.Sprintf("select pg_try_advisory_lock(4711, %d)", n)
 	case "cursor":

@@ -127,7 +127,9 @@ func (m *model) drawTx(rt *rapid.T) *openTx {
 
 // stepIn runs a step in a transaction. over says that the transaction has ended and its connection
 // is back in the pool.
-func (m *model) stepIn(rt *rapid.T, tx *openTx, what string, fn func(ctx context.Context) error) (o outcome, over bool) {
+func (m *model) stepIn(
+	rt *rapid.T, tx *openTx, what string, fn func(ctx context.Context) error,
+) (o outcome, over bool) {
 	m.unit, m.within = tx.unit, tx.unit
 	if rapid.IntRange(0, 3).Draw(rt, "other context") == 3 { // the transaction keeps its first setting
 		m.unit = ""
@@ -244,7 +246,10 @@ func (m *model) savepoint(rt *rapid.T) {
 			}
 			rt.Fatalf("begin a savepoint: %v", o.err)
 		}
-	} else if !m.control(rt, tx, rapid.SampledFrom([]string{"savepoint %s", "SAVEPOINT %s;", "/* orm */ savepoint \"%s\""}).Draw(rt, "text"), name) {
+	} else if !m.control(
+		rt, tx, rapid.SampledFrom([]string{"savepoint %s", "SAVEPOINT %s;", "/* orm */ savepoint \"%s\""}).Draw(rt, "text"),
+		name,
+	) {
 		return
 	}
 	tx.levels = append(tx.levels, &savepoint{tx: nested, name: name})
@@ -281,7 +286,9 @@ func (m *model) endSavepoint(rt *rapid.T) {
 		name := tx.levels[i].name
 		texts := []string{"release %s", "RELEASE SAVEPOINT %s"}
 		if back {
-			texts = []string{"rollback to %s", "ROLLBACK TO SAVEPOINT %s", "rollback work to %s", "rollback transaction to savepoint %s"}
+			texts = []string{
+				"rollback to %s", "ROLLBACK TO SAVEPOINT %s", "rollback work to %s", "rollback transaction to savepoint %s",
+			}
 		} else if tx.aborted {
 			rt.SkipNow()
 		}
@@ -307,7 +314,8 @@ func (m *model) endSavepoint(rt *rapid.T) {
 	case m.lost() || over && tx.any(strayed):
 		m.giveUp(rt, tx)
 		return
-	case over, back && o.err != nil, !back && (o.err != nil) != tx.aborted, tx.aborted && !back && !is(o.err, pgx.ErrTxCommitRollback):
+	case over, back && o.err != nil, !back && (o.err != nil) != tx.aborted,
+		tx.aborted && !back && !is(o.err, pgx.ErrTxCommitRollback):
 		rt.Fatalf("%s in %s: %v", what, tx.schema, o.err)
 	}
 	if back || tx.aborted {

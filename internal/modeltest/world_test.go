@@ -93,7 +93,8 @@ func newWorld(t *testing.T, l level) *world {
 		"; grant usage on all sequences in schema lib to "+w.everybody())
 	switch {
 	case l.level == schemactx.PathOnly:
-		_, err = w.pg.Pool.Exec(ctx, fmt.Sprintf("create role %[1]s_path login password '%[2]s'; grant %[1]s_owner, %[3]s to %[1]s_path",
+		_, err = w.pg.Pool.Exec(ctx, fmt.Sprintf("create role %[1]s_path login password '%[2]s'; grant %[1]s_owner, "+
+			"%[3]s to %[1]s_path",
 			roles.Prefix(), password, w.everybody()))
 	case l.hardened:
 		_, err = admin.Harden(ctx, w.pg.Pool, roles)

@@ -22,7 +22,8 @@ func TestRevokedAccessIsRestored(t *testing.T) {
 		_, err := db.Exec(ctx, "insert into notes values (7, 'x') on conflict do nothing")
 		return err
 	}
-	f.exec(t, "revoke all on tenant_a.private from "+f.roles.Tenant("tenant_a")) // as a migration does for its version table
+	// as a migration does for its version table
+	f.exec(t, "revoke all on tenant_a.private from "+f.roles.Tenant("tenant_a"))
 	require.NoError(t, write())
 	before := f.fingerprint(t, "tenant_a")
 	for i, want := range []bool{true, false} {
@@ -62,7 +63,9 @@ func TestRevokeAccessWaitsForWriters(t *testing.T) {
 	for waits := false; !waits; {
 		require.NoError(
 			t,
-			f.pg.Pool.QueryRow(t.Context(), "select exists (select from pg_locks where relation = 'tenant_a.notes'::regclass and not granted)").
+			f.pg.Pool.QueryRow(
+				t.Context(), "select exists (select from pg_locks where relation = 'tenant_a.notes'::regclass and not granted)",
+			).
 				Scan(&waits),
 		)
 	}
@@ -79,7 +82,8 @@ func TestRevokeAccessWaitsForWriters(t *testing.T) {
 func TestRevokeAndRestoreRefuseInvalidSchemas(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	for _, fn := range []func(context.Context, admin.Beginner, schemactx.RoleNames, string) (admin.AccessReport, error){admin.RevokeAccess, admin.RestoreAccess} {
+	type change func(context.Context, admin.Beginner, schemactx.RoleNames, string) (admin.AccessReport, error)
+	for _, fn := range []change{admin.RevokeAccess, admin.RestoreAccess} {
 		_, err := fn(t.Context(), f.owner, f.roles, "nowhere")
 		assert.ErrorIs(t, err, schemactx.ErrSchemaMissing, "a missing schema")
 		var nameErr *schemactx.NameError

@@ -9,7 +9,8 @@ var linkRules = []rule{
 		// CodeViewRights is about views. A foreign key to a shared table is not reported.
 		code: CodeTenantLink, roles: Refuse, logins: Refuse, pathOnly: Warn,
 		sql: `with relation as not materialized (
-				select c.oid, relnamespace, t.oid is not null as of_tenant, relispartition, format('%I.%I', n.nspname, relname) as name
+				select c.oid, relnamespace, t.oid is not null as of_tenant, relispartition,
+					format('%I.%I', n.nspname, relname) as name
 				from pg_class c join pg_namespace n on n.oid = relnamespace left join tenant t on t.oid = n.oid
 			)
 			select 'table ' || c.name, case when c.relispartition then 'is a partition of ' else 'inherits from ' end || p.name
@@ -27,7 +28,8 @@ var linkRules = []rule{
 			where rulename <> '_RETURN' and c.relnamespace <> p.relnamespace and p.of_tenant
 			union all
 			select 'table ' || c.name, format('has the trigger %I, which calls a function of schema %I', tgname, t.nspname)
-			from pg_trigger join pg_proc f on f.oid = tgfoid join tenant t on t.oid = pronamespace join relation c on c.oid = tgrelid
+			from pg_trigger join pg_proc f on f.oid = tgfoid join tenant t on t.oid = pronamespace
+				join relation c on c.oid = tgrelid
 			where not tgisinternal and c.relnamespace <> t.oid`,
 		message: "{object} {detail}, so that the rows of a tenant can be reached from another schema: remove it",
 	},
@@ -51,13 +53,17 @@ var linkRules = []rule{
 					else (select relnamespace from pg_class where oid = refobjid) end as used,
 				case classid
 					when 'pg_class'::regclass then (select relnamespace from pg_class where oid = objid)
-					when 'pg_attrdef'::regclass then (select relnamespace from pg_attrdef a join pg_class c on c.oid = adrelid where a.oid = objid)
+					when 'pg_attrdef'::regclass then (select relnamespace from pg_attrdef a join pg_class c on c.oid = adrelid
+						where a.oid = objid)
 					when 'pg_constraint'::regclass then (select connamespace from pg_constraint where oid = objid)
-					when 'pg_policy'::regclass then (select relnamespace from pg_policy p join pg_class c on c.oid = polrelid where p.oid = objid)
+					when 'pg_policy'::regclass then (select relnamespace from pg_policy p join pg_class c on c.oid = polrelid
+						where p.oid = objid)
 					when 'pg_statistic_ext'::regclass then (select stxnamespace from pg_statistic_ext where oid = objid)
-					when 'pg_rewrite'::regclass then (select relnamespace from pg_rewrite w join pg_class c on c.oid = ev_class where w.oid = objid)
+					when 'pg_rewrite'::regclass then (select relnamespace from pg_rewrite w join pg_class c on c.oid = ev_class
+						where w.oid = objid)
 					when 'pg_trigger'::regclass then ( -- its function is found above
-						select relnamespace from pg_trigger g join pg_class c on c.oid = tgrelid where g.oid = objid and tgfoid <> refobjid)
+						select relnamespace from pg_trigger g join pg_class c on c.oid = tgrelid where g.oid = objid
+							and tgfoid <> refobjid)
 					when 'pg_type'::regclass then (select typnamespace from pg_type where oid = objid)
 					when 'pg_proc'::regclass then (select pronamespace from pg_proc where oid = objid)
 					when 'pg_operator'::regclass then (select oprnamespace from pg_operator where oid = objid)
@@ -93,34 +99,41 @@ var linkRules = []rule{
 			), word as (
 				select src, m[1] as word from code, regexp_matches(code, '([a-z_][a-z0-9_]*)"?\s*\.', 'g') as m
 				union select src, m[1] from code, regexp_matches(code, '''"?([a-z_][a-z0-9_]*)"?''', 'g') as m
-				union select src, w from code, regexp_matches(code, 'search_path([^;]*)', 'g') as m, regexp_split_to_table(m[1], '[^a-z0-9_]+') as w
+				union select src, w from code,
+					regexp_matches(code, 'search_path([^;]*)', 'g') as m, regexp_split_to_table(m[1], '[^a-z0-9_]+') as w
 			), named as (
-				select d.oid, t.nspname from definer d join word using (src) join tenant t on t.nspname = word::name where t.oid <> pronamespace
+				select d.oid, t.nspname from definer d join word using (src) join tenant t on t.nspname = word::name
+					where t.oid <> pronamespace
 				union
-				select d.oid, t.nspname from definer d, unnest(proconfig) as c, regexp_split_to_table(substr(c, length('search_path=') + 1), '[", ]+') as w
+				select d.oid, t.nspname from definer d, unnest(proconfig) as c,
+					regexp_split_to_table(substr(c, length('search_path=') + 1), '[", ]+') as w
 				join tenant t on t.nspname = w::name
 				where starts_with(c, 'search_path=') and t.oid <> pronamespace
 			)
 			select ` + functionObject + `, names
-			from (select oid, string_agg(quote_ident(nspname), ', ' order by nspname) as names from named group by oid) as n join pg_proc using (oid)`,
-		message: "{object}, which tenants can call, runs with its owner's rights and names the schema of another tenant, {detail}: " +
-			"review the function",
+			from (select oid, string_agg(quote_ident(nspname), ', ' order by nspname) as names from named group by oid) as n
+				join pg_proc using (oid)`,
+		message: "{object}, which tenants can call, runs with its owner's rights and names the schema of another tenant, " +
+			"{detail}: review the function",
 	},
 	{
 		// A foreign table reads the other server as the role of the user mapping, whatever privileges the
 		// tenant has here. An object that tenants cannot use is not reported.
 		code: CodeForeignData, roles: Warn, logins: Warn, pathOnly: Warn,
 		sql: `with reader as (select 0::oid as oid union all select oid from runner)
-			select distinct format('foreign table %I.%I', n.nspname, c.relname), format('reads server %I as its user mapping does', srvname)
+			select distinct format('foreign table %I.%I', n.nspname, c.relname),
+				format('reads server %I as its user mapping does', srvname)
 			from pg_foreign_table f join pg_foreign_server s on s.oid = ftserver join pg_class c on c.oid = ftrelid
 			join open_schema n on n.oid = relnamespace, config, aclexplode(coalesce(relacl, acldefault('r', relowner))) as a
 			where grantee in (select oid from reader) or path_only
 			union all
-			select format('user mapping for %s', case when umuser = 0 then 'PUBLIC' else quote_ident(pg_get_userbyid(umuser)) end),
+			select format('user mapping for %s',
+					case when umuser = 0 then 'PUBLIC' else quote_ident(pg_get_userbyid(umuser)) end),
 				format('lets tenants use server %I', srvname)
 			from pg_user_mappings where umuser in (select oid from reader)
 			union all
-			select format('foreign server %I', srvname), 'may be used by ' || case when grantee = 0 then 'PUBLIC' else quote_ident(pg_get_userbyid(grantee)) end
+			select format('foreign server %I', srvname), 'may be used by ' ||
+				case when grantee = 0 then 'PUBLIC' else quote_ident(pg_get_userbyid(grantee)) end
 			from pg_foreign_server, aclexplode(srvacl) where grantee in (select oid from reader)`,
 		message: "{object} {detail}, where the rights of this database do not hold: take it from the tenants, " +
 			"or check what they can read there",

@@ -16,13 +16,15 @@ func TestCheckFindsLinksBetweenTenants(t *testing.T) {
 	}
 	defects := map[string]defect{
 		"foreign key to a shared table": {
-			"create table lib.country (code text primary key); create table tenant_a.address (country text references lib.country)",
+			"create table lib.country (code text primary key); create table tenant_a.address (country text references " +
+				"lib.country)",
 			"drop table tenant_a.address, lib.country",
 			nil,
 			nil,
 		},
 		"partitions of its own": {
-			"create table tenant_a.log (at int) partition by range (at); create table tenant_a.log1 partition of tenant_a.log default",
+			"create table tenant_a.log (at int) partition by range (at); " +
+				"create table tenant_a.log1 partition of tenant_a.log default",
 			"drop table tenant_a.log",
 			nil,
 			nil,
@@ -39,14 +41,16 @@ func TestCheckFindsLinksBetweenTenants(t *testing.T) {
 			"table tenant_b.child", "create table tenant_b.child () inherits (tenant_a.notes)", "drop table tenant_b.child",
 		},
 		"inheritance by a shared table": {
-			"table tenant_b.child", "create table lib.every (body text); create table tenant_b.child () inherits (lib.every)", "drop table lib.every cascade",
+			"table tenant_b.child", "create table lib.every (body text); create table tenant_b.child () inherits (lib.every)",
+			"drop table lib.every cascade",
 		},
 		"a tenant's rows in a shared table": {
 			"table lib.child", "create table lib.child () inherits (tenant_a.notes)", "drop table lib.child",
 		},
 		"partition": {
 			"table tenant_b.part",
-			"create table tenant_a.whole (id int) partition by list (id); create table tenant_b.part partition of tenant_a.whole default",
+			"create table tenant_a.whole (id int) partition by list (id); " +
+				"create table tenant_b.part partition of tenant_a.whole default",
 			"drop table tenant_a.whole",
 		},
 		"nested partition of a shared table": {
@@ -57,18 +61,22 @@ func TestCheckFindsLinksBetweenTenants(t *testing.T) {
 			"drop table lib.whole",
 		},
 		"foreign key": {
-			"table tenant_a.guess", "create table tenant_a.guess (id int references tenant_b.notes)", "drop table tenant_a.guess",
+			"table tenant_a.guess", "create table tenant_a.guess (id int references tenant_b.notes)",
+			"drop table tenant_a.guess",
 		},
 		"foreign key from a shared table": {
-			"table lib.guess", "create table lib.guess (id int, foreign key (id) references tenant_b.notes not valid)", "drop table lib.guess",
+			"table lib.guess", "create table lib.guess (id int, foreign key (id) references tenant_b.notes not valid)",
+			"drop table lib.guess",
 		},
 		"rule": {
-			"table tenant_a.notes", "create rule r as on insert to tenant_a.notes do also insert into tenant_b.notes values (new.id, new.body)",
+			"table tenant_a.notes",
+			"create rule r as on insert to tenant_a.notes do also insert into tenant_b.notes values (new.id, new.body)",
 			"drop rule r on tenant_a.notes",
 		},
 		"rule with a condition": {
 			"table lib.asked",
-			"create table lib.asked (id int); create rule r as on insert to lib.asked where exists (select from tenant_b.notes n where n.id = new.id) do instead nothing",
+			"create table lib.asked (id int); create rule r as on insert to lib.asked where exists (select from " +
+				"tenant_b.notes n where n.id = new.id) do instead nothing",
 			"drop table lib.asked",
 		},
 		"trigger": {
@@ -79,8 +87,10 @@ func TestCheckFindsLinksBetweenTenants(t *testing.T) {
 		},
 		"constraint trigger on a shared table": {
 			"table lib.watched",
-			"create table lib.watched (id int); create function {long_schema}.t() returns trigger language plpgsql as 'begin return new; end';" +
-				"create constraint trigger t after insert on lib.watched deferrable for each row execute function {long_schema}.t()",
+			"create table lib.watched (id int); create function {long_schema}.t() returns trigger language plpgsql " +
+				"as 'begin return new; end';" +
+				"create constraint trigger t after insert on lib.watched deferrable for each row " +
+				"execute function {long_schema}.t()",
 			"drop table lib.watched; drop function {long_schema}.t()",
 		},
 	} {
@@ -96,14 +106,16 @@ func TestCheckFindsDefinerFunctionsOfAnotherTenant(t *testing.T) {
 	found := func() []string { return []string{warn(admin.CodeDefinerTenant, "function lib.f()")} }
 	const safe = " security definer set search_path = pg_catalog, pg_temp"
 	for name, function := range map[string]string{
-		"path":                  "language sql security definer set search_path = tenant_b as 'select body from notes'",
-		"path of several":       "language sql security definer set search_path = \"$user\", lib, \"tenant_b\", pg_temp as 'select null::text'",
+		"path": "language sql security definer set search_path = tenant_b as 'select body from notes'",
+		"path of several": "language sql security definer set search_path = \"$user\", lib, \"tenant_b\", " +
+			"pg_temp as 'select null::text'",
 		"path of a long name":   "language sql security definer set search_path = {long_schema} as 'select null::text'",
 		"qualified":             "language sql" + safe + " as 'select body from tenant_b.notes'",
 		"qualified and quoted":  `language sql` + safe + ` as 'select body from "tenant_b" . notes'`,
 		"qualified in capitals": "language sql" + safe + " as 'select body from TENANT_B.notes'",
 		"put together":          "language plpgsql" + safe + " as $$ declare s text := 'tenant_b'; begin return s; end $$",
-		"local path":            "language plpgsql" + safe + " as $$ begin perform set_config('search_path', 'x, tenant_b', true); return null; end $$",
+		"local path": "language plpgsql" + safe + " as $$ begin perform set_config('search_path', 'x, " +
+			"tenant_b', true); return null; end $$",
 	} {
 		want := found()
 		if name == "local path" {
@@ -118,10 +130,13 @@ func TestCheckFindsDefinerFunctionsOfAnotherTenant(t *testing.T) {
 		found(),
 	}
 	for name, function := range map[string]string{
-		"kept to the owner":   "lib.f() returns text language sql" + safe + " as 'select body from tenant_b.notes'; revoke execute on function lib.f() from public",
+		"kept to the owner": "lib.f() returns text language sql" + safe + " as 'select body from tenant_b.notes'; revoke " +
+			"execute on function lib.f() from public",
 		"with its own rights": "lib.f() returns text language sql as 'select body from tenant_b.notes'",
-		"of its own schema":   "tenant_b.f() returns text language sql security definer set search_path = tenant_b as 'select body from tenant_b.notes'",
-		"in a comment":        "lib.f() returns text language sql" + safe + " as $$ select 'x' -- as tenant_b.notes has\n /* 'tenant_b' */ $$",
+		"of its own schema": "tenant_b.f() returns text language sql security definer set search_path = tenant_b as " +
+			"'select body from tenant_b.notes'",
+		"in a comment": "lib.f() returns text language sql" + safe + " as $$ select 'x' -- as tenant_b.notes has\n " +
+			"/* 'tenant_b' */ $$",
 	} {
 		defects[name] = defect{
 			"create function " + function,
@@ -136,7 +151,8 @@ func TestCheckFindsDefinerFunctionsOfAnotherTenant(t *testing.T) {
 func TestCheckFindsForeignData(t *testing.T) {
 	t.Parallel()
 	found := func(object string) []string { return []string{warn(admin.CodeForeignData, object)} }
-	const wrapper, gone = "create foreign data wrapper w; create server s foreign data wrapper w; ", "drop foreign data wrapper w cascade"
+	const wrapper = "create foreign data wrapper w; create server s foreign data wrapper w; "
+	const gone = "drop foreign data wrapper w cascade"
 	table := wrapper + "create foreign table tenant_a.far (id int) server s; "
 	expectDefects(t, map[string]defect{
 		"table": {

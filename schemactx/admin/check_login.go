@@ -11,13 +11,16 @@ var kindRules = []rule{
 	{
 		code: CodeLoginKind, roles: Refuse, logins: Refuse, pathOnly: Refuse,
 		sql: `select quote_ident(login.rolname), case
-				when login.rolsuper then 'a superuser' when login.rolname = config.owner then 'the owner' else 'an administrator' end
+				when login.rolsuper then 'a superuser' when login.rolname = config.owner then 'the owner'
+					else 'an administrator' end
 				|| ', ' || quote_ident(login.rolname) || ', and whatever is left outside of a scope has its rights: '
-				|| case when r.oid is null then 'run Setup, which makes the login ' || quote_ident(config.runtime) || ', and serve with that'
+				|| case when r.oid is null then 'run Setup, which makes the login ' || quote_ident(config.runtime) ||
+					', and serve with that'
 				else 'serve with the login ' || quote_ident(config.runtime) end
 			from config cross join login cross join db left join pg_roles r on r.rolname = config.runtime
 			where login.rolname <> config.runtime
-				and (login.rolsuper or login.rolcreaterole or login.rolcreatedb or login.oid = db.datdba or login.rolname = config.owner)`,
+				and (login.rolsuper or login.rolcreaterole or login.rolcreatedb or login.oid = db.datdba
+					or login.rolname = config.owner)`,
 		message: "you are logged in as {detail}",
 	},
 }
@@ -46,11 +49,12 @@ var loginRules = []rule{
 		message: "the pool is logged in as {object} and not as the runtime login: use {detail}",
 	},
 	{
-		code:    CodeLoginRole,
-		roles:   Refuse,
-		logins:  Refuse,
-		sql:     "select quote_ident(rolname), quote_ident(current_user) from login where rolname <> current_user",
-		message: "the sessions of login {object} begin as role {detail}: take the setting of role from the login, the database or the pool",
+		code:   CodeLoginRole,
+		roles:  Refuse,
+		logins: Refuse,
+		sql:    "select quote_ident(rolname), quote_ident(current_user) from login where rolname <> current_user",
+		message: "the sessions of login {object} begin as role {detail}: take the setting of role from the login, " +
+			"the database or the pool",
 	},
 	{
 		code: CodeLoginOwns, roles: Refuse, logins: Refuse, pathOnly: Warn,
@@ -76,7 +80,8 @@ var loginRules = []rule{
 		sql: `select quote_ident(r.rolname), quote_ident(login.rolname)
 			from login join pg_auth_members m on m.member = login.oid join pg_roles r on r.oid = m.roleid
 			where coalesce((to_jsonb(m)->>'inherit_option')::boolean, login.rolinherit)`,
-		message: "login {detail} has the rights of {object} outside of every scope: GRANT {object} TO {detail} WITH INHERIT FALSE, " +
+		message: "login {detail} has the rights of {object} outside of every scope: GRANT {object} TO {detail} " +
+			"WITH INHERIT FALSE, " +
 			"or, before PostgreSQL 16, ALTER ROLE {detail} NOINHERIT",
 	},
 	{
@@ -86,7 +91,8 @@ var loginRules = []rule{
 		sql: `select quote_ident(r.rolname), quote_ident(login.rolname)
 			from login join pg_auth_members m on m.member = login.oid join pg_roles r on r.oid = m.roleid
 			where m.admin_option or m.roleid not in (select oid from scope_role)`,
-		message: "login {detail} may take or grant the role {object}, which no scope needs: revoke the membership or its ADMIN OPTION",
+		message: "login {detail} may take or grant the role {object}, which no scope needs: revoke the membership or its " +
+			"ADMIN OPTION",
 	},
 	{
 		// CodePublicCreate reports what PUBLIC may create.
@@ -94,7 +100,8 @@ var loginRules = []rule{
 		sql: `select object, quote_ident(rolname) from (
 				select format('schema %I', nspname), has_schema_privilege(login.oid, n.oid, 'create'), rolname
 				from pg_namespace n, login where nspname !~ '^pg_'
-				union all select format('database %I', datname), has_database_privilege(login.oid, db.oid, 'create'), rolname from db, login
+				union all select format('database %I', datname), has_database_privilege(login.oid, db.oid, 'create'), rolname
+					from db, login
 			) as o(object, may, rolname)
 			where may and object not in (select object from creator where grantee = 0)`,
 		message: "login {detail} may create in {object}: revoke CREATE",
@@ -106,7 +113,8 @@ var loginRules = []rule{
 		pathOnly: Refuse,
 		sql: `select quote_ident(rolname), set_config::regprocedure::text from config, login
 			where not has_function_privilege(login.oid, set_config, 'execute')`,
-		message: "login {object} may not call {detail}, with which every scope begins: grant it, or run Harden with the names of these roles",
+		message: "login {object} may not call {detail}, with which every scope begins: grant it, " +
+			"or run Harden with the names of these roles",
 	},
 	{
 		code:     CodeTemporary,
@@ -115,8 +123,10 @@ var loginRules = []rule{
 		pathOnly: Warn,
 		sql: `select format('database %I', datname), coalesce(quote_ident(r.rolname), 'PUBLIC')
 			from login, db, aclexplode(acl) left join pg_roles r on r.oid = grantee
-			where privilege_type = 'TEMPORARY' and (grantee = 0 or grantee = login.oid or grantee in (select oid from scope_role))`,
-		message: "{detail} may make temporary objects, which stay on a connection: REVOKE TEMPORARY ON {object} FROM {detail}, as Setup does",
+			where privilege_type = 'TEMPORARY' and (grantee = 0 or grantee = login.oid or
+				grantee in (select oid from scope_role))`,
+		message: "{detail} may make temporary objects, which stay on a connection: REVOKE TEMPORARY ON {object} FROM " +
+			"{detail}, as Setup does",
 	},
 	{
 		code: CodePublicCreate, roles: Refuse, logins: Refuse, pathOnly: Refuse,

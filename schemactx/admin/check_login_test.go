@@ -18,7 +18,8 @@ func TestCheckSaysFirstThatTheLoginIsTheWrongOne(t *testing.T) {
 	t.Parallel()
 	f := hardened(t)
 	run(t, f, f.named("create role {prefix}_boss login createrole createdb password 'boss'; create schema extensions; "+
-		"grant usage on schema extensions to public; create table public.boss (); alter table public.boss owner to {prefix}_boss; "+
+		"grant usage on schema extensions to public; create table public.boss (); "+
+		"alter table public.boss owner to {prefix}_boss; "+
 		"alter database {db} owner to {prefix}_boss; grant create on schema extensions to {prefix}_boss"))
 	for _, level := range []schemactx.Level{schemactx.Roles, schemactx.PathOnly} {
 		for url, want := range map[string]string{

@@ -4,7 +4,8 @@ package admin
 // privileges of its caller (security_invoker). If a view with its owner's privileges reads it, that
 // owner is the caller.
 func invokerView(row string) string {
-	return "coalesce((select option_value::boolean from pg_options_to_table(" + row + ".reloptions) where option_name = 'security_invoker'), false)"
+	return "coalesce((select option_value::boolean from pg_options_to_table(" + row + ".reloptions) " +
+		"where option_name = 'security_invoker'), false)"
 }
 
 // objectRules are about objects that tenants can use: functions, languages, views and operators.
@@ -31,7 +32,8 @@ var objectRules = []rule{
 		code:   CodeViewRights,
 		roles:  Warn,
 		logins: Warn,
-		sql: `select distinct format('view %s.%I', v.relnamespace::regnamespace, v.relname), format('%I.%I', n.nspname, c.relname)
+		sql: `select distinct format('view %s.%I', v.relnamespace::regnamespace, v.relname),
+			format('%I.%I', n.nspname, c.relname)
 			from pg_class v
 			join pg_rewrite w on w.ev_class = v.oid
 			join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refclassid = 'pg_class'::regclass
@@ -47,10 +49,12 @@ var objectRules = []rule{
 			"o",
 		) + `))
 				and (n.oid in (select oid from tenant) and v.relnamespace in (select oid from tenant)
-					or v.oid in (select r.oid from pg_class r, aclexplode(relacl) where relkind in ('v', 'm') and privilege_type = 'SELECT'
+					or v.oid in (select r.oid from pg_class r, aclexplode(relacl) where relkind in ('v', 'm')
+						and privilege_type = 'SELECT'
 						and (grantee = 0 or grantee in (select oid from scope_role))))
 				and not exists (select from pg_depend where classid = 'pg_class'::regclass and objid = v.oid and deptype = 'e')`,
-		message: "{object} reads {detail} of another schema with its owner's rights: give it security_invoker, or take it from the tenants",
+		message: "{object} reads {detail} of another schema with its owner's rights: give it security_invoker, " +
+			"or take it from the tenants",
 	},
 	{
 		// Functions and operators that a superuser created, or that belong to an extension, are trusted.
@@ -60,14 +64,16 @@ var objectRules = []rule{
 		pathOnly: Warn,
 		sql: `select o.object, quote_ident(r.rolname) from (
 				select 'pg_proc'::regclass, oid, pronamespace, proowner,
-					format('function %I.%I(%s)', pronamespace::regnamespace, proname, pg_get_function_identity_arguments(oid)) from pg_proc
+					format('function %I.%I(%s)', pronamespace::regnamespace, proname, pg_get_function_identity_arguments(oid))
+						from pg_proc
 				union all
 				select 'pg_operator'::regclass, oid, oprnamespace, oprowner, 'operator ' || oid::regoperator from pg_operator
 			) as o(class, oid, namespace, owner, object)
 			join pg_roles r on r.oid = o.owner join pg_namespace n on n.oid = o.namespace, config, db
 			where n.nspname = any (shared) and not r.rolsuper and r.rolname <> config.owner and r.oid <> db.datdba
 				and not exists (select from pg_depend d where d.classid = o.class and d.objid = o.oid and d.deptype = 'e')`,
-		message: "{object} in a schema that tenants share was made by {detail}: drop it, or give it to the owner role once it has been read",
+		message: "{object} in a schema that tenants share was made by {detail}: drop it, " +
+			"or give it to the owner role once it has been read",
 	},
 	{
 		// The query removes SQL comments first. A word that begins a statement follows a semicolon or a

@@ -118,7 +118,8 @@ func TestCheckFindsWhatTenantsCanUse(t *testing.T) {
 			"alter function public.d() set search_path = pg_catalog", definer, definer,
 		},
 		"definer kept to the owner": {
-			"create function lib.d() returns int language sql security definer as 'select 1'; revoke execute on function lib.d() from public",
+			"create function lib.d() returns int language sql security definer as 'select 1'; " +
+				"revoke execute on function lib.d() from public",
 			"drop function lib.d()",
 			nil,
 			nil,
@@ -171,22 +172,23 @@ func TestCheckFindsFunctionsThatChangeTheSession(t *testing.T) {
 	found := func() []string { return []string{warn(admin.CodeSessionFunction, "function lib.f()")} }
 	defects := map[string]defect{}
 	for name, body := range map[string]string{
-		"set_config":                        "perform set_config('search_path', 'x', false);",
-		"set":                               "perform 1; set search_path = x;",
-		"set first":                         "SET search_path = x;",
-		"set in an if":                      "if true then set local role x; end if;",
-		"reset":                             "reset all;",
-		"discard":                           "discard all;",
-		"listen":                            "listen x;",
-		"lock":                              "perform pg_advisory_lock(1);",
-		"try lock":                          "perform pg_try_advisory_lock_shared(1);",
-		"execute":                           "execute format('select %s', 1);",
-		"role for the transaction":          "perform set_config('role', 'x', true);",
-		"role in capitals":                  "perform pg_catalog.set_config ( E'ROLE', 'x', true);",
-		"session authorization":             "perform set_config('session_authorization', 'x', is_local => true);",
-		"path for the transaction":          "perform set_config('search_path', 'x', true);",
-		"a setting that it puts together":   "perform set_config('ro' || 'le', 'x', true);",
-		"a setting that it is given":        "perform set_config(setting_name => 'role', new_value => 'x', is_local => true);",
+		"set_config":                      "perform set_config('search_path', 'x', false);",
+		"set":                             "perform 1; set search_path = x;",
+		"set first":                       "SET search_path = x;",
+		"set in an if":                    "if true then set local role x; end if;",
+		"reset":                           "reset all;",
+		"discard":                         "discard all;",
+		"listen":                          "listen x;",
+		"lock":                            "perform pg_advisory_lock(1);",
+		"try lock":                        "perform pg_try_advisory_lock_shared(1);",
+		"execute":                         "execute format('select %s', 1);",
+		"role for the transaction":        "perform set_config('role', 'x', true);",
+		"role in capitals":                "perform pg_catalog.set_config ( E'ROLE', 'x', true);",
+		"session authorization":           "perform set_config('session_authorization', 'x', is_local => true);",
+		"path for the transaction":        "perform set_config('search_path', 'x', true);",
+		"a setting that it puts together": "perform set_config('ro' || 'le', 'x', true);",
+		"a setting that it is given": "perform set_config(setting_name => 'role', " +
+			"new_value => 'x', is_local => true);",
 		"pg_settings":                       "update pg_settings set setting = 'x' where name = 'role';",
 		"pg_settings by its qualified name": "update pg_catalog.pg_settings as s set setting = 'x' where name = 'role';",
 		"after comment":                     "/* a */ set search_path = x; /* b */",
@@ -212,7 +214,8 @@ func TestCheckFindsFunctionsThatChangeTheSession(t *testing.T) {
 		[]string{warn(admin.CodeSessionFunction, "function lib.p()")},
 	}
 	defects["trigger without EXECUTE"] = defect{
-		"create function lib.f() returns trigger language plpgsql as $$ begin set search_path = x; return new; end $$; " + kept,
+		"create function lib.f() returns trigger language plpgsql " +
+			"as $$ begin set search_path = x; return new; end $$; " + kept,
 		"drop function lib.f()",
 		found(),
 		found(),

@@ -12,7 +12,8 @@ var pathRules = []rule{
 		sql: `select format('schema %I', name), 'does not exist: create it, or have Setup do so'
 			from config, unnest(extra) as x(name) where not exists (select from pg_namespace where nspname = name)
 			union all
-			select format('schema %I', nspname), format('is not for %I: GRANT USAGE ON SCHEMA %I TO PUBLIC, as Setup does', r.rolname, nspname)
+			select format('schema %I', nspname),
+				format('is not for %I: GRANT USAGE ON SCHEMA %I TO PUBLIC, as Setup does', r.rolname, nspname)
 			from path_schema p, runner r
 			where not exists (select from aclexplode(acl) where grantee = 0 and privilege_type = 'USAGE')
 				and coalesce(obj_description(p.oid, 'pg_namespace'), '') <> '` + schemactx.RegistryComment + `'
@@ -26,41 +27,51 @@ var pathRules = []rule{
 		roles:    Refuse,
 		logins:   Refuse,
 		pathOnly: Refuse,
-		sql: `select format('schema %I', nspname), 'PUBLIC may create: REVOKE CREATE ON SCHEMA ' || quote_ident(nspname) || ' FROM PUBLIC'
+		sql: `select format('schema %I', nspname), 'PUBLIC may create: REVOKE CREATE ON SCHEMA ' || quote_ident(nspname) ||
+			' FROM PUBLIC'
 			from path_schema, aclexplode(acl) where privilege_type = 'CREATE' and grantee = 0
 			union all
-			select distinct format('schema %I', nspname), format('%I may create: REVOKE CREATE ON SCHEMA %I FROM %1$I', s.rolname, nspname)
+			select distinct format('schema %I', nspname),
+				format('%I may create: REVOKE CREATE ON SCHEMA %I FROM %1$I', s.rolname, nspname)
 			from path_schema, aclexplode(acl), scope_role s where privilege_type = 'CREATE' and s.oid = grantee
 			union all
-			select format('schema %I', nspname), format('%I owns it: ALTER SCHEMA %I OWNER TO the administrator', s.rolname, nspname)
+			select format('schema %I', nspname),
+				format('%I owns it: ALTER SCHEMA %I OWNER TO the administrator', s.rolname, nspname)
 			from path_schema join scope_role s on s.oid = nspowner
 			union all
-			select format('schema %I', nspname), format('%I, the login, may create: revoke that, or use a login that owns nothing', login.rolname)
+			select format('schema %I', nspname),
+				format('%I, the login, may create: revoke that, or use a login that owns nothing', login.rolname)
 			from path_schema p, login where (
-				has_schema_privilege(login.oid, p.oid, 'create') or pg_has_role(login.oid, nspowner, 'member') -- it may take the role
-				or exists (select from aclexplode(acl) where privilege_type = 'CREATE' and grantee <> 0 and pg_has_role(login.oid, grantee, 'member'))
-			) and not exists (select from aclexplode(acl) where privilege_type = 'CREATE' and grantee in (select 0 union all select oid from scope_role))
+				has_schema_privilege(login.oid, p.oid, 'create') or
+					pg_has_role(login.oid, nspowner, 'member') -- it may take the role
+				or exists (select from aclexplode(acl) where privilege_type = 'CREATE' and grantee <> 0
+					and pg_has_role(login.oid, grantee, 'member'))
+			) and not exists (select from aclexplode(acl) where privilege_type = 'CREATE'
+				and grantee in (select 0 union all select oid from scope_role))
 				and nspowner not in (select oid from scope_role)`,
 		message: "in {object}, which is on the search path of every tenant, {detail}",
 	},
 	{
-		code:    CodePathTenant,
-		roles:   Refuse,
-		logins:  Refuse,
-		sql:     "select format('schema %I', nspname), quote_ident(rolname) from tenant, config where nspname = any (extra)",
-		message: "{object} is a tenant's, of role {detail}, and on the search path of every other: take it from ExtraSearchPath",
+		code:   CodePathTenant,
+		roles:  Refuse,
+		logins: Refuse,
+		sql:    "select format('schema %I', nspname), quote_ident(rolname) from tenant, config where nspname = any (extra)",
+		message: "{object} is a tenant's, of role {detail}, and on the search path of every other: take it from " +
+			"ExtraSearchPath",
 	},
 	{
 		code:   CodePathTable,
 		roles:  Warn,
 		logins: Warn,
-		sql: `select format('table %I.%I', nspname, relname), string_agg(distinct coalesce(quote_ident(s.rolname), 'PUBLIC'), ', ')
+		sql: `select format('table %I.%I', nspname, relname),
+			string_agg(distinct coalesce(quote_ident(s.rolname), 'PUBLIC'), ', ')
 			from path_schema p join pg_class c on c.relnamespace = p.oid and relkind in ('r', 'p', 'v', 'f'), config,
 				aclexplode(relacl) left join scope_role s on s.oid = grantee
 			where privilege_type in ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER')
 				and (grantee = 0 or s.rolname <> config.public)
 			group by 1`,
-		message: "{object}, which every tenant finds by its name alone, can be changed by {detail}: leave SELECT, or name it with its schema",
+		message: "{object}, which every tenant finds by its name alone, can be changed by {detail}: leave SELECT, " +
+			"or name it with its schema",
 	},
 	{
 		// The query goes from the types to the columns, through arrays, domains, ranges and composites of
@@ -91,7 +102,8 @@ var pathRules = []rule{
 			join pg_attribute a on a.attrelid = c.oid and a.attnum = d.objsubid
 			join open_schema s on s.oid = c.relnamespace
 			group by root`,
-		message: "{object} is that of {detail}, and the schema of its operators is not on the search path: a comparison may find no row, " +
+		message: "{object} is that of {detail}, and the schema of its operators is not on the search path: a comparison " +
+			"may find no row, " +
 			"without an error. Add that schema to ExtraSearchPath",
 	},
 }

@@ -63,12 +63,17 @@ func TestCheckRefusesAPathThatTenantsCanWriteTo(t *testing.T) {
 		},
 		"the login creates": {
 			"grant create on schema extensions to {runtime}", "revoke create on schema extensions from {runtime}",
-			[]string{writable, refuse(admin.CodeLoginCreate, "schema extensions"), refuse(admin.CodeLoginRights, "schema extensions")},
+			[]string{
+				writable, refuse(admin.CodeLoginCreate, "schema extensions"), refuse(admin.CodeLoginRights, "schema extensions"),
+			},
 			map[schemactx.Level][]string{schemactx.PathOnly: {writable, warn(admin.CodeLoginCreate, "schema extensions")}},
 		},
 		"a tenant owns it": {
 			"alter schema extensions owner to {a}", "alter schema extensions owner to current_user",
-			[]string{writable, writable, refuse(admin.CodeTenantOwns, "schema extensions"), refuse(admin.CodeTenantCreate, "schema extensions")},
+			[]string{
+				writable, writable, refuse(admin.CodeTenantOwns, "schema extensions"),
+				refuse(admin.CodeTenantCreate, "schema extensions"),
+			},
 			map[schemactx.Level][]string{schemactx.PathOnly: {writable, writable}},
 		},
 		"the login may become who creates": {
@@ -85,11 +90,14 @@ func TestCheckRefusesAPathThatTenantsCanWriteTo(t *testing.T) {
 			nil,
 		},
 		"a tenant changes a table": {
-			"create table extensions.countries (); grant select, update on extensions.countries to public", "drop table extensions.countries",
+			"create table extensions.countries (); grant select, update on extensions.countries to public",
+			"drop table extensions.countries",
 			[]string{warn(admin.CodePathTable, "table extensions.countries")},
 			map[schemactx.Level][]string{schemactx.PathOnly: none},
 		},
-		"everybody reads a table": {"create table extensions.read (); grant select on extensions.read to public", "drop table extensions.read", nil, nil},
+		"everybody reads a table": {
+			"create table extensions.read (); grant select on extensions.read to public", "drop table extensions.read", nil, nil,
+		},
 		"nobody may use it": {
 			"revoke usage on schema extensions from public; grant usage on schema extensions to {a}, {public}, {runtime}",
 			"revoke usage on schema extensions from {a}, {public}, {runtime}; grant usage on schema extensions to public",
@@ -146,18 +154,53 @@ func TestCheckWarnsOfColumnsWhoseOperatorsAreNotOnThePath(t *testing.T) {
 		plant, repair string
 		want          []string
 	}{
-		"column":      {"create table tenant_a.t (id int, email public.citext)", "drop table tenant_a.t", []string{citext}},
-		"array":       {"create table tenant_a.t (emails public.citext[])", "drop table tenant_a.t", []string{citext}},
-		"domain":      {"create domain tenant_a.address as public.citext; create table tenant_a.t (email tenant_a.address)", "drop table tenant_a.t; drop domain tenant_a.address", []string{citext}},
-		"domains":     {"create domain lib.address as public.citext; create domain lib.two as lib.address[]; create table tenant_a.t (emails lib.two)", "drop table tenant_a.t; drop domain lib.two, lib.address", []string{citext}},
-		"range":       {"create type tenant_a.span as range (subtype = public.citext); create table tenant_a.t (x tenant_a.span)", "drop table tenant_a.t; drop type tenant_a.span", []string{citext}},
-		"composite":   {"create type tenant_a.person as (name text, email public.citext); create table tenant_a.t (x tenant_a.person[])", "drop table tenant_a.t; drop type tenant_a.person", []string{citext}},
-		"several":     {"create table tenant_a.t (email public.citext, attrs lib.hstore, path lib.ltree); create table tenant_b.t (email public.citext)", "drop table tenant_a.t, tenant_b.t", []string{citext, hstore, ltree}},
-		"view":        {"create materialized view tenant_a.v as select 'a'::public.citext as a", "drop materialized view tenant_a.v", []string{citext}},
-		"public's":    {"create table public.addresses (email public.citext, attrs lib.hstore)", "drop table public.addresses", []string{hstore}},
-		"others":      {"create table tenant_a.t (m lib.mood, s lib.short, x int4range, n name[])", "drop table tenant_a.t", nil},
-		"own":         {"create type tenant_a.m as enum ('a'); create table tenant_a.t (m tenant_a.m)", "drop table tenant_a.t; drop type tenant_a.m", nil},
-		"no tenant's": {"create schema report; create table report.t (email public.citext)", "drop schema report cascade", nil},
+		"column": {"create table tenant_a.t (id int, email public.citext)", "drop table tenant_a.t", []string{citext}},
+		"array":  {"create table tenant_a.t (emails public.citext[])", "drop table tenant_a.t", []string{citext}},
+		"domain": {
+			"create domain tenant_a.address as public.citext; create table tenant_a.t (email tenant_a.address)",
+			"drop table tenant_a.t; drop domain tenant_a.address",
+			[]string{citext},
+		},
+		"domains": {
+			"create domain lib.address as public.citext; create domain lib.two as lib.address[]; " +
+				"create table tenant_a.t (emails lib.two)",
+			"drop table tenant_a.t; drop domain lib.two, lib.address",
+			[]string{citext},
+		},
+		"range": {
+			"create type tenant_a.span as range (subtype = public.citext); create table tenant_a.t (x tenant_a.span)",
+			"drop table tenant_a.t; drop type tenant_a.span",
+			[]string{citext},
+		},
+		"composite": {
+			"create type tenant_a.person as (name text, email public.citext); create table tenant_a.t (x tenant_a.person[])",
+			"drop table tenant_a.t; drop type tenant_a.person",
+			[]string{citext},
+		},
+		"several": {
+			"create table tenant_a.t (email public.citext, attrs lib.hstore, path lib.ltree); " +
+				"create table tenant_b.t (email public.citext)",
+			"drop table tenant_a.t, tenant_b.t",
+			[]string{citext, hstore, ltree},
+		},
+		"view": {
+			"create materialized view tenant_a.v as select 'a'::public.citext as a", "drop materialized view tenant_a.v",
+			[]string{citext},
+		},
+		"public's": {
+			"create table public.addresses (email public.citext, attrs lib.hstore)", "drop table public.addresses",
+			[]string{hstore},
+		},
+		"others": {
+			"create table tenant_a.t (m lib.mood, s lib.short, x int4range, n name[])", "drop table tenant_a.t", nil,
+		},
+		"own": {
+			"create type tenant_a.m as enum ('a'); create table tenant_a.t (m tenant_a.m)",
+			"drop table tenant_a.t; drop type tenant_a.m", nil,
+		},
+		"no tenant's": {
+			"create schema report; create table report.t (email public.citext)", "drop schema report cascade", nil,
+		},
 	} {
 		run(t, f, d.plant)
 		for _, level := range levels[1:] {
@@ -178,7 +221,8 @@ func TestCheckWarnsOfColumnsWhoseOperatorsAreNotOnThePath(t *testing.T) {
 	assert.Contains(
 		t,
 		messages,
-		"type public.citext is that of 1 column, tenant_a.t.email, and the schema of its operators is not on the search path: "+
+		"type public.citext is that of 1 column, tenant_a.t.email, and the schema of its operators is not on the search "+
+			"path: "+
 			"a comparison may find no row, without an error. Add that schema to ExtraSearchPath",
 	)
 }

@@ -5,7 +5,8 @@ import (
 )
 
 // registrySchemaSQL selects the schemas that Init of package tenancy has marked with a comment.
-const registrySchemaSQL = `select oid, nspname, nspacl from pg_namespace where obj_description(oid, 'pg_namespace') = '` + schemactx.RegistryComment + `'`
+const registrySchemaSQL = `select oid, nspname, nspacl from pg_namespace
+	where obj_description(oid, 'pg_namespace') = '` + schemactx.RegistryComment + `'`
 
 // registryRules are about the registry's schema, if it is not public. Programs share public with
 // their tenants, so there the privileges of each table decide.
@@ -15,8 +16,9 @@ var registryRules = []rule{
 		roles:    Refuse,
 		logins:   Refuse,
 		pathOnly: Refuse,
-		sql:      "select format('schema %I', nspname), '' from (" + registrySchemaSQL + ") as n, config where nspname = any (extra)",
-		message:  "{object} is the registry's, and on the search path of every tenant: take it from ExtraSearchPath",
+		sql: "select format('schema %I', nspname), '' from (" + registrySchemaSQL + ") as n, config where nspname = " +
+			"any (extra)",
+		message: "{object} is the registry's, and on the search path of every tenant: take it from ExtraSearchPath",
 	},
 	{
 		code: CodeRegistryRights, roles: Refuse, logins: Refuse,
@@ -27,7 +29,8 @@ var registryRules = []rule{
 				from registry n join pg_class c on relnamespace = n.oid, aclexplode(relacl) as a
 				union all
 				select format('table %I.%I', nspname, relname), a.grantee
-				from registry n join pg_class c on relnamespace = n.oid join pg_attribute on attrelid = c.oid, aclexplode(attacl) as a
+				from registry n join pg_class c on relnamespace = n.oid join pg_attribute on attrelid = c.oid, aclexplode(attacl)
+					as a
 			)
 			select distinct object, coalesce(quote_ident(s.rolname), 'PUBLIC')
 			from config, granted left join scope_role s on s.oid = grantee where grantee = 0 or s.rolname <> config.public`,

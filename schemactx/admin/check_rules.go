@@ -32,14 +32,16 @@ func (r rule) severity(level schemactx.Level) Severity {
 }
 
 // functionObject is the SQL expression that names the function of a row of pg_proc.
-const functionObject = "format('function %s.%I(%s)', pronamespace::regnamespace, proname, pg_get_function_identity_arguments(oid))"
+const functionObject = "format('function %s.%I(%s)', pronamespace::regnamespace, proname, " +
+	"pg_get_function_identity_arguments(oid))"
 
 // rulesSQL is the WITH clause before the query of every rule. PostgreSQL does not execute a common
 // table expression that a rule does not use. Its only parameter is the one of ruleParams. It
 // computes the name of a tenant's role as [schemactx.RoleNames.Tenant] does.
 const rulesSQL = `
 with config as (
-	select c->>'prefix' as prefix, (c->>'owner')::name as owner, (c->>'runtime')::name as runtime, (c->>'public')::name as public,
+	select c->>'prefix' as prefix, (c->>'owner')::name as owner, (c->>'runtime')::name as runtime, (c->>'public')::name
+		as public,
 		array(select json_array_elements_text(c->'shared'))::name[] as shared,
 		array(select json_array_elements_text(c->'extra'))::name[] as extra, (c->>'path_only')::boolean as path_only,
 		array(select json_array_elements_text(c->'closed'))::regprocedure[]::oid[] as closed,
@@ -59,7 +61,8 @@ with config as (
 	select login.oid, login.rolname from config, login where path_only
 	union all select s.oid, s.rolname from config, scope_role s where not path_only
 ), path_schema as ( -- what follows the tenant's schema on the path of every scope
-	select n.oid, nspname, nspowner, coalesce(nspacl, acldefault('n', nspowner)) as acl from config, pg_namespace n where nspname = any (extra)
+	select n.oid, nspname, nspowner, coalesce(nspacl, acldefault('n', nspowner)) as acl from config, pg_namespace n
+		where nspname = any (extra)
 ), tenant as ( -- provisioned schemas
 	select n.oid, n.nspname, n.nspowner, n.nspacl, r.oid as role, r.rolname
 	from (
@@ -72,11 +75,14 @@ with config as (
 	where nspname !~ '^pg_' and nspname <> 'information_schema' and n.oid in (
 		select n.oid from pg_namespace n, login where has_schema_privilege(login.oid, n.oid, 'usage')
 		union all
-		select n.oid from pg_namespace n, aclexplode(nspacl) join scope_role s on s.oid = grantee where privilege_type = 'USAGE')
+		select n.oid from pg_namespace n, aclexplode(nspacl) join scope_role s on s.oid = grantee
+			where privilege_type = 'USAGE')
 ), open_function as ( -- functions there that a tenant, or the login, can call; without an ACL everybody can
-	select p.*, exists (select from pg_depend where classid = 'pg_proc'::regclass and objid = p.oid and deptype = 'e') as of_extension
+	select p.*, exists (select from pg_depend where classid = 'pg_proc'::regclass and objid = p.oid and deptype = 'e')
+		as of_extension
 	from pg_proc p
-	where pronamespace in (select oid from open_schema) and (proacl is null or prorettype = 'trigger'::regtype or p.oid in (
+	where pronamespace in (select oid from open_schema) and (proacl is null or prorettype = 'trigger'::regtype
+		or p.oid in (
 		select p.oid from pg_proc p, aclexplode(proacl) where privilege_type = 'EXECUTE'
 			and (grantee = 0 or grantee in (select oid from login union all select oid from scope_role))))
 ), creator as ( -- who may create where
@@ -93,7 +99,6 @@ with config as (
 // statement returns the SQL of a rule. It returns at most limit rows: the object, the detail and
 // the number of all rows.
 func (r rule) statement(limit int) string {
-	return rulesSQL + "select object, detail, count(*) over () from (" + r.sql + ") as found(object, detail) limit " + strconv.Itoa(
-		limit,
-	)
+	return rulesSQL + "select object, detail, count(*) over () from (" + r.sql + ") as found(object, detail) " +
+		"limit " + strconv.Itoa(limit)
 }

@@ -8,10 +8,11 @@ var tenantRules = []rule{
 		message: "role {object} has the attribute {detail}: ALTER ROLE {object} NO{detail}",
 	},
 	{
-		code:    CodeTenantLogin,
-		roles:   Refuse,
-		sql:     "select quote_ident(rolname), '' from scope_role where rolcanlogin",
-		message: "role {object} can log in, past the program: ALTER ROLE {object} NOLOGIN, or use a level at which it logs in",
+		code:  CodeTenantLogin,
+		roles: Refuse,
+		sql:   "select quote_ident(rolname), '' from scope_role where rolcanlogin",
+		message: "role {object} can log in, past the program: ALTER ROLE {object} NOLOGIN, " +
+			"or use a level at which it logs in",
 	},
 	{
 		// The owner and the login are members of thousands of roles, so the query excludes them first.
@@ -28,7 +29,8 @@ var tenantRules = []rule{
 		code: CodeTenantOwns, roles: Refuse, logins: Refuse,
 		sql: `select pg_describe_object(classid, objid, objsubid), quote_ident(s.rolname)
 			from scope_role s join pg_shdepend d on refclassid = 'pg_authid'::regclass and refobjid = s.oid and deptype = 'o', db
-			where dbid = db.oid and classid <> 'pg_largeobject'::regclass or classid = 'pg_database'::regclass and objid = db.oid`,
+			where dbid = db.oid and classid <> 'pg_largeobject'::regclass or classid = 'pg_database'::regclass
+				and objid = db.oid`,
 		message: "{object} belongs to {detail}, who can grant it to others and alter it: give it to the owner role",
 	},
 	{
@@ -50,7 +52,8 @@ var tenantRules = []rule{
 		code: CodeTenantRights, roles: Refuse, logins: Refuse,
 		sql: `select distinct 'default privileges of ' || quote_ident(pg_get_userbyid(defaclrole))
 				|| coalesce(' in schema ' || quote_ident(t.nspname), ''), quote_ident(s.rolname)
-			from pg_default_acl left join tenant t on t.oid = defaclnamespace, aclexplode(defaclacl) join scope_role s on s.oid = grantee
+			from pg_default_acl left join tenant t on t.oid = defaclnamespace, aclexplode(defaclacl) join scope_role s
+				on s.oid = grantee
 			where defaclobjtype in ('r', 'S', 'n') and (defaclnamespace = 0 or t.role <> s.oid)`,
 		message: "{object} give role {detail} rights on what is made in the schemas of other tenants: " +
 			"ALTER DEFAULT PRIVILEGES ... REVOKE ALL ... FROM {detail}",
@@ -62,7 +65,8 @@ var tenantRules = []rule{
 		sql: `select distinct format('schema %I', nspname), coalesce(quote_ident(s.rolname), 'PUBLIC')
 			from tenant t, aclexplode(nspacl) left join scope_role s on s.oid = grantee
 			where grantee = 0 or s.oid <> t.role`,
-		message: "{detail} has rights on {object} of a tenant: REVOKE ALL ON {object} FROM {detail}, as Provision does for PUBLIC",
+		message: "{detail} has rights on {object} of a tenant: REVOKE ALL ON {object} FROM {detail}, " +
+			"as Provision does for PUBLIC",
 	},
 	{
 		code:   CodeLargeObject,
@@ -72,6 +76,7 @@ var tenantRules = []rule{
 			from scope_role s join pg_shdepend d on refclassid = 'pg_authid'::regclass and refobjid = s.oid and deptype = 'o'
 				and classid = 'pg_largeobject'::regclass and dbid = (select oid from db)
 			group by 1`,
-		message: "role {object} owns {detail} large objects, which are in no schema: unlink them, or give them to the owner role",
+		message: "role {object} owns {detail} large objects, which are in no schema: unlink them, " +
+			"or give them to the owner role",
 	},
 }

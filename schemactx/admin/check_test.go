@@ -278,14 +278,16 @@ func TestCheckIsNotFooledByPlantedFunctions(t *testing.T) {
 		t,
 		f,
 		f.named(
-			"alter role {runtime} createrole; create function public.starts_with(text, text) returns bool language sql as 'select 1/0 = 1'",
+			"alter role {runtime} createrole; create function public.starts_with(text, "+
+				"text) returns bool language sql as 'select 1/0 = 1'",
 		),
 	)
 	run(
 		t,
 		f,
 		f.named(
-			"create view public.pg_roles as select * from pg_catalog.pg_roles where false; alter role {runtime} set search_path = public, pg_catalog",
+			"create view public.pg_roles as select * from pg_catalog.pg_roles where false; "+
+				"alter role {runtime} set search_path = public, pg_catalog",
 		),
 	)
 	expectFound(t, "planted", f.found(t, schemactx.Roles), []string{refuse(admin.CodeLoginAttribute, f.roles.Runtime())})

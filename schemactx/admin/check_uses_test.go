@@ -12,14 +12,16 @@ import (
 func TestCheckFindsWhatUsesObjectsOfAnotherTenant(t *testing.T) {
 	t.Parallel()
 	// Tenant a can read what b's function reads, through any object of a that calls it.
-	const secret = "create function tenant_b.secret(x text default '') returns text language sql immutable security definer " +
+	const secret = "create function tenant_b.secret(x text default '') returns text language sql immutable security " +
+		"definer " +
 		"set search_path = tenant_b as $$ select coalesce(max(body), '') from notes $$;" +
 		"create function tenant_b.yes(x text) returns bool language sql immutable as 'select true';"
 	const gone = "; drop function tenant_b.secret(text) cascade; drop function tenant_b.yes(text) cascade"
 	defects := map[string]defect{}
 	for name, d := range map[string]struct{ object, plant, repair string }{
 		"default": {
-			"default value for column body of table tenant_a.notes", secret + "alter table tenant_a.notes alter body set default tenant_b.secret()",
+			"default value for column body of table tenant_a.notes",
+			secret + "alter table tenant_a.notes alter body set default tenant_b.secret()",
 			"alter table tenant_a.notes alter body drop default" + gone,
 		},
 		"generated column": {
@@ -28,80 +30,99 @@ func TestCheckFindsWhatUsesObjectsOfAnotherTenant(t *testing.T) {
 			"alter table tenant_a.notes drop more" + gone,
 		},
 		"sequence": {
-			"default value for column n of table tenant_a.notes", "create sequence tenant_b.n; alter table tenant_a.notes add n bigint default nextval('tenant_b.n')",
+			"default value for column n of table tenant_a.notes",
+			"create sequence tenant_b.n; alter table tenant_a.notes add n bigint default nextval('tenant_b.n')",
 			"alter table tenant_a.notes drop n; drop sequence tenant_b.n",
 		},
 		"check": {
-			"constraint c on table tenant_a.notes", secret + "alter table tenant_a.notes add constraint c check (tenant_b.yes(body))", "select 1" + gone,
+			"constraint c on table tenant_a.notes",
+			secret + "alter table tenant_a.notes add constraint c check (tenant_b.yes(body))", "select 1" + gone,
 		},
 		"check of a shared table": {
-			"constraint c on table lib.x", secret + "create table lib.x (body text, constraint c check (tenant_b.yes(body)))", "drop table lib.x" + gone,
+			"constraint c on table lib.x", secret + "create table lib.x (body text, constraint c check (tenant_b.yes(body)))",
+			"drop table lib.x" + gone,
 		},
 		"index expression": {
-			"index tenant_a.i", secret + "create index i on tenant_a.notes (tenant_b.secret(body))", "drop index tenant_a.i" + gone,
+			"index tenant_a.i", secret + "create index i on tenant_a.notes (tenant_b.secret(body))",
+			"drop index tenant_a.i" + gone,
 		},
 		"index condition": {
-			"index tenant_a.i", secret + "create index i on tenant_a.notes (body) where tenant_b.yes(body)", "drop index tenant_a.i" + gone,
+			"index tenant_a.i", secret + "create index i on tenant_a.notes (body) where tenant_b.yes(body)",
+			"drop index tenant_a.i" + gone,
 		},
 		"statistics": {
-			"statistics object tenant_a.s", secret + "create statistics tenant_a.s on (tenant_b.secret(body)) from tenant_a.notes",
+			"statistics object tenant_a.s",
+			secret + "create statistics tenant_a.s on (tenant_b.secret(body)) from tenant_a.notes",
 			"drop statistics tenant_a.s" + gone,
 		},
 		"statistics of another tenant's table": {
-			"statistics object tenant_a.s", "create statistics tenant_a.s on id, body from tenant_b.notes", "drop statistics tenant_a.s",
+			"statistics object tenant_a.s", "create statistics tenant_a.s on id, body from tenant_b.notes",
+			"drop statistics tenant_a.s",
 		},
 		"policy that calls": {
 			"policy p on table tenant_a.notes", secret + "create policy p on tenant_a.notes using (tenant_b.yes(body))",
 			"drop policy p on tenant_a.notes" + gone,
 		},
 		"policy that reads": {
-			"policy p on table tenant_a.notes", "create policy p on tenant_a.notes using (exists (select from tenant_b.notes n where n.id = notes.id))",
+			"policy p on table tenant_a.notes",
+			"create policy p on tenant_a.notes using (exists (select from tenant_b.notes n where n.id = notes.id))",
 			"drop policy p on tenant_a.notes",
 		},
 		"view that calls": {
-			"rule _RETURN on view tenant_a.v", secret + "create view tenant_a.v as select tenant_b.secret() as body; grant select on tenant_a.v to {a}",
+			"rule _RETURN on view tenant_a.v",
+			secret + "create view tenant_a.v as select tenant_b.secret() as body; grant select on tenant_a.v to {a}",
 			"drop view tenant_a.v" + gone,
 		},
 		"materialized view that calls": {
-			"rule _RETURN on materialized view tenant_a.v", secret + "create materialized view tenant_a.v as select tenant_b.secret() as body",
+			"rule _RETURN on materialized view tenant_a.v",
+			secret + "create materialized view tenant_a.v as select tenant_b.secret() as body",
 			"drop materialized view tenant_a.v" + gone,
 		},
 		"rule that calls": {
-			"rule r on table tenant_a.notes", secret + "create rule r as on delete to tenant_a.notes where tenant_b.yes(old.body) do instead nothing",
+			"rule r on table tenant_a.notes",
+			secret + "create rule r as on delete to tenant_a.notes where tenant_b.yes(old.body) do instead nothing",
 			"drop rule r on tenant_a.notes" + gone,
 		},
 		"trigger condition": {
 			"trigger t on table tenant_a.notes",
 			secret + "create function tenant_a.t() returns trigger language plpgsql as 'begin return new; end';" +
-				"create trigger t before insert on tenant_a.notes for each row when (tenant_b.yes(new.body)) execute function tenant_a.t()",
+				"create trigger t before insert on tenant_a.notes for each row when (tenant_b.yes(new.body)) execute function " +
+				"tenant_a.t()",
 			"drop function tenant_a.t() cascade" + gone,
 		},
 		"function with a standard body": {
-			"function tenant_a.f()", secret + "create function tenant_a.f() returns text begin atomic select tenant_b.secret(); end",
+			"function tenant_a.f()",
+			secret + "create function tenant_a.f() returns text begin atomic select tenant_b.secret(); end",
 			"drop function tenant_a.f()" + gone,
 		},
 		"default of an argument": {
-			"function tenant_a.f(text)", secret + "create function tenant_a.f(x text default tenant_b.secret()) returns text language sql as 'select x'",
+			"function tenant_a.f(text)",
+			secret + "create function tenant_a.f(x text default tenant_b.secret()) returns text language sql as 'select x'",
 			"drop function tenant_a.f(text)" + gone,
 		},
 		"aggregate": {
 			"function tenant_a.f(text)",
-			"create function tenant_b.step(text, text) returns text language sql security definer set search_path = tenant_b as 'select max(body) from notes';" +
+			"create function tenant_b.step(text, text) returns text language sql security definer set search_path = tenant_b " +
+				"as 'select max(body) from notes';" +
 				"create aggregate tenant_a.f(text) (sfunc = tenant_b.step, stype = text)",
 			"drop aggregate tenant_a.f(text); drop function tenant_b.step(text, text)",
 		},
 		"operator": {
-			"operator tenant_a.@@@(NONE,text)", secret + "create operator tenant_a.@@@ (rightarg = text, function = tenant_b.secret)",
+			"operator tenant_a.@@@(NONE,text)",
+			secret + "create operator tenant_a.@@@ (rightarg = text, function = tenant_b.secret)",
 			"drop operator tenant_a.@@@ (none, text)" + gone,
 		},
 		"domain": {
-			"domain tenant_a.d", secret + "create domain tenant_a.d text constraint c check (tenant_b.yes(value))", "drop domain tenant_a.d" + gone,
+			"domain tenant_a.d", secret + "create domain tenant_a.d text constraint c check (tenant_b.yes(value))",
+			"drop domain tenant_a.d" + gone,
 		},
 		"domain over another": {
-			"type tenant_a.d", "create domain tenant_b.base text; create domain tenant_a.d tenant_b.base", "drop domain tenant_b.base cascade",
+			"type tenant_a.d", "create domain tenant_b.base text; create domain tenant_a.d tenant_b.base",
+			"drop domain tenant_b.base cascade",
 		},
 		"column of another tenant's type": {
-			"column colour of table tenant_a.notes", "create type tenant_b.colour as enum ('red'); alter table tenant_a.notes add colour tenant_b.colour[]",
+			"column colour of table tenant_a.notes",
+			"create type tenant_b.colour as enum ('red'); alter table tenant_a.notes add colour tenant_b.colour[]",
 			"alter table tenant_a.notes drop colour; drop type tenant_b.colour",
 		},
 		"composite type": {
@@ -109,12 +130,14 @@ func TestCheckFindsWhatUsesObjectsOfAnotherTenant(t *testing.T) {
 		},
 		"cast": {
 			"cast from bit to date",
-			"create function tenant_b.c(bit) returns date language sql as 'select current_date'; create cast (bit as date) with function tenant_b.c(bit)",
+			"create function tenant_b.c(bit) returns date language sql as 'select current_date'; " +
+				"create cast (bit as date) with function tenant_b.c(bit)",
 			"drop function tenant_b.c(bit) cascade",
 		},
 		"event trigger": {
 			"event trigger pgtenant_e",
-			"create function tenant_b.e() returns event_trigger language plpgsql as 'begin end'; create event trigger pgtenant_e on sql_drop execute function tenant_b.e()",
+			"create function tenant_b.e() returns event_trigger language plpgsql as 'begin end'; " +
+				"create event trigger pgtenant_e on sql_drop execute function tenant_b.e()",
 			"drop event trigger pgtenant_e; drop function tenant_b.e()",
 		},
 	} {
@@ -126,19 +149,27 @@ func TestCheckFindsWhatUsesObjectsOfAnotherTenant(t *testing.T) {
 	}
 	for name, d := range map[string][2]string{
 		"of its own": {
-			"create type tenant_a.colour as enum ('red'); create function tenant_a.c(date) returns tenant_a.colour language sql as 'select null::tenant_a.colour';" +
-				"create cast (date as tenant_a.colour) with function tenant_a.c(date); create domain tenant_a.d text; create sequence tenant_a.n;" +
+			"create type tenant_a.colour as enum ('red'); create function tenant_a.c(date) returns tenant_a.colour language " +
+				"sql as 'select null::tenant_a.colour';" +
+				"create cast (date as tenant_a.colour) with function tenant_a.c(date); create domain tenant_a.d text; " +
+				"create sequence tenant_a.n;" +
 				"create function tenant_a.yes(x text) returns bool language sql immutable as 'select true';" +
-				"alter table tenant_a.notes add colour tenant_a.colour default 'red', add d tenant_a.d check (tenant_a.yes(d)), add n int default nextval('tenant_a.n');" +
-				"create index i on tenant_a.notes (tenant_a.yes(body)); create statistics tenant_a.s on id, body from tenant_a.notes;" +
+				"alter table tenant_a.notes add colour tenant_a.colour default 'red', add d tenant_a.d check (tenant_a.yes(d)), " +
+				"add n int default nextval('tenant_a.n');" +
+				"create index i on tenant_a.notes (tenant_a.yes(body)); create statistics tenant_a.s on id, " +
+				"body from tenant_a.notes;" +
 				"create policy p on tenant_a.notes using (exists (select from tenant_a.notes n where tenant_a.yes(n.body)))",
-			"drop policy p on tenant_a.notes; drop statistics tenant_a.s; alter table tenant_a.notes drop colour, drop d, drop n; drop type tenant_a.colour cascade;" +
+			"drop policy p on tenant_a.notes; drop statistics tenant_a.s; " +
+				"alter table tenant_a.notes drop colour, drop d, drop n; drop type tenant_a.colour cascade;" +
 				"drop domain tenant_a.d; drop sequence tenant_a.n; drop function tenant_a.yes(text) cascade",
 		},
 		"of a shared schema": {
-			"create type lib.colour as enum ('red'); create function lib.yes(x text) returns bool language sql immutable as 'select true';" +
-				"alter table tenant_a.notes add colour lib.colour default 'red', add check (lib.yes(body)); alter table tenant_b.notes add colour lib.colour",
-			"alter table tenant_a.notes drop colour; alter table tenant_b.notes drop colour; drop type lib.colour; drop function lib.yes(text) cascade",
+			"create type lib.colour as enum ('red'); create function lib.yes(x text) returns bool language sql immutable as " +
+				"'select true';" +
+				"alter table tenant_a.notes add colour lib.colour default 'red', add check (lib.yes(body)); " +
+				"alter table tenant_b.notes add colour lib.colour",
+			"alter table tenant_a.notes drop colour; alter table tenant_b.notes drop colour; drop type lib.colour; " +
+				"drop function lib.yes(text) cascade",
 		},
 	} {
 		defects[name] = defect{d[0], d[1], nil, nil}

@@ -19,10 +19,12 @@ const dependentsSQL = `with recursive reached (classid, objid, objsubid) as (
 		union select 'pg_namespace'::regclass, $1::oid, 0 where cardinality($2::oid[]) = 0
 		union
 		select d.classid, d.objid, d.objsubid from reached r
-		join pg_depend d on d.refclassid = r.classid and d.refobjid = r.objid and (r.objsubid = 0 or d.refobjsubid = r.objsubid)
+		join pg_depend d on d.refclassid = r.classid and d.refobjid = r.objid and (r.objsubid = 0
+			or d.refobjsubid = r.objsubid)
 	),
 	object (classid, objid, objsubid) as (
-		select case when w.oid is null then classid else 'pg_class'::regclass end, coalesce(ev_class, objid), objsubid -- a view, not its rule
+		select case when w.oid is null then classid else 'pg_class'::regclass
+			end, coalesce(ev_class, objid), objsubid -- a view, not its rule
 		from reached left join pg_rewrite w on classid = 'pg_rewrite'::regclass and w.oid = objid and rulename = '_RETURN'
 		union -- a member takes its extension with it
 		select 'pg_extension'::regclass, d.refobjid, 0 from reached r
@@ -31,9 +33,12 @@ const dependentsSQL = `with recursive reached (classid, objid, objsubid) as (
 	home (classid, objid, objsubid, namespace) as (
 		select o.*, case classid
 			when 'pg_class'::regclass then (select relnamespace from pg_class where oid = objid)
-			when 'pg_attrdef'::regclass then (select relnamespace from pg_attrdef a join pg_class c on c.oid = adrelid where a.oid = objid)
-			when 'pg_rewrite'::regclass then (select relnamespace from pg_rewrite r join pg_class c on c.oid = ev_class where r.oid = objid)
-			when 'pg_policy'::regclass then (select relnamespace from pg_policy p join pg_class c on c.oid = polrelid where p.oid = objid)
+			when 'pg_attrdef'::regclass then (select relnamespace from pg_attrdef a join pg_class c on c.oid = adrelid
+				where a.oid = objid)
+			when 'pg_rewrite'::regclass then (select relnamespace from pg_rewrite r join pg_class c on c.oid = ev_class
+				where r.oid = objid)
+			when 'pg_policy'::regclass then (select relnamespace from pg_policy p join pg_class c on c.oid = polrelid
+				where p.oid = objid)
 			when 'pg_trigger'::regclass then (select case when tgisinternal then $1::oid else relnamespace end
 				from pg_trigger t join pg_class c on c.oid = tgrelid where t.oid = objid)
 			when 'pg_type'::regclass then (select typnamespace from pg_type where oid = objid)
@@ -41,10 +46,14 @@ const dependentsSQL = `with recursive reached (classid, objid, objsubid) as (
 			when 'pg_extension'::regclass then (select extnamespace from pg_extension where oid = objid)
 			when 'pg_cast'::regclass then (select typnamespace from pg_cast c join pg_type t on t.oid in (castsource, casttarget)
 				where c.oid = objid order by typnamespace <> $1::oid limit 1)
-			when 'pg_transform'::regclass then (select typnamespace from pg_transform f join pg_type t on t.oid = trftype where f.oid = objid)
-			when 'pg_amop'::regclass then (select opfnamespace from pg_amop a join pg_opfamily f on f.oid = amopfamily where a.oid = objid)
-			when 'pg_amproc'::regclass then (select opfnamespace from pg_amproc a join pg_opfamily f on f.oid = amprocfamily where a.oid = objid)
-			else (select n.oid from pg_identify_object(classid, objid, objsubid) as i join pg_namespace n on quote_ident(nspname) = i.schema)
+			when 'pg_transform'::regclass then (select typnamespace from pg_transform f join pg_type t on t.oid = trftype
+				where f.oid = objid)
+			when 'pg_amop'::regclass then (select opfnamespace from pg_amop a join pg_opfamily f on f.oid = amopfamily
+				where a.oid = objid)
+			when 'pg_amproc'::regclass then (select opfnamespace from pg_amproc a join pg_opfamily f on f.oid = amprocfamily
+				where a.oid = objid)
+			else (select n.oid from pg_identify_object(classid, objid, objsubid) as i join pg_namespace n
+				on quote_ident(nspname) = i.schema)
 		end
 		from object as o
 		where classid not in ('pg_default_acl'::regclass, 'pg_publication_rel'::regclass)

@@ -98,7 +98,8 @@ func relationsOf(ctx context.Context, tx pgx.Tx, schema uint32) ([]uint32, error
 // namesOf returns the relations that still exist, views first.
 func (d *deprovision) namesOf(ctx context.Context, tx pgx.Tx, schema uint32, oids []uint32) ([]relation, error) {
 	rows, err := tx.Query(ctx, `select oid, relname::text,
-			case relkind when 'v' then 'view' when 'm' then 'materialized view' when 'f' then 'foreign table' when 'S' then 'sequence' else 'table' end,
+			case relkind when 'v' then 'view' when 'm' then 'materialized view' when 'f' then 'foreign table' when 'S'
+				then 'sequence' else 'table' end,
 			relkind in ('r', 'p') and has_table_privilege(oid, 'update, delete, truncate')
 		from pg_class where oid = any($1::oid[]) and relnamespace = $2::oid
 		order by relkind not in ('v', 'm'), oid`, oids, schema)

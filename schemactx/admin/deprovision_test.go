@@ -38,7 +38,8 @@ func (f *fixture) fill(t *testing.T, schema string) {
 		create domain S.positive as int check (value > 0);
 		create sequence S.numbers;
 		create table S.people (id serial primary key, other bigint generated always as identity, boss int references S.people,
-			mood S.mood, n S.positive default nextval('S.numbers'), pair S.pair, country text references public.countries, body text);
+			mood S.mood, n S.positive default nextval('S.numbers'), pair S.pair, country text
+				references public.countries, body text);
 		create table S.firms (id bigint generated always as identity primary key, head int references S.people);
 		alter table S.people add firm bigint references S.firms;
 		create index on S.people (lower(body));
@@ -51,8 +52,10 @@ func (f *fixture) fill(t *testing.T, schema string) {
 		create function S.touch() returns trigger language plpgsql as 'begin return new; end';
 		create trigger touch before update on S.people for each row execute function S.touch();
 		create rule quiet as on delete to S.firms do also notify x;
-		create table S.events (at date, kind int, person int references S.people, primary key (at, kind)) partition by range (at);
-		create table S.events_1 partition of S.events for values from ('2020-01-01') to ('2021-01-01') partition by list (kind);
+		create table S.events (at date, kind int, person int references S.people, primary key (at,
+			kind)) partition by range (at);
+		create table S.events_1 partition of S.events for values
+			from ('2020-01-01') to ('2021-01-01') partition by list (kind);
 		create table S.events_1a partition of S.events_1 for values in (1);
 		create table S.events_2 partition of S.events for values from ('2021-01-01') to ('2022-01-01');
 		create trigger touch before update on S.events for each row execute function S.touch();
@@ -78,9 +81,11 @@ func (f *fixture) gone(t *testing.T, schema string) {
 	var orphans int
 	require.NoError(
 		t,
-		f.pg.Pool.QueryRow(t.Context(), `select (select count(*) from pg_class where relnamespace not in (select oid from pg_namespace))
+		f.pg.Pool.QueryRow(t.Context(), `select (select count(*) from pg_class where relnamespace not in (select oid
+			from pg_namespace))
 		+ (select count(*) from pg_auth_members where roleid not in (select oid from pg_roles))
-		+ (select count(*) from pg_default_acl where defaclnamespace not in (select oid from pg_namespace) and defaclnamespace <> 0)`).
+		+ (select count(*) from pg_default_acl where defaclnamespace not in (select oid from pg_namespace)
+			and defaclnamespace <> 0)`).
 			Scan(&orphans),
 	)
 	assert.LessOrEqual(t, orphans, 0, "%d rows of the catalogs have lost their object", orphans)
@@ -92,14 +97,18 @@ func (f *fixture) fingerprint(t *testing.T, schema string) string {
 	var s string
 	require.NoError(t, f.pg.Pool.QueryRow(t.Context(), `select concat_ws(E'\n',
 		(select n::text from pg_namespace n where nspname = $1),
-		(select string_agg((to_jsonb(c) - '{relpages,reltuples,relallvisible,relallfrozen,relfrozenxid,relminmxid}'::text[])::text, E'\n' order by oid)
+		(select string_agg((to_jsonb(c) -
+				'{relpages,reltuples,relallvisible,relallfrozen,relfrozenxid,relminmxid}'::text[])::text, E'\n' order by oid)
 			from pg_class c where relnamespace = $1::regnamespace),
-		(select string_agg(a::text, E'\n' order by attrelid, attnum) from pg_attribute a join pg_class c on c.oid = attrelid where relnamespace = $1::regnamespace),
+		(select string_agg(a::text, E'\n' order by attrelid, attnum) from pg_attribute a join pg_class c on c.oid = attrelid
+			where relnamespace = $1::regnamespace),
 		(select string_agg(c::text, E'\n' order by oid) from pg_constraint c where connamespace = $1::regnamespace),
-		(select string_agg(t::text, E'\n' order by t.oid) from pg_trigger t join pg_class c on c.oid = tgrelid where relnamespace = $1::regnamespace),
+		(select string_agg(t::text, E'\n' order by t.oid) from pg_trigger t join pg_class c on c.oid = tgrelid
+			where relnamespace = $1::regnamespace),
 		(select string_agg(a::text, E'\n' order by oid) from pg_default_acl a where defaclnamespace = $1::regnamespace),
 		(select concat(rolcanlogin, rolinherit, rolconfig) from pg_roles where rolname = $2),
-		(select string_agg(format('%s %s', member, grantor), E'\n' order by member, grantor) from pg_auth_members where roleid = $2::regrole),
+		(select string_agg(format('%s %s', member, grantor), E'\n' order by member, grantor) from pg_auth_members
+			where roleid = $2::regrole),
 		schema_to_xml($1::name, true, false, '')::text)`, schema, f.roles.Tenant(schema)).Scan(&s))
 	return s
 }
@@ -163,8 +172,9 @@ func TestDeprovisionOfAThousandTables(t *testing.T) {
 	f.exec(t, "create table tenant_a.hub (id int primary key)")
 	for i := range 20 { // separate transactions, for the same reason
 		f.exec(t, fmt.Sprintf(`do $$ begin for i in %d..%d loop
-			execute format('create table tenant_a.t%%s (id serial primary key, hub int references tenant_a.hub, boss int references tenant_a.t%%1$s,
-				name text unique, born date default now(), other bigint generated always as identity)', i);
+			execute format('create table tenant_a.t%%s (id serial primary key, hub int references tenant_a.hub,
+				boss int references tenant_a.t%%1$s, name text unique, born date default now(),
+				other bigint generated always as identity)', i);
 			execute format('create index on tenant_a.t%%s (hub); create index on tenant_a.t%%1$s (born);
 				create view tenant_a.v%%1$s as select * from tenant_a.t%%1$s', i);
 		end loop; end $$`, i*50, i*50+49))
@@ -310,17 +320,21 @@ func TestDeprovisionRefusesToReachOtherSchemas(t *testing.T) {
 		create table tenant_a.base (id int)`,
 	)
 	for object, sql := range map[string]string{
-		"view tenant_b.seen":                    "create view tenant_b.seen as select * from tenant_a.notes",
-		"materialized view tenant_b.kept":       "create materialized view tenant_b.kept as select tenant_a.one()",
-		"table constraint fk on tenant_b.notes": "alter table tenant_b.notes add constraint fk foreign key (id) references tenant_a.notes not valid",
-		"table column tenant_b.notes.mood":      "alter table tenant_b.notes add mood tenant_a.mood",
-		"default value for tenant_b.notes.id":   "alter table tenant_b.notes alter id set default nextval('tenant_a.numbers')",
-		"table tenant_b.part":                   "create table tenant_b.part partition of tenant_a.parts default",
-		"table tenant_b.derived":                "create table tenant_b.derived () inherits (tenant_a.base)",
-		"function tenant_b.f(tenant_a.notes)":   "create function tenant_b.f(tenant_a.notes) returns int language sql as 'select 1'",
-		"policy p on tenant_b.notes":            "create policy p on tenant_b.notes using (tenant_a.one() = 1)",
-		"index tenant_b.i":                      "create function tenant_a.im(int) returns int immutable language sql as 'select 1'; create index i on tenant_b.notes (tenant_a.im(id))",
-		"trigger t on tenant_b.notes":           "create function tenant_a.t() returns trigger language plpgsql as 'begin end'; create trigger t after insert on tenant_b.notes execute function tenant_a.t()",
+		"view tenant_b.seen":              "create view tenant_b.seen as select * from tenant_a.notes",
+		"materialized view tenant_b.kept": "create materialized view tenant_b.kept as select tenant_a.one()",
+		"table constraint fk on tenant_b.notes": "alter table tenant_b.notes add constraint fk foreign key (id) references " +
+			"tenant_a.notes not valid",
+		"table column tenant_b.notes.mood":    "alter table tenant_b.notes add mood tenant_a.mood",
+		"default value for tenant_b.notes.id": "alter table tenant_b.notes alter id set default nextval('tenant_a.numbers')",
+		"table tenant_b.part":                 "create table tenant_b.part partition of tenant_a.parts default",
+		"table tenant_b.derived":              "create table tenant_b.derived () inherits (tenant_a.base)",
+		"function tenant_b.f(tenant_a.notes)": "create function tenant_b.f(tenant_a.notes) returns int language sql as " +
+			"'select 1'",
+		"policy p on tenant_b.notes": "create policy p on tenant_b.notes using (tenant_a.one() = 1)",
+		"index tenant_b.i": "create function tenant_a.im(int) returns int immutable language sql as " +
+			"'select 1'; create index i on tenant_b.notes (tenant_a.im(id))",
+		"trigger t on tenant_b.notes": "create function tenant_a.t() returns trigger language plpgsql as 'begin " +
+			"end'; create trigger t after insert on tenant_b.notes execute function tenant_a.t()",
 		"composite type column tenant_b.pair.m": "create type tenant_b.pair as (m tenant_a.mood)",
 		"table tenant_b.\"Rows\"":               "create table tenant_b.\"Rows\" of tenant_a.shape",
 	} {

@@ -1,7 +1,8 @@
 // Package admin sets up a database for package schemactx, makes and removes the schemas and roles
 // of tenants, and checks that no privilege breaks the isolation between them.
 //
-//	report, err := admin.Setup(ctx, superuser, admin.SetupConfig{OwnerPassword: o, RuntimePassword: r})
+//	cfg := admin.SetupConfig{OwnerPassword: o, RuntimePassword: r}
+//	report, err := admin.Setup(ctx, superuser, cfg)
 //	...
 //	_, err = admin.Provision(ctx, owner, report.Roles, "tenant_2")
 //	...

@@ -24,7 +24,10 @@ type schools struct {
 func newSchools() (s *schools, done func()) {
 	s, done = newDatabase()
 	ctx := context.Background()
-	for schema, students := range map[string]string{"school_a": "('Amara'), ('Bruno')", "school_b": "('Mateo'), ('Nadia')"} {
+	for schema, students := range map[string]string{
+		"school_a": "('Amara'), ('Bruno')",
+		"school_b": "('Mateo'), ('Nadia')",
+	} {
 		_, err := admin.Provision(ctx, s.Owner, s.Roles, schema)
 		orPanic(err)
 		_, err = s.Owner.Exec(ctx, "create table "+schema+".students (id serial primary key, name text not null)")

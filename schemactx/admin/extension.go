@@ -145,7 +145,8 @@ func (e *ExtensionError) reason() string {
 		return "this login may not create it: have a superuser do so, or the provider of the database: " + e.Err.Error()
 	case sqlstate.Is(e.Err, sqlstate.UndefinedFile),
 		sqlstate.Is(e.Err, sqlstate.FeatureUnsupported) && strings.Contains(e.Err.Error(), "not available"):
-		return "it is not installed on the server (Debian: the package postgresql-contrib, or one of its own): " + e.Err.Error()
+		return "it is not installed on the server (Debian: the package postgresql-contrib, or one of its own): " +
+			e.Err.Error()
 	}
 	return e.Err.Error()
 }
@@ -181,7 +182,8 @@ func setupExtensions(ctx context.Context, tx pgx.Tx, cfg SetupConfig, database s
 
 // schemaOfExtension returns the schema of an extension, "" if the extension does not exist.
 func schemaOfExtension(ctx context.Context, tx pgx.Tx, name string) (schema string, err error) {
-	err = tx.QueryRow(ctx, `select coalesce((select nspname::text from pg_extension x join pg_namespace n on n.oid = extnamespace
+	err = tx.QueryRow(ctx, `select coalesce((select nspname::text from pg_extension x join pg_namespace n
+		on n.oid = extnamespace
 		where extname = $1), '')`, name).
 		Scan(&schema)
 	return schema, err
@@ -223,7 +225,8 @@ func whyNoExtension(
 	}
 	var lacks bool
 	err := tx.QueryRow(ctx, `select not has_database_privilege(current_database(), 'create') and exists (
-		select from pg_available_extensions e join pg_available_extension_versions v on v.name = e.name and v.version = e.default_version
+		select from pg_available_extensions e join pg_available_extension_versions v on v.name = e.name
+			and v.version = e.default_version
 		where e.name = $1 and v.trusted)`, name).Scan(&lacks)
 	if err != nil || !lacks {
 		return answer, err

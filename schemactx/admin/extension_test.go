@@ -64,7 +64,8 @@ func TestSetupMakesExtensionsAndTheirSchema(t *testing.T) {
 	var usage, create bool
 	require.NoError(
 		t,
-		pg.Pool.QueryRow(t.Context(), "select has_schema_privilege($1, 'extensions', 'usage'), has_schema_privilege($1, 'extensions', 'create')",
+		pg.Pool.QueryRow(t.Context(), "select has_schema_privilege($1, 'extensions', 'usage'), has_schema_privilege($1, "+
+			"'extensions', 'create')",
 			again.Roles.Runtime()).
 			Scan(&usage, &create),
 	)

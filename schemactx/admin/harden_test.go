@@ -194,7 +194,8 @@ func TestHardenFindsOtherLanguages(t *testing.T) {
 	run(
 		t,
 		f,
-		`create trusted language "Other" handler plpgsql_call_handler inline plpgsql_inline_handler validator plpgsql_validator`,
+		`create trusted language "Other" handler plpgsql_call_handler inline plpgsql_inline_handler validator
+			plpgsql_validator`,
 	)
 	report, err := admin.Harden(t.Context(), f.pg.Pool, f.roles)
 	require.NoError(t, err)

@@ -74,7 +74,8 @@ func TestProvisionLoginRefuses(t *testing.T) {
 	run(
 		t,
 		f,
-		"revoke connect on database "+f.pg.Name+" from public; revoke grant option for connect on database "+f.pg.Name+" from "+f.roles.Owner(),
+		"revoke connect on database "+f.pg.Name+" from public; "+
+			"revoke grant option for connect on database "+f.pg.Name+" from "+f.roles.Owner(),
 	)
 	_, err = admin.ProvisionLogin(t.Context(), f.owner, f.roles, "tenant_c", "password")
 	assert.Error(t, err, "a login that cannot connect was provisioned")

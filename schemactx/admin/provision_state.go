@@ -38,24 +38,29 @@ const tenantStateSQL = `with want as (select $1::name as schema, $3::name as rol
 	relation as (
 		select relkind, array(select privilege_type from aclexplode(relacl) where grantee = r.oid) as granted
 		from want join pg_namespace n on nspname = schema
-		join pg_depend d on d.refclassid = 'pg_namespace'::regclass and d.refobjid = n.oid and d.classid = 'pg_class'::regclass
+		join pg_depend d on d.refclassid = 'pg_namespace'::regclass and d.refobjid = n.oid
+			and d.classid = 'pg_class'::regclass
 		join pg_class c on c.oid = d.objid
 		left join pg_roles r on rolname = role
 	),
 	coming as (
 		select defaclobjtype, array(select privilege_type from aclexplode(defaclacl) where grantee = r.oid) as granted
 		from want join pg_namespace n on nspname = schema
-		join pg_default_acl a on a.defaclnamespace = n.oid and a.defaclrole = (select oid from pg_roles where rolname = current_user)
+		join pg_default_acl a on a.defaclnamespace = n.oid and a.defaclrole = (select oid from pg_roles
+			where rolname = current_user)
 		left join pg_roles r on rolname = role
 	)
-	select current_database()::text, r.oid is not null, coalesce(shobj_description(r.oid, 'pg_authid'), ''), ` + memberSQL + `,
-		exists (select from pg_auth_members m where m.roleid = r.oid and m.member = (select oid from pg_roles where rolname = $2::name)),
+	select current_database()::text, r.oid is not null, coalesce(shobj_description(r.oid, 'pg_authid'), ''),
+		` + memberSQL + `,
+		exists (select from pg_auth_members m where m.roleid = r.oid and m.member = (select oid from pg_roles
+			where rolname = $2::name)),
 		coalesce(n.oid, 0),
 		coalesce(n.nspowner = (select oid from pg_roles where rolname = current_user), false),
 		coalesce(obj_description(n.oid, 'pg_namespace') = '` + schemactx.RegistryComment + `', false),
 		exists (select from aclexplode(nspacl) where grantee = 0),
 		exists (select from aclexplode(nspacl) where grantee = r.oid and privilege_type = 'USAGE'),
-		not exists (select from relation where relkind in ('r', 'p', 'v', 'm', 'f') and not granted @> '{SELECT,INSERT,UPDATE,DELETE}'),
+		not exists (select from relation where relkind in ('r', 'p', 'v', 'm', 'f')
+			and not granted @> '{SELECT,INSERT,UPDATE,DELETE}'),
 		not exists (select from relation where relkind = 'S' and not granted @> '{USAGE,SELECT}'),
 		exists (select from coming where defaclobjtype = 'r' and granted @> '{SELECT,INSERT,UPDATE,DELETE}'),
 		exists (select from coming where defaclobjtype = 'S' and granted @> '{USAGE,SELECT}'),
@@ -68,7 +73,8 @@ const tenantStateSQL = `with want as (select $1::name as schema, $3::name as rol
 // creation of a new tenant needs, and a twentieth of the cost of readTenant.
 func readNew(ctx context.Context, tx pgx.Tx, roles schemactx.RoleNames, schema string) (st tenantState, err error) {
 	st.tables, st.sequences = true, true // a new schema has no table or sequence without a grant
-	err = tx.QueryRow(ctx, `select current_database()::text, coalesce((select oid from pg_namespace where nspname = $1::name), 0),
+	err = tx.QueryRow(ctx, `select current_database()::text, coalesce((select oid from pg_namespace
+		where nspname = $1::name), 0),
 			exists (select from pg_roles where rolname = $2::name)`, pgx.QueryExecModeExec, schema, roles.Tenant(schema)).
 		Scan(&st.database, &st.schema, &st.role.exists)
 	return st, err
@@ -77,7 +83,8 @@ func readNew(ctx context.Context, tx pgx.Tx, roles schemactx.RoleNames, schema s
 // readTenant reads the state of a tenant in one round trip.
 func readTenant(ctx context.Context, tx pgx.Tx, roles schemactx.RoleNames, schema string) (st tenantState, err error) {
 	err = tx.QueryRow(ctx, tenantStateSQL, pgx.QueryExecModeExec, schema, roles.Runtime(), roles.Tenant(schema)).Scan(
-		&st.database, &st.role.exists, &st.role.comment, &st.role.member, &st.role.joined, &st.schema, &st.mine, &st.registry, &st.open, &st.usage,
+		&st.database, &st.role.exists, &st.role.comment, &st.role.member, &st.role.joined, &st.schema, &st.mine, &st.registry,
+		&st.open, &st.usage,
 		&st.tables, &st.sequences, &st.newTables, &st.newSequences, &st.canLogin, &st.inherits, &st.connect, &st.grantConnect)
 	return st, err
 }
@@ -93,8 +100,10 @@ type roleState struct {
 // memberSQL computes [roleState].member of the role r; $2 is the name of the runtime login. Grants
 // have options since PostgreSQL 16. The current role cannot change an inheriting grant that another
 // role made: [Check] reports it.
-const memberSQL = `(select coalesce(bool_or(sets and not inherits), false) and not coalesce(bool_or(inherits and own), false)
-		from (select coalesce((to_jsonb(m)->>'set_option')::boolean, true), coalesce((to_jsonb(m)->>'inherit_option')::boolean, false),
+const memberSQL = `(select coalesce(bool_or(sets and not inherits), false) and not coalesce(bool_or(inherits
+	and own), false)
+		from (select coalesce((to_jsonb(m)->>'set_option')::boolean, true),
+			coalesce((to_jsonb(m)->>'inherit_option')::boolean, false),
 				m.grantor = (select oid from pg_roles where rolname = current_user)
 			from pg_auth_members m
 			where m.roleid = r.oid and m.member = (select oid from pg_roles where rolname = $2::name)

@@ -60,10 +60,12 @@ func TestTenantRoleOwnsNothingAndMayCreateNothing(t *testing.T) {
 	var create, temp, owns, login bool
 	require.NoError(
 		t,
-		f.pg.Pool.QueryRow(t.Context(), `select has_schema_privilege($1, 'tenant_a', 'create') or has_schema_privilege($1, 'public', 'create'),
+		f.pg.Pool.QueryRow(t.Context(), `select has_schema_privilege($1, 'tenant_a', 'create') or has_schema_privilege($1,
+			'public', 'create'),
 		has_database_privilege($1, current_database(), 'temp'),
 		exists (select from pg_class where relowner = $1::regrole),
-		rolcanlogin or rolsuper or rolcreaterole or rolcreatedb or rolbypassrls or rolreplication from pg_roles where rolname = $1`,
+		rolcanlogin or rolsuper or rolcreaterole or rolcreatedb or rolbypassrls or rolreplication from pg_roles
+			where rolname = $1`,
 			role).
 			Scan(&create, &temp, &owns, &login),
 	)

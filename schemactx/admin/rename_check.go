@@ -33,27 +33,33 @@ func (e *TextError) Error() string {
 // a check, a view or the arguments of a trigger of the schema. Bodies that PostgreSQL has parsed
 // (BEGIN ATOMIC) and constants of type regclass refer to objects and not to names.
 const renameCheckSQL = `with name as (
-		select '[=, "]' || $1 || '([, "]|$)' as on_path, '(^|[^a-z0-9_$])"?' || $1 || '"?\s*\.' as qualifies, '''' || $1 || '''' as alone,
+		select '[=, "]' || $1 || '([, "]|$)' as on_path, '(^|[^a-z0-9_$])"?' || $1 || '"?\s*\.'
+			as qualifies, '''' || $1 || '''' as alone,
 			'''"?' || $1 || '"?(\.[^'']*)?''::text' as in_text, '(^|[^a-z0-9_$])' || $1 || '([^a-z0-9_$]|$)' as word
 	), inside as (
 		select c.oid, c.relkind from pg_class c where c.relnamespace = to_regnamespace($1)
 	)
 	select distinct object from name, lateral (
-		select pg_describe_object('pg_proc'::regclass, p.oid, 0) as object from pg_proc p join pg_language l on l.oid = p.prolang
+		select pg_describe_object('pg_proc'::regclass, p.oid, 0) as object from pg_proc p join pg_language l
+			on l.oid = p.prolang
 		where p.pronamespace not in ('pg_catalog'::regnamespace, 'information_schema'::regnamespace) and (
 			exists (select from unnest(p.proconfig) c where c ~ '^search_path=' and c ~ name.on_path)
 			or l.lanname not in ('internal', 'c') and (p.prosrc ~* name.qualifies or position(name.alone in p.prosrc) > 0))
-		union all select 'settings of ' || coalesce('role ' || r.rolname, 'database ' || current_database()) from pg_db_role_setting s
+		union all select 'settings of ' || coalesce('role ' || r.rolname, 'database ' || current_database())
+			from pg_db_role_setting s
 			left join pg_roles r on r.oid = s.setrole
 		where s.setdatabase in (0, (select oid from pg_database where datname = current_database()))
 			and exists (select from unnest(s.setconfig) c where c ~ '^search_path=' and c ~ name.on_path)
-		union all select pg_describe_object('pg_attrdef'::regclass, d.oid, 0) from pg_attrdef d join inside i on i.oid = d.adrelid
+		union all select pg_describe_object('pg_attrdef'::regclass, d.oid, 0) from pg_attrdef d join inside i
+			on i.oid = d.adrelid
 		where pg_get_expr(d.adbin, d.adrelid) ~ name.in_text
-		union all select pg_describe_object('pg_constraint'::regclass, c.oid, 0) from pg_constraint c join inside i on i.oid = c.conrelid
+		union all select pg_describe_object('pg_constraint'::regclass, c.oid, 0) from pg_constraint c join inside i
+			on i.oid = c.conrelid
 		where c.contype = 'c' and pg_get_constraintdef(c.oid) ~ name.in_text
 		union all select pg_describe_object('pg_class'::regclass, i.oid, 0) from inside i
 		where i.relkind in ('v', 'm') and pg_get_viewdef(i.oid) ~ name.in_text
-		union all select pg_describe_object('pg_trigger'::regclass, t.oid, 0) from pg_trigger t join inside i on i.oid = t.tgrelid
+		union all select pg_describe_object('pg_trigger'::regclass, t.oid, 0) from pg_trigger t join inside i
+			on i.oid = t.tgrelid
 		where not t.tgisinternal and t.tgnargs > 0 and encode(t.tgargs, 'escape') ~ name.word
 	) x order by object`
 

@@ -78,7 +78,9 @@ func TestRenameRefuses(t *testing.T) {
 			})
 		}
 	}
-	for _, names := range [][2]string{{"public", "x"}, {"tenant_a", "public"}, {"tenant_a", "Tenant"}, {"tenant_a", ""}, {"tenant_a", "tenant_a"}} {
+	for _, names := range [][2]string{
+		{"public", "x"}, {"tenant_a", "public"}, {"tenant_a", "Tenant"}, {"tenant_a", ""}, {"tenant_a", "tenant_a"},
+	} {
 		_, err := admin.Rename(t.Context(), f.owner, f.roles, names[0], names[1])
 		var nameErr *schemactx.NameError
 		assert.ErrorAs(t, err, &nameErr, "%q", names)

@@ -58,11 +58,13 @@ const (
 		where datname = current_database() and not rolsuper`
 	// The schema public belongs to pg_database_owner, and so to the database's owner, since PostgreSQL
 	// 15.
-	ownerOfSchema = `select rolname::text from pg_namespace, pg_database, pg_roles r where nspname = $1 and datname = current_database()
+	ownerOfSchema = `select rolname::text from pg_namespace, pg_database, pg_roles r where nspname = $1
+		and datname = current_database()
 		and r.oid = case when pg_get_userbyid(nspowner) = 'pg_database_owner' then datdba else nspowner end and not rolsuper`
 	creatorsOfRoles = "select rolname::text from pg_roles where rolcreaterole and not rolsuper order by 1"
 	adminsOfRole    = `select rolname::text from pg_roles m where rolcreaterole >= $2 and not rolsuper and exists (
-			select from pg_auth_members where member = m.oid and admin_option and roleid = (select oid from pg_roles where rolname = $1))
+			select from pg_auth_members where member = m.oid and admin_option and roleid = (select oid from pg_roles
+				where rolname = $1))
 		order by 1`
 	noRole = "select ''::text where false"
 )

@@ -85,7 +85,8 @@ func asOwner(ctx context.Context, tx pgx.Tx, schema, sql string) ([]string, erro
 	err := tx.QueryRow(ctx, `select coalesce((select rolname::text from pg_roles r where r.oid = case when $1 = ''
 				then (select datdba from pg_database where datname = current_database())
 				else (select nspowner from pg_namespace where nspname = $1) end
-			and pg_has_role(current_user, r.oid, 'member') and not pg_has_role(current_user, r.oid, 'usage')), ''), current_setting('role')`,
+			and pg_has_role(current_user, r.oid, 'member') and not pg_has_role(current_user, r.oid, 'usage')), ''),
+				current_setting('role')`,
 		schema).Scan(&owner, &role)
 	if err != nil || owner == "" {
 		return []string{sql}, err
@@ -142,12 +143,15 @@ func inOrder(ctx context.Context, tx pgx.Tx, rights []right) (ok []bool, err err
 		schemas[i], privileges[i], roles[i], grantable[i], revoke[i] = r.schema, r.privilege, r.role, r.grantable, r.revoke
 	}
 	err = tx.QueryRow(ctx, `with acl as (
-			select '' as schema, a.* from pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba))) as a where datname = current_database()
+			select '' as schema, a.* from pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba))) as a
+				where datname = current_database()
 			union all
-			select nspname, a.* from pg_namespace, aclexplode(coalesce(nspacl, acldefault('n', nspowner))) as a where nspname = any ($1)
+			select nspname, a.* from pg_namespace, aclexplode(coalesce(nspacl, acldefault('n', nspowner))) as a
+				where nspname = any ($1)
 		),
 		granted as (
-			select schema, privilege_type, coalesce(rolname::text, '') as role, is_grantable from acl left join pg_roles r on r.oid = grantee
+			select schema, privilege_type, coalesce(rolname::text, '') as role, is_grantable from acl left join pg_roles r
+				on r.oid = grantee
 		)
 		select array(
 			select revoke <> exists (select from granted g

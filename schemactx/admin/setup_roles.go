@@ -56,8 +56,10 @@ const unprivileged = "nosuperuser nocreaterole nocreatedb noreplication nobypass
 // superuser.
 const attributesSQL = `select concat_ws(' ',
 		case when rolcanlogin then 'login' else 'nologin' end, case when rolinherit then 'inherit' else 'noinherit' end,
-		case when rolsuper then 'superuser' else 'nosuperuser' end, case when rolcreaterole then 'createrole' else 'nocreaterole' end,
-		case when rolcreatedb then 'createdb' else 'nocreatedb' end, case when rolreplication then 'replication' else 'noreplication' end,
+		case when rolsuper then 'superuser' else 'nosuperuser' end, case when rolcreaterole then 'createrole'
+			else 'nocreaterole' end,
+		case when rolcreatedb then 'createdb' else 'nocreatedb' end, case when rolreplication then 'replication'
+			else 'noreplication' end,
 		case when rolbypassrls then 'bypassrls' else 'nobypassrls' end), rolsuper
 	from pg_roles where rolname = $1`
 

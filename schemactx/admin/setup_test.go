@@ -128,11 +128,19 @@ func TestSetupSaysWhatIsMissingInADatabaseOfAnotherRole(t *testing.T) {
 	assert.True(t, report.Changed())
 	refused := privilegeErrors(t, report)
 	for what, missing := range map[string]string{
-		fmt.Sprintf(`revoke TEMPORARY on database "%s" from public`, pg.Name):                                  `ownership of database "` + pg.Name + `"`,
-		"revoke CREATE on schema public from public":                                                           `ownership of schema "public"`,
-		fmt.Sprintf(`grant CREATE on database "%s" to "%s"`, pg.Name, report.Roles.Owner()):                    `ownership of database "` + pg.Name + `"`,
-		fmt.Sprintf(`grant CONNECT on database "%s" to "%s" with grant option`, pg.Name, report.Roles.Owner()): `ownership of database "` + pg.Name + `"`,
-		fmt.Sprintf(`grant USAGE on schema public to "%s"`, report.Roles.Public()):                             `ownership of schema "public"`,
+		fmt.Sprintf(
+			`revoke TEMPORARY on database "%s" from public`, pg.Name,
+		): `ownership of database "` + pg.Name + `"`,
+		"revoke CREATE on schema public from public": `ownership of schema "public"`,
+		fmt.Sprintf(
+			`grant CREATE on database "%s" to "%s"`, pg.Name, report.Roles.Owner(),
+		): `ownership of database "` + pg.Name + `"`,
+		fmt.Sprintf(
+			`grant CONNECT on database "%s" to "%s" with grant option`, pg.Name, report.Roles.Owner(),
+		): `ownership of database "` + pg.Name + `"`,
+		fmt.Sprintf(
+			`grant USAGE on schema public to "%s"`, report.Roles.Public(),
+		): `ownership of schema "public"`,
 		`create schema "extensions"`: `CREATE on database "` + pg.Name + `"`,
 	} {
 		require.Contains(t, refused, what)
@@ -166,7 +174,8 @@ func TestSetupCompletesRolesThatExist(t *testing.T) {
 	roles, err := schemactx.NewRoleNames(pg.RolePrefix)
 	require.NoError(t, err)
 	dbaRole, dba := loginOf(t, pg, "dba", "createrole")
-	sql := "create role %[1]s_public login createdb; create role %[1]s_runtime nologin inherit createrole; create role %[1]s_owner nologin; alter database %[2]s owner to %[3]s;"
+	sql := "create role %[1]s_public login createdb; create role %[1]s_runtime nologin inherit createrole; " +
+		"create role %[1]s_owner nologin; alter database %[2]s owner to %[3]s;"
 	if pgtest.Version(t) < 15 {
 		sql += "alter schema public owner to %[3]s;"
 	}
@@ -255,9 +264,10 @@ func TestSetupSaysWhoHasAdminOption(t *testing.T) {
 	)
 	require.NoError(t, err)
 	refused := privilegeErrors(t, setupOf(t, second, pg.RolePrefix, admin.SetupConfig{RuntimePassword: "r"}))
+	runtime, public := report.Roles.Runtime(), report.Roles.Public()
 	for what, role := range map[string]string{
-		`alter role "` + report.Roles.Runtime() + `" password`:                                                   report.Roles.Runtime(),
-		`grant "` + report.Roles.Public() + `" to "` + report.Roles.Runtime() + `" with inherit false, set true`: report.Roles.Public(),
+		`alter role "` + runtime + `" password`:                                    runtime,
+		`grant "` + public + `" to "` + runtime + `" with inherit false, set true`: public,
 	} {
 		if pgtest.Version(t) < 16 {
 			assert.NotContains(t, refused, what)
