@@ -14,8 +14,9 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// AuxiliarySchema is a schema beside those that tenants are served from: one that is retained after a
-// replacement, or one that a [Staging] builds, or that the Staging of an ended process has left.
+// AuxiliarySchema is a schema that the registry knows and that serves no tenant. It is a retained
+// schema, which a replacement has left, or a staged schema, which a [Staging] builds or has left
+// when its process ended.
 type AuxiliarySchema struct {
 	ID       int64
 	Schema   string
@@ -33,14 +34,13 @@ func scanAuxiliary(row pgx.CollectableRow) (s AuxiliarySchema, err error) {
 	return s, err
 }
 
-// AuxiliarySchemas returns the schemas beside those that tenants are served from, by id. ctx governs the
-// query.
+// AuxiliarySchemas returns all auxiliary schemas, ordered by id. ctx governs the query.
 func (m *Manager) AuxiliarySchemas(ctx context.Context) ([]AuxiliarySchema, error) {
 	return m.queryAuxiliary(ctx, "true")
 }
 
-// Aside returns the schema that was the tenant's before its data was replaced, or
-// [ErrNoRetainedSchema].
+// RetainedSchema returns the schema that the tenant had before its last replacement. The error is
+// [ErrNotFound], or [ErrNoRetainedSchema] if the tenant has none.
 func (m *Manager) RetainedSchema(ctx context.Context, slug string) (AuxiliarySchema, error) {
 	t, err := m.BySlug(ctx, slug)
 	if err != nil {
@@ -58,9 +58,11 @@ func (m *Manager) retainedOf(ctx context.Context, tenant int64) (AuxiliarySchema
 	return m.retainedWhere(ctx, tenant, "true")
 }
 
-// retainedWhere returns the tenant's retained schema, if the condition, SQL with arguments from $2,
-// holds of it.
-func (m *Manager) retainedWhere(ctx context.Context, tenant int64, condition string, args ...any) (AuxiliarySchema, error) {
+// retainedWhere returns the tenant's retained schema if it meets the condition, which is SQL with
+// arguments from $2. Otherwise the error is [ErrNoRetainedSchema].
+func (m *Manager) retainedWhere(
+	ctx context.Context, tenant int64, condition string, args ...any,
+) (AuxiliarySchema, error) {
 	all, err := m.queryAuxiliary(ctx, "s.tenant_id = $1 and s.used and "+condition, append([]any{tenant}, args...)...)
 	if err != nil {
 		return AuxiliarySchema{}, err
@@ -71,10 +73,11 @@ func (m *Manager) retainedWhere(ctx context.Context, tenant int64, condition str
 	return all[0], nil
 }
 
-// queryAuxiliary returns those of which the condition, SQL of ours, holds.
+// queryAuxiliary returns the auxiliary schemas that meet the condition, which is SQL over the alias
+// s.
 func (m *Manager) queryAuxiliary(ctx context.Context, condition string, args ...any) ([]AuxiliarySchema, error) {
-	rows, err := initializedQuerier{m.registry}.Query(ctx, "select "+auxiliaryColumns+" from {registry}.side_schemas s where "+
-		condition+" order by s.id", args...)
+	rows, err := initializedQuerier{m.registry}.Query(ctx, "select "+auxiliaryColumns+
+		" from {registry}.side_schemas s where "+condition+" order by s.id", args...)
 	if err != nil {
 		return nil, fmt.Errorf("list side schemas: %w", err)
 	}
@@ -85,7 +88,7 @@ func (m *Manager) queryAuxiliary(ctx context.Context, condition string, args ...
 	return all, nil
 }
 
-// schemasOf returns the tenant's schema and those that were.
+// schemasOf returns the names of the tenant's schema and of its retained schemas.
 func (m *Manager) schemasOf(ctx context.Context, t *Tenant) ([]string, error) {
 	schemas := []string{t.Schema}
 	auxiliary, err := m.queryAuxiliary(ctx, "s.tenant_id = $1 and s.used", t.ID)
@@ -95,7 +98,8 @@ func (m *Manager) schemasOf(ctx context.Context, t *Tenant) ([]string, error) {
 	return schemas, err
 }
 
-// dropAuxiliary drops a schema and forgets it. The caller holds the lock of the schema or of its tenant.
+// dropAuxiliary drops a schema and deletes its row. The caller holds the lock of the schema or of
+// its tenant.
 func (m *Manager) dropAuxiliary(ctx context.Context, l *lock, s *AuxiliarySchema) error {
 	if err := l.ping(ctx); err != nil {
 		return err
@@ -108,9 +112,8 @@ func (m *Manager) dropAuxiliary(ctx context.Context, l *lock, s *AuxiliarySchema
 	})
 }
 
-// deprovisionAuxiliary drops a schema. A schema that does not belong to the owner role stays. If a
-// tenant was served from it, that is an error, as it holds the tenant's data and its owner or role
-// was changed.
+// deprovisionAuxiliary drops a schema. A schema that does not belong to the owner role stays. For a
+// retained schema that is an error: it has the tenant's data, and its owner or role was changed.
 func (m *Manager) deprovisionAuxiliary(ctx context.Context, s *AuxiliarySchema) error {
 	server, err := m.server(&Tenant{Placement: s.placement})
 	if err != nil {
@@ -124,8 +127,8 @@ func (m *Manager) deprovisionAuxiliary(ctx context.Context, s *AuxiliarySchema) 
 	return err
 }
 
-// deleteAuxiliary deletes the row. The name of a schema that no tenant has had is deleted, too: the
-// numbers in it are not given out twice.
+// deleteAuxiliary deletes the row of a schema. It also deletes the reserved name of a staged
+// schema, because no tenant has used it, and the number in it is never given out again.
 func (l *lock) deleteAuxiliary(ctx context.Context, s *AuxiliarySchema) error {
 	return l.use(func(conn *registrydb.Conn) error {
 		_, err := conn.Exec(ctx, `with side as (delete from {registry}.side_schemas where id = $1 returning schema_name, used)
@@ -134,10 +137,10 @@ func (l *lock) deleteAuxiliary(ctx context.Context, s *AuxiliarySchema) error {
 	})
 }
 
-// dropAuxiliaryOf drops the side schemas of a tenant that is being dropped. A schema that a session has
-// begun to build since the drop was allowed is an error: if it were dropped now, the session could
-// make it again. The drop can be resumed when that session has ended. No other session can begin to
-// build, as the tenant's status is dropping.
+// dropAuxiliaryOf drops the auxiliary schemas of a tenant that is being dropped. It returns an
+// error if a session has begun to build one since the drop was allowed: that session could create
+// the schema again. The drop can be resumed when that session has ended. No other session can begin
+// to build, because the tenant's status is dropping.
 func (m *Manager) dropAuxiliaryOf(ctx context.Context, l *lock, t *Tenant) error {
 	if err := l.checkBuilding(ctx, t); err != nil {
 		return err
@@ -154,16 +157,16 @@ func (m *Manager) dropAuxiliaryOf(ctx context.Context, l *lock, t *Tenant) error
 	return nil
 }
 
-// SweepReport says what [Manager.SweepStagedSchemas] did.
+// SweepReport is the result of [Manager.SweepStagedSchemas].
 type SweepReport struct {
-	Dropped []string // schemas that nobody was building any more
-	InUse   []string // that somebody is building
+	Dropped []string // names of the schemas that it has dropped
+	InUse   []string // names of the schemas whose lock another session holds
 }
 
-// SweepStagedSchemas drops the staged schemas of processes that are gone. What was a tenant's is left
-// alone, and so is what somebody is building: a session holds the lock of it. One that cannot be
-// dropped does not stop the others. The report is valid with an error too, which joins theirs.
-// Several may sweep at once.
+// SweepStagedSchemas drops the staged schemas whose [Staging] has ended without dropping them. It
+// does not touch retained schemas, and no schema whose lock a Staging holds. If one schema cannot
+// be dropped, it goes on with the next. The error joins the errors of all schemas, and the report
+// is valid together with it. Several processes may sweep at the same time.
 func (m *Manager) SweepStagedSchemas(ctx context.Context) (SweepReport, error) {
 	var report SweepReport
 	all, err := m.queryAuxiliary(ctx, "not s.used")
@@ -191,12 +194,13 @@ func (m *Manager) SweepStagedSchemas(ctx context.Context) (SweepReport, error) {
 	return report, errors.Join(errs...)
 }
 
-// sweepStaged drops a schema under its lock, which l keeps until it is released.
+// sweepStaged drops a staged schema, if no other session holds its lock. It keeps the lock until l
+// is released.
 func (m *Manager) sweepStaged(ctx context.Context, l *lock, s *AuxiliarySchema) (dropped bool, err error) {
 	if held, err := l.try(ctx, auxiliaryKey(s.ID)); err != nil || !held {
 		return false, err
 	}
-	// It may be a tenant's by now.
+	// It may have become a tenant's schema before this session got the lock.
 	left, err := m.queryAuxiliary(ctx, "s.id = $1 and not s.used and s.schema_name = $2", s.ID, s.Schema)
 	if err != nil || len(left) == 0 {
 		return false, err

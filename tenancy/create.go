@@ -11,12 +11,12 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// CreateParams say what tenant to create.
+// CreateParams describe the tenant to create.
 type CreateParams struct {
 	Slug   string // see [ValidateSlug]
 	Name   string // display name, see [ValidateDisplayName]; default: Slug
-	Domain string // its primary domain, normalised by [NormalizeHost]; not an IP address; default: none
-	Schema string // see [schemactx.ValidateName]; default and best: tenant_<id>, which cannot be chosen
+	Domain string // primary domain, normalised by [NormalizeHost]; not an IP address; default: none
+	Schema string // see [schemactx.ValidateName]; default, and recommended: tenant_<id>, which cannot be chosen
 }
 
 func (p CreateParams) validate() (CreateParams, error) {
@@ -39,19 +39,23 @@ func (p CreateParams) validate() (CreateParams, error) {
 	return p, err
 }
 
-// Create makes a tenant: its row and domain, its schema and role, the tables of the tenant
-// migrations, and what [Config].Seed puts into them; then it sets it active and returns it.
+// Create creates a tenant. It inserts the tenant's row and domain, creates its schema and role,
+// applies the tenant migrations, calls [Config].Seed, sets the status active, and returns the
+// tenant.
 //
-// A tenant needs no domain if the resolver finds it by something else: its slug below a base
-// domain, a header, the metadata of a gRPC call. The first domain that it gets later, for instance
-// by [Manager.AddDomain], becomes its primary one.
+// The domain is optional: a resolver can find the tenant by its slug below a base domain, by a
+// header, or by the metadata of a gRPC call. The first domain that is added later, for instance by
+// [Manager.AddDomain], becomes the primary domain.
 //
-// Refused input is a [FieldError], a [schemactx.NameError], a [schemactx.SearchPathError] where the
-// Migrator has the name on the path of every tenant, [ErrSlugTaken], [ErrDomainTaken] or, for a
-// schema name that a tenant has or once had, [admin.ErrTaken], and nothing was changed. The same
-// holds for a pool that is not the owner's, with a [schemactx.LoginError]. When a later step fails,
-// or ctx ends, the error is a [StepError]; the row stays, its Operation says what failed, its hosts
-// are answered with 503, and [Manager.Resume] goes on. After a crash at any point the same holds.
+// Refused input is a [FieldError], a [schemactx.NameError], a [schemactx.SearchPathError] for a
+// name that the Migrator has on the search path of every tenant, [ErrSlugTaken], [ErrDomainTaken],
+// or [admin.ErrTaken] for a schema name that a tenant has or once had. For a pool that is not
+// logged in as the owner role, the error is a [schemactx.LoginError]. After each of these errors
+// nothing was changed.
+//
+// If a later step fails or ctx ends, the error is a [StepError]. The row stays, and its Operation
+// says what has failed. Requests to its hosts are answered with 503. [Manager.Resume] continues.
+// After a crash at any point the same holds.
 func (m *Manager) Create(ctx context.Context, p CreateParams) (Tenant, error) {
 	p, err := p.validate()
 	if err != nil {
@@ -76,14 +80,14 @@ func (m *Manager) Create(ctx context.Context, p CreateParams) (Tenant, error) {
 	return t, err
 }
 
-// createSteps make the schema of a tenant that has its row. A claim begins with the step "seed".
-// fresh says that the schema is not made yet.
+// createSteps create the schema of a tenant that has its row, and make the tenant active.
+// AssignStocked begins with the step "seed". fresh reports whether the schema does not exist yet.
 func (m *Manager) createSteps(t *Tenant, fresh bool) []step {
 	activate := t.update("true", "status = 'active'")
 	return append(m.schemaSteps(t, fresh), m.seedStep(t), step{name: "activate", write: &activate})
 }
 
-// schemaSteps make the schema of a tenant, which no session uses yet.
+// schemaSteps create and migrate the schema of a tenant. No session uses the schema yet.
 func (m *Manager) schemaSteps(t *Tenant, fresh bool) []step {
 	return []step{
 		{name: "schema", run: func(ctx context.Context) error { return m.provisionSchema(ctx, t) }},
@@ -116,8 +120,9 @@ func (m *Manager) seedStep(t *Tenant) step {
 	return s
 }
 
-// insertCreated inserts the row with its primary domain, and takes the tenant's lock before another
-// session can see it. The id comes first, as the schema's default name and the lock are made of it.
+// insertCreated inserts the row and the primary domain, and takes the tenant's lock before another
+// session can see the row. It gets the id first, because the default schema name and the lock
+// contain it.
 func insertCreated(p CreateParams) change {
 	return change{
 		with: `new as materialized (
@@ -136,7 +141,7 @@ func insertCreated(p CreateParams) change {
 	}
 }
 
-// conflict names the unique constraint that a change ran into.
+// conflict returns the error that says which unique constraint a change has violated.
 func conflict(err error) error {
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) {

@@ -80,7 +80,7 @@ func (m *Manager) VerifyDomain(ctx context.Context, slug, host string) (Domain, 
 	}
 	same := func(d Domain) error {
 		if d.TenantID != claim.TenantID || !d.Verified() && d.Token != claim.Token {
-			return fmt.Errorf("%w: it was claimed anew meanwhile", ErrNotVerified)
+			return fmt.Errorf("%w: the claim was renewed in the meantime and has another token", ErrNotVerified)
 		}
 		return nil
 	}

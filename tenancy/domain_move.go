@@ -8,14 +8,14 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// MoveDomainParams say which domain goes from one tenant to another.
+// MoveDomainParams say which domain [Manager.MoveDomain] moves from one tenant to another.
 type MoveDomainParams struct {
 	Host string // a verified domain of From
-	From string // slug of the tenant that has it
-	To   string // slug of the tenant that gets it, as a domain that is not primary
+	From string // slug of the tenant that has the domain
+	To   string // slug of the tenant that gets the domain
 
-	// NewPrimary is the verified domain of From that becomes its primary one. It is needed where Host
-	// is. Default: the primary domain stays.
+	// NewPrimary is the verified domain of From that becomes its primary domain. It is required if
+	// Host is the primary domain. Default: the primary domain stays.
 	NewPrimary string
 }
 
@@ -26,7 +26,7 @@ func (p MoveDomainParams) validate() (MoveDomainParams, error) {
 	}
 	p.Host = host
 	if p.From == p.To {
-		return p, &FieldError{Field: "to", Value: p.To, Rule: "is the tenant that has the domain"}
+		return p, &FieldError{Field: "to", Value: p.To, Rule: "is the tenant that already has the domain"}
 	}
 	if p.NewPrimary == "" {
 		return p, nil
@@ -40,15 +40,15 @@ func (p MoveDomainParams) validate() (MoveDomainParams, error) {
 	return p, nil
 }
 
-// MoveDomain takes a verified domain from one tenant and gives it to another, in one transaction:
-// it is always of exactly one of them. A claim that the other tenant had on it is settled by that.
-// Where the domain has been moved already, it is returned as it is. It becomes the primary one of a
-// tenant that has none.
+// MoveDomain moves a verified domain from one tenant to another, in one transaction, so that at
+// each time exactly one of them has it. It replaces a claim of the other tenant. The domain becomes
+// the primary domain of a tenant that has none. If the domain has been moved already, it is
+// returned unchanged.
 //
-// A domain that From does not have is [ErrDomainNotFound], one that it only claims
-// [ErrNotVerified], its primary one without another in its place [ErrPrimaryDomain]. Other errors
-// are as for [Manager.AddDomain]. Both tenants are locked meanwhile. [Hooks] get From as the Tenant
-// and To as the Other.
+// The error is [ErrDomainNotFound] for a domain that From does not have, [ErrNotVerified] for a
+// claim, and [ErrPrimaryDomain] for the primary domain if NewPrimary is not set. Other errors are
+// as for [Manager.AddDomain]. MoveDomain holds the locks of both tenants. [Hooks] get From as
+// Tenant and To as Other.
 func (m *Manager) MoveDomain(ctx context.Context, p MoveDomainParams) (Domain, error) {
 	p, err := p.validate()
 	if err != nil {
@@ -85,7 +85,7 @@ func (m *Manager) MoveDomain(ctx context.Context, p MoveDomainParams) (Domain, e
 	return d, nil
 }
 
-// movable returns the domain, if it can go.
+// movable returns the domain if it can be moved.
 func (m *Manager) movable(ctx context.Context, p MoveDomainParams, from *Tenant) (Domain, error) {
 	d, err := m.domain(ctx, from.ID, p.Host)
 	switch {
@@ -126,8 +126,8 @@ func moveDomain(ctx context.Context, tx pgx.Tx, p MoveDomainParams, d *Domain, t
 		returning `+domainDetailsColumns, to)
 }
 
-// lockBoth takes the locks of two tenants, that of the lower id first, so that no two wait for each
-// other. The caller releases them.
+// lockBoth takes the locks of two tenants. It takes that of the lower id first, so that two calls
+// do not wait for each other. The caller releases them.
 func (m *Manager) lockBoth(ctx context.Context, slugA, slugB string) (a, b Tenant, l *lock, err error) {
 	if a, err = m.BySlug(ctx, slugA); err != nil {
 		return a, b, nil, err
@@ -144,7 +144,7 @@ func (m *Manager) lockBoth(ctx context.Context, slugA, slugB string) (a, b Tenan
 	}
 	for _, t := range []*Tenant{first, second} {
 		slug := t.Slug
-		if *t, err = l.take(ctx, t.ID); err == nil && t.Slug != slug { // renamed while we waited
+		if *t, err = l.take(ctx, t.ID); err == nil && t.Slug != slug { // renamed in the meantime
 			err = fmt.Errorf("%w: %q", ErrNotFound, slug)
 		}
 		if err != nil {

@@ -11,37 +11,37 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// DropParams say which tenant to drop, and why that is meant.
+// DropParams say which tenant to drop and authorise the drop.
 type DropParams struct {
-	Slug  string // of the tenant
-	Token string // of [Manager.RequestDrop]
-	Actor string // who drops: the same as in RequestDrop
-	Proof string // what [DropConfig].Approve wants to see, such as a one-time password; default: nothing
+	Slug  string // the tenant's slug
+	Token string // from [Manager.RequestDrop]
+	Actor string // the person who drops, the same as in RequestDrop
+	Proof string // for [DropConfig].Approve, such as a one-time password; default: none
 }
 
-// Drop removes a tenant for good: its tables with all that is in them, its schema and role, and
-// those that are kept aside for it ([Manager.RetainedSchema]), its domains and its row. There is no undo but
-// a backup. It returns the tenant as it was last. The slug and the domains are free then; the
-// schema's name is never given out again.
+// Drop deletes a tenant for good: its schema with all tables, its role, its retained schema
+// ([Manager.RetainedSchema]), its domains and its row. Only a backup can restore it. Drop returns
+// the tenant's last row. Afterwards the slug and the domains are free. The schema name is never
+// reused.
 //
-// It refuses, and changes nothing, in this order: where drops are disabled ([ErrDropDisabled]); an
-// invalid actor ([FieldError]); a tenant that does not exist, or no more ([ErrNotFound]); a token
-// that is not right ([ErrDropToken]) or too old ([ErrDropExpired]); where somebody has yet to
-// approve ([ErrDropNotApproved]); a schema that is being renamed (a [BusyError]), or that a
-// replacement is being built for ([ErrStatus]), or that can be no tenant's ([schemactx.NameError]);
-// without a fresh backup of the tenant, or one of its retained schema as
-// [Manager.ConfirmReplacement] demands it ([BackupError]); where something outside of the schema
-// depends on it ([admin.DependentsError]); and where [DropConfig].Approve refuses
+// Drop checks these conditions in this order, and changes nothing if one fails: drops are enabled
+// ([ErrDropDisabled]); the actor is valid ([FieldError]); the tenant exists ([ErrNotFound]); the
+// token is valid ([ErrDropToken]) and has not expired ([ErrDropExpired]); a second person has
+// approved, if [DropConfig].FourEyes is set ([ErrDropNotApproved]); no rename of the schema has
+// begun and not ended (a [BusyError]); the schema's name is valid ([schemactx.NameError]); no
+// session builds a replacement of the schema ([ErrStatus]); there is a fresh backup of the tenant,
+// and one of its retained schema as for [Manager.ConfirmReplacement] ([BackupError]); no object
+// outside of the schemas depends on them ([admin.DependentsError]); and [DropConfig].Approve agrees
 // ([ErrDropNotApproved], with its error).
 //
-// Then the tenant is set to [Dropping], so that its requests are refused everywhere, and its role
-// loses its rights. Transactions of requests that run may end, or fail because they find their
-// tables no more; the drop waits for those that hold tables, as long as ctx lets it. A drop that
-// stops at a step is a [StepError]: the tenant stays as it is then, dropping, and can only go on to
-// its end, by Drop with the same token while that is good, or with one of a new request. A backup
-// is not demanded again then: nothing has changed since the tenant is dropping, and half of a
-// tenant is none to back up. After a crash at any point the same holds. Of two drops at once the
-// second is [ErrNotFound].
+// Then the status becomes [Dropping], so that every process refuses the tenant's requests, and its
+// role loses its privileges. Running transactions may complete, or fail because their tables are
+// gone. Drop waits until ctx ends for transactions that hold locks on the tables.
+//
+// If a step fails, the error is a [StepError] and the tenant stays in status Dropping. Drop
+// continues with the same token while it is valid, or with that of a new request. It does not check
+// the backup again, because part of the data may be gone. After a crash the same holds. Of two
+// drops at the same time, the second returns [ErrNotFound].
 func (m *Manager) Drop(ctx context.Context, p DropParams) (Tenant, error) {
 	e := DropEvent{Op: OpDrop, Actor: p.Actor, Slug: p.Slug}
 	if err := m.checkDropAllowed(p.Actor); err != nil {
@@ -52,8 +52,8 @@ func (m *Manager) Drop(ctx context.Context, p DropParams) (Tenant, error) {
 		return Tenant{}, m.outcome(ctx, e, DropRefused, fmt.Errorf("drop tenant: %w", err))
 	}
 	defer l.release(ctx)
-	ctx, over := m.begin(ctx)
-	defer over()
+	ctx, end := m.begin(ctx)
+	defer end()
 	e.Tenant = t
 	e.RequestID, err = m.checkDrop(ctx, l, &t, p)
 	if err = m.outcome(ctx, e, DropStarted, err); err != nil {
@@ -68,8 +68,8 @@ func (m *Manager) Drop(ctx context.Context, p DropParams) (Tenant, error) {
 	return t, err
 }
 
-// drop runs the steps, under the tenant's lock. It begins with the first step again when an earlier
-// drop has stopped.
+// drop runs the steps, under the tenant's lock. If an earlier drop has stopped, it starts again
+// with the first step.
 func (m *Manager) drop(ctx context.Context, l *lock, t *Tenant, p DropParams, request int64) error {
 	before := *t
 	marked, deleted := markDropping(t), deleteTenant(t, request)
@@ -80,16 +80,17 @@ func (m *Manager) drop(ctx context.Context, l *lock, t *Tenant, p DropParams, re
 	)
 }
 
-// markDropping sets the status, if it is still the one that was checked: a stocked tenant can be
-// claimed without its lock.
+// markDropping sets the status if it is still the one that was checked. A stocked tenant can be
+// assigned without its lock.
 func markDropping(t *Tenant) change {
 	c := t.update("slug = $2 and status = $3", "status = 'dropping', stock_version = ''", t.Slug, t.Status)
 	c.none = fmt.Errorf("%w: it is no longer %s", ErrStatus, t.Status)
 	return c
 }
 
-// dropSchema removes schema and role. When that is refused before anything is gone, the tenant is
-// what it was again, unless an earlier drop has begun to take it.
+// dropSchema drops schema and role, and then the auxiliary schemas. If the drop is refused before
+// anything is gone, it restores the tenant's status and operation, unless an earlier drop has
+// already deleted something.
 func (m *Manager) dropSchema(ctx context.Context, l *lock, t, before *Tenant) error {
 	server, err := m.server(t)
 	if err != nil {
@@ -104,8 +105,8 @@ func (m *Manager) dropSchema(ctx context.Context, l *lock, t, before *Tenant) er
 	case report.Changed() || !foreign && !errors.As(err, &dependents):
 		return err
 	case foreign && before.unfinished():
-		// A create that failed on a schema of another owner has nothing that could be dropped.
-		m.cfg.Logger.WarnContext(ctx, "schema is not the tenant's and stays", slog.String("tenant", t.Slug),
+		// A create that failed because the schema has another owner has created nothing to drop.
+		m.cfg.Logger.WarnContext(ctx, "schema is not dropped: it has another owner", slog.String("tenant", t.Slug),
 			slog.String("schema", t.Schema), slog.Any("error", err))
 		return m.dropAuxiliaryOf(ctx, l, t)
 	case before.Status == Dropping:
@@ -115,12 +116,13 @@ func (m *Manager) dropSchema(ctx context.Context, l *lock, t, before *Tenant) er
 	return errors.Join(err, l.change(ctx, t, restored, cmp.Or(before.Operation, &Operation{})))
 }
 
-// unfinished reports whether the tenant may never have had a schema of its own.
+// unfinished reports whether the tenant may never have had a schema.
 func (t *Tenant) unfinished() bool {
 	return t.Status == Provisioning || t.Status == Stocked || t.Status == Dropping
 }
 
-// deleteTenant deletes the rows, and nothing while the registry has a side schema of the tenant.
+// deleteTenant deletes the tenant's rows. It deletes nothing if the registry has an auxiliary
+// schema of the tenant.
 func deleteTenant(t *Tenant, request int64) change {
 	return change{
 		with: `t as (
@@ -132,6 +134,6 @@ func deleteTenant(t *Tenant, request int64) change {
 			delete from {registry}.domains where tenant_id in (select id from t)
 		)`,
 		args: []any{t.ID, request},
-		none: errors.New("its row is gone or was changed by hand, or the registry has another schema of it"),
+		none: errors.New("its row is gone or was changed by hand, or it still has an auxiliary schema in the registry"),
 	}
 }

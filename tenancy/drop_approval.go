@@ -81,7 +81,7 @@ func validateActor(actor string) error {
 		return err
 	}
 	if strings.ContainsFunc(actor, invisible) {
-		return refuse("holds an invisible character or a space of another kind")
+		return refuse("holds an invisible character or an unusual space")
 	}
 	between := func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsMark(r) }
 	for word := range strings.FieldsFuncSeq(actor, between) {

@@ -12,8 +12,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// checkConfirm is checkDrop for a retained schema. begun says that an earlier call has begun to
-// drop it.
+// checkConfirm returns the id of the request that allows dropping the retained schema of the
+// tenant, which is locked. begun reports whether an earlier call has begun to drop the schema.
 func (m *Manager) checkConfirm(
 	ctx context.Context, t *Tenant, side *AuxiliarySchema, begun bool, p DropParams,
 ) (request int64, err error) {
@@ -33,8 +33,8 @@ func (m *Manager) checkConfirm(
 	return r.ID, err
 }
 
-// checkDrop returns the request that allows the drop of the tenant, which is locked. What costs a
-// person something, a one-time password, is asked for last.
+// checkDrop returns the id of the request that allows dropping the tenant, which is locked. It
+// calls the Approver last, because a person may have to enter a one-time password.
 func (m *Manager) checkDrop(ctx context.Context, l *lock, t *Tenant, p DropParams) (request int64, err error) {
 	r, err := m.checkToken(ctx, t, "", p)
 	if err == nil {
@@ -61,9 +61,9 @@ func (m *Manager) checkDrop(ctx context.Context, l *lock, t *Tenant, p DropParam
 	return r.ID, err
 }
 
-// checkToken finds the request by the token's hash, so that no comparison takes longer the more of
-// the token is right. A request from the future has expired: a clock was wrong when it was made,
-// and it would be valid for as long as that.
+// checkToken finds the request by the hash of the token, so that the time of a comparison tells
+// nothing about the token. A request from the future counts as expired: a clock was wrong when it
+// was made, and the request would be valid for too long.
 func (m *Manager) checkToken(ctx context.Context, t *Tenant, schema string, p DropParams) (DropRequest, error) {
 	r := DropRequest{Tenant: *t, Schema: schema, Actor: p.Actor}
 	var expired bool
@@ -81,12 +81,13 @@ func (m *Manager) checkToken(ctx context.Context, t *Tenant, schema string, p Dr
 	case expired:
 		return r, ErrDropExpired
 	case m.cfg.Drop.FourEyes && r.ApprovedBy == "":
-		return r, fmt.Errorf("%w: nobody else has approved request %d", ErrDropNotApproved, r.ID)
+		return r, fmt.Errorf("%w: a second person has to approve request %d", ErrDropNotApproved, r.ID)
 	}
 	return r, nil
 }
 
-// checkSchema refuses what can be no tenant's schema, whatever the registry says.
+// checkSchema returns an error while the schema is being renamed, and for a name that no tenant's
+// schema can have, whatever the registry says.
 func checkSchema(t *Tenant) error {
 	if t.Operation != nil && t.Operation.Op == OpRename {
 		return &BusyError{Op: OpDrop, Tenant: *t}
@@ -94,9 +95,9 @@ func checkSchema(t *Tenant) error {
 	return schemactx.ValidateName(t.Schema)
 }
 
-// checkBuilding returns ErrStatus while a session builds a schema that is to replace the tenant's:
-// the drop would leave it behind. The drop gets the locks of side schemas that no session builds
-// any more, and removes these.
+// checkBuilding returns [ErrStatus] while a session builds a replacement of the tenant's schema:
+// the drop would leave that schema behind. It takes the locks of the staged schemas whose session
+// has ended, and the drop deletes these schemas.
 func (l *lock) checkBuilding(ctx context.Context, t *Tenant) error {
 	building, err := l.m.queryAuxiliary(ctx, "s.tenant_id = $1 and not s.used", t.ID)
 	if err != nil {
@@ -105,7 +106,7 @@ func (l *lock) checkBuilding(ctx context.Context, t *Tenant) error {
 	for _, s := range building {
 		held, err := l.try(ctx, auxiliaryKey(s.ID))
 		if err == nil && !held {
-			err = fmt.Errorf("%w: a session builds schema %q to replace the tenant's", ErrStatus, s.Schema)
+			err = fmt.Errorf("%w: a session is building schema %q to replace the tenant's schema", ErrStatus, s.Schema)
 		}
 		if err != nil {
 			return err
@@ -114,10 +115,11 @@ func (l *lock) checkBuilding(ctx context.Context, t *Tenant) error {
 	return nil
 }
 
-// maxSkew is how much later than ours the clock of a backup may be.
+// maxSkew is how far a clock of a server or a backup may be ahead of this process's clock.
 const maxSkew = time.Minute
 
-// checkBackup demands a fresh backup of a tenant that is whole.
+// checkBackup returns a [BackupError] if the tenant has no fresh backup. It does not check a tenant
+// whose drop has begun, because part of its data may be gone.
 func (m *Manager) checkBackup(ctx context.Context, t *Tenant) error {
 	cfg := m.cfg.Drop
 	if cfg.Backups == nil || t.Status == Dropping {
@@ -132,7 +134,7 @@ func (m *Manager) checkBackup(ctx context.Context, t *Tenant) error {
 	if err != nil || !ok {
 		return err
 	}
-	// It may be of a schema that was replaced since. Of two that were taken within a second,
+	// That backup may be of a schema that was replaced since. Of two backups within one second,
 	// LastBackup may have returned the earlier one.
 	last, err = backups.LastBackupOf(ctx, t, t.Schema, last.Add(time.Second))
 	if err != nil {
@@ -141,7 +143,7 @@ func (m *Manager) checkBackup(ctx context.Context, t *Tenant) error {
 	return m.checkAge(ctx, t, last)
 }
 
-// checkAge returns a BackupError unless the tenant's last backup is fresh.
+// checkAge returns a [BackupError] unless last, the time of the last backup, is recent enough.
 func (m *Manager) checkAge(ctx context.Context, t *Tenant, last time.Time) error {
 	cfg := m.cfg.Drop
 	if last.IsZero() {
@@ -160,8 +162,7 @@ func (m *Manager) checkAge(ctx context.Context, t *Tenant, last time.Time) error
 	return nil
 }
 
-// checkRetainedBackupOf is checkSideBackup for the retained schema that goes with a tenant, if it has
-// one.
+// checkRetainedBackupOf calls checkRetainedBackup for the tenant's retained schema, if it has one.
 func (m *Manager) checkRetainedBackupOf(ctx context.Context, t *Tenant) error {
 	if m.cfg.Drop.Backups == nil || t.Status == Dropping {
 		return nil
@@ -176,8 +177,8 @@ func (m *Manager) checkRetainedBackupOf(ctx context.Context, t *Tenant) error {
 	return m.checkRetainedBackup(ctx, t, &retained)
 }
 
-// checkRetainedBackup demands a backup of a retained schema that was fresh when the schema was
-// replaced. Since then nothing has changed in the schema, and newer backups contain the
+// checkRetainedBackup returns a [BackupError] unless a backup of the retained schema was fresh when
+// the schema was replaced. The schema has not changed since then, and newer backups contain the
 // replacement.
 func (m *Manager) checkRetainedBackup(ctx context.Context, t *Tenant, side *AuxiliarySchema) error {
 	cfg := m.cfg.Drop
@@ -206,8 +207,8 @@ func (m *Manager) checkRetainedBackup(ctx context.Context, t *Tenant, side *Auxi
 	return refused
 }
 
-// age returns how long ago a moment was, by this process's clock and by the clock of the registry's
-// server, the longer first. Either clock may be wrong.
+// age returns how much time has passed since a moment, by the clock of this process and by the
+// clock of the registry's server, the longer time first. Either clock may be wrong.
 func (m *Manager) age(ctx context.Context, moment time.Time) (older, younger time.Duration, err error) {
 	var server time.Time
 	if err := m.registry.QueryRow(ctx, "select pg_catalog.clock_timestamp()").Scan(&server); err != nil {
@@ -217,7 +218,7 @@ func (m *Manager) age(ctx context.Context, moment time.Time) (older, younger tim
 	return max(a, b), min(a, b), nil
 }
 
-// checkApproval asks the approver of the program.
+// checkApproval calls the configured [Approver].
 func (m *Manager) checkApproval(ctx context.Context, t *Tenant, p DropParams, r DropRequest) error {
 	if m.cfg.Drop.Approve == nil {
 		return nil
@@ -229,8 +230,9 @@ func (m *Manager) checkApproval(ctx context.Context, t *Tenant, p DropParams, r 
 	return nil
 }
 
-// checkDependents refuses what the drop of the schema, and of one that is kept aside, would refuse,
-// before anybody notices.
+// checkDependents returns an [admin.DependentsError] if objects outside of the tenant's schema or
+// its retained schema depend on them. Deprovision would refuse the drop for them, after the tenant
+// is already out of service.
 func (m *Manager) checkDependents(ctx context.Context, t *Tenant) error {
 	server, err := m.server(t)
 	if err != nil {

@@ -16,61 +16,61 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// DropRequest is somebody's announcement to drop a tenant, and what would go with it.
+// DropRequest is a request to drop a tenant or its retained schema, and what the drop would delete.
 type DropRequest struct {
 	ID          int64
-	Token       string // only from [Manager.RequestDrop]; it is nowhere else, nor can it be shown again
+	Token       string // only from [Manager.RequestDrop], and not stored anywhere
 	Tenant      Tenant
 	Schema      string // the retained schema to drop, from [Manager.RequestConfirm]; empty: the tenant is dropped
 	Actor       string
 	RequestedAt time.Time
 	ExpiresAt   time.Time
-	ApprovedBy  string // by [Manager.ApproveDrop]; empty: by nobody yet
+	ApprovedBy  string // the person who has called [Manager.ApproveDrop]; empty: not approved
 	Contents    Contents
 }
 
-// Contents is what a drop removes: the tenant's schema, its retained schema ([Manager.RetainedSchema]) if
-// there is one, and its domains. For [Manager.RequestConfirm] it is the retained schema alone.
+// Contents counts what a drop deletes: the tenant's schema, its retained schema
+// ([Manager.RetainedSchema]) if there is one, and its domains. For [Manager.RequestConfirm] it
+// counts the retained schema alone.
 type Contents struct {
-	Tables  int      // the version table of the migrations included
-	Rows    int64    // as PostgreSQL estimates them: an order of magnitude
+	Tables  int      // including the version table of the migrations
+	Rows    int64    // PostgreSQL's estimate
 	Bytes   int64    // on disk, with indexes
-	Domains []string // its hosts, the primary one first; claims are left out
+	Domains []string // verified domains, the primary one first
 }
 
-// String leaves the token out, which must not get into a log.
+// String omits the token, which must not get into a log.
 func (r DropRequest) String() string {
 	return fmt.Sprintf("drop request %d of %q for tenant %q until %s",
 		r.ID, r.Actor, r.Tenant.Slug, r.ExpiresAt.Format(time.RFC3339))
 }
 
-// GoString is String, for %#v.
+// GoString returns String, for %#v.
 func (r DropRequest) GoString() string { return r.String() }
 
-// LogValue leaves the token out.
+// LogValue omits the token.
 func (r DropRequest) LogValue() slog.Value {
 	return slog.GroupValue(slog.Int64("id", r.ID), slog.String("tenant", r.Tenant.Slug), slog.String("actor", r.Actor),
 		slog.Time("expires", r.ExpiresAt))
 }
 
-// RequestDrop announces that actor wants to drop a tenant, in any status, and returns the token
-// with which [Manager.Drop] does it, and what will be lost: a program shows both to the actor, who
-// confirms by giving the token back. The token has 256 random bits, is good for this tenant and
-// this actor until ExpiresAt, and the database keeps nothing of it but its SHA-256. Nothing else
-// changes; each request stands for itself.
+// RequestDrop requests the drop of a tenant, in any status. It returns the token for [Manager.Drop]
+// and the contents that the drop would delete. A program shows both to the actor, who confirms by
+// entering the token. The token has 256 random bits and is valid for this tenant and this actor
+// until ExpiresAt. The database stores only its SHA-256. Requests do not affect each other, and
+// nothing else changes.
 //
-// actor is who the program has authenticated, as one line of 1 to [MaxActorLen] characters. The
-// error is [ErrDropDisabled], a [FieldError], [ErrNotFound], or a [schemactx.NameError] for a
-// tenant whose schema can be no tenant's, such as public.
+// actor is the person whom the program has authenticated, as one line of 1 to [MaxActorLen]
+// characters. The error is [ErrDropDisabled], a [FieldError], [ErrNotFound], or a
+// [schemactx.NameError] for a tenant with a schema name that no tenant can have, such as public.
 func (m *Manager) RequestDrop(ctx context.Context, slug, actor string) (DropRequest, error) {
 	return m.request(ctx, slug, "", actor)
 }
 
-// RequestConfirm is [Manager.RequestDrop] for [Manager.ConfirmReplacement]: it announces that actor
-// wants to drop the schema that a replacement has retained, and nothing else. Contents are those of
-// that schema. Its token drops no tenant, and a token of RequestDrop confirms no replacement.
-// schema is the name that [Manager.RetainedSchema] returns. A tenant that has no such schema is
-// [ErrNoRetainedSchema].
+// RequestConfirm is [Manager.RequestDrop] for [Manager.ConfirmReplacement]: it requests the drop of
+// the retained schema alone. schema is the name that [Manager.RetainedSchema] returns, and Contents
+// are those of that schema. The token drops no tenant, and a token of RequestDrop confirms no
+// replacement. For a tenant without such a schema, the error is [ErrNoRetainedSchema].
 func (m *Manager) RequestConfirm(ctx context.Context, slug, schema, actor string) (DropRequest, error) {
 	if schema == "" {
 		return DropRequest{}, fmt.Errorf("request to confirm the replacement of tenant %q: %w", slug, ErrNoRetainedSchema)
@@ -114,7 +114,7 @@ func (m *Manager) requestDrop(ctx context.Context, slug, schema, actor string) (
 		r.Tenant.ID, actor, hashToken(token, schema), m.cfg.Drop.TTL.Milliseconds(), schema).
 		Scan(&r.ID, &r.RequestedAt, &r.ExpiresAt)
 	if errors.Is(err, pgx.ErrNoRows) {
-		err = fmt.Errorf("%w: it was dropped meanwhile", ErrNotFound)
+		err = fmt.Errorf("%w: it was dropped in the meantime", ErrNotFound)
 	}
 	if err != nil {
 		return r, fmt.Errorf("request drop of tenant %q: %w", slug, err)
@@ -123,7 +123,7 @@ func (m *Manager) requestDrop(ctx context.Context, slug, schema, actor string) (
 	return r, nil
 }
 
-// checkDropAllowed refuses where drops are disabled, and actors who cannot be any.
+// checkDropAllowed returns an error if drops are disabled or the actor is invalid.
 func (m *Manager) checkDropAllowed(actor string) error {
 	if !m.cfg.Drop.Enabled {
 		return ErrDropDisabled
@@ -131,8 +131,9 @@ func (m *Manager) checkDropAllowed(actor string) error {
 	return validateActor(actor)
 }
 
-// hashToken is what the registry keeps of a token. That of one schema is bound to its name:
-// processes of before RequestConfirm, on the same registry, would take the token for the tenant's.
+// hashToken returns the hash of a token that the registry stores. The hash for a retained schema
+// also covers the schema's name: a process of a release without RequestConfirm would otherwise
+// accept the token for the tenant.
 func hashToken(token, schema string) []byte {
 	if schema != "" {
 		token = schema + " " + token
@@ -141,9 +142,9 @@ func hashToken(token, schema string) []byte {
 	return sum[:]
 }
 
-// DropRequest returns the request of that id, without its token, with the tenant and its contents
-// as they are now, for who is to approve it. One that does not exist, or whose tenant is gone, is
-// [ErrDropRequest].
+// DropRequest returns the request with that id, without its token, for a person who is to approve
+// it. Tenant and contents are the current ones. If the request does not exist or its tenant is
+// gone, the error is [ErrDropRequest].
 func (m *Manager) DropRequest(ctx context.Context, id int64) (DropRequest, error) {
 	r, err := m.dropRequest(ctx, id)
 	if err != nil {
@@ -175,8 +176,8 @@ func (m *Manager) dropRequest(ctx context.Context, id int64) (DropRequest, error
 	return r, err
 }
 
-// contents counts what a drop takes. The schema's relations are found through pg_depend: no index
-// of pg_class leads with the schema. One that does not exist yet, or any more, holds nothing.
+// contents counts what a drop deletes. It finds the relations of a schema by pg_depend, because no
+// index of pg_class begins with the schema. A schema that does not exist contains nothing.
 func (m *Manager) contents(ctx context.Context, r *DropRequest) (Contents, error) {
 	var c Contents
 	t := &r.Tenant

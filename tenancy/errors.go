@@ -35,7 +35,7 @@ var (
 	ErrStatus = errors.New("not possible in the tenant's status")
 
 	// ErrConflict is wrapped by [ConflictError] and by the ConflictError of package platformuser.
-	ErrConflict = errors.New("was changed by somebody else")
+	ErrConflict = errors.New("was changed since it was read")
 
 	// ErrBusy is wrapped by [BusyError].
 	ErrBusy = errors.New("another operation on the tenant has not ended")
@@ -114,12 +114,12 @@ func (e *ConflictError) Error() string {
 // Unwrap returns [ErrConflict].
 func (e *ConflictError) Unwrap() error { return ErrConflict }
 
-// BusyError is returned for an operation that is not possible before another one on the tenant has
-// ended. If that one has stopped, [Manager.Resume], or the same call again, ends it. It wraps
-// [ErrBusy]. Nothing was changed.
+// BusyError is returned for an operation that is refused because another operation on the tenant
+// has not ended. If that operation has stopped, [Manager.Resume], or the same call again, continues
+// it. It wraps [ErrBusy]. Nothing was changed.
 type BusyError struct {
-	Op     Op     // that was refused
-	Tenant Tenant // its Operation is the one that has not ended
+	Op     Op     // the operation that was refused
+	Tenant Tenant // its Operation has not ended
 }
 
 // Error returns the tenant and both operations.
@@ -216,39 +216,41 @@ func (e *PanicError) Unwrap() error {
 }
 
 var (
-	// ErrDropDisabled is returned by everything about drops unless [DropConfig].Enabled is set.
+	// ErrDropDisabled is returned by the methods that request, approve or run a drop if
+	// [DropConfig].Enabled is not set.
 	ErrDropDisabled = errors.New("dropping tenants is disabled")
 
-	// ErrDropToken is returned by [Manager.Drop] for a token that was not given out for this tenant
-	// and this actor, or that was used. Which of these it is, is not said.
+	// ErrDropToken is returned by [Manager.Drop] for a token that was not issued for this tenant and
+	// this actor, or that was used. The error does not say which.
 	ErrDropToken = errors.New("drop token is not valid")
 
-	// ErrDropExpired is returned by [Manager.Drop] to who holds the right token too late, and by
-	// [Manager.ApproveDrop].
+	// ErrDropExpired is returned by [Manager.Drop] for a valid token that has expired, and by
+	// [Manager.ApproveDrop] for a request that has expired.
 	ErrDropExpired = errors.New("drop request has expired")
 
 	// ErrDropRequest is returned by [Manager.DropRequest] and [Manager.ApproveDrop] for a request that
-	// does not exist, and by the latter for one that was used.
+	// does not exist. ApproveDrop also returns it for a request that was used.
 	ErrDropRequest = errors.New("no such drop request")
 
-	// ErrDropNotApproved is returned by [Manager.Drop] when the second pair of eyes or the [Approver]
-	// has not approved.
+	// ErrDropNotApproved is returned by [Manager.Drop] if a second person or the [Approver] has not
+	// approved.
 	ErrDropNotApproved = errors.New("drop is not approved")
 
-	// ErrSelfApproval is returned by [Manager.ApproveDrop] to who has made the request.
-	ErrSelfApproval = errors.New("who requests a drop cannot approve it")
+	// ErrSelfApproval is returned by [Manager.ApproveDrop] for the person who has made the request.
+	ErrSelfApproval = errors.New("the person who requests a drop cannot approve it")
 
-	// ErrNoFreshBackup is what a [BackupError] wraps.
+	// ErrNoFreshBackup is wrapped by [BackupError].
 	ErrNoFreshBackup = errors.New("no fresh backup")
 )
 
-// BackupError is returned by [Manager.Drop] and [Manager.ConfirmReplacement] for a tenant or a
-// retained schema whose last backup is too old. Nothing was changed. It wraps [ErrNoFreshBackup].
+// BackupError is returned by [Manager.Drop] and [Manager.ConfirmReplacement] if the last backup of
+// the tenant, or of its retained schema, is missing or too old. It wraps [ErrNoFreshBackup].
+// Nothing was changed.
 type BackupError struct {
 	Slug   string
 	Schema string        // the retained schema that lacks the backup; empty: the tenant lacks it
-	Last   time.Time     // the zero time: there is none
-	Age    time.Duration // 0: there is none; negative: it is from the future; with Schema: when that was replaced
+	Last   time.Time     // start of the last backup; the zero time if there is none
+	Age    time.Duration // of the last backup, with Schema when that was replaced; 0: none; negative: in the future
 	MaxAge time.Duration // as in [DropConfig]
 }
 
@@ -260,19 +262,19 @@ func (e *BackupError) Error() string {
 			last = fmt.Sprintf("the last one is %v older", e.Age.Round(time.Second))
 		}
 		return fmt.Sprintf("tenant %q has %v of its retained schema %q from at most %v before that was replaced: %s; "+
-			"to have one, revert the replacement, back the tenant up, and replace it again",
+			"revert the replacement, back up the tenant, and replace its schema again",
 			e.Slug, ErrNoFreshBackup, e.Schema, e.MaxAge, last)
 	}
 	if e.Last.IsZero() {
-		return fmt.Sprintf("tenant %q has %v: it was never backed up, or not since its schema was replaced or renamed",
+		return fmt.Sprintf("tenant %q has %v: there is none since its schema was created, replaced or renamed",
 			e.Slug, ErrNoFreshBackup)
 	}
 	if e.Age < 0 {
 		return fmt.Sprintf("tenant %q has %v: the last one was taken %v in the future: "+
-			"a clock is wrong, or was when it was taken",
+			"a clock is or was wrong",
 			e.Slug, ErrNoFreshBackup, -e.Age.Round(time.Second))
 	}
-	return fmt.Sprintf("tenant %q has %v: the last one is %v old, and may be %v", e.Slug, ErrNoFreshBackup,
+	return fmt.Sprintf("tenant %q has %v: the last one is %v old, more than %v", e.Slug, ErrNoFreshBackup,
 		e.Age.Round(time.Second), e.MaxAge)
 }
 
@@ -280,40 +282,40 @@ func (e *BackupError) Error() string {
 func (e *BackupError) Unwrap() error { return ErrNoFreshBackup }
 
 var (
-	// ErrNoRetainedSchema is returned by [Manager.RetainedSchema], [Manager.ConfirmReplacement] and
-	// [Manager.RevertReplacement] for a tenant without a schema of that name that its data was in
-	// before.
+	// ErrNoRetainedSchema is returned by [Manager.RetainedSchema], [Manager.RequestConfirm],
+	// [Manager.ConfirmReplacement] and [Manager.RevertReplacement] for a tenant without a retained
+	// schema, or without one of that name.
 	ErrNoRetainedSchema = errors.New("tenant has no retained schema")
 
-	// ErrReplaced is what a [ReplacedError] wraps.
-	ErrReplaced = errors.New("replacement was neither confirmed nor reverted")
+	// ErrReplaced is wrapped by [ReplacedError].
+	ErrReplaced = errors.New("the last replacement was neither confirmed nor reverted")
 
-	// ErrStagingLost is returned by [Staging.Adopt] and [Staging.Replace] when the schema is no longer
-	// this staging's: it was adopted already, or its session had ended and somebody has swept it away.
+	// ErrStagingLost is returned by [Staging.Adopt] and [Staging.Replace] if the schema is no longer
+	// available: it was adopted or closed, or its session has ended and a sweep may have dropped it.
 	ErrStagingLost = errors.New("staged schema is lost")
 )
 
-// ReplacedError is returned by [Manager.StageReplacement] and [Staging.Replace] while a tenant has
-// a schema aside: [Manager.ConfirmReplacement] or [Manager.RevertReplacement] comes first. It wraps
-// [ErrReplaced]. Nothing was changed.
+// ReplacedError is returned by [Manager.StageReplacement] and [Staging.Replace] for a tenant that
+// has a retained schema. Call [Manager.ConfirmReplacement] or [Manager.RevertReplacement] first. It
+// wraps [ErrReplaced]. Nothing was changed.
 type ReplacedError struct {
-	Slug     string // of the tenant
+	Slug     string // the tenant's slug
 	Retained string // the name of its retained schema
 }
 
 // Error returns the tenant and the schema.
 func (e *ReplacedError) Error() string {
-	return fmt.Sprintf("replace the schema of tenant %q: %v: it has the retained schema %q", e.Slug, ErrReplaced, e.Retained)
+	return fmt.Sprintf("replace the schema of tenant %q: %v: schema %q is retained", e.Slug, ErrReplaced, e.Retained)
 }
 
 // Unwrap returns [ErrReplaced].
 func (e *ReplacedError) Unwrap() error { return ErrReplaced }
 
-// ErrStockEmpty is returned by [Manager.AssignStocked] where [StockConfig].StockOnly is set and no tenant
-// is ready.
+// ErrStockEmpty is returned by [Manager.AssignStocked] if no stocked tenant is ready and
+// [StockConfig].StockOnly is set.
 var ErrStockEmpty = errors.New("stock is empty")
 
-// ErrNoStock is returned by [Manager.Refill] and [Manager.RunStock] where [StockConfig].Size is 0.
+// ErrNoStock is returned by [Manager.Refill] and [Manager.RunStock] if [StockConfig].Size is 0.
 var ErrNoStock = errors.New("there is no stock: Config.Stock.Size is 0")
 
 // ErrNoIdentity is returned by [Registry.Identity] if the row of registry_identity was deleted.

@@ -44,8 +44,8 @@ func ExampleManager_ApproveDrop() {
 	drop()
 
 	// Output:
-	// drop: drop tenant "acme": drop is not approved: nobody else has approved request 1
-	// approve drop request 1: who requests a drop cannot approve it
+	// drop: drop tenant "acme": drop is not approved: a second person has to approve request 1
+	// approve drop request 1: the person who requests a drop cannot approve it
 	// ada wants to drop acme
 	// approved by bob <nil>
 	// drop: <nil>

@@ -139,14 +139,14 @@ func (r *forEach) record(result ForEachResult) (index int) {
 	return len(r.report.Results) - 1
 }
 
-// runOne works on a tenant. It runs on a goroutine of its own, so that a panic or [runtime.Goexit] of
-// fn does not end the work on other tenants.
+// runOne calls Admit and fn for one tenant. It runs on a goroutine of its own, so that a panic or
+// [runtime.Goexit] of fn does not end the work on other tenants.
 func (r *forEach) runOne(ctx context.Context, t *Tenant, index int) {
-	err := errors.New("the work ended its goroutine")
+	err := errors.New("the function has ended its goroutine with runtime.Goexit")
 	defer func() {
 		if value := recover(); value != nil {
 			panicked := &PanicError{Slug: t.Slug, Value: value, Stack: debug.Stack()}
-			r.logger.ErrorContext(ctx, "work on a tenant panicked", slog.String("tenant", t.Slug),
+			r.logger.ErrorContext(ctx, "function panicked for a tenant", slog.String("tenant", t.Slug),
 				slog.Any("panic", value), slog.String("stack", string(panicked.Stack)))
 			err = panicked
 		}

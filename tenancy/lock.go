@@ -14,32 +14,31 @@ import (
 	"github.com/oryne/pgtenant/internal/registrydb"
 )
 
-// lock is a session on the registry's database that serves one operation alone. It holds the locks
-// of the operation, and all that the operation writes to the registry goes through it. So the
-// writes are fenced: when the session ends, its locks are free, and no write of the operation can
-// follow.
+// lock is a session on the registry's database that serves one operation. It holds the operation's
+// locks, and all writes of the operation to the registry go through it. So the writes are fenced:
+// when the session ends, its locks become free, and the operation can write nothing more.
 type lock struct {
 	m      *Manager
 	pooled *pgxpool.Conn
-	own    *pgxpool.Pool // of pooled alone; nil: pooled is of the registry's pool
+	own    *pgxpool.Pool // the pool of pooled, if pooled is not from the registry's pool; else nil
 
-	mu   sync.Mutex // of conn, which serves one goroutine at a time
+	mu   sync.Mutex // guards conn, which only one goroutine may use at a time
 	conn *registrydb.Conn
 }
 
 const (
-	// pingInterval is how often a long step pings the session of its lock.
+	// pingInterval is the time between two pings of the session during a long step.
 	pingInterval = time.Second
 
-	// pingTimeout bounds the wait for the answer: a session that does not answer for that long counts
-	// as lost.
+	// pingTimeout is how long a ping may take. A session that does not answer in time counts as lost.
 	pingTimeout = 30 * time.Second
 
-	// unlockTimeout bounds the release of the locks, which goes on when the caller's context is over.
+	// unlockTimeout limits the release of the locks, which also works if the caller's context has
+	// ended.
 	unlockTimeout = 5 * time.Second
 )
 
-// openLock takes a connection of the pool for an operation, which the caller releases.
+// openLock acquires a connection of the pool for an operation. The caller releases it.
 func (m *Manager) openLock(ctx context.Context) (*lock, error) {
 	if m.nested(ctx) {
 		return nil, ErrNested
@@ -51,9 +50,9 @@ func (m *Manager) openLock(ctx context.Context) (*lock, error) {
 	return m.newLock(ctx, pooled, nil)
 }
 
-// acquireSpare takes a connection of the pool that is not the last: the work under a lock needs another
-// one. If locks held all of them, also of other managers, that which came last would have found
-// that.
+// acquireSpare acquires a connection that is not the last one of the pool, because the work under a
+// lock needs another one. If the locks of all managers held all connections, the session that
+// acquired the last one would have found the pool full and given it back.
 func (m *Manager) acquireSpare(ctx context.Context) (*pgxpool.Conn, error) {
 	for pause := lockPause; ; pause = min(2*pause, maxLockPause) {
 		conn, err := m.registry.Acquire(ctx)
@@ -72,8 +71,8 @@ func (m *Manager) acquireSpare(ctx context.Context) (*pgxpool.Conn, error) {
 	}
 }
 
-// connectLock opens a connection beside the pool, for a lock that is held long. It is made as the
-// connections of the pool are.
+// connectLock opens a connection beside the pool, for a lock that is held long. It uses the pool's
+// configuration.
 func (m *Manager) connectLock(ctx context.Context) (*lock, error) {
 	cfg := m.registry.Config()
 	cfg.MaxConns, cfg.MinConns, cfg.MinIdleConns = 1, 0, 0
@@ -89,7 +88,8 @@ func (m *Manager) connectLock(ctx context.Context) (*lock, error) {
 	return m.newLock(ctx, pooled, own)
 }
 
-// newLock returns a lock with the connection, if that works as the owner role.
+// newLock returns a lock with the connection if the connection works as the owner role. Otherwise
+// it releases the connection.
 func (m *Manager) newLock(ctx context.Context, pooled *pgxpool.Conn, own *pgxpool.Pool) (*lock, error) {
 	l := &lock{m: m, pooled: pooled, own: own, conn: m.registry.Schema().Conn(pooled.Conn())}
 	if err := checkSession(ctx, pooled.Conn(), m.cfg.RegistryRoles); err != nil {
@@ -107,21 +107,21 @@ func (l *lock) releaseConn() {
 	}
 }
 
-// release gives up all locks and the connection, also when ctx is over. A lock of connectLock can
-// be released again.
+// release releases all locks and the connection, also if ctx has ended. A lock of connectLock may
+// be released twice.
 func (l *lock) release(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
 	defer cancel()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := unlockAll(ctx, l.conn); err != nil {
-		_ = l.conn.Close(ctx) // the end of the session releases them, too
+		_ = l.conn.Close(ctx) // the end of the session releases the locks, too
 	}
 	l.releaseConn()
 }
 
-// releaseOne gives up one lock, also when ctx is over. If that fails, the lock is free when the
-// session ends.
+// releaseOne releases one lock, also if ctx has ended. If that fails, the end of the session
+// releases it.
 func (l *lock) releaseOne(ctx context.Context, key string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
 	defer cancel()
@@ -134,7 +134,7 @@ func (l *lock) releaseOne(ctx context.Context, key string) {
 	})
 }
 
-// use calls fn with the session. An error after which the session is gone wraps [ErrLockLost].
+// use calls fn with the session. An error that has closed the session wraps [ErrLockLost].
 func (l *lock) use(fn func(conn *registrydb.Conn) error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -145,15 +145,15 @@ func (l *lock) use(fn func(conn *registrydb.Conn) error) error {
 	return err
 }
 
-// write calls fn with a transaction of the session, and commits it. fn is called again if the queue
-// of notifications was full.
+// write calls fn in a transaction of the session and commits it. It calls fn again if the COMMIT
+// fails because the queue of notifications is full.
 func (l *lock) write(ctx context.Context, fn func(tx pgx.Tx) error) error {
 	return l.use(func(conn *registrydb.Conn) error {
 		return write(func() error { return pgx.BeginFunc(ctx, l.m.registry.Schema().Beginner(conn.Conn), fn) })
 	})
 }
 
-// take waits for the lock of the tenant, and reads the tenant as it is then.
+// take waits for the tenant's lock, and then reads the tenant.
 func (l *lock) take(ctx context.Context, id int64) (t Tenant, err error) {
 	err = l.use(func(conn *registrydb.Conn) error {
 		if err := waitLock(ctx, conn, tenantKey(id)); err != nil {
@@ -166,7 +166,7 @@ func (l *lock) take(ctx context.Context, id int64) (t Tenant, err error) {
 	return t, err
 }
 
-// try takes a lock if no other session holds it, and reports whether this session holds it now.
+// try takes a lock if no other session holds it. It reports whether this session holds it now.
 func (l *lock) try(ctx context.Context, key string) (held bool, err error) {
 	err = l.use(func(conn *registrydb.Conn) error {
 		held, err = tryLock(ctx, conn, key)
@@ -175,15 +175,15 @@ func (l *lock) try(ctx context.Context, key string) (held bool, err error) {
 	return held, err
 }
 
-// hold calls fn while the session lives: the caller has used it just now. The context of fn ends
-// with [ErrLockLost] as its cause when the session is found ended: another operation may have the
-// lock then.
+// hold calls fn and pings the session meanwhile. If the session is lost, the context of fn ends
+// with [ErrLockLost] as its cause, because another operation may take the lock. The caller has used
+// the session just before.
 func (l *lock) hold(ctx context.Context, fn func(ctx context.Context) error) error {
 	inside, lose := context.WithCancelCause(ctx)
 	done := make(chan struct{})
 	var watch sync.WaitGroup
 	watch.Go(func() { l.watch(inside, done, lose) })
-	defer func() { // also when fn panics
+	defer func() { // also if fn panics
 		close(done)
 		watch.Wait()
 		lose(nil)
@@ -195,7 +195,7 @@ func (l *lock) hold(ctx context.Context, fn func(ctx context.Context) error) err
 	return err
 }
 
-// watch calls lose when the session is found ended. It returns when done is closed.
+// watch pings the session until done is closed. If the session is lost, it calls lose and returns.
 func (l *lock) watch(ctx context.Context, done <-chan struct{}, lose func(error)) {
 	tick := time.NewTicker(pingInterval)
 	defer tick.Stop()
@@ -212,7 +212,7 @@ func (l *lock) watch(ctx context.Context, done <-chan struct{}, lose func(error)
 	}
 }
 
-// ping returns [ErrLockLost] unless the session answers. It asks also when ctx is over.
+// ping returns [ErrLockLost] unless the session answers. It works also if ctx has ended.
 func (l *lock) ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingTimeout)
 	defer cancel()
@@ -224,21 +224,21 @@ func (l *lock) ping(ctx context.Context) error {
 	return nil
 }
 
-// lockBySlug takes the lock of the tenant that has the slug. The caller releases it.
+// lockBySlug takes the lock of the tenant with that slug. The caller releases it.
 func (m *Manager) lockBySlug(ctx context.Context, slug string) (Tenant, *lock, error) {
 	found, err := m.BySlug(ctx, slug)
 	if err != nil {
 		return Tenant{}, nil, err
 	}
 	t, l, err := m.lockByID(ctx, found.ID)
-	if err == nil && t.Slug != slug { // renamed meanwhile
+	if err == nil && t.Slug != slug { // renamed in the meantime
 		l.release(ctx)
 		return Tenant{}, nil, fmt.Errorf("%w: %q", ErrNotFound, slug)
 	}
 	return t, l, err
 }
 
-// lockByID takes the lock of the tenant of that id. The caller releases it.
+// lockByID takes the lock of the tenant with that id. The caller releases it.
 func (m *Manager) lockByID(ctx context.Context, id int64) (Tenant, *lock, error) {
 	l, err := m.openLock(ctx)
 	if err != nil {
@@ -252,8 +252,8 @@ func (m *Manager) lockByID(ctx context.Context, id int64) (Tenant, *lock, error)
 	return t, l, nil
 }
 
-// locked calls fn under the tenant's lock, with the tenant as it is then, if its status allows op.
-// It returns the tenant as fn leaves it.
+// locked calls fn under the tenant's lock, with the current tenant, if its status allows op. It
+// returns the tenant as fn leaves it.
 func (m *Manager) locked(ctx context.Context, op Op, slug string, fn func(l *lock, t *Tenant) error) (Tenant, error) {
 	t, l, err := m.lockBySlug(ctx, slug)
 	if err != nil {

@@ -119,7 +119,7 @@ func checkOwner(ctx context.Context, db queryer, roles schemactx.RoleNames) erro
 		Scan(&role, &super, &owner, &public)
 	switch {
 	case err != nil:
-		return fmt.Errorf("look at the login of the registry: %w", err)
+		return fmt.Errorf("read the role of the registry's login: %w", err)
 	case role != roles.Owner():
 		e := &schemactx.LoginError{Login: role, Kind: schemactx.LoginOther, Want: roles.Owner(), Missing: !owner}
 		switch {

@@ -31,30 +31,30 @@ type SharedSchemaMigrator interface {
 	SharedSchema() string
 }
 
-// VersionedMigrator is what a [Migrator] is that can say what it brings schemas to, so that no
-// tenant is taken from the stock that is behind. [github.com/oryne/pgtenant/migrate.Runner] is one.
+// VersionedMigrator is a [Migrator] that reports a version, so that no outdated stocked tenant is
+// assigned. [github.com/oryne/pgtenant/migrate.Runner] is one.
 type VersionedMigrator interface {
 	Migrator
 
-	// TenantVersion names what a tenant's schema is once Migrate has returned nil. It is not empty,
-	// and another one whenever Migrate would do something else; that of a later release sorts behind
-	// that of an earlier one, byte by byte.
+	// TenantVersion returns the version of a tenant's schema after Migrate has returned nil. It is not
+	// empty, and it is different whenever Migrate would make another schema. The version of a later
+	// release compares greater, byte by byte.
 	TenantVersion() string
 }
 
-// NewSchemaMigrator is a [Migrator] that can bring up a new schema faster. Create uses it where
-// registry and schemas are in one database and neither hooks nor a [Config].Seed are told of the
-// tenant before it is there.
+// NewSchemaMigrator is a [Migrator] that can migrate a new schema without waiting for each commit.
+// [Manager.Create] uses it if registry and schemas are in one database and there are neither
+// [Hooks] nor a [Config].Seed.
 type NewSchemaMigrator interface {
 	Migrator
 
-	// MigrateNew is Migrate for a schema that was just made. Its commits need not wait for the disk: a
-	// later one on the same server does.
+	// MigrateNew is Migrate for a schema that was just created. Its commits need not wait for the
+	// disk, because a later commit on the same server waits.
 	MigrateNew(ctx context.Context, schema string) error
 }
 
-// UnusedSchemaMigrator is a [Migrator] that can bring up a schema that no session uses yet without
-// CONCURRENTLY, which waits for the snapshots of all other sessions. Create, the stock and
+// UnusedSchemaMigrator is a [Migrator] that can migrate a schema that no session uses without
+// CONCURRENTLY, which waits for the transactions of all other sessions. Create, the stock and
 // [Manager.RevertReplacement] use it.
 type UnusedSchemaMigrator interface {
 	Migrator
@@ -64,15 +64,16 @@ type UnusedSchemaMigrator interface {
 }
 
 // asyncCommit reports whether the migrations of a create may use synchronous_commit=off. The last
-// commit of the create waits for the disk and makes the earlier ones durable too, as one server
-// writes its log in order. A crash before it loses a tenant that no caller knows yet. A hook or a
-// seed may have stored the tenant's id elsewhere, and after the crash the sequence could give the
-// id out again. A schema on another server has another log.
+// commit of the create waits for the disk and makes the earlier commits durable too, because a
+// server writes its log in order. A crash before that commit loses a tenant that no caller knows
+// yet. With a hook or a seed it is not allowed: they may store the tenant's id elsewhere, and after
+// a crash the sequence could return the same id again. It is not allowed either if the schemas are
+// on another server, which has a log of its own.
 func (m *Manager) asyncCommit() bool {
 	return m.schemas == m.registry.Pool && m.cfg.Seed == nil && m.cfg.Hooks.Before == nil && m.cfg.Hooks.After == nil
 }
 
-// migrateNew brings up a schema that was just made.
+// migrateNew migrates a schema that was just created.
 func (m *Manager) migrateNew(ctx context.Context, schema string) error {
 	if fast, ok := m.cfg.Migrator.(NewSchemaMigrator); ok && m.asyncCommit() {
 		return fast.MigrateNew(ctx, schema)
@@ -80,7 +81,7 @@ func (m *Manager) migrateNew(ctx context.Context, schema string) error {
 	return m.migrateUnused(ctx, schema)
 }
 
-// migrateUnused brings a schema up to date that no session uses yet.
+// migrateUnused migrates a schema that no session uses yet.
 func (m *Manager) migrateUnused(ctx context.Context, schema string) error {
 	if unused, ok := m.cfg.Migrator.(UnusedSchemaMigrator); ok {
 		return unused.MigrateUnused(ctx, schema)

@@ -37,7 +37,7 @@ const (
 	OpRevert  Op = "revert replacement"  // [Manager.RevertReplacement]
 )
 
-// Allowed reports whether the operation is possible on a tenant of that status:
+// Allowed reports whether the operation is possible on a tenant in that status:
 //
 //	                    provisioning  active  suspended  maintenance
 //	resume                   yes        (1)      (1)         (1)
@@ -50,15 +50,15 @@ const (
 //	start maintenance         -         yes       -          yes (2)
 //	end maintenance           -         yes (4)   -          yes
 //
-// A stocked tenant and one that is being dropped allow none of these.
+// A stocked tenant and a tenant that is being dropped allow none of these.
 //
-//  1. Where a rename or a replacement of the schema has not ended; else a [StatusError].
-//  2. Changes reason and time alone.
-//  3. The maintenance is over with that: [Manager.Activate] makes the tenant active.
+//  1. If a rename, a replacement or a revert has not ended; else the error is a [StatusError].
+//  2. Changes only reason and time.
+//  3. Ends the maintenance: [Manager.Activate] makes the tenant active.
 //  4. Changes nothing.
 //
-// A suspended tenant cannot be taken out of its suspension by the end of a maintenance that had
-// begun before, and one in maintenance is not served because somebody activates it.
+// So the end of a maintenance does not end a suspension, and [Manager.Activate] does not end a
+// maintenance.
 func (op Op) Allowed(s Status) bool {
 	switch op {
 	case OpResume, OpUpdate,
@@ -91,55 +91,57 @@ func (op Op) checkIdle(t *Tenant) error {
 }
 
 // Hooks are called by a [Manager] before and after each step of an operation on a tenant. Each may
-// be nil. They run on the goroutine of the operation, which holds the tenant's lock; with their ctx
-// they may read through the manager, and its operations on tenants are [ErrNested]. They must be
+// be nil. They run on the goroutine of the operation, which holds the tenant's lock. With their ctx
+// they may read through the manager, but its operations on tenants return [ErrNested]. They must be
 // safe for concurrent use.
 type Hooks struct {
-	// Before is called before a step. Its error stops the operation there, as an error of the
-	// step would.
+	// Before is called before a step. If it returns an error, the operation stops as if the step had
+	// returned it.
 	Before func(ctx context.Context, data StepData) error
 	// After is called after a step, with its error.
 	After func(ctx context.Context, data StepData)
 }
 
-// StepData is what [Hooks] are told.
+// StepData describes a step to [Hooks].
 type StepData struct {
 	Op     Op
-	Step   string // "schema", "migrate"
-	Tenant Tenant // before the step, as it was; after it, as it is
-	Err    error  // what the step returned
+	Step   string // the name of the step, such as "schema" or "migrate"
+	Tenant Tenant // the tenant's current row
+	Err    error  // for After, the error of the step; else nil
 
-	Host  string  // the domain of an operation on one, normalised; else empty
+	Host  string  // the normalised domain, for an operation on a domain; else empty
 	Other *Tenant // the tenant that a domain is moved to; else nil
 }
 
-// Operation is an operation on a tenant that has begun and not ended: it is under way, or it has
+// Operation is an operation on a tenant that has begun and not ended: it is running, or it has
 // stopped. It is a row of the registry, and a tenant has at most one.
 type Operation struct {
 	Op      Op        `json:"operation"`
-	Step    string    `json:"step"`    // to go on with, as in [StepData]; a crash may leave an earlier one
-	Failure string    `json:"failure"` // what stopped the last attempt; empty if nothing did; see [MaxFailureLen]
-	Actor   string    `json:"actor"`   // who drops; else empty
+	Step    string    `json:"step"`    // the next step, as in [StepData]; after a crash it may be an earlier one
+	Failure string    `json:"failure"` // the error of the last attempt, or empty; see [MaxFailureLen]
+	Actor   string    `json:"actor"`   // the person who drops; empty for other operations
 	BeganAt time.Time `json:"began_at"`
 
-	// Schema is the new name in a rename. In an operation on a replacement it is the tenant's retained
-	// schema.
+	// Schema is the new schema name of a rename. For an operation on a replacement it is the name of
+	// the tenant's retained schema.
 	Schema string `json:"schema"`
 
-	// Reactivate says that the operation has put an active tenant into maintenance, and makes it active
-	// again.
+	// Reactivate reports whether the operation has put an active tenant into maintenance. Then its
+	// last step makes the tenant active again.
 	Reactivate bool `json:"reopen"`
 }
 
-// operationColumn is SQL for the operation of the tenant t as JSON, null if there is none.
+// operationColumn is SQL for the operation of the tenant t as JSON, or null if there is none.
 const operationColumn = "(select to_jsonb(o) || o.arguments from {registry}.registry_operations o " +
 	"where o.tenant_id = t.id)"
 
-// Resume goes on with the operation of a tenant that failed or was interrupted, at the step that is
-// recorded: a create, a claim, a rename, a replacement of its schema or the revert of one. It
-// returns the tenant as it is then. A tenant that has no such operation is a [StatusError]. A drop
-// goes on with [Manager.Drop], and a confirmation, a [BusyError], with
-// [Manager.ConfirmReplacement]: both need their token.
+// Resume continues the operation of a tenant that has failed or was interrupted, at the recorded
+// step: a create, the assignment of a stocked tenant, a rename, a replacement of the schema, or its
+// revert. It returns the tenant. For a tenant without such an operation, the error is a
+// [StatusError].
+//
+// Resume does not continue a drop, a [StatusError], or the confirmation of a replacement, a
+// [BusyError]. [Manager.Drop] and [Manager.ConfirmReplacement] continue them, with a token.
 func (m *Manager) Resume(ctx context.Context, slug string) (Tenant, error) {
 	return m.locked(ctx, OpResume, slug, func(l *lock, t *Tenant) error {
 		if t.Operation == nil {
@@ -149,11 +151,12 @@ func (m *Manager) Resume(ctx context.Context, slug string) (Tenant, error) {
 	})
 }
 
-// resume runs what is left of the tenant's operation.
+// resume runs the remaining steps of the tenant's operation. called is the operation that the
+// caller has called.
 func (m *Manager) resume(ctx context.Context, l *lock, called Op, t *Tenant) error {
 	steps := m.stepsOf(l, t)
 	i := slices.IndexFunc(steps, func(s step) bool { return s.name == t.Operation.Step })
-	if i < 0 { // also an operation or a step of a later release
+	if i < 0 { // it needs a token, or a later release knows the operation or the step
 		return &BusyError{Op: called, Tenant: *t}
 	}
 	return m.runRecorded(ctx, l, called, t, *t.Operation, steps[i:]...)

@@ -11,15 +11,15 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// step is a part of an operation. It can be run again when it, or a later one, has failed.
+// step is one step of an operation. It can be run again if it, or a later step, has failed.
 type step struct {
 	name string
 
-	// run is the work on the tenant's server. It is called while the lock is held. Nil: none.
+	// run is the work on the tenant's server. The lock is held during the call. Nil: none.
 	run func(ctx context.Context) error
 
-	// write changes the registry, and records the progress of the operation with that. Nil: it changes
-	// nothing, and after a crash of the process the operation goes on at an earlier step.
+	// write changes the registry and records the progress of the operation in the same statement. Nil:
+	// nothing is written, and after a crash the operation continues at an earlier step.
 	write *change
 }
 
@@ -28,25 +28,25 @@ type execution struct {
 	m      *Manager
 	lock   *lock
 	about  StepData  // Op, Host and Other, for the hooks
-	tenant *Tenant   // as the operation leaves it
-	row    Operation // as it is recorded; without Op the operation is of one step and not recorded
+	tenant *Tenant   // the tenant's current row
+	row    Operation // the recorded operation; without Op, the operation is not recorded
 }
 
-// run runs an operation of one transaction, which is not recorded.
+// run runs an operation of one step, which is not recorded.
 func (m *Manager) run(ctx context.Context, l *lock, op Op, t *Tenant, s step) error {
 	return (&execution{m, l, StepData{Op: op}, t, Operation{}}).run(ctx, s)
 }
 
 // runRecorded runs the steps of an operation that can be resumed. called is the operation that the
-// caller has called.
+// caller has called; row is the operation that is recorded.
 func (m *Manager) runRecorded(ctx context.Context, l *lock, called Op, t *Tenant, row Operation, steps ...step) error {
 	return (&execution{m, l, StepData{Op: called}, t, row}).run(ctx, steps...)
 }
 
-// run runs the steps in order. The error is a [StepError] of the first that failed.
+// run runs the steps in order. The error is the [StepError] of the first step that fails.
 func (e *execution) run(ctx context.Context, steps ...step) error {
-	ctx, over := e.m.begin(ctx)
-	defer over()
+	ctx, end := e.m.begin(ctx)
+	defer end()
 	for i, s := range steps {
 		next := ""
 		if i+1 < len(steps) {
@@ -60,10 +60,10 @@ func (e *execution) run(ctx context.Context, steps ...step) error {
 	return nil
 }
 
-// stopped records what stopped the operation, and returns it as a [StepError].
+// stopped logs and records the error of a step, and returns it as a [StepError].
 func (e *execution) stopped(ctx context.Context, s step, err error) error {
 	level := slog.LevelError
-	if errors.Is(context.Cause(ctx), context.Canceled) { // the caller stops, such as a program at its end
+	if errors.Is(context.Cause(ctx), context.Canceled) { // the caller has stopped, such as at shutdown
 		level = slog.LevelInfo
 	}
 	e.log(ctx, level, "tenant operation stopped", slog.String("step", s.name), slog.Any("error", err))
@@ -73,8 +73,8 @@ func (e *execution) stopped(ctx context.Context, s step, err error) error {
 	return stepErr
 }
 
-// step runs one step between the hooks. next is the name of the step that follows, empty for the
-// last.
+// step runs one step and calls the hooks before and after it. next is the name of the following
+// step, or empty for the last one.
 func (e *execution) step(ctx context.Context, s step, next string) error {
 	data := e.about
 	data.Step, data.Tenant = s.name, *e.tenant
@@ -91,8 +91,8 @@ func (e *execution) step(ctx context.Context, s step, next string) error {
 	return err
 }
 
-// runStep does the work of the step, and then changes the registry. A session that has not been
-// used since a hook was called may have ended.
+// runStep does the work of the step, and then changes the registry. It pings the session after a
+// hook, because a hook may have taken long.
 func (e *execution) runStep(ctx context.Context, s step, next string) error {
 	if s.run != nil && e.m.cfg.Hooks.Before != nil {
 		if err := e.lock.ping(ctx); err != nil {
@@ -115,12 +115,12 @@ func (e *execution) runStep(ctx context.Context, s step, next string) error {
 	return nil
 }
 
-// recorded reports whether the registry has the row of this operation.
+// recorded reports whether the registry has a row of this operation.
 func (e *execution) recorded() bool {
 	return e.row.Op != "" && e.tenant.Operation != nil && e.tenant.Operation.Op == e.row.Op
 }
 
-// progress returns what to record when a step has ended. next is the step that follows.
+// progress returns the operation to record after a step. next is the name of the following step.
 func (e *execution) progress(next string) *Operation {
 	switch {
 	case e.row.Op == "":
@@ -133,11 +133,11 @@ func (e *execution) progress(next string) *Operation {
 	return &row
 }
 
-// failureTimeout bounds the record of a failure, which is written also when ctx is over.
+// failureTimeout limits the time to record a failure, which also works if ctx has ended.
 const failureTimeout = 5 * time.Second
 
-// recordFailure records what stopped an operation that is recorded, and at which step it goes on.
-// It goes through the lock: an operation that has lost its lock writes nothing.
+// recordFailure records the error of an operation that is recorded, and the step to continue with.
+// It writes through the lock: an operation that has lost its lock writes nothing.
 func (e *execution) recordFailure(ctx context.Context, stepErr *StepError) {
 	if !e.recorded() || errors.Is(stepErr, ErrLockLost) {
 		return
@@ -151,10 +151,10 @@ func (e *execution) recordFailure(ctx context.Context, stepErr *StepError) {
 	}
 }
 
-// MaxFailureLen is the longest [Operation].Failure, in bytes: longer errors are cut.
+// MaxFailureLen is the maximum length of [Operation].Failure, in bytes. Longer texts are cut.
 const MaxFailureLen = 4096
 
-// failureText is what the column can hold of an error.
+// failureText returns the error as text that PostgreSQL can store.
 func failureText(e *StepError) string {
 	text := e.Step + ": " + e.Err.Error()
 	if len(text) > MaxFailureLen {
@@ -171,13 +171,13 @@ func (e *execution) log(ctx context.Context, level slog.Level, msg string, attrs
 	e.m.cfg.Logger.LogAttrs(ctx, level, msg, append(all, attrs...)...)
 }
 
-// operationKey is the context key of a running operation. There is one key for each pool of a registry.
+// operationKey is the context key of a running operation. Each pool of a registry has its own key.
 type operationKey struct{ registry *pgxpool.Pool }
 
-// begin returns a context that marks an operation as running until over is called. A function that
-// is called with this context must not take a lock: it would wait for the lock, or for the last
-// connection, that the operation holds.
-func (m *Manager) begin(ctx context.Context) (inside context.Context, over func()) {
+// begin returns a context that marks an operation as running until end is called. A function that
+// gets this context must not take a lock: it would wait for the lock, or for the last connection,
+// that the operation holds.
+func (m *Manager) begin(ctx context.Context) (inside context.Context, end func()) {
 	ended := &atomic.Bool{}
 	return context.WithValue(ctx, operationKey{m.registry.Pool}, ended), func() { ended.Store(true) }
 }

@@ -47,7 +47,7 @@ func validateRegistrySchema(name string) error {
 		return &schemactx.NameError{Name: name, Rule: "begins like the default name of a tenant's schema"}
 	}
 	if strings.HasPrefix(name, "pgtenant_") {
-		return &schemactx.NameError{Name: name, Rule: "begins like the name of a schema that is made for a check"}
+		return &schemactx.NameError{Name: name, Rule: "begins like the name of a scratch schema"}
 	}
 	if name == admin.DefaultExtensionSchema {
 		return &schemactx.NameError{Name: name, Rule: "is the schema of extensions, which every tenant may use"}
@@ -89,15 +89,15 @@ func (m *Manager) checkRegistrySchema(ctx context.Context) error {
 		schema, registryTables, m.cfg.RegistryRoles.Tenant(schema)).Scan(&owner, &tenants, &elsewhere, &table)
 	switch {
 	case err != nil:
-		return fmt.Errorf("look at the registry's schema %q: %w", schema, err)
+		return fmt.Errorf("read the state of the registry's schema %q: %w", schema, err)
 	case elsewhere != "":
 		return refuse("is not the schema of this database's registry, %q: "+
 			"a database has one registry, and it cannot be moved; "+
 			"set RegistrySchema of tenancy.Config and SharedSchema of migrate.Config to %[1]q", elsewhere)
 	case owner != "":
-		return refuse("belongs to role %s: name a schema that does not exist, or give it to the owner", owner)
+		return refuse("belongs to role %s: use a schema that does not exist, or make the owner role its owner", owner)
 	case tenants:
-		return refuse("is a tenant's: name another one")
+		return refuse("belongs to a tenant: use another schema")
 	case table != "":
 		return refuse("has a table %q of another program: "+
 			"set RegistrySchema of tenancy.Config and SharedSchema of migrate.Config "+
@@ -106,8 +106,8 @@ func (m *Manager) checkRegistrySchema(ctx context.Context) error {
 	return nil
 }
 
-// createRegistrySchema creates the schema, unless it is public, which [admin.Setup] prepares. By the
-// comment on the schema, package schemactx recognises that no tenant owns it. A conflict with
+// createRegistrySchema creates the schema, unless it is public, which [admin.Setup] prepares.
+// Package schemactx recognises by the comment on the schema that no tenant owns it. A conflict with
 // another Init is retried.
 func (m *Manager) createRegistrySchema(ctx context.Context) error {
 	schema := m.registry.Schema()
@@ -127,17 +127,18 @@ func (m *Manager) createRegistrySchema(ctx context.Context) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("make the registry's schema %q: %w", schema.Name(), err)
+		return fmt.Errorf("create the registry's schema %q: %w", schema.Name(), err)
 	}
 	return nil
 }
 
-// createTries is the maximum number of attempts to create the registry's schema while other processes
-// create it, too.
+// createTries is the maximum number of attempts to create the registry's schema while other
+// processes create it.
 const createTries = 50
 
-// createdConcurrently reports whether err says that another session has created or granted the same at the
-// same time (unique_violation in the catalog, and "tuple concurrently updated", an internal_error).
+// createdConcurrently reports whether err says that another session has created or granted the same
+// object at the same time (unique_violation in the catalog, and "tuple concurrently updated", an
+// internal_error).
 func createdConcurrently(err error) bool {
 	var pgErr *pgconn.PgError
 	return errors.As(err, &pgErr) && (pgErr.Code == "23505" || pgErr.Code == "XX000")

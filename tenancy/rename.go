@@ -12,15 +12,15 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// RenameParams say what [Manager.Rename] changes; what is empty stays.
+// RenameParams say what [Manager.Rename] changes. An empty field stays unchanged.
 type RenameParams struct {
 	Name   string // display name, see [ValidateDisplayName]
 	Slug   string // see [ValidateSlug]
-	Schema string // see [schemactx.ValidateName]; one that no tenant has ever had, and not of the form tenant_<number>
+	Schema string // see [schemactx.ValidateName]; a name that no tenant has ever had, and not tenant_<number>
 
-	// AllowBroken renames the schema although the text of other objects has its old name, see
-	// [admin.CheckRename]. The caller has to change these objects. Default: false, the rename
-	// is refused.
+	// AllowBroken allows the rename if the text of other objects contains the old schema name, see
+	// [admin.CheckRename]. The caller has to change these objects. Default: false, the rename is
+	// refused.
 	AllowBroken bool
 }
 
@@ -41,20 +41,21 @@ func (p RenameParams) validate() error {
 	return validateSchema(p.Schema)
 }
 
-// validateSchema reports whether a tenant can be given the name: the default ones are their ids',
-// also of tenants to come.
+// validateSchema returns an error if a caller may not choose the name for a tenant's schema. Names
+// of the form tenant_<number> are the default names, also of tenants that do not exist yet.
 func validateSchema(name string) error {
 	if err := schemactx.ValidateName(name); err != nil {
 		return err
 	}
 	if id, found := strings.CutPrefix(name, "tenant_"); found && id != "" && strings.Trim(id, "0123456789") == "" {
-		return &schemactx.NameError{Name: name, Rule: "is a default name, tenant_<id>, and these are not chosen"}
+		return &schemactx.NameError{Name: name, Rule: "has the form of a default name, tenant_<id>, which cannot be chosen"}
 	}
 	return nil
 }
 
-// checkSchemaName refuses a schema name that the Migrator has on the path of every tenant, a
-// [schemactx.SearchPathError], and one that is a role's, a [schemactx.NameError].
+// checkSchemaName returns a [schemactx.SearchPathError] for a schema that the Migrator has on the
+// search path of every tenant, and a [schemactx.NameError] for the name of a role or of the
+// registry's schema.
 func (m *Manager) checkSchemaName(schema string) error {
 	if schema == "" {
 		return nil
@@ -75,24 +76,26 @@ func (m *Manager) checkSchemaName(schema string) error {
 	return err
 }
 
-// Rename gives a tenant another display name, slug or schema name, or several of them. Nothing else
-// refers to the schema by its name: its tables, its role's rights and its rows stay what they are.
+// Rename changes a tenant's display name, slug or schema name, or several of them. Tables,
+// privileges and rows of the schema stay unchanged.
 //
-// Refused input is a [FieldError], a [schemactx.NameError] or a [schemactx.SearchPathError],
-// [ErrSlugTaken], a [StatusError], or, for a schema name that a tenant has or once had, this one
-// too, or that something else has, [admin.ErrTaken]; if the text of functions, settings or
-// expressions has the old name, a [admin.TextError]; while another operation on the tenant has not
-// ended, a rename of the schema is a [BusyError]. Nothing was changed then.
+// Refused input is a [FieldError], a [schemactx.NameError], a [schemactx.SearchPathError], or
+// [ErrSlugTaken]. A schema name that exists, or that any tenant has or once had, is
+// [admin.ErrTaken]. If the text of functions, settings or expressions contains the old schema name,
+// the error is an [admin.TextError]. If another operation on the tenant has not ended, the rename
+// of the schema is a [BusyError]. The status may not allow the rename: a [StatusError]. After each
+// of these errors nothing was changed.
 //
-// The schema is renamed in steps, as it may be on another server than the registry: the names are
-// claimed, schema and role renamed, and the registry switched to the new name. When one fails the
-// error is a [StepError]; after that and after a crash at any point the same Rename, or
-// [Manager.Resume], goes on. Until the switch has reached every process, requests of the tenant
-// fail with [schemactx.ErrSchemaMissing] or [schemactx.ErrNotProvisioned], or, in the middle of a
-// statement, with PostgreSQL's undefined table (42P01); none finds another tenant's rows, as the
-// old name is nobody's ever after. A maintenance ([Manager.StartMaintenance]) tells people to come
-// again instead. Queries of programs that name the schema break, and so do passwords at level
-// Logins, see [admin.Rename].
+// A rename of the schema has several steps, because the schema may be on another server than the
+// registry. Rename reserves the names, renames the schema and its role, and switches the registry.
+// If a step fails, the error is a [StepError]. Then, or after a crash, the same Rename or
+// [Manager.Resume] continues.
+//
+// Until every process knows the new name, requests of the tenant fail with
+// [schemactx.ErrSchemaMissing], [schemactx.ErrNotProvisioned] or, in the middle of a statement,
+// PostgreSQL's undefined_table (42P01). No request reaches another tenant's rows, because the old
+// name is never reused. To announce the interruption, call [Manager.StartMaintenance] first.
+// Queries that name the schema break, and so do passwords at level Logins: see [admin.Rename].
 func (m *Manager) Rename(ctx context.Context, slug string, p RenameParams) (Tenant, error) {
 	if err := p.validate(); err != nil {
 		return Tenant{}, err
@@ -122,8 +125,9 @@ func (m *Manager) Rename(ctx context.Context, slug string, p RenameParams) (Tena
 	return t, err
 }
 
-// lockToRename finds the tenant by its new slug too, where a rename that did not end has given it
-// that: the new schema name, which is given out once, says that it is the same rename.
+// lockToRename locks the tenant with the slug. If there is none, it tries the new slug: an
+// interrupted rename may already have changed the slug. It is the same rename if the tenant has, or
+// is to get, the new schema name, because a schema name is used only once.
 func (m *Manager) lockToRename(ctx context.Context, slug string, p RenameParams) (Tenant, *lock, error) {
 	t, l, err := m.lockBySlug(ctx, slug)
 	if !errors.Is(err, ErrNotFound) || p.Slug == "" || p.Schema == "" {
@@ -142,8 +146,7 @@ func (m *Manager) lockToRename(ctx context.Context, slug string, p RenameParams)
 	return t, l, nil
 }
 
-// checkRenamable reports whether the schema can get the name, as far as that can be told before anything
-// is changed.
+// checkRenamable checks, before any change, whether the schema can get the new name.
 func (m *Manager) checkRenamable(ctx context.Context, t *Tenant, p RenameParams) error {
 	schema := p.Schema
 	if schema == "" || t.renaming(schema) {
@@ -177,12 +180,12 @@ func schemaExists(ctx context.Context, server *pgxpool.Pool, schema string) (exi
 	return exists, err
 }
 
-// renaming reports whether a rename to the schema name has not ended.
+// renaming reports whether a rename to the schema name has begun and not ended.
 func (t *Tenant) renaming(schema string) bool {
 	return t.Operation != nil && t.Operation.Op == OpRename && t.Operation.Schema == schema
 }
 
-// claimNames takes all names that only one tenant can have, so that it gets all or none.
+// claimNames sets the new slug and display name and reserves the schema name, all or none.
 func claimNames(t *Tenant, p RenameParams) change {
 	c := t.update("true", "name = coalesce(nullif($2, ''), name), slug = coalesce(nullif($3, ''), slug)", p.Name, p.Slug)
 	if p.Schema != "" && p.Schema != t.Schema && !t.renaming(p.Schema) {
@@ -192,7 +195,7 @@ func claimNames(t *Tenant, p RenameParams) change {
 	return c
 }
 
-// renameSteps end a rename of the schema whose new name is claimed.
+// renameSteps are the steps of a rename that follow the reservation of the new schema name.
 func (m *Manager) renameSteps(l *lock, t *Tenant, schema string) []step {
 	named := t.update("true", "schema_name = $2", schema)
 	return []step{
@@ -201,8 +204,9 @@ func (m *Manager) renameSteps(l *lock, t *Tenant, schema string) []step {
 	}
 }
 
-// renameSchema ends the operation where the server has another object of the name and the tenant's
-// schema has its old name still: the rename is not possible any more.
+// renameSchema renames schema and role. If another object of the server has the new name and the
+// tenant's schema still has its old name, the rename is not possible. Then renameSchema ends the
+// operation.
 func (m *Manager) renameSchema(ctx context.Context, l *lock, t *Tenant, schema string) error {
 	server, err := m.server(t)
 	if err != nil {

@@ -8,23 +8,24 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// Replace puts the staged schema in the place of the tenant's, which is kept aside, with all that
-// is in it, until [Manager.ConfirmReplacement] drops it or [Manager.RevertReplacement] takes it
-// back. The tenant keeps everything else: its id, slug, domains and status.
+// Replace makes the staged schema the tenant's schema. The former schema becomes the tenant's
+// retained schema, with all its data, until [Manager.ConfirmReplacement] drops it or
+// [Manager.RevertReplacement] makes it the tenant's schema again. The tenant keeps its id, slug,
+// domains and status.
 //
-// It is done in steps, under the tenant's lock: the registry is switched in one statement, which
-// also puts an active tenant into maintenance; the schema that was is closed
-// ([admin.RevokeAccess]), so that requests of processes that have not heard of it yet fail instead
-// of writing where nobody looks; and the tenant is active again. So nobody is served from both.
-// Transactions that run are waited for as long as ctx lets it.
+// Replace works in steps, under the tenant's lock. One statement switches the registry to the new
+// schema and puts an active tenant into maintenance. Then access to the former schema is revoked
+// ([admin.RevokeAccess]), so that a process that does not know the switch yet gets errors and
+// cannot write to it. Then the tenant is active again. So at no time both schemas serve requests.
+// Replace waits for running transactions until ctx ends.
 //
-// A schema has a role of its own. At level [schemactx.Logins] nobody can log in as that of the
-// staged schema until [admin.ProvisionLogin] was called for [Staging.Schema], best before this.
+// Each schema has a role of its own. At level [schemactx.Logins], call [admin.ProvisionLogin] for
+// [Staging.Schema] before Replace, because the role of the staged schema has no login.
 //
-// Refused are, with nothing changed, what [Manager.StageReplacement] refuses, and [ErrStagingLost].
-// A step that fails is a [StepError]: after the first the tenant is in maintenance and has the new
-// schema, and [Manager.Resume] goes on, or ConfirmReplacement or RevertReplacement. After a crash
-// at any point the same holds.
+// The error is [ErrStagingLost] or as for [Manager.StageReplacement], and nothing was changed. If a
+// step fails, the error is a [StepError]. After the first step, the tenant has the new schema and
+// is in maintenance. [Manager.Resume], [Manager.ConfirmReplacement] or [Manager.RevertReplacement]
+// continues from there, also after a crash.
 func (s *Staging) Replace(ctx context.Context) (Tenant, error) {
 	if s.adopt != nil || s.staged.TenantID == 0 || s.done {
 		return Tenant{}, fmt.Errorf("%s: %w", OpReplace, ErrStagingLost)
@@ -45,7 +46,7 @@ func (s *Staging) Replace(ctx context.Context) (Tenant, error) {
 	return t, s.wrapLost(err)
 }
 
-// checkReplaceable reports whether another schema can take the place of the tenant's.
+// checkReplaceable returns an error if the tenant's schema cannot be replaced now.
 func (m *Manager) checkReplaceable(ctx context.Context, t *Tenant) error {
 	if err := OpReplace.check(t); err != nil {
 		return err
@@ -58,16 +59,17 @@ func (m *Manager) checkReplaceable(ctx context.Context, t *Tenant) error {
 	case err == nil:
 		return &ReplacedError{Slug: t.Slug, Retained: retained.Schema}
 	case errors.Is(err, ErrNoRetainedSchema):
-		return m.checkDependents(ctx, t) // they would stay with the schema that is retained
+		return m.checkDependents(ctx, t) // they would still refer to the retained schema
 	}
 	return fmt.Errorf("%s of tenant %q: %w", OpReplace, t.Slug, err)
 }
 
-// inMaintenance is SQL that keeps requests away from a tenant that is active until the exchange of
-// its schemas has ended.
+// inMaintenance is SQL that puts an active tenant into maintenance, until the exchange of its
+// schemas has ended.
 const inMaintenance = "status = case when t.status = 'active' then 'maintenance' else t.status end"
 
-// replaceChange is the switch.
+// replaceChange makes the staged schema the tenant's schema, and the former one its retained
+// schema.
 func (s *Staging) replaceChange(t *Tenant) change {
 	return change{
 		with: `new as (
@@ -84,9 +86,9 @@ func (s *Staging) replaceChange(t *Tenant) change {
 	}
 }
 
-// exchangeSteps end an exchange of schemas after the switch. Each can be run again, and changes
-// nothing where it is done. reopen says that the switch puts the tenant into maintenance: it is
-// active again, unless it was suspended since.
+// exchangeSteps are the steps of a replacement or its revert that follow the switch. reactivate
+// reports whether the switch has put the tenant into maintenance. Then the last step makes it
+// active, unless it was suspended in the meantime.
 func (m *Manager) exchangeSteps(t *Tenant, reopen bool) []step {
 	served := t.unchanged()
 	if reopen && t.Status != Suspended {
@@ -99,8 +101,8 @@ func (m *Manager) exchangeSteps(t *Tenant, reopen bool) []step {
 	}
 }
 
-// endExchange ends an exchange of the tenant's schemas that was interrupted. Until then, a schema
-// that was taken back may be closed, and the other one open.
+// endExchange completes an interrupted replacement or revert. Until then, the roles may have access
+// to the wrong one of the two schemas.
 func (m *Manager) endExchange(ctx context.Context, l *lock, called Op, t *Tenant) error {
 	if t.Operation == nil || t.Operation.Op != OpReplace && t.Operation.Op != OpRevert {
 		return nil

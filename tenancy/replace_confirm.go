@@ -7,19 +7,19 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// ConfirmReplacement drops the schema that a replacement has set aside: for good. schema is its
-// name, as [Manager.RetainedSchema] gives it, so that nobody drops another one than was looked at. It
-// returns the tenant.
+// ConfirmReplacement drops a retained schema for good, and returns the tenant. schema is the name
+// that [Manager.RetainedSchema] returns. Without it, a caller could drop another schema than the
+// one that was checked.
 //
-// It destroys data, and so needs what [DropConfig] demands of [Manager.Drop]: Enabled, a token of
-// [Manager.RequestConfirm] for that schema, a second person's approval, a backup of that schema
-// that was fresh when it was replaced (see [SchemaBackups]), and the [Approver]. It returns the
-// same errors, before anything has changed, and sends the same events, with the schema.
+// It needs what [DropConfig] requires for [Manager.Drop]: Enabled, a token of
+// [Manager.RequestConfirm] for that schema, the approval of a second person, a backup of that
+// schema that was fresh when it was replaced (see [SchemaBackups]), and the [Approver]. It returns
+// the same errors before anything has changed. It sends the same events, with the schema.
 //
-// A tenant that has no such schema is [ErrNoRetainedSchema]. Where something outside of the schema
-// depends on it, the error wraps a [admin.DependentsError] and the schema stays; with a
-// [StepError], and after a crash, the same call goes on. The token is valid for all these calls
-// until it expires; after that it takes a new request.
+// The error is [ErrNoRetainedSchema] for a tenant without a retained schema of that name. If
+// objects outside of the schema depend on it, the error wraps an [admin.DependentsError] and the
+// schema stays. After a [StepError] or a crash, the same call continues. The token is valid for all
+// these calls until it expires. After that, a new request is needed.
 func (m *Manager) ConfirmReplacement(ctx context.Context, p DropParams, schema string) (Tenant, error) {
 	e := DropEvent{Op: OpConfirm, Actor: p.Actor, Slug: p.Slug, Schema: schema}
 	if err := m.checkDropAllowed(p.Actor); err != nil {
@@ -27,8 +27,8 @@ func (m *Manager) ConfirmReplacement(ctx context.Context, p DropParams, schema s
 	}
 	started := false
 	t, err := m.locked(ctx, OpConfirm, p.Slug, func(l *lock, t *Tenant) error {
-		ctx, over := m.begin(ctx)
-		defer over()
+		ctx, end := m.begin(ctx)
+		defer end()
 		e.Tenant = *t
 		side, err := m.retainedNamed(ctx, t, schema)
 		if err != nil {
@@ -62,8 +62,8 @@ func (t *Tenant) confirming(schema string) bool {
 	return t.Operation != nil && t.Operation.Op == OpConfirm && t.Operation.Schema == schema
 }
 
-// confirm runs the steps, under the tenant's lock, after it has ended the exchange that has
-// retained the schema.
+// confirm runs the steps, under the tenant's lock. Before them it completes the replacement that
+// has left the retained schema.
 func (m *Manager) confirm(
 	ctx context.Context, l *lock, t *Tenant, side *AuxiliarySchema, p DropParams, request int64,
 ) error {
@@ -84,7 +84,8 @@ func (m *Manager) confirm(
 	return m.runRecorded(ctx, l, OpConfirm, t, Operation{Op: OpConfirm, Actor: p.Actor, Schema: side.Schema}, steps...)
 }
 
-// retainedNamed returns the schema that was the tenant's, if it has the name.
+// retainedNamed returns the tenant's retained schema if it has that name, else
+// [ErrNoRetainedSchema].
 func (m *Manager) retainedNamed(ctx context.Context, t *Tenant, schema string) (AuxiliarySchema, error) {
 	if !storable(schema) {
 		return AuxiliarySchema{}, ErrNoRetainedSchema
@@ -92,8 +93,8 @@ func (m *Manager) retainedNamed(ctx context.Context, t *Tenant, schema string) (
 	return m.retainedWhere(ctx, t.ID, "s.schema_name = $2", schema)
 }
 
-// checkRetainedDependents returns a [admin.DependentsError] if objects outside of the schema depend
-// on it.
+// checkRetainedDependents returns an [admin.DependentsError] if objects outside of the schema
+// depend on it.
 func (m *Manager) checkRetainedDependents(ctx context.Context, side *AuxiliarySchema) error {
 	server, err := m.server(&Tenant{Placement: side.placement})
 	if err != nil {
@@ -102,21 +103,22 @@ func (m *Manager) checkRetainedDependents(ctx context.Context, side *AuxiliarySc
 	return admin.CheckDependents(ctx, server, side.Schema)
 }
 
-// RevertReplacement takes the schema back that a replacement has set aside, as it was then,
-// migrated up to date, and sets the one aside that had taken its place: nothing is dropped, and
-// another revert takes that back. schema is the name of the one to take back, as [Manager.RetainedSchema]
-// gives it. Tokens of [Manager.RequestConfirm] for it are not valid any more.
+// RevertReplacement makes the retained schema the tenant's schema again. It migrates the retained
+// schema, which otherwise is as it was when it was replaced. The schema that had replaced it
+// becomes the retained schema. Nothing is dropped, and another revert exchanges the two again.
+// schema is the name that [Manager.RetainedSchema] returns. Tokens of [Manager.RequestConfirm] for
+// it become invalid.
 //
-// The steps are those of [Staging.Replace], behind the migration, and so are the errors; a tenant
-// that has no such schema is [ErrNoRetainedSchema]. After a [StepError] or a crash the same call goes
-// on.
+// After the migration, steps and errors are those of [Staging.Replace]. The error is
+// [ErrNoRetainedSchema] for a tenant without a retained schema of that name. After a [StepError] or
+// a crash, the same call continues.
 func (m *Manager) RevertReplacement(ctx context.Context, slug, schema string) (Tenant, error) {
 	return m.locked(ctx, OpRevert, slug, func(l *lock, t *Tenant) error {
 		if o := t.Operation; o != nil && o.Op == OpRevert && o.Schema == schema {
 			return m.resume(ctx, l, OpRevert, t)
 		}
 		row := Operation{Op: OpRevert, Schema: schema, Reactivate: t.Status == Active}
-		if t.Operation != nil && t.Operation.Op == OpReplace { // instead of what is left of it
+		if t.Operation != nil && t.Operation.Op == OpReplace { // the revert takes the place of the replacement
 			row.Reactivate = t.Operation.Reactivate
 		} else if err := OpRevert.checkIdle(t); err != nil {
 			return err
@@ -128,18 +130,20 @@ func (m *Manager) RevertReplacement(ctx context.Context, slug, schema string) (T
 		migrate := step{name: "migrate", run: func(ctx context.Context) error {
 			return m.migrateUnused(ctx, side.Schema)
 		}}
-		return m.runRecorded(ctx, l, OpRevert, t, row, append([]step{migrate}, m.revertSteps(t, schema, row.Reactivate)...)...)
+		steps := append([]step{migrate}, m.revertSteps(t, schema, row.Reactivate)...)
+		return m.runRecorded(ctx, l, OpRevert, t, row, steps...)
 	})
 }
 
-// revertSteps take the retained schema back.
+// revertSteps are the steps of a revert that follow the migration.
 func (m *Manager) revertSteps(t *Tenant, schema string, reopen bool) []step {
 	taken := revertChange(t, schema)
 	return append([]step{{name: "switch", write: &taken}}, m.exchangeSteps(t, reopen)...)
 }
 
-// revertChange is the switch back. It deletes requests to drop the schema: if that is retained again,
-// it has rows whose drop was never requested.
+// revertChange exchanges the tenant's schema and the retained schema in the registry. It deletes
+// the requests to drop the retained schema: if the schema is retained again later, it may have
+// other rows than those that the request has shown.
 func revertChange(t *Tenant, schema string) change {
 	return change{
 		with: `old as (

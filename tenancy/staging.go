@@ -13,24 +13,24 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// Staging is a new schema that nobody is served from while it is built: provisioned, and empty. It
-// becomes a tenant ([Staging.Adopt]), takes the place of a tenant's schema ([Staging.Replace]), or
-// is dropped by Close.
+// Staging is a new, empty schema that serves no requests. The caller fills it. Then it becomes a
+// tenant ([Staging.Adopt]), replaces the schema of a tenant ([Staging.Replace]), or is dropped
+// ([Staging.Close]).
 //
-// A connection of its own, beside the pool, holds a lock that says that it is in use. When the
-// process has ended, or the connection has, so has the lock, and [Manager.SweepStagedSchemas] drops
-// the schema. It is for one goroutine at a time.
+// A Staging opens a connection beside the pool. The session of that connection holds the lock of
+// the schema. If the process or the connection ends, the lock is free, and
+// [Manager.SweepStagedSchemas] drops the schema. A Staging is for one goroutine at a time.
 type Staging struct {
 	m      *Manager
 	lock   *lock
 	staged AuxiliarySchema
-	adopt  *AdoptParams // of a new tenant; else nil
-	done   bool         // it is a tenant's
+	adopt  *AdoptParams // parameters of Adopt, for a new tenant; else nil
+	done   bool         // it has become a schema of a tenant, or is closed
 }
 
-// StageTenant makes a schema that is to become a new tenant's, tenant_<id>. It refuses what
-// [Staging.Adopt] would, as far as that can be told by now: a [FieldError], [ErrSlugTaken],
-// [ErrDomainTaken]. Nothing of the tenant is seen before that.
+// StageTenant creates a schema, tenant_<id>, for a new tenant. It returns the errors that
+// [Staging.Adopt] would return now: a [FieldError], [ErrSlugTaken] or [ErrDomainTaken]. The tenant
+// is not in the registry before Adopt.
 func (m *Manager) StageTenant(ctx context.Context, p AdoptParams) (*Staging, error) {
 	p, err := p.validate()
 	if err != nil {
@@ -49,12 +49,14 @@ func (m *Manager) StageTenant(ctx context.Context, p AdoptParams) (*Staging, err
 	return s, nil
 }
 
-// StageReplacement makes a schema that is to take the place of a tenant's, tenant_<id>_r<number>. A
-// tenant that does not exist is [ErrNotFound], one whose status does not allow it a [StatusError],
-// one with an operation that has not ended a [BusyError], and one that has a retained schema a
-// [ReplacedError]. If objects outside of the tenant's schema depend on it, such as a view or a
-// foreign key in public, the error is a [admin.DependentsError] that names them. [Staging.Replace]
-// checks all of this again. The tenant is served meanwhile, and its lock is not held.
+// StageReplacement creates a schema, tenant_<id>_r<number>, that is to replace the schema of a
+// tenant. The tenant's lock is not held, and the tenant is served as before.
+//
+// The error is [ErrNotFound] for a tenant that does not exist, a [StatusError] if its status does
+// not allow the replacement, a [BusyError] if another operation on it has not ended, and a
+// [ReplacedError] if it already has a retained schema. If objects outside of the tenant's schema
+// depend on it, such as a view or a foreign key in public, the error is an [admin.DependentsError]
+// that names them. [Staging.Replace] checks all of this again.
 func (m *Manager) StageReplacement(ctx context.Context, slug string) (*Staging, error) {
 	t, err := m.BySlug(ctx, slug)
 	if err == nil {
@@ -71,7 +73,8 @@ func (m *Manager) StageReplacement(ctx context.Context, slug string) (*Staging, 
 	return s, nil
 }
 
-// StageScratch makes a schema to look at, pgtenant_check_<number>, which can only be dropped again.
+// StageScratch creates a schema, pgtenant_check_<number>, that belongs to no tenant. It can only be
+// dropped again, by [Staging.Close].
 func (m *Manager) StageScratch(ctx context.Context) (*Staging, error) {
 	s, err := m.stage(ctx, `select side, $1::bigint, 'pgtenant_check_' || side
 		from (select nextval(pg_get_serial_sequence('{registry}.side_schemas', 'id')) as side) x`, 0)
@@ -81,10 +84,10 @@ func (m *Manager) StageScratch(ctx context.Context) (*Staging, error) {
 	return s, nil
 }
 
-// stage notes the schema before it makes it, and takes its lock before anybody can see the note:
-// one statement. names is SQL for its id, its tenant, which is $1 where there is one, and its name.
-// What is there under the name already is found before the note: what is noted is dropped where
-// this fails.
+// stage inserts the row of the schema and takes its lock, in one statement, and then creates the
+// schema. names is SQL that returns the id, the tenant's id and the name of the schema. Its
+// argument is tenant, the id of an existing tenant, or 0. A schema that already has the name is
+// refused before the insert, because a failure after the insert drops the schema.
 func (m *Manager) stage(ctx context.Context, names string, tenant int64) (*Staging, error) {
 	var side AuxiliarySchema
 	err := m.registry.QueryRow(ctx, names, tenant).Scan(&side.ID, &side.TenantID, &side.Schema)
@@ -109,11 +112,11 @@ func (m *Manager) stage(ctx context.Context, names string, tenant int64) (*Stagi
 	return s, nil
 }
 
-// insertStaged records a schema that is to be built, for a tenant that exists or 0, and takes its
-// lock.
+// insertStaged inserts the row of a schema that is to be built, and takes its lock. tenant is the
+// id of an existing tenant, or 0.
 func (l *lock) insertStaged(ctx context.Context, side *AuxiliarySchema, tenant int64) (s AuxiliarySchema, err error) {
 	allowed := "select 1"
-	if tenant != 0 { // the row lock: either a drop sees the new side schema, or this sees the drop
+	if tenant != 0 { // with the row lock, either a drop sees the new schema, or this statement sees the drop
 		allowed += " from {registry}.tenants where id = $2 and status <> 'dropping' for share"
 	}
 	err = l.use(func(conn *registrydb.Conn) error {
@@ -132,9 +135,9 @@ func (l *lock) insertStaged(ctx context.Context, side *AuxiliarySchema, tenant i
 	return s, conflict(err)
 }
 
-// checkVacant returns an error where the pool of the server is not the owner's, or where the server has
-// a schema of the name, such as that of a tenant which a registry that was taken back from a backup
-// does not know.
+// checkVacant returns an error if the pool of the server does not work as the owner role, or if the
+// server has a schema of that name. The registry may not know such a schema: it may have been
+// restored from an older backup.
 func (m *Manager) checkVacant(ctx context.Context, side *AuxiliarySchema) error {
 	server, err := m.server(&Tenant{Placement: "default"})
 	if err == nil {
@@ -165,13 +168,13 @@ func (s *Staging) Schema() string { return s.staged.Schema }
 // TenantID returns the id of the tenant that the schema is built for, 0 for none.
 func (s *Staging) TenantID() int64 { return s.staged.TenantID }
 
-// stagingTimeout bounds the dropping of a staged schema that came to nothing: when it is over,
-// sweeping is left to do it.
+// stagingTimeout limits the time in which Close drops the schema. After that,
+// [Manager.SweepStagedSchemas] has to drop it.
 const stagingTimeout = time.Minute
 
-// Close drops the schema, unless it has become a tenant's, also when ctx is over, for which it
-// takes a minute at most. An error says that something is left for [Manager.SweepStagedSchemas], and
-// nothing else. It can be called again.
+// Close drops the schema, unless it has become a tenant's, and releases the connection. It works
+// also if ctx has ended, and takes at most a minute. An error only means that the schema is left
+// for [Manager.SweepStagedSchemas]. Close can be called again.
 func (s *Staging) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stagingTimeout)
 	defer cancel()
@@ -179,7 +182,7 @@ func (s *Staging) Close(ctx context.Context) error {
 	if !s.done {
 		s.done = true
 		if err = s.m.dropAuxiliary(ctx, s.lock, &s.staged); err != nil {
-			s.m.cfg.Logger.WarnContext(ctx, "staged schema is left",
+			s.m.cfg.Logger.WarnContext(ctx, "staged schema was not dropped",
 				slog.String("schema", s.staged.Schema), slog.Any("error", err))
 			err = fmt.Errorf("drop staged schema %q: %w", s.staged.Schema, err)
 		}
@@ -188,7 +191,7 @@ func (s *Staging) Close(ctx context.Context) error {
 	return err
 }
 
-// wrapLost says of an operation that has lost its session that the staged schema is lost with it.
+// wrapLost adds [ErrStagingLost] to the error of an operation that has lost its session.
 func (s *Staging) wrapLost(err error) error {
 	if errors.Is(err, ErrLockLost) {
 		return fmt.Errorf("%w: %w", ErrStagingLost, err)

@@ -7,15 +7,15 @@ import (
 	"fmt"
 )
 
-// AdoptParams say what tenant a staged schema becomes.
+// AdoptParams describe the tenant that [Staging.Adopt] makes of a staged schema.
 type AdoptParams struct {
 	Slug    string   // see [ValidateSlug]
 	Name    string   // display name, see [ValidateDisplayName]; default: Slug
-	Domain  string   // its primary domain, normalised by [NormalizeHost]; not an IP address; default: none
-	Domains []string // others, verified by the platform's word; only with Domain; default: none
+	Domain  string   // primary domain, normalised by [NormalizeHost]; not an IP address; default: none
+	Domains []string // further domains, which count as verified; only with Domain; default: none
 
 	Status   Status           // [Active], [Suspended] or [Maintenance]; default: Active
-	Reason   string           // of another status than Active; default: none
+	Reason   string           // only if Status is not Active; default: none
 	Plan     string           // default: none
 	Limits   map[string]int64 // default: none
 	Metadata json.RawMessage  // a JSON object; default: {}
@@ -36,11 +36,11 @@ func (p AdoptParams) validate() (AdoptParams, error) {
 	p.Domains = hosts
 	switch {
 	case p.Domain == "" && len(hosts) > 0:
-		return p, &FieldError{Field: "domain", Value: "", Rule: "is missing where there are other domains"}
+		return p, &FieldError{Field: "domain", Value: "", Rule: "is missing, but there are other domains"}
 	case p.Status != Active && p.Status != Suspended && p.Status != Maintenance:
-		return p, &FieldError{Field: "status", Value: string(p.Status), Rule: "is not one that a tenant can begin with"}
+		return p, &FieldError{Field: "status", Value: string(p.Status), Rule: "is not a status that a new tenant can have"}
 	case p.Status == Active && p.Reason != "":
-		return p, &FieldError{Field: "reason", Value: p.Reason, Rule: "is given for a tenant that is active"}
+		return p, &FieldError{Field: "reason", Value: p.Reason, Rule: "is set, but the tenant is active"}
 	}
 	if err := validateReason(p.Reason); err != nil {
 		return p, err
@@ -54,7 +54,8 @@ func (p AdoptParams) validate() (AdoptParams, error) {
 	return p, Changes{Plan: &p.Plan, Limits: p.Limits, Metadata: p.Metadata}.validate()
 }
 
-// checkAdoptable refuses what is taken by now. Who comes first at the end is decided by the constraints.
+// checkAdoptable returns an error if the slug or a domain is taken. The unique constraints check it
+// again in Adopt.
 func (m *Manager) checkAdoptable(ctx context.Context, p AdoptParams) error {
 	var slug, domain bool
 	err := m.registry.QueryRow(ctx, `select exists (select from {registry}.tenants where slug = $1),
@@ -71,12 +72,12 @@ func (m *Manager) checkAdoptable(ctx context.Context, p AdoptParams) error {
 	return nil
 }
 
-// Adopt makes the staged schema a new tenant with what [Manager.StageTenant] was given: one
-// statement, before which nothing of the tenant is to be seen. Neither migrations nor [Config].Seed
-// run: the schema is taken as it is.
+// Adopt makes the staged schema a new tenant with the parameters of [Manager.StageTenant]. It is
+// one statement: before it, the registry has nothing of the tenant. Adopt does not migrate the
+// schema and does not call [Config].Seed.
 //
-// The error is [ErrSlugTaken], [ErrDomainTaken] or [ErrStagingLost], each in a [StepError], or a
-// hook's, and nothing was changed; or the connection's, after which the tenant may be there.
+// The error is a [StepError] that wraps [ErrSlugTaken], [ErrDomainTaken], [ErrStagingLost] or the
+// error of a hook. Then nothing was changed. If the connection fails, the tenant may exist.
 func (s *Staging) Adopt(ctx context.Context) (Tenant, error) {
 	if s.adopt == nil || s.done {
 		return Tenant{}, fmt.Errorf("%s: %w", OpAdopt, ErrStagingLost)

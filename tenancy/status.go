@@ -83,8 +83,8 @@ func (m *Manager) StartMaintenance(ctx context.Context, slug string, p Maintenan
 	})
 }
 
-// withoutReactivate returns the operation without a maintenance of its own. When a replacement that has
-// started the maintenance is resumed, it leaves the tenant in maintenance.
+// withoutReactivate returns the operation with Reactivate unset. When the replacement is resumed,
+// it leaves the tenant in the maintenance that the caller has started.
 func (o *Operation) withoutReactivate() *Operation {
 	if o == nil {
 		return nil

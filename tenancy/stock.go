@@ -11,29 +11,29 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// RefillReport says what [Manager.Refill] did.
+// RefillReport is the result of [Manager.Refill].
 type RefillReport struct {
 	Made    int  // new stocked tenants
-	Updated int  // that were behind, or half-made, and are ready now
-	Failed  int  // that could not be made or updated
-	Busy    bool // another process, or goroutine, is refilling: the rest is left to it
+	Updated int  // outdated or incomplete tenants that are ready now
+	Failed  int  // tenants that could not be created or updated
+	Busy    bool // another process or goroutine is refilling, and continues
 }
 
-// Refill makes stocked tenants until there are [StockConfig].Size, and brings those up to date that
-// were stocked by an earlier release, or that a crash or an error left half-made. One that is not
-// ready is never claimed, but counts: whatever fails, there are never more than Size. Those of a
-// later release are left alone, and count too.
+// Refill creates stocked tenants until there are [StockConfig].Size. It first migrates those that
+// an earlier release has stocked, and completes those that a crash or an error has left incomplete.
+// A tenant that is not ready is never assigned, but it counts, so that there are never more than
+// Size. Tenants that a later release has stocked are not changed, and count too.
 //
-// Processes take turns, one tenant each; where it is another one's turn, Refill ends and says so. A
-// tenant that cannot be updated does not stop the others; one that cannot be made does. The report
-// is valid with an error too, which joins those of the tenants, [StepError] each. Without a stock
-// it is [ErrNoStock].
+// Several processes may call Refill. Each locks the stock for one tenant at a time. If another one
+// has the lock, Refill returns with Busy set. If a tenant cannot be updated, Refill goes on with
+// the next; if one cannot be created, it returns. The error joins a [StepError] for each failed
+// tenant, and the report is valid together with it. Without a stock, the error is [ErrNoStock].
 func (m *Manager) Refill(ctx context.Context) (RefillReport, error) {
 	var report RefillReport
 	if m.cfg.Stock.Size == 0 {
 		return report, ErrNoStock
 	}
-	if err := m.deleteStaleLocks(ctx); err != nil { // a stocked tenant that has one is not claimed
+	if err := m.deleteStaleLocks(ctx); err != nil { // a stocked tenant with such a lock is not assigned
 		return report, err
 	}
 	var errs []error
@@ -57,16 +57,16 @@ func (m *Manager) Refill(ctx context.Context) (RefillReport, error) {
 	}
 }
 
-// turn is what refillOne did.
+// turn is the result of refillOne.
 type turn struct {
-	id       int64 // of the tenant, 0: none
-	repaired int64 // the same, if it was there before
-	made     bool
-	busy     bool
+	id       int64 // the tenant's id; 0: nothing to do
+	repaired int64 // the same id, if the tenant existed before
+	made     bool  // the tenant is new
+	busy     bool  // another session has the lock of the stock
 }
 
-// refillOne makes or repairs one stocked tenant, under the lock of the stock and its own. It
-// repairs those first whose id is greater than after.
+// refillOne creates or updates one stocked tenant, under the lock of the stock and the tenant's
+// lock. Outdated tenants with an id greater than after come first.
 func (m *Manager) refillOne(ctx context.Context, after int64) (turn, error) {
 	l, err := m.openLock(ctx)
 	if err != nil {
@@ -93,7 +93,7 @@ func (m *Manager) refillOne(ctx context.Context, after int64) (turn, error) {
 	var t Tenant
 	err = l.change(ctx, &t, insertStocked(m.cfg.Stock.Size), stocking)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return turn{}, nil // it is full
+		return turn{}, nil // the stock is full
 	}
 	if err != nil {
 		return turn{}, fmt.Errorf("stock a tenant: %w", err)
@@ -101,21 +101,21 @@ func (m *Manager) refillOne(ctx context.Context, after int64) (turn, error) {
 	return turn{id: t.ID, made: true}, m.runRecorded(ctx, l, OpStock, &t, *t.Operation, m.stockSteps(&t)...)
 }
 
-// outdated returns a stocked tenant that is not ready, or that an earlier release has stocked; 0
-// for none. One that is not ready has the empty version.
+// outdated returns the first stocked tenant after the id that is not ready or that an earlier
+// release has stocked, or 0. A tenant that is not ready has the empty version.
 func (m *Manager) outdated(ctx context.Context, after int64) (int64, error) {
 	var id int64
 	err := m.registry.QueryRow(ctx, `select id from {registry}.tenants
 		where status = 'stocked' and stock_version < $1 collate "C" and id > $2 order by id limit 1`,
 		m.stockVersion(), after).Scan(&id)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return 0, fmt.Errorf("look at the stock: %w", err)
+		return 0, fmt.Errorf("find an outdated stocked tenant: %w", err)
 	}
 	return id, nil
 }
 
-// restock brings a tenant up to date that was found outdated. A tenant that was claimed or dropped
-// meanwhile is left alone.
+// restock updates an outdated stocked tenant. It leaves a tenant alone that was assigned or dropped
+// in the meantime.
 func (m *Manager) restock(ctx context.Context, l *lock, id int64) error {
 	t, err := l.take(ctx, id)
 	if errors.Is(err, ErrNotFound) {
@@ -124,17 +124,17 @@ func (m *Manager) restock(ctx context.Context, l *lock, id int64) error {
 	if err != nil {
 		return err
 	}
-	if t.Operation == nil { // nobody can claim it meanwhile
+	if t.Operation == nil { // keep it from being assigned
 		err := l.change(ctx, &t, t.update("status = 'stocked'", "stock_version = ''"), stocking)
 		if errors.Is(err, pgx.ErrNoRows) {
-			return nil // claimed, which takes no lock
+			return nil // it was assigned, which takes no lock
 		}
 		if err != nil {
 			return fmt.Errorf("withdraw tenant %d from the stock: %w", id, err)
 		}
 	}
 	if t.Operation.Op != OpStock {
-		return nil // claimed, or being dropped
+		return nil // it was assigned, or is being dropped
 	}
 	return m.resume(ctx, l, OpStock, &t)
 }
@@ -142,14 +142,14 @@ func (m *Manager) restock(ctx context.Context, l *lock, id int64) error {
 // stocking is the operation of a stocked tenant that is not ready.
 var stocking = &Operation{Op: OpStock, Step: "schema"}
 
-// stockSteps make what a stocked tenant needs, and then ready.
+// stockSteps create or migrate the schema of a stocked tenant, and mark the tenant as ready.
 func (m *Manager) stockSteps(t *Tenant) []step {
 	ready := t.update("true", "stock_version = $2", m.stockVersion())
 	return append(m.schemaSteps(t, false), step{name: "ready", write: &ready})
 }
 
-// insertStocked inserts a row that is no customer's, unless there are size already, and takes its
-// lock. The slug is one that nobody can ask for.
+// insertStocked inserts the row of a stocked tenant and takes its lock, unless there are already
+// size stocked tenants. [ValidateSlug] refuses slugs of this form, so no customer can ask for one.
 func insertStocked(size int) change {
 	return change{
 		with: `new as materialized (
@@ -166,10 +166,10 @@ func insertStocked(size int) change {
 	}
 }
 
-// RunStock refills the stock now, after each claim of this manager and every
-// [StockConfig].Interval, until ctx ends, and returns the cause of that. Errors are logged, and
-// tried again when it is time. Any number of processes may run it: see [Manager.Refill]. Without a
-// stock it is [ErrNoStock].
+// RunStock calls [Manager.Refill] at once, after each tenant that this manager assigns, and every
+// [StockConfig].Interval. It returns the cause when ctx ends. Errors of Refill are logged, and the
+// next attempt is made after Interval. Any number of processes may run it. Without a stock, the
+// error is [ErrNoStock].
 func (m *Manager) RunStock(ctx context.Context) error {
 	if m.cfg.Stock.Size == 0 {
 		return ErrNoStock
@@ -179,7 +179,7 @@ func (m *Manager) RunStock(ctx context.Context) error {
 	for {
 		if _, err := m.Refill(ctx); err != nil && ctx.Err() == nil {
 			m.cfg.Logger.ErrorContext(ctx, "stock not refilled", slog.Any("error", err))
-			select { // a claim is no reason to try at once what has just failed
+			select { // after a failure, an assignment does not start another attempt at once
 			case <-ctx.Done():
 			case <-tick.C:
 			}
@@ -194,21 +194,21 @@ func (m *Manager) RunStock(ctx context.Context) error {
 	}
 }
 
-// DefaultStockInterval is how often [Manager.RunStock] looks at the stock when nobody takes from
-// it.
+// DefaultStockInterval is the default of [StockConfig].Interval.
 const DefaultStockInterval = time.Minute
 
-// StockConfig says how many tenants to keep ready. The zero value keeps none.
+// StockConfig says how many tenants to create in advance. The zero value disables the stock.
 type StockConfig struct {
-	// Size is how many stocked tenants there are to be, in all processes together. Default: 0, no
-	// stock. It needs a [Config].Migrator that is a [VersionedMigrator].
+	// Size is the number of stocked tenants, of all processes together. It needs a [Config].Migrator
+	// that is a [VersionedMigrator]. Default: 0, no stock.
 	Size int
 
-	// Interval is how often RunStock looks, besides after each claim of its own process. Default:
-	// [DefaultStockInterval].
+	// Interval is the time between two refills of RunStock while no tenant is assigned. Default:
+	// [DefaultStockInterval], a minute.
 	Interval time.Duration
 
-	// StockOnly makes an empty stock [ErrStockEmpty] instead of a [Manager.Create]. Default: false.
+	// StockOnly makes [Manager.AssignStocked] return [ErrStockEmpty] if no stocked tenant is ready.
+	// Default: false, it calls [Manager.Create] then.
 	StockOnly bool
 }
 
@@ -219,7 +219,7 @@ func (c StockConfig) withDefaults(migrator Migrator) (StockConfig, error) {
 	case c.Interval < 0:
 		return c, fmt.Errorf("tenancy: Config.Stock.Interval %v is negative", c.Interval)
 	case c.Size == 0 && c.StockOnly:
-		return c, errors.New("tenancy: Config.Stock.StockOnly is set and Config.Stock.Size is 0: every claim would fail")
+		return c, errors.New("tenancy: Config.Stock.StockOnly is set, but Config.Stock.Size is 0")
 	}
 	if v, ok := migrator.(VersionedMigrator); c.Size > 0 && (!ok || v.TenantVersion() == "") {
 		return c, errors.New("tenancy: Config.Stock needs a Config.Migrator that is a VersionedMigrator, with a version")
@@ -228,5 +228,5 @@ func (c StockConfig) withDefaults(migrator Migrator) (StockConfig, error) {
 	return c, nil
 }
 
-// stockVersion is what a stocked tenant has to be; only where there is a stock.
+// stockVersion returns the version of a stocked tenant that is ready. There must be a stock.
 func (m *Manager) stockVersion() string { return m.cfg.Migrator.(VersionedMigrator).TenantVersion() }

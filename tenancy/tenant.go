@@ -13,7 +13,7 @@ import (
 type Status string
 
 const (
-	Stocked      Status = "stocked"      // made in advance, not yet assigned to a customer; it has no host
+	Stocked      Status = "stocked"      // created in advance, not assigned to a customer; it has no host
 	Provisioning Status = "provisioning" // being created, also after a failed create
 	Active       Status = "active"       // requests are served
 	Suspended    Status = "suspended"    // requests are refused with 403
