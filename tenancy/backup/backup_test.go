@@ -1,7 +1,6 @@
 package backup_test
 
 import (
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -70,10 +69,8 @@ func TestATenantIsBackedUp(t *testing.T) {
 	if assert.Len(t, listed, 1) && assert.Equal(t, info.SHA256, listed[0].SHA256) {
 		assert.WithinDuration(t, info.VerifiedAt, listed[0].VerifiedAt, 0)
 	}
-	if want := []string{info.Name, info.Name + ".json"}; !slices.Equal(f.objects(t), want) ||
-		!strings.HasPrefix(info.Name, f.own(t)+"1-north/2") {
-		t.Errorf("store has %q", f.objects(t))
-	}
+	assert.Equal(t, []string{info.Name, info.Name + ".json"}, f.objects(t))
+	assert.Truef(t, strings.HasPrefix(info.Name, f.own(t)+"1-north/2"), "name %q", info.Name)
 }
 
 func TestTablesAreFromOneMoment(t *testing.T) {

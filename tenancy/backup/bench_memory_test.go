@@ -42,9 +42,8 @@ func BenchmarkMemory(b *testing.B) {
 			killDir+"="+f.path)
 		out, err := cmd.CombinedOutput()
 		found := regexp.MustCompile(`idle=(\d+) peak=(\d+) bytes=(\d+) encrypted=(\d+)`).FindSubmatch(out)
-		if err != nil || found == nil {
-			b.Fatalf("%v: %s", err, out)
-		}
+		require.NoError(b, err, "%s", out)
+		require.NotNil(b, found, "%s", out)
 		var n [4]float64
 		for i := range n {
 			n[i], err = strconv.ParseFloat(string(found[i+1]), 64)

@@ -49,9 +49,8 @@ func BenchmarkRestoreMemory(b *testing.B) {
 			restoreNameEnv+"="+info.Name)
 		out, err := cmd.CombinedOutput()
 		found := regexp.MustCompile(`idle=(\d+) peak=(\d+) bytes=(\d+)`).FindSubmatch(out)
-		if err != nil || found == nil {
-			b.Fatalf("%v: %s", err, out)
-		}
+		require.NoError(b, err, "%s", out)
+		require.NotNil(b, found, "%s", out)
 		var n [3]float64
 		for i := range n {
 			n[i], err = strconv.ParseFloat(string(found[i+1]), 64)

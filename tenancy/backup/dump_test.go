@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,10 +25,9 @@ func TestACustomDumpIsRestoredByPgRestore(t *testing.T) {
 	f, schema := dumpable(t)
 	info, err := f.service(t, backup.Config{}).Dump(t.Context(), "north", backup.DumpOptions{})
 	require.NoError(t, err)
-	if want := []string{info.Name}; !slices.Equal(f.objects(t), want) || !strings.HasSuffix(info.Name, ".dump") ||
-		info.Schema != schema {
-		t.Errorf("store has %q, info %+v", f.objects(t), info)
-	}
+	assert.Equal(t, []string{info.Name}, f.objects(t))
+	assert.Truef(t, strings.HasSuffix(info.Name, ".dump"), "name %q", info.Name)
+	assert.Equal(t, schema, info.Schema)
 	other := pgtest.New(t)
 	client(t, f.read(t, info.Name), "pg_restore", "--exit-on-error", "--single-transaction", "--dbname="+other.URL)
 	got, want := content(t, other, schema), content(t, f.pg, schema)
@@ -121,7 +119,7 @@ func TestADumpIsNoBackup(t *testing.T) {
 	_, err := s.Dump(t.Context(), "north", backup.DumpOptions{})
 	require.NoError(t, err)
 	for info, err := range s.Backups(t.Context(), 0) {
-		t.Errorf("listed: %+v, %v", info, err)
+		assert.Fail(t, "a dump is listed", "%+v, %v", info, err)
 	}
 }
 

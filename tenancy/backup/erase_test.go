@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -65,9 +63,8 @@ func TestAnErasedTenantIsGoneAndCertified(t *testing.T) {
 	p := f.token(t, "t1")
 	c, err := s.Erase(t.Context(), p)
 	require.NoError(t, err)
-	if err := unfinished.Commit(); err == nil || len(f.files(t)) != 2 {
-		t.Errorf("what was being written is there: %q", f.files(t))
-	}
+	assert.Error(t, unfinished.Commit(), "an unfinished file was committed")
+	assert.Len(t, f.files(t), 2)
 
 	want := []string{other.Name, other.Name + ".json"}
 	assert.Equal(t, want, f.objects(t), "store has")
@@ -106,10 +103,8 @@ func TestArchivesThatAreKeptGoWhenTheirTimeIsOver(t *testing.T) {
 	p.KeepArchives = 30 * 24 * time.Hour
 	c, err := s.Erase(t.Context(), p)
 	require.NoError(t, err)
-	if got := c.ArchivesUntil.Sub(c.ErasedAt); got != p.KeepArchives ||
-		!strings.Contains(c.Text(), info.Name+": kept for 720h0m0s") {
-		t.Errorf("kept for %v:\n%s", got, c.Text())
-	}
+	assert.Equal(t, p.KeepArchives, c.ArchivesUntil.Sub(c.ErasedAt))
+	assert.Contains(t, c.Text(), info.Name+": kept for 720h0m0s")
 	removed, err := s.PruneErased(t.Context())
 	require.NoError(t, err)
 	if assert.Empty(t, removed) {
@@ -140,11 +135,11 @@ func TestARefusedErasureChangesNothing(t *testing.T) {
 	assert.ErrorIs(t, err, tenancy.ErrDropToken)
 	now, err := f.tenants.ByID(t.Context(), tenant.ID)
 	require.NoError(t, err)
-	var notes int
-	require.NoError(t, f.pg.Pool.QueryRow(t.Context(), "select count(*) from public.backup_erasures").Scan(&notes))
-	if now.Version != tenant.Version || notes != 0 || !slices.Equal(f.objects(t), before) {
-		t.Errorf("tenant %+v, %d notes, files %q", now, notes, f.objects(t))
-	}
+	var recorded int
+	require.NoError(t, f.pg.Pool.QueryRow(t.Context(), "select count(*) from public.backup_erasures").Scan(&recorded))
+	assert.Equal(t, tenant.Version, now.Version)
+	assert.Zero(t, recorded, "erasures are recorded")
+	assert.Equal(t, before, f.objects(t))
 }
 
 // An erasure is recorded before its drop is refused. If the drop of another request has begun, the
@@ -165,9 +160,8 @@ func TestARefusedErasureTakesNothingFromTheDropOfOthers(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.Erase(t.Context(), eve)
 	assert.ErrorIs(t, err, tenancy.ErrNotFound)
-	if len(done) != 0 || !slices.Equal(f.objects(t), before) {
-		t.Errorf("erased %+v of tenant %d, files %q", done, tenant.ID, f.objects(t))
-	}
+	assert.Empty(t, done, "tenant %d", tenant.ID)
+	assert.Equal(t, before, f.objects(t))
 }
 
 func TestARefusedErasureChangesNothingOfAnother(t *testing.T) {
@@ -190,9 +184,9 @@ func TestARefusedErasureChangesNothingOfAnother(t *testing.T) {
 	p.KeepArchives = time.Hour
 	c, err := s.Erase(t.Context(), p)
 	require.NoError(t, err)
-	if c.Actor != "ada" || c.ArchivesUntil.IsZero() || !slices.Equal(f.objects(t), before) {
-		t.Errorf("certificate\n%s\nfiles %q", c.Text(), f.objects(t))
-	}
+	assert.Equal(t, "ada", c.Actor)
+	assert.NotZero(t, c.ArchivesUntil)
+	assert.Equal(t, before, f.objects(t))
 }
 
 func TestAnErasureThatStoppedGoesOnWithoutAToken(t *testing.T) {
@@ -208,9 +202,8 @@ func TestAnErasureThatStoppedGoesOnWithoutAToken(t *testing.T) {
 	s := f.service(t, backup.Config{Erasers: []backup.Eraser{logs}})
 	c, err := s.Erase(t.Context(), backup.EraseParams{DropParams: tenancy.DropParams{Slug: "t1", Actor: "eve"}})
 	require.NoError(t, err)
-	if c.Actor != "ada" || !strings.Contains(c.Text(), info.Name) { // the first attempt removed it
-		t.Errorf("certificate\n%s", c.Text())
-	}
+	assert.Equal(t, "ada", c.Actor)
+	assert.Contains(t, c.Text(), info.Name) // the first attempt deleted it
 }
 
 func TestAnErasureIsFinishedBesideANewTenantOfItsName(t *testing.T) {
@@ -292,7 +285,7 @@ func eraseAndDie(t *testing.T) {
 		Slug: "t1", Actor: "ada",
 		Token: os.Getenv(killWhen),
 	}})
-	t.Fatalf("not killed: %v", err)
+	require.Fail(t, "the process was not killed", "%v", err)
 }
 
 // deadly is a store that calls a function after the first file was deleted.

@@ -37,7 +37,7 @@ func (f *fixture) expectNothing(t *testing.T, tenant tenancy.Tenant, left ...str
 	t.Helper()
 	s := f.service(t, backup.Config{})
 	for info, err := range s.Backups(t.Context(), tenant.ID) {
-		t.Errorf("there is a backup %+v, %v", info, err)
+		assert.Fail(t, "there is a backup", "%+v, %v", info, err)
 	}
 	names := f.files(t)
 	assert.Len(t, names, len(left), "the directory has %q", names)

@@ -101,10 +101,10 @@ func expectSame(t *testing.T, f *fixture, schema string, table archive.Table, cs
 		err = tx.QueryRow(t.Context(), "select (select count(*) from ("+a+" except all "+b+") x), (select count(*) from ("+
 			b+" except all "+a+") x), "+
 			"(select count(*) from "+from+")").Scan(&more, &less, &rows)
-		if more != 0 || less != 0 || rows != count || tag.RowsAffected() != count {
-			t.Errorf("table %q: %d rows, %d loaded, %d in the manifest; %d lost, %d made up", table.Name, rows,
-				tag.RowsAffected(), count, more, less)
-		}
+		assert.Zero(t, more, "table %q: rows that were not loaded", table.Name)
+		assert.Zero(t, less, "table %q: loaded rows that the table lacks", table.Name)
+		assert.Equal(t, count, rows, "table %q: rows of the table and in the manifest", table.Name)
+		assert.Equal(t, count, tag.RowsAffected(), "table %q: loaded rows and rows in the manifest", table.Name)
 		return err
 	}))
 }

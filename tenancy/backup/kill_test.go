@@ -84,7 +84,7 @@ func backUpAndDie(t *testing.T) {
 		}
 	}})
 	_, err = s.Backup(t.Context(), "north", backup.BackupOptions{})
-	t.Fatalf("not killed: %v", err)
+	require.Fail(t, "the process was not killed", "%v", err)
 }
 
 // runToDeath runs the test in a process of its own, which must be killed.

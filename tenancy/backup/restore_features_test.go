@@ -94,8 +94,8 @@ func TestEveryFeatureIsRestored(t *testing.T) {
 	require.NoError(t, err)
 	for _, r := range []backup.RestoreResult{replaced, copied} {
 		f.expectContent(t, r.Tenant.Slug, want)
-		if f.structure(t, r.Tenant.Schema) != structure {
-			t.Errorf("%s has another structure: %v", r.Tenant.Slug, f.differences(t, copied.Tenant.Schema, r.Tenant.Schema))
+		if !assert.Equal(t, structure, f.structure(t, r.Tenant.Schema), r.Tenant.Slug) {
+			t.Logf("differences: %v", f.differences(t, copied.Tenant.Schema, r.Tenant.Schema))
 		}
 		var top int64
 		require.NoError(t, f.owner.QueryRow(t.Context(), "select n from "+r.Tenant.Schema+".top").Scan(&top))

@@ -85,14 +85,11 @@ func (o restoreOrder) kill(t *testing.T, after time.Duration) (ended bool) {
 	_ = cmd.Process.Kill() // it may have ended
 	err = cmd.Wait()
 	var exit *exec.ExitError
-	switch {
-	case err == nil:
-		return true
-	case errors.As(err, &exit) && !exit.Exited():
+	if errors.As(err, &exit) && !exit.Exited() {
 		return false
 	}
-	t.Fatal(err)
-	return false
+	require.NoError(t, err)
+	return true
 }
 
 // ofAProcess is added to the URL of a process that will be killed.
@@ -164,7 +161,7 @@ func TestARestoreThatWasKilledLosesNothingAndIsRunAgain(t *testing.T) {
 			_, err = f.confirmed(t, s, "north", again.Schema)
 			require.NoError(t, err)
 		case ended:
-			t.Error("it ended without a trace")
+			assert.Fail(t, "the restore ended without a result")
 		}
 		f.expectContent(t, "north", live)
 		f.expectNoSides(t)

@@ -140,9 +140,9 @@ func (f *fixture) startSchedule(t *testing.T, dieAt string) *process {
 	cmd.Stderr = os.Stderr
 	require.NoError(t, cmd.Start())
 	ready := make([]byte, len("ready\n"))
-	if n, err := stdout.Read(ready); err != nil || !strings.HasPrefix("ready\n", string(ready[:n])) {
-		t.Fatalf("process says %q, %v", ready[:n], err)
-	}
+	n, err := stdout.Read(ready)
+	require.NoError(t, err)
+	require.Truef(t, strings.HasPrefix("ready\n", string(ready[:n])), "the process printed %q", ready[:n])
 	return &process{cmd, func() {
 		_, err := stdin.Write([]byte("x"))
 		require.NoError(t, err)

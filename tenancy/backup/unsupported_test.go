@@ -41,7 +41,7 @@ func TestWhatAnArchiveCannotHoldIsRefusedByName(t *testing.T) {
 			if strings.Contains(sql, "file_fdw") || strings.Contains(sql, "files") {
 				t.Skipf("the server has no file_fdw: %v", err)
 			}
-			t.Fatal(err)
+			require.NoError(t, err)
 		}
 	}
 	_, err := f.service(t, backup.Config{}).Backup(t.Context(), "north", backup.BackupOptions{Drift: backup.DriftRecord})
@@ -124,9 +124,8 @@ func TestATenantThatIsBehindIsComparedWithItsOwnRelease(t *testing.T) {
 		info, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
 		require.NoError(t, err)
 		h, _, _ := f.stored(t, info.Name, plain)
-		if len(h.Migrations) != columns || len(h.Tables[0].Columns) != columns {
-			t.Errorf("%d migrations, columns %+v, want %d of both", len(h.Migrations), h.Tables[0].Columns, columns)
-		}
+		assert.Len(t, h.Migrations, columns)
+		assert.Len(t, h.Tables[0].Columns, columns)
 		require.NoError(t, runner.Migrate(t.Context(), tenant.Schema))
 	}
 

@@ -19,7 +19,7 @@ import (
 // closed configures a program whose database must not be opened.
 func closed(t *testing.T) manage.Config {
 	return manage.Config{Name: "school", Open: func(context.Context) (*manage.App, error) {
-		t.Error("it was opened")
+		assert.Fail(t, "the command opened the program's resources")
 		return nil, errors.New("closed")
 	}}
 }
@@ -38,22 +38,18 @@ func TestEveryCommandIsDocumented(t *testing.T) {
 	walk(manage.Command(closed(t)), func(cmd *cobra.Command) {
 		n++
 		for name, text := range map[string]string{"Short": cmd.Short, "Long": cmd.Long, "Example": cmd.Example} {
-			if strings.TrimSpace(text) == "" {
-				t.Errorf("%s has no %s", cmd.CommandPath(), name)
-			}
+			assert.NotEmpty(t, strings.TrimSpace(text), "%s of %s", name, cmd.CommandPath())
 		}
-		if strings.HasSuffix(cmd.Short, ".") || strings.Contains(cmd.Example, "$0") ||
-			!strings.Contains(cmd.Example, "school ") {
-			t.Errorf("%s: %q, %q", cmd.CommandPath(), cmd.Short, cmd.Example)
-		}
+		assert.Falsef(t, strings.HasSuffix(cmd.Short, "."), "%s: %q ends with a period", cmd.CommandPath(), cmd.Short)
+		assert.NotContains(t, cmd.Example, "$0", cmd.CommandPath())
+		assert.Contains(t, cmd.Example, "school ", cmd.CommandPath())
 		for _, code := range []string{"Exit codes:\n  0    ", "\n  1    ", "\n  2    ", "\n  130  "} {
-			if !strings.Contains(cmd.Long, code) {
-				t.Errorf("%s does not say what it exits with: %q is missing", cmd.CommandPath(), code)
-			}
+			assert.Contains(t, cmd.Long, code, "exit codes of %s", cmd.CommandPath())
 		}
 		for line := range strings.Lines(cmd.Long) {
-			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 78 && strings.Contains(line, " ") {
-				t.Errorf("%s: a line of its help has %d characters: %s", cmd.CommandPath(), n, line)
+			if strings.Contains(line, " ") {
+				width := utf8.RuneCountInString(strings.TrimSuffix(line, "\n"))
+				assert.LessOrEqual(t, width, 78, "%s: %q", cmd.CommandPath(), line)
 			}
 		}
 	})

@@ -30,10 +30,11 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 		assert.Equal(t, want, r.Header(), name)
 		sum := sha256.Sum256([]byte(content["students"]))
 		first := r.Manifest().Tables[0]
-		if first.Rows != 2 || first.Parts != 1 || first.Bytes != 28 || first.SHA256 != hex.EncodeToString(sum[:]) ||
-			r.Manifest().Rows() != 2 {
-			t.Errorf("%s: manifest %+v", name, r.Manifest())
-		}
+		assert.EqualValues(t, 2, first.Rows, name)
+		assert.EqualValues(t, 1, first.Parts, name)
+		assert.EqualValues(t, 28, first.Bytes, name)
+		assert.Equal(t, hex.EncodeToString(sum[:]), first.SHA256, name)
+		assert.EqualValues(t, 2, r.Manifest().Rows(), name)
 		assert.Nil(t, r.SignedBy(), "signed by %x", r.SignedBy())
 	}
 }

@@ -78,7 +78,7 @@ func TestAStoreThatIsAwayHasNoBackups(t *testing.T) {
 	_, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
 	assert.ErrorIs(t, err, errAway)
 	for o, err := range store.List(t.Context(), "") {
-		t.Errorf("left %+v, %v", o, err)
+		assert.Fail(t, "a file is left", "%+v, %v", o, err)
 	}
 	last, err := (backup.Freshness{Store: store}).LastBackup(t.Context(), &tenant)
 	if assert.NoError(t, err, "last backup at %v", last) {
