@@ -4,14 +4,16 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 )
 
 // access is what one viewer may do with the rows of one table. Its methods return conditions for
 // the SQL of a store, from the rules in visibility.go. They name the viewer as @viewer_id,
-// @viewer_generation and @viewer_role, which [access.args] gives a value.
+// @viewer_generation and @viewer_role; [access.args] sets them.
 type access struct {
 	viewer  Viewer
 	entity  entity
@@ -66,10 +68,17 @@ func (a access) session() string {
 	return sessionValid
 }
 
-// args adds the viewer to the arguments of a statement.
-func (a access) args(args pgx.NamedArgs) pgx.NamedArgs {
-	args["viewer_id"] = a.viewer.UserID
-	args["viewer_generation"] = a.viewer.Generation
-	args["viewer_role"] = a.viewer.Role
-	return args
+// args returns the arguments of a statement, with those of the viewer that it names. It is strict:
+// a name that only the statement or only the arguments have is an error.
+func (a access) args(sql string, args pgx.StrictNamedArgs) pgx.StrictNamedArgs {
+	all := make(pgx.StrictNamedArgs, len(args)+3)
+	maps.Copy(all, args)
+	for name, value := range map[string]any{
+		"viewer_id": a.viewer.UserID, "viewer_generation": a.viewer.Generation, "viewer_role": a.viewer.Role,
+	} {
+		if strings.Contains(sql, "@"+name) {
+			all[name] = value
+		}
+	}
+	return all
 }

@@ -73,8 +73,8 @@ func (c Classes) Update(ctx context.Context, id int64, version Version, n NewCla
 		returning `+classColumns, n.args())
 }
 
-func (n NewClass) args() pgx.NamedArgs {
-	return pgx.NamedArgs{"name": n.Name, "section": n.Section, "year": n.Year}
+func (n NewClass) args() pgx.StrictNamedArgs {
+	return pgx.StrictNamedArgs{"name": n.Name, "section": n.Section, "year": n.Year}
 }
 
 // Delete deletes a class, and takes it from its teachers. If the class has students or fee

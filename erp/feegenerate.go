@@ -29,7 +29,7 @@ func (f Fees) Generate(ctx context.Context, structure int64, g Generation) (Gene
 		pgx.RowTo[int64],
 		insertFees+"students where students.class_id = s.class_id and "+
 			a.session()+" on conflict (student_id, fee_structure_id) do nothing returning id",
-		pgx.NamedArgs{"fee_structure_id": structure, "due_on": g.DueOn},
+		pgx.StrictNamedArgs{"fee_structure_id": structure, "due_on": g.DueOn},
 	)
 	if err != nil {
 		return Generated{}, f.failed("generate", err)

@@ -73,7 +73,7 @@ func (f Fees) Create(ctx context.Context, n NewFee) (Fee, error) {
 	}
 	fee, err := f.one(ctx, "create", a, insertFees+"(select @student_id::bigint as id) students where "+a.session()+
 		" returning "+feeColumns,
-		pgx.NamedArgs{"fee_structure_id": n.FeeStructureID, "due_on": n.DueOn, "student_id": n.StudentID})
+		pgx.StrictNamedArgs{"fee_structure_id": n.FeeStructureID, "due_on": n.DueOn, "student_id": n.StudentID})
 	if errors.Is(err, ErrNotFound) {
 		return Fee{}, unknown("fee_structure_id", "is no fee structure of this school").err()
 	}
@@ -96,7 +96,7 @@ func (f Fees) Update(ctx context.Context, id int64, version Version, change FeeC
 		update fees set due_on = @due_on, cancelled_at = case when @cancelled then coalesce(cancelled_at, now()) end,
 			`+touch("fees")+`
 		where `+f.target(a, version)+`
-		returning `+feeColumns, pgx.NamedArgs{"due_on": change.DueOn, "cancelled": change.Cancelled})
+		returning `+feeColumns, pgx.StrictNamedArgs{"due_on": change.DueOn, "cancelled": change.Cancelled})
 }
 
 // insertFees begins a statement that inserts the fees of a structure for the rows of students,

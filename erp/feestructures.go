@@ -88,8 +88,8 @@ func (f FeeStructures) Update(
 		select `+feeStructureColumns+" from changed fee_structures", n.args())
 }
 
-func (n NewFeeStructure) args() pgx.NamedArgs {
-	return pgx.NamedArgs{
+func (n NewFeeStructure) args() pgx.StrictNamedArgs {
+	return pgx.StrictNamedArgs{
 		"class_id": n.ClassID, "name": n.Name, "term": n.Term, "amount_minor": n.AmountMinor, "currency": n.Currency,
 	}
 }

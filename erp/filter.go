@@ -10,13 +10,13 @@ import (
 // filter is what a list is limited to: SQL conditions, all of which must hold, and their arguments.
 type filter struct {
 	conditions []string
-	args       pgx.NamedArgs
+	args       pgx.StrictNamedArgs
 }
 
 // value sets an argument.
 func (f *filter) value(name string, value any) {
 	if f.args == nil {
-		f.args = pgx.NamedArgs{}
+		f.args = pgx.StrictNamedArgs{}
 	}
 	f.args[name] = value
 }

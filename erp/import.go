@@ -129,7 +129,7 @@ func (s Students) findClasses(ctx context.Context, rows []studentRow, report *Im
 		select `+classColumns+` from classes
 		where (classes.id = any(@ids::bigint[])
 				or (classes.name, section, year) in (select * from unnest(@names::text[], @sections::text[], @years::int[])))
-			and `+a.visible(), pgx.NamedArgs{"ids": ids, "names": names, "sections": sections, "years": years})
+			and `+a.visible(), pgx.StrictNamedArgs{"ids": ids, "names": names, "sections": sections, "years": years})
 	if err != nil {
 		return err
 	}
@@ -171,7 +171,8 @@ func (s Students) findTaken(ctx context.Context, rows []studentRow, report *Impo
 		return err
 	}
 	taken, err := s.query(ctx, a, "select "+studentColumns+
-		" from students where admission_number = any(@numbers::text[]) and "+a.visible(), pgx.NamedArgs{"numbers": numbers})
+		" from students where admission_number = any(@numbers::text[]) and "+a.visible(),
+		pgx.StrictNamedArgs{"numbers": numbers})
 	if err != nil {
 		return err
 	}
@@ -202,7 +203,7 @@ func (s Students) insertAll(ctx context.Context, rows []studentRow) (int, error)
 		insert into students (admission_number, first_name, last_name, date_of_birth, class_id)
 		select * from unnest(@numbers::text[], @firsts::text[], @lasts::text[], @births::date[], @classes::bigint[])
 		where `+a.session()+` returning students.id`,
-		pgx.NamedArgs{"numbers": numbers, "firsts": firsts, "lasts": lasts, "births": births, "classes": classes})
+		pgx.StrictNamedArgs{"numbers": numbers, "firsts": firsts, "lasts": lasts, "births": births, "classes": classes})
 	if err == nil && len(ids) == 0 {
 		err = ErrSessionOver
 	}

@@ -22,7 +22,7 @@ func (m Me) Get(ctx context.Context) (User, error) {
 		return User{}, m.users.failed("get own", err)
 	}
 	return m.users.one(ctx, "get own", a, "select "+userColumns+
-		" from users where users.id = @viewer_id and "+a.session(), pgx.NamedArgs{})
+		" from users where users.id = @viewer_id and "+a.session(), pgx.StrictNamedArgs{})
 }
 
 // EndSessions ends all sessions of the viewer, the current one too. If they are over, it does
@@ -35,7 +35,7 @@ func (m Me) EndSessions(ctx context.Context) error {
 	_, err = m.users.query(ctx, a, `
 		update users set session_generation = `+newGeneration+`
 		where users.id = @viewer_id and `+a.session()+`
-		returning `+userColumns, pgx.NamedArgs{})
+		returning `+userColumns, pgx.StrictNamedArgs{})
 	return err
 }
 
@@ -50,7 +50,7 @@ func (m Me) setPassword(ctx context.Context, old, hash platformuser.PasswordHash
 		update users set password_hash = @password_hash, session_generation = `+newGeneration+`
 		where users.id = @viewer_id and password_hash = @old_hash and `+a.session()+`
 		returning id, role, session_generation, ''`,
-		pgx.NamedArgs{"password_hash": hash.Reveal(), "old_hash": old.Reveal()})
+		pgx.StrictNamedArgs{"password_hash": hash.Reveal(), "old_hash": old.Reveal()})
 	if err == nil && len(found) == 0 {
 		err = ErrSessionOver
 	}
@@ -65,7 +65,7 @@ func (m Me) setPassword(ctx context.Context, old, hash platformuser.PasswordHash
 func (m Me) rehash(ctx context.Context, user int64, old, hash platformuser.PasswordHash) error {
 	rows, err := m.users.db.Query(ctx, `
 		update users set password_hash = @password_hash where id = @id and password_hash = @old_hash`,
-		pgx.NamedArgs{"id": user, "password_hash": hash.Reveal(), "old_hash": old.Reveal()})
+		pgx.StrictNamedArgs{"id": user, "password_hash": hash.Reveal(), "old_hash": old.Reveal()})
 	if err != nil {
 		return err
 	}

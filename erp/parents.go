@@ -96,14 +96,14 @@ var linkChildren = `unlinked as (
 	)
 	select ` + parentColumns("@children::json") + " from written parents"
 
-func (n NewParent) args() pgx.NamedArgs {
+func (n NewParent) args() pgx.StrictNamedArgs {
 	children := append([]Child{}, n.Children...) // not nil, which would be NULL
 	slices.SortFunc(children, func(a, b Child) int { return cmp.Compare(a.StudentID, b.StudentID) })
 	ids := make([]int64, len(children))
 	for i, c := range children {
 		ids[i] = c.StudentID
 	}
-	return pgx.NamedArgs{
+	return pgx.StrictNamedArgs{
 		"name": n.Name, "phone": n.Phone, "user_id": n.UserID, "child_ids": ids, "children": children,
 	}
 }

@@ -98,7 +98,7 @@ func (p Payments) record(ctx context.Context, a access, key IdempotencyKey, n Ne
 			from inserted where fees.id = inserted.fee_id
 		)
 		select `+paymentColumns+" from inserted payments",
-		pgx.NamedArgs{
+		pgx.StrictNamedArgs{
 			"fee_id": n.FeeID, "kind": n.Kind, "amount_minor": n.AmountMinor, "currency": n.Currency,
 			"method": n.Method, "reference": n.Reference, "paid_on": n.PaidOn, "key": key, "change": change,
 		})
@@ -112,7 +112,7 @@ func (p Payments) recorded(ctx context.Context, key IdempotencyKey, n NewPayment
 		return Payment{}, p.failed("record", err)
 	}
 	earlier, err := p.one(ctx, "record", a, "select "+paymentColumns+
-		" from payments where idempotency_key = @key and "+a.visible(), pgx.NamedArgs{"key": key})
+		" from payments where idempotency_key = @key and "+a.visible(), pgx.StrictNamedArgs{"key": key})
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return Payment{}, unknown("fee_id", "is no fee of this school").err()

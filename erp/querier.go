@@ -10,7 +10,8 @@ import (
 
 // Querier runs a statement in the school of its context. A store needs nothing else: each of its
 // methods is one statement, also if it writes several tables, so that it succeeds or fails as a
-// whole. On a transaction several methods succeed or fail together. Stores pass [pgx.NamedArgs].
+// whole. On a transaction several methods succeed or fail together. Stores pass
+// [pgx.StrictNamedArgs].
 type Querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }

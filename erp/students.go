@@ -77,8 +77,8 @@ func (s Students) Update(ctx context.Context, id int64, version Version, n NewSt
 		returning `+studentColumns, n.args())
 }
 
-func (n NewStudent) args() pgx.NamedArgs {
-	return pgx.NamedArgs{
+func (n NewStudent) args() pgx.StrictNamedArgs {
+	return pgx.StrictNamedArgs{
 		"admission_number": n.AdmissionNumber, "first_name": n.FirstName, "last_name": n.LastName,
 		"date_of_birth": n.DateOfBirth, "class_id": n.ClassID, "user_id": n.UserID,
 	}

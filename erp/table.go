@@ -33,7 +33,7 @@ func (t table[T]) get(ctx context.Context, id int64) (T, error) {
 		return *new(T), t.failed("get", err)
 	}
 	return t.one(ctx, "get", a, "select "+t.columns(a)+" from "+t.entity.table+
-		" where "+t.entity.table+".id = @id and "+a.visible(), pgx.NamedArgs{"id": id})
+		" where "+t.entity.table+".id = @id and "+a.visible(), pgx.StrictNamedArgs{"id": id})
 }
 
 // list returns a page of the rows that match a filter, by id, and the After of the next page, or 0
@@ -78,9 +78,12 @@ func (t table[T]) target(a access, version Version) string {
 // changed runs a statement that changes the row of [table.target], and returns the row. If the row
 // has another version, the error is [ErrChanged].
 func (t table[T]) changed(
-	ctx context.Context, operation string, a access, id int64, version Version, sql string, args pgx.NamedArgs,
+	ctx context.Context, operation string, a access, id int64, version Version, sql string, args pgx.StrictNamedArgs,
 ) (T, error) {
-	args["id"], args["version"] = id, version.time()
+	args["id"] = id
+	if version != AnyVersion {
+		args["version"] = version.time()
+	}
 	row, err := t.one(ctx, operation, a, sql, args)
 	if !errors.Is(err, ErrNotFound) {
 		return row, err
@@ -104,14 +107,14 @@ func (t table[T]) delete(ctx context.Context, id int64, version Version, update 
 		sql += ", updated as (" + update + ")"
 	}
 	sql += " select " + t.columns(a) + " from deleted " + t.entity.table
-	_, err = t.changed(ctx, "delete", a, id, version, sql, pgx.NamedArgs{})
+	_, err = t.changed(ctx, "delete", a, id, version, sql, pgx.StrictNamedArgs{})
 	return err
 }
 
 // one runs a statement that returns one row. If it returns none, the error is [ErrNotFound], or
 // [ErrSessionOver] if that is the reason.
 func (t table[T]) one(
-	ctx context.Context, operation string, a access, sql string, args pgx.NamedArgs,
+	ctx context.Context, operation string, a access, sql string, args pgx.StrictNamedArgs,
 ) (row T, err error) {
 	rows, err := t.query(ctx, a, sql, args)
 	switch {
@@ -126,16 +129,16 @@ func (t table[T]) one(
 	return row, t.failed(operation, err)
 }
 
-func (t table[T]) query(ctx context.Context, a access, sql string, args pgx.NamedArgs) ([]T, error) {
+func (t table[T]) query(ctx context.Context, a access, sql string, args pgx.StrictNamedArgs) ([]T, error) {
 	return collect(ctx, t.db, a, pgx.RowToStructByPos[T], sql, args)
 }
 
 // collect runs a statement for the viewer and returns its rows. An error that the input has caused
 // is an [InputError].
 func collect[T any](
-	ctx context.Context, db Querier, a access, scan pgx.RowToFunc[T], sql string, args pgx.NamedArgs,
+	ctx context.Context, db Querier, a access, scan pgx.RowToFunc[T], sql string, args pgx.StrictNamedArgs,
 ) ([]T, error) {
-	rows, err := db.Query(ctx, sql, a.args(args))
+	rows, err := db.Query(ctx, sql, a.args(sql, args))
 	if err != nil {
 		return nil, fromDatabase(err, a.deletes)
 	}
@@ -149,7 +152,7 @@ func (t table[T]) checkSession(ctx context.Context, v Viewer) error {
 	if v.UserID == 0 {
 		return nil
 	}
-	valid, err := collect(ctx, t.db, access{viewer: v}, pgx.RowTo[bool], "select "+sessionValid, pgx.NamedArgs{})
+	valid, err := collect(ctx, t.db, access{viewer: v}, pgx.RowTo[bool], "select "+sessionValid, pgx.StrictNamedArgs{})
 	if err == nil && !valid[0] {
 		err = ErrSessionOver
 	}

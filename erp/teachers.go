@@ -92,8 +92,8 @@ var linkClasses = `unlinked as (
 	)
 	select ` + teacherColumns("@class_ids::bigint[]") + " from written teachers"
 
-func (n NewTeacher) args() pgx.NamedArgs {
-	return pgx.NamedArgs{"name": n.Name, "user_id": n.UserID, "class_ids": n.classIDs()}
+func (n NewTeacher) args() pgx.StrictNamedArgs {
+	return pgx.StrictNamedArgs{"name": n.Name, "user_id": n.UserID, "class_ids": n.classIDs()}
 }
 
 // Delete deletes a teacher. The errors are those of Update.

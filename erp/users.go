@@ -85,8 +85,8 @@ func (u Users) Update(ctx context.Context, id int64, version Version, n NewUser)
 		returning `+userColumns, n.args())
 }
 
-func (n NewUser) args() pgx.NamedArgs {
-	return pgx.NamedArgs{"email": n.Email, "name": n.Name, "role": n.Role, "disabled": n.Disabled}
+func (n NewUser) args() pgx.StrictNamedArgs {
+	return pgx.StrictNamedArgs{"email": n.Email, "name": n.Name, "role": n.Role, "disabled": n.Disabled}
 }
 
 var errYourself = &InputError{
@@ -115,7 +115,7 @@ func (u Users) SetPassword(ctx context.Context, id int64, password string) error
 	_, err = u.one(ctx, "set password of", a, `
 		update users set password_hash = @password_hash, session_generation = `+newGeneration+`
 		where `+u.target(a, AnyVersion)+`
-		returning `+userColumns, pgx.NamedArgs{"id": id, "password_hash": hash.Reveal()})
+		returning `+userColumns, pgx.StrictNamedArgs{"id": id, "password_hash": hash.Reveal()})
 	return err
 }
 
@@ -129,7 +129,7 @@ func (u Users) Viewer(ctx context.Context, id int64) (Viewer, error) {
 	}
 	found, err := collect(ctx, u.db, a, scanAccount, `
 		select id, role, session_generation, '' from users
-		where disabled_at is null and `+u.target(a, AnyVersion), pgx.NamedArgs{"id": id})
+		where disabled_at is null and `+u.target(a, AnyVersion), pgx.StrictNamedArgs{"id": id})
 	if err == nil && len(found) == 0 {
 		if err = u.checkSession(ctx, a.viewer); err == nil {
 			err = ErrNotFound
@@ -152,7 +152,7 @@ type account struct {
 func (u Users) account(ctx context.Context, email string) (a account, err error) {
 	rows, err := u.db.Query(ctx, `
 		select id, role, session_generation, coalesce(password_hash, '') from users
-		where lower(email) = @email and disabled_at is null`, pgx.NamedArgs{"email": email})
+		where lower(email) = @email and disabled_at is null`, pgx.StrictNamedArgs{"email": email})
 	if err != nil {
 		return a, u.failed("find", err)
 	}
