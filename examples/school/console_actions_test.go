@@ -27,7 +27,7 @@ func (p *program) deed(t *testing.T, cookie, path string, fields ...string) stri
 // confirmRestore drops the schema that a restore has retained: ada requests it and grace approves.
 func (p *program) confirmRestore(t *testing.T, k key, cookie, slug, schema string) {
 	t.Helper()
-	asked := p.post(t, "localhost", "/admin/tenants/"+slug+"/confirm", cookie, "aside", schema).expect(t, 303)
+	asked := p.post(t, "localhost", "/admin/tenants/"+slug+"/confirm", cookie, "retained", schema).expect(t, 303)
 	path := asked.header.Get("Location")
 	shown := p.ask(t, "GET", "localhost", path, "", "Cookie", cookie+"; "+asked.cookie("flash")).
 		expect(t, 200, "that a restore has kept", schema)
@@ -104,12 +104,12 @@ func TestWhatTheConsoleDoesToASchool(t *testing.T) {
 	expect("The previous schema is kept", a+"/restore", "name", name)
 	first("schoola.localhost", "Okafor")
 	expect("neither confirmed nor reverted", a+"/restore", "name", name)
-	expect("uses schema", a+"/revert", "aside", "tenant_1")
+	expect("uses schema", a+"/revert", "retained", "tenant_1")
 	first("schoola.localhost", "Smith")
 	page = p.ask(t, "GET", "localhost", a, "", "Cookie", cookie)
-	aside := regexp.MustCompile(`name="aside" value="([^"]+)"`).FindStringSubmatch(page.body)[1]
-	expect("has no retained schema", a+"/confirm", "aside", "tenant_2") // the schema of another school
-	expect("uses schema", a+"/revert", "aside", aside)
+	retained := regexp.MustCompile(`name="retained" value="([^"]+)"`).FindStringSubmatch(page.body)[1]
+	expect("has no retained schema", a+"/confirm", "retained", "tenant_2") // the schema of another school
+	expect("uses schema", a+"/revert", "retained", retained)
 	p.confirmRestore(t, k, cookie, "schoola", "tenant_1")
 	first("schoola.localhost", "Okafor")
 

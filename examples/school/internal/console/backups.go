@@ -94,7 +94,7 @@ func (c *console) isBackup(ctx context.Context, school int64, name string) error
 func (c *console) revert(w http.ResponseWriter, r *http.Request, slug string, form web.Form) (string, error) {
 	ctx, cancel := patient(w, r)
 	defer cancel()
-	t, err := c.Backups.RevertRestore(ctx, slug, form.Text("aside"))
+	t, err := c.Backups.RevertRestore(ctx, slug, form.Text("retained"))
 	return "The school uses schema " + t.Schema + " again. The restored schema is kept; you can go back to it.", err
 }
 
@@ -105,6 +105,6 @@ func (c *console) confirm(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	slug := r.PathValue("slug")
-	request, err := c.Tenants.RequestConfirm(r.Context(), slug, form.Text("aside"), who(r).Email)
+	request, err := c.Tenants.RequestConfirm(r.Context(), slug, form.Text("retained"), who(r).Email)
 	c.requested(w, r, "/admin/tenants/"+url.PathEscape(slug), request, err)
 }

@@ -66,7 +66,7 @@ type school struct {
 	Address    string
 	Plans      []string
 	Operations map[string]bool // the operations that the status allows
-	Aside      string          // the schema that a restore has retained
+	Retained   string          // the schema that a restore has retained
 	Backups    []backup.Info   // newest first
 	Migrations migrate.Status
 	Pending    int
@@ -119,11 +119,11 @@ func (c *console) school(r *http.Request) (s school, err error) {
 			s.Address = c.address(d.Host)
 		}
 	}
-	aside, err := c.Tenants.RetainedSchema(ctx, t.Slug)
+	retained, err := c.Tenants.RetainedSchema(ctx, t.Slug)
 	if err != nil && !errors.Is(err, tenancy.ErrNoRetainedSchema) {
 		return s, err
 	}
-	s.Aside = aside.Schema
+	s.Retained = retained.Schema
 	if s.Backups, err = c.backupsOf(r, t); err != nil {
 		return s, err
 	}
