@@ -44,9 +44,8 @@ func TestConnectOpensAConnectionThatListensAndReadsNothing(t *testing.T) {
 	require.NoError(t, err)
 	n, err := conn.WaitForNotification(t.Context())
 	require.NoError(t, err)
-	if n.Payload != "good" || pool.Stat().TotalConns() != 0 {
-		t.Errorf("got %q; the pool has %d connections", n.Payload, pool.Stat().TotalConns())
-	}
+	assert.Equal(t, "good", n.Payload)
+	assert.Zero(t, pool.Stat().TotalConns(), "connections of the pool")
 }
 
 func TestConnectFailsAsThePoolWould(t *testing.T) {

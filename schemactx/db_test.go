@@ -320,7 +320,7 @@ func TestArgumentsAndResultsOfPgx(t *testing.T) {
 	var body string
 	require.NoError(t, f.db.QueryRow(ctx, "select row(id, body) from notes").Scan(pgtype.CompositeFields{&id, &body}))
 	assert.Equal(t, 1, id, "read the composite (%d, %q)", id, body)
-	assert.Equal(t, "tenant_a", body, "read the composite (%d", id)
+	assert.Equal(t, "tenant_a", body, "read the composite (%d, %q)", id, body)
 	rows, err = f.db.Query(
 		ctx,
 		"select id, body from notes",
@@ -328,12 +328,9 @@ func TestArgumentsAndResultsOfPgx(t *testing.T) {
 	)
 	require.NoError(t, err)
 	for rows.Next() {
-		if raw := string(
-			rows.RawValues()[0],
-		); raw != "1" || rows.FieldDescriptions()[0].Name != "id" ||
-			rows.TypeMap() == nil {
-			t.Errorf("raw value %q", raw)
-		}
+		assert.Equal(t, "1", string(rows.RawValues()[0]))
+		assert.Equal(t, "id", rows.FieldDescriptions()[0].Name)
+		assert.NotNil(t, rows.TypeMap())
 	}
 	require.NoError(t, rows.Err())
 

@@ -2,7 +2,6 @@ package schemactx_test
 
 import (
 	"context"
-	"errors"
 	"runtime"
 	"strings"
 	"testing"
@@ -335,8 +334,8 @@ func TestErrorsPointIntoTheCallersStatement(t *testing.T) {
 				"prepare":     prepareErr,
 			} {
 				var pgErr *pgconn.PgError
-				if !errors.As(err, &pgErr) || pgErr.Position != 13 {
-					t.Errorf("%s, %s, %d: %v at %d, want 13", mode, what, log, err, pgErr.Position)
+				if assert.ErrorAs(t, err, &pgErr, "%s, %s, %d", mode, what, log) {
+					assert.EqualValues(t, 13, pgErr.Position, "%s, %s, %d: %v", mode, what, log, err)
 				}
 			}
 		}

@@ -144,9 +144,7 @@ func (s *soak) work(t *testing.T, ctx context.Context, r *rand.Rand) {
 		s.stalled.Reset(soakPatience)
 		if err != nil {
 			s.failed.Add(1)
-			if !expectedInSoak(err) {
-				t.Errorf("in %s: %v", s.names[tenant], err)
-			}
+			assert.True(t, expectedInSoak(err), "in %s: %v", s.names[tenant], err)
 		}
 	}
 }

@@ -49,7 +49,7 @@ func wayNamed(b *testing.B, name string) way {
 			return w
 		}
 	}
-	b.Fatalf("no way is called %q", name)
+	require.Failf(b, "no such way", "%q", name)
 	return way{}
 }
 

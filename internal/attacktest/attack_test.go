@@ -13,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/pgtest"
@@ -144,9 +145,8 @@ func tryAll(t *testing.T, version int, only string, extra ...string) [][]string 
 func judge(t *testing.T, c *attack, col, version int, got string) {
 	t.Helper()
 	want := c.wanted(col, version)
-	if got != want && (want != stopped || got == leaks || got == "") {
-		t.Errorf("%d %s/%s: %s, want %s", c.row, c.title, columns[col].name, got, want)
-	}
+	ok := got == want || want == stopped && got != leaks && got != ""
+	assert.True(t, ok, "%d %s/%s: %s, want %s", c.row, c.title, columns[col].name, got, want)
 }
 
 // attack runs all variants of c and returns their outcome, which must be the same for all.
@@ -162,8 +162,8 @@ func (w *world) attack(t *testing.T, c *attack) string {
 	for i, sql := range tries {
 		var got string
 		t.Run(fmt.Sprintf("%d %s", c.row, c.title), func(t *testing.T) { got = w.try(t, c, sql) })
-		if i > 0 && got != outcome {
-			t.Errorf("%d %s: %q: %s, and %s in the variants before", c.row, c.title, sql, got, outcome)
+		if i > 0 {
+			assert.Equal(t, outcome, got, "%d %s: %q differs from the variants before it", c.row, c.title, sql)
 		}
 		outcome = got
 	}
@@ -209,9 +209,7 @@ func (a *attempt) expectOneBackend() {
 		ctx := a.in(schema)
 		require.NoError(a.t, a.db(ctx).QueryRow(ctx, "select pg_backend_pid()").Scan(&pids[i]))
 	}
-	if (pids[0] == pids[1]) != a.column.shared {
-		a.t.Fatalf("backends %v, shared: want %t", pids, a.column.shared)
-	}
+	require.Equal(a.t, a.column.shared, pids[0] == pids[1], "the tenants share a backend: %v", pids)
 }
 
 func (a *attempt) in(schema string) context.Context { return schemactx.NewContext(a.ctx, schema) }

@@ -68,9 +68,7 @@ func TestPgBouncerThatResetsItsConnections(t *testing.T) {
 	for i := range attacks {
 		if attacks[i].reset {
 			tried++
-			if got := w.attack(t, &attacks[i]); got == leaks {
-				t.Errorf("%d %s: %s", attacks[i].row, attacks[i].title, got)
-			}
+			assert.NotEqual(t, leaks, w.attack(t, &attacks[i]), "%d %s", attacks[i].row, attacks[i].title)
 		}
 	}
 	assert.NotZero(t, tried, "no attack is said to be stopped by it")

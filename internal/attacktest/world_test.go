@@ -2,10 +2,12 @@ package attacktest
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
@@ -205,10 +207,6 @@ func (w *world) expectFinding(t *testing.T, code admin.Code) {
 		admin.CheckConfig{Level: w.column.level, Roles: w.roles, ExtraSearchPath: w.extra},
 	)
 	require.NoError(t, err)
-	for _, f := range report.Findings {
-		if f.Code == code {
-			return
-		}
-	}
-	t.Errorf("Check reports no %s: %v", code, report.Findings)
+	found := slices.ContainsFunc(report.Findings, func(f admin.Finding) bool { return f.Code == code })
+	assert.True(t, found, "Check reports no %s: %v", code, report.Findings)
 }

@@ -35,9 +35,7 @@ func (m *model) actions() map[string]func(*rapid.T) {
 func (m *model) check(rt *rapid.T) {
 	m.rt = rt
 	for _, found := range []string{m.checkPools(), m.checkConnections(), m.checkRows()} {
-		if found != "" {
-			rt.Fatal(found)
-		}
+		require.Empty(rt, found)
 	}
 	next := rapid.SampledFrom([]string{"nobody", rich, remote, plain, public}).Draw(rt, "next")
 	if next == "nobody" || !m.free(next) {
@@ -52,8 +50,8 @@ func (m *model) check(rt *rapid.T) {
 		}
 		return m.read(rows, s)
 	})
-	if o.err != nil && !m.lost() && !m.astray(o.err) {
-		rt.Fatalf("look in %s: %v", next, o.err)
+	if !m.lost() && !m.astray(o.err) {
+		require.NoError(rt, o.err, "look in %s", next)
 	}
 	if o.err == nil {
 		m.committed(next)
@@ -104,8 +102,8 @@ func (m *model) alter(rt *rapid.T) {
 			return err
 		})
 	})
-	if o.err != nil && !m.lost() && !m.astray(o.err) {
-		rt.Fatalf("the first statement of a transaction of %s must not fail: %v", schema, o.err)
+	if !m.lost() && !m.astray(o.err) {
+		require.NoError(rt, o.err, "the first statement of a transaction of %s", schema)
 	}
 }
 
@@ -128,7 +126,6 @@ func (m *model) unprepared(rt *rapid.T) {
 		}
 		return err
 	})
-	if !m.lost() && !m.astray(o.err) && !hasState(o.err, "42P01") && !hasState(o.err, "26000") {
-		rt.Fatalf("a table that is not there, in %s: %v", schema, o.err)
-	}
+	expected := m.lost() || m.astray(o.err) || hasState(o.err, "42P01") || hasState(o.err, "26000")
+	require.True(rt, expected, "a missing table in %s: %v", schema, o.err)
 }

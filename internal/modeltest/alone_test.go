@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"github.com/oryne/pgtenant/schemactx"
@@ -207,9 +208,11 @@ func (m *model) alone(rt *rapid.T) {
 	o := m.step(rt, schema, w.what, func(ctx context.Context) error { return w.call(ctx, m.db) })
 	fail, mayFail := m.must(w, false)
 	if refusals != nil {
-		if o.err != nil && !is(o.err, refusals...) && !m.lost() && !fail && !mayFail || o.err == nil && o.panicked == nil {
-			rt.Fatalf("%s in %s: %v, want one of %v", w.what, schema, o.err, refusals)
+		expected := is(o.err, refusals...) || m.lost() || fail || mayFail
+		if o.err == nil {
+			expected = o.panicked != nil
 		}
+		require.True(rt, expected, "%s in %s: %v, want one of %v", w.what, schema, o.err, refusals)
 		return
 	}
 	fate := undone
@@ -244,8 +247,11 @@ func (m *model) expectKind(rt *rapid.T, w *work, err error) {
 	if len(w.statements) > 1 || err == nil || m.astray(err) {
 		return
 	}
-	if s.want.err != nil && !is(err, s.want.err) || s.want.state != "" && !hasState(err, s.want.state) {
-		rt.Fatalf("%s: %v, want %v%s", w.what, err, s.want.err, s.want.state)
+	if s.want.err != nil {
+		require.ErrorIs(rt, err, s.want.err, w.what)
+	}
+	if s.want.state != "" {
+		require.True(rt, hasState(err, s.want.state), "%s: %v, want SQLSTATE %s", w.what, err, s.want.state)
 	}
 }
 

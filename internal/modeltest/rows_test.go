@@ -21,10 +21,7 @@ type found struct {
 // difference, or "".
 func (m *model) checkRows() string {
 	var sql []string
-	for _, schema := range append([]string{bare}, served...) {
-		if schema == bare {
-			continue
-		}
+	for _, schema := range served {
 		sql = append(sql, fmt.Sprintf(`select 'ledger', '%[1]s', id, role, path, unit from %[1]s.ledger where id > $1
 			union all select kind, '%[1]s', id, role, path, unit from %[1]s.trail where id > $1`, schema))
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
@@ -193,9 +194,7 @@ func (m *model) sweep(pids []int32) {
 	}
 	_, err := m.pg.Pool.Exec(context.Background(), `select pg_terminate_backend(pid, 20000) from pg_stat_activity
 		where pid = any($1) and datname = current_database()`, pids)
-	if err != nil {
-		m.rt.Errorf("sweep: %v", err)
-	}
+	assert.NoError(m.rt, err, "end the backends of lost connections")
 }
 
 // finish rolls back all open transactions, so that the fate of every row is known.
@@ -267,12 +266,10 @@ func (m *model) stepWithin(rt *rapid.T, schema, what string, fn func(ctx context
 	select {
 	case o := <-done:
 		m.logf("%-8s %s: %s", schema, what, o)
-		if o.panicked != nil && o.panicked != any(errBoom) {
-			rt.Fatalf("%s in %s panics: %v", what, schema, o.panicked)
+		if o.panicked != nil {
+			require.Same(rt, errBoom, o.panicked, "the panic of %s in %s", what, schema)
 		}
-		if m.offence != "" {
-			rt.Fatalf("%s in %s: %s", what, schema, m.offence)
-		}
+		require.Empty(rt, m.offence, "%s in %s", what, schema)
 		m.charge = ""
 		for _, pid := range m.entered {
 			delete(m.clean, pid)

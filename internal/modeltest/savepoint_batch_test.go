@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 )
 
@@ -50,9 +51,7 @@ func (m *model) savepointBatch(rt *rapid.T) {
 		m.cut(tx, back)
 		strays = tx.any(strayed)
 	}
-	if strays {
-		rt.Fatalf("%s runs after the scope has been changed", what)
-	}
+	require.False(rt, strays, "%s runs after the scope has been changed", what)
 	m.settle(tx.schema, tx.unit, []*statement{undoes}, undone)
 	tx.top().done = append(tx.top().done, keeps)
 	m.settle(tx.schema, tx.unit, tx.top().done, pending)

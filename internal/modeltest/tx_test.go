@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"github.com/oryne/pgtenant/schemactx"
@@ -165,12 +166,8 @@ func (m *model) runInside(rt *rapid.T, tx *openTx, w *work) {
 			refused = refused || s.want.err != nil
 			strays = strays || s.strays
 		}
-		if !refused && !strays {
-			rt.Fatalf("%s ends it: %v", what, o.err)
-		}
-		if !is(o.err, schemactx.ErrTransactionEnded) {
-			rt.Fatalf("%s: %v, want %v", what, o.err, schemactx.ErrTransactionEnded)
-		}
+		require.True(rt, refused || strays, "%s ends the transaction: %v", what, o.err)
+		require.ErrorIs(rt, o.err, schemactx.ErrTransactionEnded, what)
 		m.giveUp(rt, tx)
 		return
 	case before && o.err == nil:
@@ -244,7 +241,7 @@ func (m *model) savepoint(rt *rapid.T) {
 				m.giveUp(rt, tx)
 				return
 			}
-			rt.Fatalf("begin a savepoint: %v", o.err)
+			require.NoError(rt, o.err, "begin a savepoint")
 		}
 	} else if !m.control(
 		rt, tx, rapid.SampledFrom([]string{"savepoint %s", "SAVEPOINT %s;", "/* orm */ savepoint \"%s\""}).Draw(rt, "text"),
@@ -374,8 +371,9 @@ func (m *model) rollback(rt *rapid.T, tx *openTx) {
 	m.cancelled = rapid.IntRange(0, 4).Draw(rt, "cancelled") == 4
 	delete(m.clean, tx.pid)
 	o, over := m.stepIn(rt, tx, "rollback", tx.root().Rollback)
-	if !over || o.err != nil && !m.lost() {
-		rt.Fatalf("rollback in %s: %v", tx.schema, o.err)
+	require.True(rt, over, "rollback in %s gives no connection back: %v", tx.schema, o.err)
+	if !m.lost() {
+		require.NoError(rt, o.err, "rollback in %s", tx.schema)
 	}
 	m.over(tx, undone)
 }

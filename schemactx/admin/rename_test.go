@@ -42,9 +42,7 @@ func TestRenameMovesATenantWithItsRole(t *testing.T) {
 	// them.
 	report, err := admin.Provision(t.Context(), f.owner, f.roles, "tenant_a2")
 	require.NoError(t, err)
-	if report.Changed() {
-		t.Errorf("Rename has lost %v", done(report.Actions))
-	}
+	assert.False(t, report.Changed(), "Rename has lost %v", done(report.Actions))
 	f.provision(t, "tenant_a") // the old name is available
 	f.deprovision(t, "tenant_a2")
 	f.gone(t, "tenant_a2")
