@@ -55,9 +55,7 @@ func FuzzFrame(f *testing.F) {
 			if !ok {
 				return
 			}
-			if got := appendFrame(nil, b); !bytes.Equal(got, content[s.offset:s.offset+s.length]) {
-				t.Fatalf("read %q, wrote %q", content[s.offset:s.offset+s.length], got)
-			}
+			require.Equal(t, content[s.offset:s.offset+s.length], appendFrame(nil, b))
 			s.next()
 		}
 	})

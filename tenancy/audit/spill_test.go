@@ -64,9 +64,7 @@ func TestASpillIsForItsOwnerAlone(t *testing.T) {
 	for _, file := range files {
 		info, err := file.Info()
 		require.NoError(t, err)
-		if info.Mode().Perm() != 0o600 {
-			t.Errorf("%s has mode %v", file.Name(), info.Mode())
-		}
+		assert.EqualValues(t, 0o600, info.Mode().Perm(), "mode of %s", file.Name())
 	}
 	open := filepath.Join(t.TempDir(), "open")
 	require.NoError(t, os.Mkdir(open, 0o700))
@@ -123,9 +121,8 @@ func TestATornEndIsLeftOut(t *testing.T) {
 		f.replay(t, dir)
 		n := f.count(t, "tenant_id = 1")
 		assert.Equal(t, 10, n, "%d bytes cut: %d rows", cut, n)
-		if len(segments(t, dir, ".damaged")) != 1 || len(segments(t, dir, ".spill")) != 0 {
-			t.Errorf("%d bytes cut: the directory has %v", cut, segments(t, dir, ""))
-		}
+		assert.Len(t, segments(t, dir, ".damaged"), 1, "%d bytes cut", cut)
+		assert.Empty(t, segments(t, dir, ".spill"), "%d bytes cut", cut)
 		f.verify(t)
 	}
 }

@@ -134,7 +134,7 @@ func scrape(t testing.TB, reg prometheus.Gatherer) map[string]float64 {
 				all[name+"_count"+suffix] = float64(s.GetHistogram().GetSampleCount())
 				all[name+"_sum"+suffix] = s.GetHistogram().GetSampleSum()
 			default:
-				t.Fatalf("%s has type %v", name, f.GetType())
+				require.Fail(t, "unknown type", "%s has type %v", name, f.GetType())
 			}
 		}
 	}

@@ -202,8 +202,8 @@ func TestResponsesKeepTheirAbilities(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, resp.Body.Close())
 		server.Close()
-		if got := <-abilities; got[0] != got[1] || http2 != (resp.ProtoMajor == 2) {
-			t.Errorf("HTTP/%d: plain %s, recorded %s", resp.ProtoMajor, got[0], got[1])
-		}
+		got := <-abilities
+		assert.Equal(t, got[0], got[1], "HTTP/%d", resp.ProtoMajor)
+		assert.Equal(t, http2, resp.ProtoMajor == 2)
 	}
 }

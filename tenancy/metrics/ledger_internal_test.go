@@ -177,9 +177,9 @@ func TestTenantsThatAreGoneTakeNoMemory(t *testing.T) {
 			now = now.Add(13 * time.Hour)
 			l.settle(now, drop)
 		}
-		if n := l.count.Load(); n != 0 || len(l.list) != 0 || len(l.retired) != 0 {
-			t.Errorf("%d are left, %d in the list, %d retired", n, len(l.list), len(l.retired))
-		}
+		assert.Zero(t, l.count.Load(), "are left")
+		assert.Empty(t, l.list)
+		assert.Empty(t, l.retired)
 	}
 	got := l.settle(now, drop)
 	assert.Equal(t, uint64(5*1500), got[len(got)-1].cells[cellStatements],

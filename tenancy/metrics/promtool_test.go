@@ -23,9 +23,7 @@ func lint(t *testing.T, text string) {
 	t.Helper()
 	problems, err := promlint.New(strings.NewReader(text)).Lint()
 	require.NoError(t, err)
-	for _, p := range problems {
-		t.Errorf("%s: %s", p.Metric, p.Text)
-	}
+	assert.Empty(t, problems)
 }
 
 func TestPromtoolFindsNothingInARealScrape(t *testing.T) {

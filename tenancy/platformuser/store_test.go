@@ -202,12 +202,11 @@ func TestOneOfManyUsersOfAnAddressIsCreated(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			_, err := users.Create(t.Context(), platformuser.CreateParams{Email: "a@example.com", Name: "A"})
-			switch {
-			case err == nil:
+			if err == nil {
 				created.Add(1)
-			case !errors.Is(err, platformuser.ErrEmailTaken):
-				t.Error(err)
+				return
 			}
+			assert.ErrorIs(t, err, platformuser.ErrEmailTaken)
 		})
 	}
 	wg.Wait()
@@ -234,9 +233,7 @@ func TestPasswordHashesDoNotShow(t *testing.T) {
 		out.Write(encoded)
 	}
 	for _, form := range []string{hash, "SECRET", fmt.Sprintf("%x", "SECRET")} {
-		if i := strings.Index(out.String(), form); i >= 0 {
-			t.Errorf("the hash shows: %s", out.String()[max(0, i-200):i])
-		}
+		assert.NotContains(t, out.String(), form)
 	}
 	assert.Contains(t, out.String(), "[redacted]", "nothing says that there is a hash")
 }

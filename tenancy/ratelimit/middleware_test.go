@@ -161,7 +161,7 @@ func TestARequestOutsideOfAnySiteIsNotServed(t *testing.T) {
 	t.Parallel()
 	limit, err := ratelimit.Middleware(ratelimit.MiddlewareConfig{Limiter: limiter(t, ratelimit.Policy{})})
 	require.NoError(t, err)
-	h := limit(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("served") }))
+	h := limit(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { assert.Fail(t, "the request was served") }))
 	assert.Equal(t, http.StatusNotFound, get(h, "http://a.example.com/").Code, "status")
 	_, err = ratelimit.Middleware(ratelimit.MiddlewareConfig{})
 	assert.Error(t, err, "a middleware without a limiter was made")

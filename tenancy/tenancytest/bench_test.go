@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/tenancy/tenancytest"
@@ -39,9 +41,7 @@ func BenchmarkTenant(b *testing.B) {
 		pgtest.New(b).URL,
 		tenancytest.Config{Tenant: []migrate.Source{{Name: "t", FS: files}}},
 	)
-	if err != nil {
-		b.Fatal(err)
-	}
+	require.NoError(b, err)
 	defer env.Close(context.Background())
 	for name, take := range map[string]func(testing.TB) *tenancytest.Tenant{"again": env.Tenant, "fresh": env.Fresh} {
 		b.Run(name, func(b *testing.B) {

@@ -10,6 +10,9 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
@@ -47,8 +50,8 @@ func open(t *testing.T, cfg tenancytest.Config) *tenancytest.Environment {
 	t.Helper()
 	cfg.Tenant = []migrate.Source{{Name: "shop", FS: fstest.MapFS{"00001_shop.sql": {Data: []byte(shop)}}}}
 	env, err := tenancytest.Open(t.Context(), pgtest.New(t).URL, cfg)
-	check(t, err)
-	t.Cleanup(func() { check(t, env.Close(context.Background())) })
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, env.Close(context.Background())) })
 	return env
 }
 
@@ -65,7 +68,7 @@ func contents(t *testing.T, env *tenancytest.Environment, tenant *tenancytest.Te
 			"where schemaname = current_schema()",
 	} {
 		var found string
-		check(t, env.DB.QueryRow(tenant.Context(), sql).Scan(&found))
+		require.NoError(t, env.DB.QueryRow(tenant.Context(), sql).Scan(&found))
 		all = append(all, found)
 	}
 	return strings.Join(all, "\n")
@@ -92,22 +95,16 @@ func TestATenantComesBackAsItWas(t *testing.T) {
 			"select nextval('numbers'), nextval('numbers')",
 		} {
 			_, err := env.DB.Exec(tenant.Context(), sql)
-			check(t, err)
+			require.NoError(t, err)
 		}
-		if contents(t, env, tenant) == first {
-			t.Fatal("the test has changed nothing")
-		}
+		require.NotEqual(t, first, contents(t, env, tenant), "the test has changed nothing")
 	})
 	t.Run("the next test", func(t *testing.T) {
 		tenant := env.Tenant(t)
 		last = contents(t, env, tenant)
-		if tenant.ID != id {
-			t.Errorf("tenant %d was not used again, but %d made", id, tenant.ID)
-		}
+		assert.Equal(t, id, tenant.ID, "a new tenant was made")
 	})
-	if first != last {
-		t.Errorf("the next test finds\n%s\nand not\n%s", last, first)
-	}
+	assert.Equal(t, first, last, "the next test finds changes of the first")
 }
 
 func TestATenantThatWasChangedIsNotUsedAgain(t *testing.T) {
@@ -118,12 +115,12 @@ func TestATenantThatWasChangedIsNotUsedAgain(t *testing.T) {
 		tenant := env.Tenant(t)
 		id = tenant.ID
 		_, err := env.Owner.Exec(t.Context(), "update public.tenants set status = 'suspended' where id = $1", id)
-		check(t, err)
+		require.NoError(t, err)
 	})
 	t.Run("the next test", func(t *testing.T) {
-		if tenant := env.Tenant(t); tenant.ID == id || tenant.Status != tenancy.Active {
-			t.Errorf("got %+v", tenant.Tenant)
-		}
+		tenant := env.Tenant(t)
+		assert.NotEqual(t, id, tenant.ID, tenant.Tenant)
+		assert.Equal(t, tenancy.Active, tenant.Status, tenant.Tenant)
 	})
 }
 
@@ -136,12 +133,10 @@ func TestTestsThatRunAtTheSameTimeHaveDifferentTenants(t *testing.T) {
 				t.Parallel()
 				tenant := env.Tenant(t)
 				_, err := env.DB.Exec(tenant.Context(), "insert into animals values ($1)", fmt.Sprint(i))
-				check(t, err)
+				require.NoError(t, err)
 				var found string
-				check(t, env.DB.QueryRow(tenant.Context(), "select string_agg(name, ',') from animals").Scan(&found))
-				if found != fmt.Sprint(i) {
-					t.Errorf("found %q", found)
-				}
+				require.NoError(t, env.DB.QueryRow(tenant.Context(), "select string_agg(name, ',') from animals").Scan(&found))
+				assert.Equal(t, fmt.Sprint(i), found)
 			})
 		}
 	})
@@ -172,38 +167,35 @@ func TestClientTalksToTheTenantsHost(t *testing.T) {
 	client := tenant.Client()
 	get := func(url string) (int, string) {
 		resp, err := client.Get(url)
-		check(t, err)
+		require.NoError(t, err)
 		defer resp.Body.Close()
 		body, err := io.ReadAll(resp.Body)
-		check(t, err)
+		require.NoError(t, err)
 		return resp.StatusCode, string(body)
 	}
 	for _, want := range []string{tenant.Schema, tenant.Schema + " again"} {
-		if status, body := get(tenant.URL("/")); status != http.StatusOK || body != want {
-			t.Errorf("got %d %q, want %q", status, body, want)
-		}
+		status, body := get(tenant.URL("/"))
+		assert.Equal(t, http.StatusOK, status, "got %d %q, want %q", status, body, want)
+		assert.Equal(t, want, body)
 	}
-	if status, _ := get("http://nobody.tenants.test/"); status != http.StatusNotFound {
-		t.Errorf("unknown host: %d", status)
-	}
+	status, _ := get("http://nobody.tenants.test/")
+	assert.Equal(t, http.StatusNotFound, status, "unknown host")
 }
 
 func TestOpenRefuses(t *testing.T) {
 	t.Parallel()
 	_, err := tenancytest.Open(t.Context(), "postgres://u:hunter2@%zz", tenancytest.Config{})
-	if err == nil || strings.Contains(err.Error(), "hunter2") {
-		t.Errorf("got %v", err)
+	if assert.Error(t, err) {
+		assert.NotContains(t, err.Error(), "hunter2")
 	}
-	if _, err := tenancytest.Open(
+	_, err = tenancytest.Open(
 		t.Context(),
 		"postgres://localhost",
 		tenancytest.Config{DB: schemactx.Config{Level: schemactx.Logins}},
-	); err == nil {
-		t.Error("Logins: no error")
-	}
-	if _, err := tenancytest.New(nil, nil, nil); err == nil {
-		t.Error("New of nothing: no error")
-	}
+	)
+	assert.Error(t, err, "level Logins was accepted")
+	_, err = tenancytest.New(nil, nil, nil)
+	assert.Error(t, err, "New accepted nil pools")
 }
 
 // The administrator is no superuser here, as on managed services.
@@ -212,35 +204,20 @@ func TestAllThatOpenMakesIsDroppedAgain(t *testing.T) {
 	pg := pgtest.New(t)
 	admin := pg.RolePrefix + "_admin"
 	_, err := pg.Pool.Exec(t.Context(), "create role "+admin+" login createdb createrole password 'a'")
-	check(t, err)
+	require.NoError(t, err)
 	left := func() (databases int) {
 		t.Helper()
-		check(
-			t,
-			pg.Pool.QueryRow(t.Context(), "select count(*) from pg_database where datdba = $1::regrole", admin).Scan(&databases),
-		)
+		require.NoError(t, pg.Pool.QueryRow(t.Context(),
+			"select count(*) from pg_database where datdba = $1::regrole", admin).Scan(&databases))
 		return databases
 	}
 	env, err := tenancytest.Open(t.Context(), pg.URLAs(admin, "a"), tenancytest.Config{})
-	check(t, err)
-	if left() != 1 {
-		t.Errorf("%d databases are open", left())
-	}
-	check(t, env.Close(t.Context()))
+	require.NoError(t, err)
+	assert.Equal(t, 1, left(), "open databases")
+	require.NoError(t, env.Close(t.Context()))
 	_, err = tenancytest.Open(t.Context(), pg.URLAs(admin, "a"), tenancytest.Config{Shared: []migrate.Source{
 		{Name: "bad", FS: fstest.MapFS{"00001_bad.sql": {Data: []byte("-- +goose Up\nselect nonsense;\n")}}},
 	}})
-	if err == nil || !strings.Contains(err.Error(), "nonsense") {
-		t.Errorf("bad migration: %v", err)
-	}
-	if left() != 0 {
-		t.Errorf("%d databases are left", left())
-	}
-}
-
-func check(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
+	assert.ErrorContains(t, err, "nonsense", "bad migration")
+	assert.Equal(t, 0, left(), "databases are left")
 }

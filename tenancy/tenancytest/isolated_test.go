@@ -3,9 +3,11 @@ package tenancytest_test
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
@@ -65,10 +67,13 @@ func TestIsolationIsAsserted(t *testing.T) {
 	} {
 		r := &recorder{TB: t}
 		env.AssertIsolated(r, a, b, c.fn)
-		if c.want == "" && len(r.errors) > 0 ||
-			c.want != "" &&
-				(len(r.errors) != 2 || !strings.Contains(r.errors[0], c.want) || !strings.Contains(r.errors[1], c.want)) {
-			t.Errorf("%s: %q", name, r.errors)
+		if c.want == "" {
+			assert.Empty(t, r.errors, name)
+			continue
+		}
+		if assert.Len(t, r.errors, 2, name) {
+			assert.Contains(t, r.errors[0], c.want, name)
+			assert.Contains(t, r.errors[1], c.want, name)
 		}
 	}
 }
@@ -78,7 +83,7 @@ func TestIsolationIsAsserted(t *testing.T) {
 func TestTheTestOfTheExamplePasses(t *testing.T) {
 	t.Parallel()
 	env, err := tenancytest.Open(t.Context(), pgtest.New(t).URL, notesConfig())
-	check(t, err)
-	t.Cleanup(func() { check(t, env.Close(context.Background())) })
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, env.Close(context.Background())) })
 	testNotes(t, env)
 }

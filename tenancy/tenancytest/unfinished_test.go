@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"net/http"
 	"runtime"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/tenancy/tenancytest"
 )
@@ -41,15 +42,17 @@ func TestAFunctionThatDoesNotReturnEndsTheAssertion(t *testing.T) {
 		}()
 		select {
 		case got := <-over:
-			if _, failed := got.(ended); name == "fatal" && !failed ||
-				name == "panic" && !strings.Contains(fmt.Sprint(got), "broken") {
-				t.Errorf("%s: %v, %q", name, got, r.errors)
+			switch name {
+			case "fatal":
+				assert.IsType(t, ended{}, got, r.errors)
+			case "panic":
+				assert.Contains(t, fmt.Sprint(got), "broken", r.errors)
 			}
 		case <-time.After(time.Minute):
-			t.Fatalf("%s: the assertion waits for ever", name)
+			require.Fail(t, "AssertIsolated does not return", name)
 		}
 		_, err := env.DB.Exec(b.Context(), "insert into animals values ('cat')")
-		check(t, err)
+		require.NoError(t, err)
 	}
 }
 
@@ -82,7 +85,7 @@ func TestManyAssertionsAtOnceNeedNoMoreConnections(t *testing.T) {
 	select {
 	case <-over:
 	case <-ctx.Done():
-		t.Fatal("they wait for each other")
+		require.Fail(t, "deadlock: the assertions wait for each other")
 	}
 }
 
@@ -94,24 +97,22 @@ func TestATenantWithOtherDomainsIsNotUsedAgain(t *testing.T) {
 	for i, change := range []func(t *testing.T, tenant *tenancytest.Tenant){
 		func(t *testing.T, tenant *tenancytest.Tenant) {
 			_, err := env.Manager.AddDomain(t.Context(), tenant.Slug, "shop.example.com")
-			check(t, err)
+			require.NoError(t, err)
 		},
 		func(t *testing.T, tenant *tenancytest.Tenant) {
 			_, err := env.Manager.ClaimDomain(t.Context(), tenant.Slug, "claimed.example.com")
-			check(t, err)
+			require.NoError(t, err)
 		},
 		func(t *testing.T, tenant *tenancytest.Tenant) {
 			_, err := env.Owner.Exec(t.Context(), "update public.domains set host = 'moved.example.com' "+
 				"where tenant_id = $1", tenant.ID)
-			check(t, err)
+			require.NoError(t, err)
 		},
 		func(*testing.T, *tenancytest.Tenant) {},
 	} {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			tenant := env.Tenant(t)
-			if used[tenant.ID] {
-				t.Errorf("tenant %d is used again with another domain", tenant.ID)
-			}
+			assert.False(t, used[tenant.ID], "tenant %d is used again with another domain", tenant.ID)
 			used[tenant.ID] = true
 			change(t, tenant)
 		})
@@ -124,15 +125,15 @@ func TestCloseDoesNotWaitForConnectionsThatAreNeverGivenBack(t *testing.T) {
 	env := open(t, tenancytest.Config{})
 	var left *pgxpool.Conn
 	left, err := env.Owner.Acquire(t.Context())
-	check(t, err)
+	require.NoError(t, err)
 	defer left.Release()
 	over := make(chan error, 1)
 	go func() { over <- env.Close(context.Background()) }()
 	select {
 	case err := <-over:
-		check(t, err)
+		require.NoError(t, err)
 	case <-time.After(time.Minute):
-		t.Fatal("Close waits for ever")
+		require.Fail(t, "Close does not return")
 	}
 }
 
@@ -151,12 +152,12 @@ func TestAnAnswerWithoutEndEndsWithTheTest(t *testing.T) {
 		t.Run("one test", func(t *testing.T) {
 			tenant := env.Tenant(t)
 			_, err := tenant.Client().Get(tenant.URL("/events")) //nolint:bodyclose,noctx // that is the point
-			check(t, err)
+			assert.NoError(t, err)
 		})
 	}()
 	select {
 	case <-over:
 	case <-time.After(time.Minute):
-		t.Fatal("the test waits for the answer's end")
+		require.Fail(t, "the test waits for the end of the response")
 	}
 }

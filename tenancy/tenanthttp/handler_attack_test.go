@@ -178,9 +178,8 @@ func TestTheServedRequestHasTheEffectiveHost(t *testing.T) {
 	)
 	r := from(proxy, xHost, "a.example.com")
 	h.ServeHTTP(nil, r)
-	if seen != "a.example.com" || r.Host != "real.example.com" {
-		t.Errorf("served with %q, the caller's request has %q", seen, r.Host)
-	}
+	assert.Equal(t, "a.example.com", seen, "host of the request that the handler gets")
+	assert.Equal(t, "real.example.com", r.Host, "host of the caller's request")
 }
 
 // Attack 40, over HTTP/2: the authority is a pseudo-header, and a Host header may be sent too.

@@ -78,9 +78,8 @@ func TestHandlerRoutesByHost(t *testing.T) {
 		res := get(h, host)
 		got := make([]byte, 100)
 		n, _ := res.Body.Read(got)
-		if res.StatusCode != http.StatusOK || string(got[:n]) != body {
-			t.Errorf("%s: %d %q, want %q", host, res.StatusCode, got[:n], body)
-		}
+		assert.Equal(t, http.StatusOK, res.StatusCode, host)
+		assert.Equal(t, body, string(got[:n]), host)
 	}
 	for host, status := range map[string]int{
 		"nosuch.example.com": 404, "dropping.example.com": 404, "future.example.com": 404,

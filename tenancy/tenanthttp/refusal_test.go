@@ -118,9 +118,10 @@ func TestMaintenanceSaysWhenToComeBack(t *testing.T) {
 			tenanthttp.Routes{},
 		)
 		res := get(h, "a.example.com")
-		if s, err := strconv.Atoi(res.Header.Get("Retry-After")); err != nil || s < c.min || s > c.max {
-			t.Errorf("%s: Retry-After %q", name, res.Header.Get("Retry-After"))
-		}
+		seconds, err := strconv.Atoi(res.Header.Get("Retry-After"))
+		assert.NoError(t, err, name)
+		assert.GreaterOrEqual(t, seconds, c.min, name)
+		assert.LessOrEqual(t, seconds, c.max, name)
 	}
 }
 
@@ -129,9 +130,9 @@ func TestBypassIsForMaintenanceAlone(t *testing.T) {
 	asked := 0
 	routes := tenanthttp.Routes{Tenant: say("tenant"), Bypass: func(r *http.Request, tenant *tenancy.Tenant) bool {
 		asked++
-		if _, scoped := schemactx.FromContext(r.Context()); scoped || tenant.Slug != "a" {
-			t.Errorf("asked for %q with a schema in the context: %v", tenant.Slug, scoped)
-		}
+		_, scoped := schemactx.FromContext(r.Context())
+		assert.False(t, scoped, "Bypass got a context with a schema")
+		assert.Equal(t, "a", tenant.Slug)
 		return r.Header.Get("X-Operator") == "yes"
 	}}
 	for status, want := range map[tenancy.Status][2]int{
@@ -306,9 +307,9 @@ func TestContextsNest(t *testing.T) {
 			got = tenant.Slug
 		}
 		in, _ := schemactx.FromContext(ctx)
-		if got != slug || in != schema || tenancy.IsPublic(ctx) != public {
-			t.Errorf("%q in %q, public %v; want %q in %q, %v", got, in, tenancy.IsPublic(ctx), slug, schema, public)
-		}
+		assert.Equal(t, slug, got, "tenant")
+		assert.Equal(t, schema, in, "schema")
+		assert.Equal(t, public, tenancy.IsPublic(ctx), "public")
 	}
 	a := tenancy.NewContext(t.Context(), active(1, "a"))
 	b := tenancy.NewContext(a, active(2, "b"))
@@ -382,10 +383,9 @@ func TestAnActiveTenantMayBeKeptOut(t *testing.T) {
 	for _, status := range []tenancy.Status{tenancy.Active, tenancy.Maintenance} { // the latter with a bypass
 		w := get(tenanthttp.Handler(inStatus(status), routes(why)), "a.example.com")
 		p := expectProblem(t, "quarantine", w, 503)
-		if p.Type != tenanthttp.ProblemQuarantined || w.Header.Get("Retry-After") != "7" ||
-			strings.Contains(p.Detail+p.Title, "secret") {
-			t.Errorf("%+v, Retry-After %q", p, w.Header.Get("Retry-After"))
-		}
+		assert.Equal(t, tenanthttp.ProblemQuarantined, p.Type)
+		assert.Equal(t, "7", w.Header.Get("Retry-After"))
+		assert.NotContains(t, p.Detail+p.Title, "secret")
 		w = get(tenanthttp.Handler(inStatus(status), routes(nil)), "a.example.com")
 		assert.Equal(t, http.StatusOK, w.StatusCode, "admitted")
 	}

@@ -2,7 +2,6 @@ package tenanttoken_test
 
 import (
 	"context"
-	"errors"
 	"testing"
 	"time"
 
@@ -27,11 +26,12 @@ func TestASessionHoldsForOneSite(t *testing.T) {
 		require.NoError(t, err)
 		for opened, ctx := range sites {
 			session, err := s.OpenSession(ctx, token)
-			switch {
-			case made == opened && (err != nil || session != "session of "+made):
-				t.Errorf("%s: %q, %v", made, session, err)
-			case made != opened && (!errors.Is(err, tenanttoken.ErrForeignTenant) || session != ""):
-				t.Errorf("made for %s, opened for %s: %q, %v", made, opened, session, err)
+			if made == opened {
+				assert.NoError(t, err, made)
+				assert.Equal(t, "session of "+made, session)
+			} else {
+				assert.ErrorIs(t, err, tenanttoken.ErrForeignTenant, "made for %s, opened for %s", made, opened)
+				assert.Empty(t, session, "made for %s, opened for %s", made, opened)
 			}
 		}
 	}

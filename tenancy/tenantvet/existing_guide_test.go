@@ -8,6 +8,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // In the code of tenancy/EXISTING.md there is one finding, the one that the guide shows.
@@ -15,40 +18,29 @@ func TestTheFindingOfTheGuideToExistingPrograms(t *testing.T) {
 	t.Parallel()
 	guide := readFile(t, "../EXISTING.md")
 	finding := regexp.MustCompile("(?s)```text\n(.*?)\n```").FindSubmatch(guide)
-	if finding == nil {
-		t.Fatal("the guide shows no finding")
-	}
+	require.NotNil(t, finding, "the guide shows no finding")
 	code := readFile(t, "../../internal/guidetest/existing_program_test.go") // has the code of the guide
 	dir, err := os.MkdirTemp(testdata, "existing")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, os.RemoveAll(dir))
 	})
 	code = bytes.Replace(code, []byte("package guidetest"), []byte("package existing"), 1)
-	if err := os.WriteFile(filepath.Join(dir, "existing.go"), code, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "existing.go"), code, 0o600))
 	tool := filepath.Join(t.TempDir(), "tenantvet")
-	if out, err := exec.Command("go", "build", "-o", tool, "./cmd/tenantvet").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
+	out, err := exec.Command("go", "build", "-o", tool, "./cmd/tenantvet").CombinedOutput()
+	require.NoError(t, err, "%s", out)
 	cmd := exec.Command(tool, "./"+filepath.Base(dir))
 	cmd.Dir = testdata
-	out, err := cmd.CombinedOutput()
-	if err == nil || strings.Count(string(out), "\n") != 1 || !strings.Contains(string(out), string(finding[1])) {
-		t.Errorf("%v: got %s, want %s", err, out, finding[1])
-	}
+	out, err = cmd.CombinedOutput()
+	assert.Error(t, err, "%s", out)
+	assert.Equal(t, 1, strings.Count(string(out), "\n"), "lines of %s", out)
+	assert.Contains(t, string(out), string(finding[1]))
 }
 
 func readFile(t *testing.T, path string) []byte {
 	t.Helper()
 	content, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return content
 }

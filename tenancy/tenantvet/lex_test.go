@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
 )
 
 func TestTokensAreThoseOfPostgreSQL(t *testing.T) {
@@ -32,9 +34,7 @@ func TestTokensAreThoseOfPostgreSQL(t *testing.T) {
 			prefix := map[tokenKind]string{tokenName: `"`, tokenString: "'", tokenBody: "{"}[tok.kind]
 			got = append(got, prefix+tok.text)
 		}
-		if joined := strings.Join(got, "|"); joined != want {
-			t.Errorf("%q: got %s, want %s", sql, joined, want)
-		}
+		assert.Equal(t, want, strings.Join(got, "|"), "%q", sql)
 	}
 }
 
@@ -47,12 +47,10 @@ func FuzzFindings(f *testing.F) {
 	}
 	schemas := regexp.MustCompile("^(?:" + defaultSchemas + ")$")
 	f.Fuzz(func(t *testing.T, sql string) {
-		findings(sql, schemas) // must end, and must not panic
-		if len(findings("/* "+strings.NewReplacer("*/", "", "/*", "", "/", "", "*", "").Replace(sql)+" */", schemas)) > 0 {
-			t.Errorf("something found in a comment: %q", sql)
-		}
-		if len(findings("set role x; "+sql, schemas)) == 0 {
-			t.Errorf("what comes first is hidden by %q", sql)
-		}
+		findings(sql, schemas) // must return, and must not panic
+		assert.Empty(t,
+			findings("/* "+strings.NewReplacer("*/", "", "/*", "", "/", "", "*", "").Replace(sql)+" */", schemas),
+			"a finding in a comment: %q", sql)
+		assert.NotEmpty(t, findings("set role x; "+sql, schemas), "no finding before %q", sql)
 	})
 }

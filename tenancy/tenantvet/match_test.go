@@ -1,6 +1,10 @@
 package tenantvet
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
 
 func TestPatternsOfPackages(t *testing.T) {
 	t.Parallel()
@@ -8,8 +12,6 @@ func TestPatternsOfPackages(t *testing.T) {
 		"": false, "a/b": true, "a": false, "a/...": true, "a/b/...": true, "a/b/c": false, "a/b/c/...": false,
 		"x, a/b": true, "x,": false, "...": false, "a/bb/...": false, "/...": false, "a/b/": true,
 	} {
-		if got := matches(patterns, "a/b"); got != want {
-			t.Errorf("%q: %t, want %t", patterns, got, want)
-		}
+		assert.Equal(t, want, matches(patterns, "a/b"), "%q", patterns)
 	}
 }

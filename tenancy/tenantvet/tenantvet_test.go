@@ -5,6 +5,8 @@ import (
 	"os/exec"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"golang.org/x/tools/go/analysis"
 	"golang.org/x/tools/go/analysis/analysistest"
 
@@ -32,23 +34,19 @@ func analyzer(t *testing.T, name string, flags ...string) *analysis.Analyzer {
 	for _, a := range tenantvet.Analyzers() {
 		if a.Name == name {
 			for i := 0; i < len(flags); i += 2 {
-				if err := a.Flags.Set(flags[i], flags[i+1]); err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, a.Flags.Set(flags[i], flags[i+1]))
 			}
 			return a
 		}
 	}
-	t.Fatalf("no analyzer %s", name)
+	require.Fail(t, "no analyzer "+name)
 	return nil
 }
 
 func dir(t *testing.T) string {
 	t.Helper()
 	wd, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return wd + "/" + testdata
 }
 
@@ -71,14 +69,9 @@ func TestAllowedPackagesAreLeftAlone(t *testing.T) {
 
 func TestAnalyzersAreValidAndTheirFlagsTheirOwn(t *testing.T) {
 	t.Parallel()
-	if err := analysis.Validate(tenantvet.Analyzers()); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, analysis.Validate(tenantvet.Analyzers()))
 	analyzer(t, "tenantswitch", "allow", "a")
-	if got := analyzer(t, "tenantswitch").Flags.Lookup("allow").Value.String(); got != "" {
-		t.Errorf("a flag of another one has arrived: %q", got)
-	}
-	if err := analyzer(t, "tenantsql").Flags.Set("schemas", "("); err == nil {
-		t.Error("an expression that is none was taken")
-	}
+	assert.Empty(t, analyzer(t, "tenantswitch").Flags.Lookup("allow").Value.String(),
+		"flags of two analyzers are shared")
+	assert.Error(t, analyzer(t, "tenantsql").Flags.Set("schemas", "("), "an invalid regular expression was accepted")
 }

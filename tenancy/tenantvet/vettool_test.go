@@ -3,17 +3,18 @@ package tenantvet_test
 import (
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // The command works as a vet tool of the go command, with flags, and by itself.
 func TestCommand(t *testing.T) {
 	t.Parallel()
 	tool := filepath.Join(t.TempDir(), "tenantvet")
-	if out, err := exec.Command("go", "build", "-o", tool, "./cmd/tenantvet").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
+	out, err := exec.Command("go", "build", "-o", tool, "./cmd/tenantvet").CombinedOutput()
+	require.NoError(t, err, "%s", out)
 	run := func(name string, args ...string) (string, error) {
 		cmd := exec.Command(name, args...)
 		cmd.Dir = testdata
@@ -22,17 +23,14 @@ func TestCommand(t *testing.T) {
 	}
 	const finding = "schemactx.WithSchema selects a schema by name"
 	for _, args := range [][]string{{"go", "vet", "-vettool=" + tool, "./allowed"}, {tool, "./allowed"}} {
-		if out, err := run(
-			args[0],
-			args[1:]...); err == nil || !strings.Contains(out, "allowed.go:12") ||
-			!strings.Contains(out, finding) {
-			t.Errorf("%s: %v: %s", args, err, out)
-		}
+		out, err := run(args[0], args[1:]...)
+		assert.Error(t, err, args)
+		assert.Contains(t, out, "allowed.go:12", args)
+		assert.Contains(t, out, finding, args)
 	}
 	const allow = "-tenantswitch.allow=example.com/app/allowed"
 	for _, args := range [][]string{{"go", "vet", "-vettool=" + tool, allow, "./allowed"}, {tool, allow, "./allowed"}} {
-		if out, err := run(args[0], args[1:]...); err != nil {
-			t.Errorf("%s: %v: %s", args, err, out)
-		}
+		out, err := run(args[0], args[1:]...)
+		assert.NoError(t, err, "%s: %s", args, out)
 	}
 }

@@ -5,8 +5,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/examples/frameworks/platform"
 	"github.com/oryne/pgtenant/internal/pgtest"
@@ -19,13 +21,9 @@ func TestGinServesEachSchoolItsOwn(t *testing.T) {
 	t.Parallel()
 	pg := pgtest.New(t)
 	roles, err := schemactx.NewRoleNames(pg.RolePrefix)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	p, err := platform.Open(t.Context(), pg.URL, roles)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(p.Close)
 	server := httptest.NewServer(p.Handler(routes(p)))
 	t.Cleanup(server.Close)
@@ -47,50 +45,38 @@ func TestGinServesEachSchoolItsOwn(t *testing.T) {
 		{"schoola.localhost", "/", 404, "There is nothing at this address."},
 	} {
 		status, body := get(t, server, c.host, c.path)
-		if status != c.status || !strings.Contains(body, c.body) {
-			t.Errorf("%s%s: %d %s, want %d %s", c.host, c.path, status, body, c.status, c.body)
-		}
+		assert.Equal(t, c.status, status, "%s%s: %s", c.host, c.path, body)
+		assert.Contains(t, body, c.body, c.host+c.path)
 	}
 
 	// The database refuses the login, as it does while it starts.
 	_, err = pg.Pool.Exec(t.Context(), "alter role "+roles.Runtime()+" connection limit 0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for range 2 { // first on a terminated connection, then without one
 		_, err = pg.Pool.Exec(
 			t.Context(),
 			"select pg_terminate_backend(pid, 10000) from pg_stat_activity where usename = $1",
 			roles.Runtime(),
 		)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		status, body := get(t, server, "schoola.localhost", "/students/1")
-		if status != 503 || !strings.Contains(body, "Try again soon") {
-			t.Errorf("while the database is away: %d %s", status, body)
-		}
+		assert.Equal(t, http.StatusServiceUnavailable, status, "without a database: %s", body)
+		assert.Contains(t, body, "Try again soon", "without a database")
 	}
 }
 
 func get(t *testing.T, server *httptest.Server, host, path string) (status int, body string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	r.Host = host
 	res, err := server.Client().Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer res.Body.Close()
-	if res.StatusCode == http.StatusServiceUnavailable && res.Header.Get("Retry-After") == "" {
-		t.Errorf("%s%s: 503 without Retry-After", host, path)
+	if res.StatusCode == http.StatusServiceUnavailable {
+		assert.NotEmpty(t, res.Header.Get("Retry-After"), "%s%s: 503 without Retry-After", host, path)
 	}
 	content, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return res.StatusCode, string(content)
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/go-chi/chi/v5"
 	"github.com/labstack/echo/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/examples/frameworks/platform"
 	"github.com/oryne/pgtenant/internal/pgtest"
@@ -47,9 +49,9 @@ func TestFrameworksStandBelowTheRateLimit(t *testing.T) {
 	t.Parallel()
 	pg := pgtest.New(t)
 	roles, err := schemactx.NewRoleNames(pg.RolePrefix)
-	check(t, err)
+	require.NoError(t, err)
 	p, err := platform.Open(t.Context(), pg.URL, roles)
-	check(t, err)
+	require.NoError(t, err)
 	t.Cleanup(p.Close)
 	for name, mount := range limited {
 		limiter, err := ratelimit.New(ratelimit.Config{
@@ -57,9 +59,9 @@ func TestFrameworksStandBelowTheRateLimit(t *testing.T) {
 				return ratelimit.Policy{Tenant: ratelimit.PerHour(2)}, nil
 			}),
 		})
-		check(t, err)
+		require.NoError(t, err)
 		limit, err := ratelimit.Middleware(ratelimit.MiddlewareConfig{Limiter: limiter})
-		check(t, err)
+		require.NoError(t, err)
 		server := httptest.NewServer(p.Handler(mount(limit, func(w http.ResponseWriter, r *http.Request) {
 			s, err := p.Student(r.Context(), 1)
 			if err != nil {
@@ -78,25 +80,19 @@ func TestFrameworksStandBelowTheRateLimit(t *testing.T) {
 			{"schoolb.localhost", "Mateo", `"tenant";r=1;t=1800`, http.StatusOK},
 		} {
 			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/page", nil)
-			check(t, err)
+			require.NoError(t, err)
 			r.Host = c.host
 			w, err := http.DefaultClient.Do(r)
-			check(t, err)
+			require.NoError(t, err)
 			body, err := io.ReadAll(w.Body)
-			check(t, err)
-			check(t, w.Body.Close())
-			left := w.Header.Get("RateLimit")
-			if w.StatusCode != c.status || c.want != "" && string(body) != c.want || left != c.left {
-				t.Errorf("%s: %s: %d %s %s, want %d %s %s", name, c.host, w.StatusCode, body, left, c.status, c.want, c.left)
+			require.NoError(t, err)
+			require.NoError(t, w.Body.Close())
+			assert.Equal(t, c.status, w.StatusCode, "%s: %s: %s", name, c.host, body)
+			if c.want != "" {
+				assert.Equal(t, c.want, string(body), "%s: %s", name, c.host)
 			}
+			assert.Equal(t, c.left, w.Header.Get("RateLimit"), "%s: %s", name, c.host)
 		}
 		server.Close()
-	}
-}
-
-func check(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
 	}
 }

@@ -178,9 +178,8 @@ func TestNoValueOfATenantIsInASpan(t *testing.T) {
 		}
 	})
 	all := fmt.Sprintf("%+v", f.spans.GetSpans())
-	if len(f.spans.GetSpans()) < 12 || strings.Contains(all, secret) {
-		t.Errorf("%d spans, with %q in them: %t", len(f.spans.GetSpans()), secret, strings.Contains(all, secret))
-	}
+	assert.GreaterOrEqual(t, len(f.spans.GetSpans()), 12, "spans")
+	assert.NotContains(t, all, secret)
 }
 
 func TestStatementTextByOption(t *testing.T) {

@@ -2,7 +2,6 @@ package redislimit_test
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -112,8 +111,6 @@ func (s *server) do(t testing.TB, command string) {
 func until(t testing.TB, what string, so func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !so(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal(fmt.Errorf("waited in vain until %s", what))
-		}
+		require.True(t, time.Now().Before(deadline), "a minute is over, but not: %s", what)
 	}
 }

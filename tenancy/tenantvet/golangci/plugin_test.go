@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/golangci/plugin-module-register/register"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/tenancy/tenantvet/golangci"
 )
@@ -11,17 +13,11 @@ import (
 func TestThePluginIsRegisteredAndTakesSettings(t *testing.T) {
 	t.Parallel()
 	construct, err := register.GetPlugin("tenantvet")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	p, err := construct(map[string]any{"allow": []string{"a/...", "b"}, "schemas": "school_[a-z]+", "tests": true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	analyzers, err := p.BuildAnalyzers()
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	got := make(map[string]string)
 	for _, a := range analyzers {
 		for _, name := range []string{"allow", "schemas", "tests"} {
@@ -34,36 +30,26 @@ func TestThePluginIsRegisteredAndTakesSettings(t *testing.T) {
 		"tenantswitch.allow": "a/...,b", "tenantpool.allow": "", "tenantsql.schemas": "school_[a-z]+",
 		"tenantctx.tests": "true",
 	} {
-		if got[flag] != want {
-			t.Errorf("%s is %q, want %q", flag, got[flag], want)
-		}
+		assert.Equal(t, want, got[flag], flag)
 	}
-	if p.GetLoadMode() != register.LoadModeTypesInfo {
-		t.Errorf("load mode %q", p.GetLoadMode())
-	}
+	assert.Equal(t, register.LoadModeTypesInfo, p.GetLoadMode(), "load mode")
 }
 
-func TestSettingsThatMakeNoSenseAreRefused(t *testing.T) {
+func TestInvalidSettingsAreRefused(t *testing.T) {
 	t.Parallel()
-	if _, err := golangci.New(map[string]any{"alow": []string{"a"}}); err == nil {
-		t.Error("a setting that does not exist was taken")
-	}
+	_, err := golangci.New(map[string]any{"alow": []string{"a"}})
+	assert.Error(t, err, "an unknown setting was accepted")
 	p, err := golangci.New(map[string]any{"schemas": "("})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := p.BuildAnalyzers(); err == nil {
-		t.Error("an expression that is none was taken")
-	}
+	require.NoError(t, err)
+	_, err = p.BuildAnalyzers()
+	assert.Error(t, err, "an invalid regular expression was accepted")
 }
 
 func TestNoSettings(t *testing.T) {
 	t.Parallel()
 	p, err := golangci.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if analyzers, err := p.BuildAnalyzers(); err != nil || len(analyzers) != 5 {
-		t.Errorf("%d analyzers, %v", len(analyzers), err)
-	}
+	require.NoError(t, err)
+	analyzers, err := p.BuildAnalyzers()
+	assert.NoError(t, err)
+	assert.Len(t, analyzers, 5)
 }
