@@ -87,7 +87,8 @@ func (t target) context(ctx context.Context) context.Context {
 	return schemactx.NewContext(ctx, t.schema)
 }
 
-// runWithoutTransaction runs the first step of a selector, which has no transaction, and records it.
+// runWithoutTransaction runs the first step of a selector, which has no transaction, and records
+// it.
 func (s *session) runWithoutTransaction(ctx context.Context, g stepSelector) ([]step, error) {
 	s.dirty = true
 	results, err := s.read(ctx, append([]call{s.t.sessionCall()}, s.t.session()...))

@@ -51,10 +51,18 @@ func newFleet(b *testing.B) *fleet {
 	}
 	var sql strings.Builder
 	for i := range 20 {
-		fmt.Fprintf(&sql, "create table t%02d (id bigint primary key, name text not null, made timestamptz not null default now());\n", i+1)
+		fmt.Fprintf(
+			&sql,
+			"create table t%02d (id bigint primary key, name text not null, made timestamptz not null default now());\n",
+			i+1,
+		)
 	}
 	f.add(sql.String())
-	_, err = f.pool.Exec(b.Context(), "create schema "+strings.Join(f.schemas, "; create schema "), pgx.QueryExecModeSimpleProtocol)
+	_, err = f.pool.Exec(
+		b.Context(),
+		"create schema "+strings.Join(f.schemas, "; create schema "),
+		pgx.QueryExecModeSimpleProtocol,
+	)
 	check(b, err)
 	f.ours(b)
 	_, err = f.pool.Exec(b.Context(), "vacuum analyze") // as autovacuum would do soon
@@ -71,7 +79,15 @@ func (f *fleet) add(sql string) string {
 // next adds a migration that adds a column and an index, to another table each time.
 func (f *fleet) next() string {
 	table := f.version%20 + 1
-	return f.add(fmt.Sprintf("alter table t%02d add column c%d text;\ncreate index on t%02d (c%d);\n", table, f.version, table, f.version))
+	return f.add(
+		fmt.Sprintf(
+			"alter table t%02d add column c%d text;\ncreate index on t%02d (c%d);\n",
+			table,
+			f.version,
+			table,
+			f.version,
+		),
+	)
 }
 
 // sample returns the schemas that goose is measured with.
@@ -125,8 +141,16 @@ func (f *fleet) byHand(b *testing.B, sql string) {
 		conns[i] = conn
 	}
 	f.each(b, f.schemas, func(ctx context.Context, worker int, schema string) error {
-		_, err := conns[worker].Exec(ctx, fmt.Sprintf("begin; set local search_path to %s; %s insert into goose_db_version (version_id, is_applied) values (%d, true); commit",
-			schema, sql, f.version), pgx.QueryExecModeSimpleProtocol)
+		_, err := conns[worker].Exec(
+			ctx,
+			fmt.Sprintf(
+				"begin; set local search_path to %s; %s insert into goose_db_version (version_id, is_applied) values (%d, true); commit",
+				schema,
+				sql,
+				f.version,
+			),
+			pgx.QueryExecModeSimpleProtocol,
+		)
 		return err
 	})
 }
@@ -144,14 +168,25 @@ func (f *fleet) gooseOnePool(b *testing.B, pending int) {
 	f.each(b, f.sample(), func(ctx context.Context, _ int, schema string) error {
 		files := make(fstest.MapFS, len(f.files))
 		for name, file := range f.files {
-			text := strings.Replace(string(file.Data), "-- +goose Up\n", "-- +goose Up\nset local search_path to "+schema+";\n", 1)
+			text := strings.Replace(
+				string(file.Data),
+				"-- +goose Up\n",
+				"-- +goose Up\nset local search_path to "+schema+";\n",
+				1,
+			)
 			files[name] = &fstest.MapFile{Data: []byte(text)}
 		}
 		store, err := database.NewStore(database.DialectPostgres, schema+".goose_db_version")
 		if err != nil {
 			return err
 		}
-		p, err := goose.NewProvider(goose.DialectCustom, db, files, goose.WithStore(store), goose.WithDisableGlobalRegistry(true))
+		p, err := goose.NewProvider(
+			goose.DialectCustom,
+			db,
+			files,
+			goose.WithStore(store),
+			goose.WithDisableGlobalRegistry(true),
+		)
 		if err != nil {
 			return err
 		}

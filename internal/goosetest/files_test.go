@@ -61,7 +61,8 @@ func compare(t *testing.T, direction string, sent []string, plan migrate.Plan) {
 	t.Helper()
 	var theirs, ours []string
 	for _, sql := range sent {
-		own := strings.Contains(sql, "goose_db_version") || sql == "begin" || sql == "commit" || sql == "-- ping" || sql == ";"
+		own := strings.Contains(sql, "goose_db_version") || sql == "begin" || sql == "commit" || sql == "-- ping" ||
+			sql == ";"
 		if !own {
 			theirs = append(theirs, sql)
 		}
@@ -136,7 +137,10 @@ var stricter = [][2]string{
 	{"-- +goose Up\ncommit;\n", "leave it out"},
 	{"-- +goose Up\nset search_path = x;\n", "SET LOCAL"},
 	{"-- +goose Up\nselect 1;\n-- +goose Down\nselect 'a;\n", "ends within a quote"},
-	{"-- +goose Up\nselect 1;\n-- +goose Down\n-- +goose StatementBegin\nselect '\xff';\n-- +goose StatementEnd\n", "UTF-8"},
+	{
+		"-- +goose Up\nselect 1;\n-- +goose Down\n-- +goose StatementBegin\nselect '\xff';\n-- +goose StatementEnd\n",
+		"UTF-8",
+	},
 	{"-- +goose Up\nselect 1;\n-- +goose Down\ncopy a from stdin;\n", "COPY"},
 }
 
@@ -156,11 +160,22 @@ func TestWhereWeAreStricter(t *testing.T) {
 
 // refused are files that both refuse.
 var refused = []string{
-	"", "select 1;\n", "-- +goose Down\nselect 1;\n", "-- +goose Up\nselect 1\n", "-- +goose Up\nselect 1\n-- +goose Down\n",
-	"-- +goose Up\n-- +goose StatementBegin\nselect 1;\n", "-- +goose Up\n-- +goose Up\n", "-- +goose Up\n-- +goose Down\n-- +goose Down\n",
-	"-- +goose Up\n-- +goose Sideways\n", " -- +goose Up\nselect 1;\n", "-- +goose Up\n-- see +goose for more\nselect 1;\n",
-	"-- +goose Up\n-- +goose StatementEnd\n", "-- +goose StatementBegin\n-- +goose Up\n",
-	"-- +goose NO  TRANSACTION\n-- +goose Up\nselect 1;\n", "-- +goose Up +goose Down\n", "-- +goose\n-- +goose Up\n",
+	"",
+	"select 1;\n",
+	"-- +goose Down\nselect 1;\n",
+	"-- +goose Up\nselect 1\n",
+	"-- +goose Up\nselect 1\n-- +goose Down\n",
+	"-- +goose Up\n-- +goose StatementBegin\nselect 1;\n",
+	"-- +goose Up\n-- +goose Up\n",
+	"-- +goose Up\n-- +goose Down\n-- +goose Down\n",
+	"-- +goose Up\n-- +goose Sideways\n",
+	" -- +goose Up\nselect 1;\n",
+	"-- +goose Up\n-- see +goose for more\nselect 1;\n",
+	"-- +goose Up\n-- +goose StatementEnd\n",
+	"-- +goose StatementBegin\n-- +goose Up\n",
+	"-- +goose NO  TRANSACTION\n-- +goose Up\nselect 1;\n",
+	"-- +goose Up +goose Down\n",
+	"-- +goose\n-- +goose Up\n",
 }
 
 func TestBothRefuse(t *testing.T) {

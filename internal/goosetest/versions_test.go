@@ -9,7 +9,11 @@ import (
 
 var three = fstest.MapFS{
 	"00001_a.sql": {Data: []byte("-- +goose Up\ncreate table a (id int);\n-- +goose Down\ndrop table a;\n")},
-	"00002_b.sql": {Data: []byte("-- +goose NO TRANSACTION\n-- +goose Up\ncreate index concurrently b on a (id);\n-- +goose Down\ndrop index concurrently b;\n")},
+	"00002_b.sql": {
+		Data: []byte(
+			"-- +goose NO TRANSACTION\n-- +goose Up\ncreate index concurrently b on a (id);\n-- +goose Down\ndrop index concurrently b;\n",
+		),
+	},
 	"00003_c.sql": {Data: []byte("-- +goose Up\ncreate table c (id int);\n-- +goose Down\ndrop table c;\n")},
 }
 
@@ -43,7 +47,10 @@ func TestGooseAgreesWithWhatWeApplied(t *testing.T) {
 	_, err = b.ours.DownTo(t.Context(), schema, 0)
 	check(t, err)
 	b.expectApplied(t)
-	if got := b.text(t, "select count(*)::text from pg_class where relnamespace = 'tenant_1'::regnamespace and relname in ('a', 'b', 'c')"); got != "0" {
+	if got := b.text(
+		t,
+		"select count(*)::text from pg_class where relnamespace = 'tenant_1'::regnamespace and relname in ('a', 'b', 'c')",
+	); got != "0" {
 		t.Errorf("%s relations are left", got)
 	}
 }
