@@ -135,7 +135,8 @@ func TestDriftTellsOfEditedFilesAndNewerSchemas(t *testing.T) {
 	for policy, want := range map[migrate.Policy]drift.State{migrate.Allow: drift.Equal, migrate.Refuse: drift.Edited} {
 		r := f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{texts("app", spaced)}, Changed: policy})
 		var got []string
-		for result, err := range drift.Each(t.Context(), r, []string{"tenant_1", "tenant_2", "tenant_3", "tenant_9"}, drift.Options{}) {
+		schemas := []string{"tenant_1", "tenant_2", "tenant_3", "tenant_9"}
+		for result, err := range drift.Each(t.Context(), r, schemas, drift.Options{}) {
 			require.NoError(t, err)
 			got = append(got, fmt.Sprint(result.Schema, " ", result.State, " ", result.Edited))
 			if result.State == drift.Newer {

@@ -7,7 +7,8 @@ import "encoding/json"
 // thousands of schemas would cost a relation, an index and their catalog rows each. A comment is
 // one row of pg_description, which is part of a dump and goes away with the table.
 //
-//	{"pgtenant":{"<tstamp>":{"<version>":"<checksum>"}},"compatible":{"<source>":{"from":5,"versions":[6,7]}}}
+//	{"pgtenant":{"<tstamp>":{"<version>":"<checksum>"}},
+//	 "compatible":{"<source>":{"from":5,"versions":[6,7]}}}
 //
 // The time is that of the version's row, in microseconds. If goose has undone a migration and
 // applied it again, the times differ, and nothing is known of what goose has applied. "compatible"

@@ -94,7 +94,9 @@ func TestAnOlderProgramServesNewerSchemasThatSayItMay(t *testing.T) {
 func TestEachSourceSpeaksForItself(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	for name, lock := range map[string]migrate.Lock{"advisory": migrate.LockAdvisory, "table": migrate.LockTable, "session": migrate.LockSession} {
+	for name, lock := range map[string]migrate.Lock{
+		"advisory": migrate.LockAdvisory, "table": migrate.LockTable, "session": migrate.LockSession,
+	} {
 		t.Run(name, func(t *testing.T) {
 			f.exec(t, "drop schema if exists tenant_1 cascade; create schema tenant_1")
 			with := func(app, wiki migrate.Source) *migrate.Runner {
@@ -159,9 +161,11 @@ func TestANoteThatMakesNoSensePermitsNothing(t *testing.T) {
 	older := f.tenant(t, release("app", 2, 0, 0))
 	expectStands(t, older, "tenant_1", migrate.NewerCompatible)
 	for _, compatible := range []string{
-		`null`, `[]`, `"app"`, `{}`, `{"app": 1}`, `{"app": {"from": 0, "versions": [3]}}`, `{"app": {"from": -1, "versions": [3]}}`,
+		`null`, `[]`, `"app"`, `{}`, `{"app": 1}`, `{"app": {"from": 0, "versions": [3]}}`,
+		`{"app": {"from": -1, "versions": [3]}}`,
 		`{"app": {"from": "1", "versions": [3]}}`, `{"app": {"from": 1}}`, `{"app": {"from": 1, "versions": [4]}}`,
-		`{"": {"from": 1, "versions": [3]}}`, `{"wiki": {"from": 1, "versions": [3]}}`, `{"app": {"from": 3, "versions": [3]}}`,
+		`{"": {"from": 1, "versions": [3]}}`, `{"wiki": {"from": 1, "versions": [3]}}`,
+		`{"app": {"from": 3, "versions": [3]}}`,
 	} {
 		f.exec(t, `comment on table tenant_1.goose_db_version is '{"pgtenant": {}, "compatible": `+compatible+`}'`)
 		expectStands(t, older, "tenant_1", migrate.UnknownVersion)

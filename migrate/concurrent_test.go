@@ -17,13 +17,15 @@ import (
 // concurrentFiles create indexes in every way that PostgreSQL has. The words in the string, the
 // comment and the quoted name are not part of the statements.
 var concurrentFiles = map[string]string{
-	"00001_a.sql": "-- +goose Up\ncreate table t (id int, s text);\ninsert into t values (1, 'a');\ncreate index old on t (id);\n" +
+	"00001_a.sql": "-- +goose Up\ncreate table t (id int, s text);\ninsert into t values (1, 'a');\n" +
+		"create index old on t (id);\n" +
 		"create materialized view m as select id from t;\ncreate unique index on m (id);\n" +
 		"create table p (id int) partition by range (id);\ncreate table p1 partition of p for values from (0) to (10);\n",
 	"00002_b.sql": `-- +goose NO TRANSACTION
 -- +goose Up
 create index concurrently t_s on t (s);
-create /* concurrently */ unique index CONCURRENTLY if not exists "concurrently ""x" on only t (s) where s <> 'create index concurrently y on t (s)';
+create /* concurrently */ unique index CONCURRENTLY if not exists "concurrently ""x" on only t (s)
+	where s <> 'create index concurrently y on t (s)';
 create index concurrently on t (s, id);
 reindex (concurrently) index old;
 reindex (verbose, concurrently) table t;
@@ -62,7 +64,8 @@ func (f fixture) indexes(t *testing.T, schema string) (names string) {
 	t.Helper()
 	f.scan(
 		t,
-		`select coalesce(string_agg(case when x.indisvalid then c.relname else upper(c.relname) end, ' ' order by c.relname collate "C"), '')
+		`select coalesce(string_agg(case when x.indisvalid then c.relname else upper(c.relname) end, ' '
+			order by c.relname collate "C"), '')
 		from pg_index x join pg_class c on c.oid = x.indexrelid where x.indrelid = '`+schema+`.t'::regclass`,
 		&names,
 	)
@@ -103,7 +106,9 @@ func TestIndexesOfPartitionedTablesAreRefusedInUnusedSchemasToo(t *testing.T) {
 			"00001_a.sql": "-- +goose Up\ncreate table p (id int) partition by range (id);\ncreate index p_old on p (id);\n",
 			"00002_b.sql": "-- +goose NO TRANSACTION\n-- +goose Up\n" + statement + ";\n",
 		})}})
-		for schema, run := range map[string]func(context.Context, string) error{"tenant_1": r.Migrate, "tenant_2": r.MigrateUnused} {
+		for schema, run := range map[string]func(context.Context, string) error{
+			"tenant_1": r.Migrate, "tenant_2": r.MigrateUnused,
+		} {
 			var failure *migrate.Error
 			require.ErrorAs(t, run(t.Context(), schema), &failure, "%s in %s", statement, schema)
 			assert.Equal(t, "0A000", failure.SQLState(), "%s in %s", statement, schema)
@@ -150,7 +155,8 @@ func TestConcurrentIndexWaitsForSnapshotsWithinABound(t *testing.T) {
 	for n := 0; n == 0; { // it waits for longer than the lock timeout
 		f.scan(
 			t,
-			`select count(*) from pg_stat_activity where datname = current_database() and query ~ '^(drop|create) index concurrently'
+			`select count(*) from pg_stat_activity where datname = current_database()
+				and query ~ '^(drop|create) index concurrently'
 			and wait_event_type = 'Lock' and clock_timestamp() - query_start > interval '150 ms'`,
 			&n,
 		)
@@ -171,13 +177,15 @@ func TestHalfMadeIndexesAreMadeAgain(t *testing.T) {
 		require.NoError(t, err)
 		f.exec(
 			t,
-			`create index t_s on `+schema+`.t (s); create index on `+schema+`.t (s, id); create index old_ccnew on `+schema+`.t (id);
+			`create index t_s on `+schema+`.t (s); create index on `+schema+`.t (s, id);
+			create index old_ccnew on `+schema+`.t (id);
 			create unique index "concurrently ""x" on `+schema+`.t (s) where s <> 'create index concurrently y on t (s)';
 			create index foreign_one on `+schema+`.t (id, s)`,
 		)
 		f.exec(
 			t,
-			`update pg_index set indisvalid = false where indrelid = '`+schema+`.t'::regclass and indexrelid <> '`+schema+`.old'::regclass`,
+			`update pg_index set indisvalid = false where indrelid = '`+schema+`.t'::regclass
+				and indexrelid <> '`+schema+`.old'::regclass`,
 		)
 	}
 	require.NoError(t, r.Migrate(t.Context(), "tenant_1"))
@@ -200,7 +208,11 @@ func TestHalfMadeIndexesAreMadeAgain(t *testing.T) {
 func TestIndexThatCannotBeBuiltIsNotApplied(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	for kind, create := range map[string]string{"tenant_1": "create unique index concurrently u on t (s);", "tenant_2": "create unique index concurrently if not exists u on t (s);", "tenant_3": "create unique index concurrently on t (s);"} {
+	for kind, create := range map[string]string{
+		"tenant_1": "create unique index concurrently u on t (s);",
+		"tenant_2": "create unique index concurrently if not exists u on t (s);",
+		"tenant_3": "create unique index concurrently on t (s);",
+	} {
 		files := map[string]string{
 			"00001_a.sql": "create table t (s text);\ninsert into t values ('x'), ('x');",
 			"00002_b.sql": "-- +goose NO TRANSACTION\n" + create,
@@ -245,7 +257,8 @@ func TestDetachThatWasInterruptedIsFinalized(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	cfg := migrate.Config{Tenant: []migrate.Source{texts("app", map[string]string{
-		"00001_a.sql": "-- +goose Up\ncreate table p (id int) partition by range (id);\ncreate table p1 partition of p for values from (0) to (10);\n",
+		"00001_a.sql": "-- +goose Up\ncreate table p (id int) partition by range (id);\n" +
+			"create table p1 partition of p for values from (0) to (10);\n",
 		"00002_b.sql": "-- +goose NO TRANSACTION\n-- +goose Up\nalter table p detach partition p1 concurrently;\n",
 	})}, ConcurrentTimeout: 100 * time.Millisecond}
 	_, err := f.runnerWith(t, cfg).UpTo(t.Context(), "tenant_1", 1)

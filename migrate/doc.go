@@ -2,7 +2,9 @@
 //
 //	runner, err := migrate.New(ownerPool, migrate.Config{
 //		Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}},
-//		Tenant: []migrate.Source{{Name: "erp", FS: erp.Migrations()}, {Name: "wiki", FS: wiki.Files, Base: 1_000_000}},
+//		Tenant: []migrate.Source{
+//			{Name: "erp", FS: erp.Migrations()}, {Name: "wiki", FS: wiki.Files, Base: 1_000_000},
+//		},
 //	})
 //	_, err = runner.Up(ctx, "tenant_7")
 //	report, err := runner.UpAll(ctx, tenants.Schemas, migrate.UpAllOptions{})

@@ -37,7 +37,8 @@ func (f fixture) tables(t *testing.T, schema string) (names string) {
 	t.Helper()
 	f.scan(
 		t,
-		"select coalesce(string_agg(relname, ' ' order by relname), '') from pg_class where relkind = 'r' and relname <> 'goose_db_version' and relnamespace = '"+schema+"'::regnamespace",
+		"select coalesce(string_agg(relname, ' ' order by relname), '') from pg_class where relkind = 'r' "+
+			"and relname <> 'goose_db_version' and relnamespace = '"+schema+"'::regnamespace",
 		&names,
 	)
 	return names

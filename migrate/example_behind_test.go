@@ -12,7 +12,7 @@ func ExampleRunner_Fleet() {
 	ctx := context.Background()
 	db, files, done := schools(ctx)
 	defer done()
-	runner, err := migrate.New(db.Pool, migrate.Config{Tenant: []migrate.Source{source("school", files)}})
+	runner, err := migrate.New(db.Pool, migrate.Config{Tenant: []migrate.Source{source("erp", files)}})
 	if err != nil {
 		fmt.Println(err)
 		return

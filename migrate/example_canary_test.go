@@ -14,12 +14,12 @@ func ExampleCanary() {
 	ctx := context.Background()
 	db, files, done := schools(ctx)
 	defer done()
-	runner, err := migrate.New(db.Pool, migrate.Config{Tenant: []migrate.Source{source("school", files)}})
+	runner, err := migrate.New(db.Pool, migrate.Config{Tenant: []migrate.Source{source("erp", files)}})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	healthy := errors.New("the page of school_c answers with 500")
+	healthy := errors.New("school_c answers with 500")
 	canary := migrate.Canary{Schemas: []string{"school_c"}, Check: func(_ context.Context, canaries migrate.Report) error {
 		fmt.Println("canaries:", canaries.Summary())
 		return healthy
@@ -36,7 +36,7 @@ func ExampleCanary() {
 	// Output:
 	// canaries: 1 migrated
 	// 3 not started, 1 migrated
-	// not every schema is up to date: 3 not started, 1 migrated: canary: the page of school_c answers with 500
+	// not every schema is up to date: 3 not started, 1 migrated: canary: school_c answers with 500
 	// canaries: no schemas
 	// 3 migrated, 1 current <nil>
 }

@@ -18,7 +18,7 @@ func schools(ctx context.Context) (db *pgtest.DB, files map[string]string, done 
 		panic(err)
 	}
 	files = map[string]string{"00001_students.sql": "create table students (name text);"}
-	runner, err := migrate.New(db.Pool, migrate.Config{Tenant: []migrate.Source{source("school", files)}})
+	runner, err := migrate.New(db.Pool, migrate.Config{Tenant: []migrate.Source{source("erp", files)}})
 	if err != nil {
 		panic(err)
 	}
@@ -30,7 +30,7 @@ func schools(ctx context.Context) (db *pgtest.DB, files map[string]string, done 
 			panic(err)
 		}
 	}
-	files["00002_email.sql"] = "alter table students add column email text;"
+	files["00002_mail.sql"] = "alter table students add column email text;"
 	return db, files, func() {
 		if err := closeDB(); err != nil {
 			panic(err)
@@ -38,18 +38,17 @@ func schools(ctx context.Context) (db *pgtest.DB, files map[string]string, done 
 	}
 }
 
-// One tenant has a column that was added by hand, and one name on the list has no schema. The
-// others are migrated.
+// One tenant has lost a table, and one name on the list has no schema. The others are migrated.
 func ExampleRunner_UpAll() {
 	ctx := context.Background()
 	db, files, done := schools(ctx)
 	defer done()
-	_, err := db.Pool.Exec(ctx, "alter table school_b.students add column email text")
+	_, err := db.Pool.Exec(ctx, "drop table school_b.students")
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	runner, err := migrate.New(db.Pool, migrate.Config{Tenant: []migrate.Source{source("school", files)}})
+	runner, err := migrate.New(db.Pool, migrate.Config{Tenant: []migrate.Source{source("erp", files)}})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -70,7 +69,7 @@ func ExampleRunner_UpAll() {
 	// Output:
 	// true 1
 	// SCHEMA    OUTCOME   VERSION  TIME  WHAT
-	// school_b  failed    1        1ms   school/00002_email.sql:2: column "email" of relation "students" already exists (42701)
+	// school_b  failed    1        1ms   erp/00002_mail.sql:2: relation "students" does not exist (42P01)
 	// school_x  missing   -        -     schema does not exist
 	// school_a  migrated  1 -> 2   1ms   applied 2
 	// school_c  migrated  1 -> 2   1ms   applied 2

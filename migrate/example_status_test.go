@@ -13,7 +13,7 @@ func ExampleRunner_Status() {
 	pool, done := newSchools()
 	defer done()
 	ctx := context.Background()
-	runner, err := migrate.New(pool, migrate.Config{Tenant: []migrate.Source{{Name: "students", FS: students}}})
+	runner, err := migrate.New(pool, migrate.Config{Tenant: []migrate.Source{{Name: "app", FS: students}}})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -27,7 +27,7 @@ func ExampleRunner_Status() {
 	}
 	runner, err = migrate.New(
 		pool,
-		migrate.Config{Tenant: []migrate.Source{{Name: "students", FS: edited}}, Changed: migrate.Refuse},
+		migrate.Config{Tenant: []migrate.Source{{Name: "app", FS: edited}}, Changed: migrate.Refuse},
 	)
 	if err != nil {
 		fmt.Println(err)
@@ -44,5 +44,5 @@ func ExampleRunner_Status() {
 	// 1 students changed
 	// 2 phone pending
 	// <nil>
-	// migrate schema "school_a": migration was edited after it was applied: students/00001_students.sql
+	// migrate schema "school_a": migration was edited after it was applied: app/00001_students.sql
 }

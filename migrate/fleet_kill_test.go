@@ -31,13 +31,15 @@ const victimSchemas = 120
 // victimMigrations show in the data whether one of them was applied twice or in part.
 var victimMigrations = map[string]string{
 	"00001_notes.sql": basic["00001_notes.sql"],
-	"00002_body.sql":  "alter table notes add column body text;\ncreate table seen (id int);\ninsert into seen values (1);",
+	"00002_body.sql": "alter table notes add column body text;\ncreate table seen (id int);\n" +
+		"insert into seen values (1);",
 	"00003_index.sql": "create index notes_body on notes (body);",
 	"00004_count.sql": "update notes set id = id + 10;",
 }
 
 // victimIndex is a migration without a transaction.
-const victimIndex = "-- +goose NO TRANSACTION\ndrop index concurrently if exists seen_id;\ncreate index concurrently seen_id on seen (id);"
+const victimIndex = "-- +goose NO TRANSACTION\ndrop index concurrently if exists seen_id;\n" +
+	"create index concurrently seen_id on seen (id);"
 
 // victimFiles are all migrations, or those with a transaction.
 func victimFiles(alone bool) map[string]string {
@@ -202,7 +204,8 @@ func TestTwoProcessesMigrateOneFleet(t *testing.T) {
 
 // waitingHere counts the sessions of this database that wait for advisory locks. Other tests have
 // sessions that wait in their databases.
-const waitingHere = `select count(*) from pg_locks join pg_database d on d.oid = database and datname = current_database()
+const waitingHere = `select count(*) from pg_locks join pg_database d on d.oid = database
+	and datname = current_database()
 	where not granted and locktype = 'advisory'`
 
 func TestCancelLetsWhatRunsFinish(t *testing.T) {
@@ -313,13 +316,14 @@ func TestSchemaDroppedDuringTheRun(t *testing.T) {
 			f := fleet(t, 6)
 			var once sync.Once
 			report, err := f.runner(t, basic).
-				UpAll(t.Context(), migrate.Schemas(names(6)...), migrate.UpAllOptions{Workers: 1, PerTransaction: group, Events: func(e migrate.Event) {
-					if e.Kind == migrate.EventPlanned {
-						once.Do(func() {
-							f.exec(t, "drop schema tenant_4 cascade; drop table tenant_5.goose_db_version, tenant_5.notes")
-						})
-					}
-				}})
+				UpAll(t.Context(), migrate.Schemas(names(6)...),
+					migrate.UpAllOptions{Workers: 1, PerTransaction: group, Events: func(e migrate.Event) {
+						if e.Kind == migrate.EventPlanned {
+							once.Do(func() {
+								f.exec(t, "drop schema tenant_4 cascade; drop table tenant_5.goose_db_version, tenant_5.notes")
+							})
+						}
+					}})
 			assert.ErrorIs(t, err, migrate.ErrSchemaMissing)
 			expectOutcomes(
 				t,
@@ -340,15 +344,16 @@ func TestVersionsThatChangedSinceTheyWereRead(t *testing.T) {
 	f := fleet(t, 4)
 	var once sync.Once
 	report, err := f.runner(t, basic).
-		UpAll(t.Context(), migrate.Schemas(names(4)...), migrate.UpAllOptions{PerTransaction: 2, Events: func(e migrate.Event) {
-			if e.Kind == migrate.EventPlanned {
-				once.Do(func() {
-					require.NoError(t, f.runner(t, basic).Migrate(t.Context(), "tenant_1"))
-					f.exec(t, `insert into tenant_2.goose_db_version (version_id, is_applied) values (9, true);
+		UpAll(t.Context(), migrate.Schemas(names(4)...),
+			migrate.UpAllOptions{PerTransaction: 2, Events: func(e migrate.Event) {
+				if e.Kind == migrate.EventPlanned {
+					once.Do(func() {
+						require.NoError(t, f.runner(t, basic).Migrate(t.Context(), "tenant_1"))
+						f.exec(t, `insert into tenant_2.goose_db_version (version_id, is_applied) values (9, true);
 					update tenant_3.goose_db_version set is_applied = false where version_id = 1; drop table tenant_3.notes`)
-				})
-			}
-		}})
+					})
+				}
+			}})
 	assert.ErrorIs(t, err, migrate.ErrUnknownVersion)
 	expectOutcomes(t, report, "tenant_2 unknown version 9 9", "tenant_3 migrated 0 2", "tenant_4 migrated 1 2")
 	assert.Equal(t, 1, report.Current, "%d current", report.Current)

@@ -189,7 +189,8 @@ func TestEachKindOfTroubleHasItsOutcomeAndStopsNobody(t *testing.T) {
 	f.exec(t, "insert into tenant_2.goose_db_version (version_id, is_applied) values (9, true)")
 	f.exec(
 		t,
-		"alter table tenant_3.goose_db_version drop column is_applied; drop schema tenant_4 cascade; drop table tenant_5.goose_db_version, tenant_5.notes",
+		"alter table tenant_3.goose_db_version drop column is_applied; drop schema tenant_4 cascade; "+
+			"drop table tenant_5.goose_db_version, tenant_5.notes",
 	)
 	f.exec(t, "create schema stray; create table stray.goose_db_version ()")
 	report, err := f.runner(t, basic).UpAll(t.Context(), migrate.Schemas(names(6)...), migrate.UpAllOptions{})

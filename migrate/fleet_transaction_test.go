@@ -50,7 +50,9 @@ func subqueries(schemas []string) []string {
 
 func TestTwoFleetsAtOnceApplyOnce(t *testing.T) {
 	t.Parallel()
-	for name, lock := range map[string]migrate.Lock{"advisory": migrate.LockAdvisory, "session": migrate.LockSession, "table": migrate.LockTable} {
+	for name, lock := range map[string]migrate.Lock{
+		"advisory": migrate.LockAdvisory, "table": migrate.LockTable, "session": migrate.LockSession,
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := fleet(t, 20)

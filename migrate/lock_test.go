@@ -19,9 +19,12 @@ func TestSettingsOfAMigrationEndWithIt(t *testing.T) {
 	role := f.pg.RolePrefix + "_other"
 	f.exec(t, "create role "+role+"; create schema elsewhere; grant all on schema elsewhere to "+role)
 	files := map[string]string{
-		"00001_a.sql": "set local search_path to elsewhere;\nset local work_mem = '123kB';\nset local time zone 'Asia/Tokyo';\nset local role " + role + ";\ncreate table moved ();",
-		"00002_b.sql": "create table b as select current_user as who, current_setting('work_mem') as mem, current_setting('TimeZone') as zone;",
-		"00003_c.sql": "do $$ begin perform set_config('search_path', 'elsewhere', true); perform set_config('role', '" + role + "', true); end $$;",
+		"00001_a.sql": "set local search_path to elsewhere;\nset local work_mem = '123kB';\n" +
+			"set local time zone 'Asia/Tokyo';\nset local role " + role + ";\ncreate table moved ();",
+		"00002_b.sql": "create table b as select current_user as who, current_setting('work_mem') as mem, " +
+			"current_setting('TimeZone') as zone;",
+		"00003_c.sql": "do $$ begin perform set_config('search_path', 'elsewhere', true); " +
+			"perform set_config('role', '" + role + "', true); end $$;",
 		"00004_d.sql": "create table d ();",
 	}
 	require.NoError(t, f.runner(t, files).Migrate(t.Context(), "tenant_1"))
@@ -29,7 +32,8 @@ func TestSettingsOfAMigrationEndWithIt(t *testing.T) {
 	var same bool
 	f.scan(
 		t,
-		"select who = current_user and mem = current_setting('work_mem') and zone = current_setting('TimeZone') from tenant_1.b",
+		"select who = current_user and mem = current_setting('work_mem') and zone = current_setting('TimeZone') "+
+			"from tenant_1.b",
 		&same,
 	)
 	assert.True(t, same, "role, work_mem or time zone stayed")
@@ -69,7 +73,8 @@ func TestEachLockKeepsRunnersApart(t *testing.T) {
 		f.scan(t, "select count(*) from tenant_1.a", &rows)
 		f.scan(
 			t,
-			"select count(*) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())",
+			"select count(*) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database "+
+				"where datname = current_database())",
 			&locks,
 		)
 		assert.Equal(t, 1, rows, "lock %d: applied %d times, %d locks left", lock, rows, locks)

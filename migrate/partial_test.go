@@ -24,7 +24,9 @@ drop table nowhere;
 func TestARepeatedMigrationSaysWhereAnEarlierRunStopped(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	for name, before := range map[string]string{"tenant_1": "", "tenant_2": "-- +goose Up\ncreate table zero (id int);\n"} {
+	for name, before := range map[string]string{
+		"tenant_1": "", "tenant_2": "-- +goose Up\ncreate table zero (id int);\n",
+	} {
 		files := map[string]string{"00002_half.sql": halfFile}
 		files["00001_zero.sql"] = before
 		if before == "" { // the first migration of a schema
@@ -56,7 +58,8 @@ func TestARepeatedMigrationSaysWhereAnEarlierRunStopped(t *testing.T) {
 		for file, text := range files {
 			edited[file] = text
 			if text == halfFile {
-				edited[file] = "-- +goose NO TRANSACTION\n-- +goose Up\ncreate table if not exists first (id int);\ncreate table second (id int);\nselect 1;\n"
+				edited[file] = "-- +goose NO TRANSACTION\n-- +goose Up\ncreate table if not exists first (id int);\n" +
+					"create table second (id int);\nselect 1;\n"
 			}
 		}
 		_, err = f.tenant(t, texts("app", edited)).Up(t.Context(), name)

@@ -56,7 +56,8 @@ func TestFleetThroughAPoolerInTransactionMode(t *testing.T) {
 		var prepared, locks int
 		require.NoError(t,
 			pool.QueryRow(t.Context(), `select current_setting('search_path'), current_setting('lock_timeout'),
-			(select count(*) from pg_prepared_statements), (select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid())`).
+			(select count(*) from pg_prepared_statements), (select count(*) from pg_locks where locktype = 'advisory'
+				and pid = pg_backend_pid())`).
 				Scan(&path, &timeout, &prepared, &locks))
 		assert.Equal(t, `"$user", public`, path,
 			"a connection was left with path %s, lock timeout %s, %d statements, %d locks", path, timeout, prepared, locks)

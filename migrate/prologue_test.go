@@ -17,16 +17,18 @@ const serializable = "create table level%s as select current_setting('transactio
 
 // prologues are files whose transaction is serializable. They say so in different ways.
 var prologues = map[string]string{
-	"SET TRANSACTION":            "set transaction isolation level serializable;",
-	"with other modes":           "SET TRANSACTION READ WRITE, ISOLATION LEVEL SERIALIZABLE, NOT DEFERRABLE;",
-	"SET LOCAL TRANSACTION":      "set local transaction isolation level serializable;",
-	"SET SESSION TRANSACTION":    "set session transaction isolation level serializable;",
-	"a setting":                  "set transaction_isolation to 'serializable';",
-	"a local setting":            "set local \"transaction_isolation\" = serializable;",
-	"behind comments":            "-- Prisma\n/* and more */ set /**/ transaction isolation level serializable;",
-	"behind settings":            "set local lock_timeout = '1s';\nset statement_timeout to 0;\nset transaction isolation level serializable;",
-	"said twice":                 "set transaction isolation level repeatable read;\nset transaction isolation level serializable;",
-	"in a block with the others": "-- +goose StatementBegin\nset transaction isolation level serializable; select 1;\n-- +goose StatementEnd",
+	"SET TRANSACTION":         "set transaction isolation level serializable;",
+	"with other modes":        "SET TRANSACTION READ WRITE, ISOLATION LEVEL SERIALIZABLE, NOT DEFERRABLE;",
+	"SET LOCAL TRANSACTION":   "set local transaction isolation level serializable;",
+	"SET SESSION TRANSACTION": "set session transaction isolation level serializable;",
+	"a setting":               "set transaction_isolation to 'serializable';",
+	"a local setting":         "set local \"transaction_isolation\" = serializable;",
+	"behind comments":         "-- Prisma\n/* and more */ set /**/ transaction isolation level serializable;",
+	"behind settings": "set local lock_timeout = '1s';\nset statement_timeout to 0;\n" +
+		"set transaction isolation level serializable;",
+	"said twice": "set transaction isolation level repeatable read;\nset transaction isolation level serializable;",
+	"in a block with the others": "-- +goose StatementBegin\nset transaction isolation level serializable; select 1;\n" +
+		"-- +goose StatementEnd",
 }
 
 // TestSetTransactionIsTheFirstOfItsTransaction checks that the statements which must precede the
@@ -60,7 +62,8 @@ func TestSetTransactionIsTheFirstOfItsTransaction(t *testing.T) {
 					var levels string
 					f.scan(
 						t,
-						"select a.level || ', ' || b.level || ', ' || c.level from "+schema+".level_a a, "+schema+".level_b b, "+schema+".level_c c",
+						"select a.level || ', ' || b.level || ', ' || c.level from "+
+							schema+".level_a a, "+schema+".level_b b, "+schema+".level_c c",
 						&levels,
 					)
 					assert.Equal(t, "serializable, read committed, serializable", levels, "%s, %s", lockName, schema)
@@ -95,8 +98,10 @@ func TestSetTransactionGoesDown(t *testing.T) {
 	f.exec(t, "create table public.levels (level text)")
 	set := "set transaction isolation level repeatable read;\n"
 	r := f.runner(t, map[string]string{
-		"00001_a.sql": "create table a (id int);\n-- +goose Down\n" + set + "insert into public.levels select current_setting('transaction_isolation');\ndrop table a;",
-		"00002_b.sql": "select 1;\n-- +goose Down\n" + set + "insert into public.levels select current_setting('transaction_isolation');",
+		"00001_a.sql": "create table a (id int);\n-- +goose Down\n" + set + "insert into public.levels " +
+			"select current_setting('transaction_isolation');\ndrop table a;",
+		"00002_b.sql": "select 1;\n-- +goose Down\n" + set + "insert into public.levels " +
+			"select current_setting('transaction_isolation');",
 	})
 	require.NoError(t, r.Migrate(t.Context(), "tenant_1"))
 	_, err := r.DownTo(t.Context(), "tenant_1", 0)
@@ -111,8 +116,9 @@ func TestSetTransactionGoesDown(t *testing.T) {
 func TestSetTransactionThatFails(t *testing.T) {
 	t.Parallel()
 	for name, file := range map[string]struct{ sql, reason string }{
-		"of an unknown level":  {"set local lock_timeout = '1s';\nset transaction_isolation = 'none';", "22023"},
-		"of no snapshot":       {"set transaction isolation level repeatable read;\nset transaction snapshot 'none';", "22023"},
+		"of an unknown level": {"set local lock_timeout = '1s';\nset transaction_isolation = 'none';", "22023"},
+		"of no snapshot": {"set transaction isolation level repeatable read;\nset transaction snapshot 'none';",
+			"22023"},
 		"behind a query":       {"select 1;\nset transaction isolation level serializable;", "25001"},
 		"of the next in order": {"set transaction isolation level serializable;\nselect 1/0;", "22012"},
 	} {

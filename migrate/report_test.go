@@ -34,8 +34,11 @@ func TestTableOfThousandsNamesAFewAndAllFailures(t *testing.T) {
 	lines := strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
 	require.Len(t, lines, 1+40+10+1+1+2, b.String())
 	for i, want := range map[int]string{
-		1: "bad_0              failed    1        -     first line second line", 41: "good_0             migrated  1 -> 2   -     applied 2",
-		51: "... and 1990 more  migrated", 53: "stopped: too many schemas failed", 54: "3000 schemas in 2.5s: 40 failed, 2000 migrated, 960 current",
+		1:  "bad_0              failed    1        -     first line second line",
+		41: "good_0             migrated  1 -> 2   -     applied 2",
+		51: "... and 1990 more  migrated",
+		53: "stopped: too many schemas failed",
+		54: "3000 schemas in 2.5s: 40 failed, 2000 migrated, 960 current",
 	} {
 		assert.Equal(t, want, strings.TrimSpace(lines[i]), "line %d is %q, want", i, lines[i])
 	}

@@ -132,7 +132,8 @@ func TestFailureUndoesItsFileAndNamesTheStatement(t *testing.T) {
 	f := setup(t)
 	files := map[string]string{
 		"00001_a.sql": "create table a (id int);",
-		"00002_b.sql": "create table b (id int);\n\ninsert into b values (1);\ninsert into nowhere values (1);\ncreate table c ();",
+		"00002_b.sql": "create table b (id int);\n\ninsert into b values (1);\ninsert into nowhere values (1);\n" +
+			"create table c ();",
 	}
 	res, err := f.runner(t, files).Up(t.Context(), "tenant_1")
 	var failure *migrate.Error
@@ -169,7 +170,8 @@ func TestSharedSetGoesToPublic(t *testing.T) {
 	var ok bool
 	f.scan(
 		t,
-		"select to_regclass('public.plans') is not null and to_regclass('public.notes') is null and to_regclass('tenant_1.plans') is null",
+		"select to_regclass('public.plans') is not null and to_regclass('public.notes') is null "+
+			"and to_regclass('tenant_1.plans') is null",
 		&ok,
 	)
 	assert.True(t, ok, "the sets are mixed up")
@@ -269,8 +271,9 @@ func TestNoTransaction(t *testing.T) {
 	f := setup(t)
 	src := source("app", map[string]string{
 		"00001_notes.sql": "create table notes (id int);",
-		"00002_index.sql": "-- +goose NO TRANSACTION\nset work_mem = '123kB';\ncreate index concurrently notes_id on notes (id);",
-		"00003_more.sql":  "create table more ();",
+		"00002_index.sql": "-- +goose NO TRANSACTION\nset work_mem = '123kB';\n" +
+			"create index concurrently notes_id on notes (id);",
+		"00003_more.sql": "create table more ();",
 	})
 	r := f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{src}})
 	res, err := r.Up(t.Context(), "tenant_1")
@@ -307,7 +310,8 @@ func TestTenantCannotRewriteItsVersions(t *testing.T) {
 	f.exec(
 		t,
 		fmt.Sprintf(
-			"create role %[1]s; grant usage on schema tenant_1 to %[1]s; alter default privileges in schema tenant_1 grant select, insert, update, delete on tables to %[1]s",
+			"create role %[1]s; grant usage on schema tenant_1 to %[1]s; alter default privileges in schema tenant_1 grant "+
+				"select, insert, update, delete on tables to %[1]s",
 			role,
 		),
 	)
@@ -330,7 +334,8 @@ func (f fixture) expectConcealed(t *testing.T, role string) {
 	f.scan(
 		t,
 		fmt.Sprintf(
-			"select has_table_privilege('%[1]s', 'tenant_1.notes', 'insert'), has_table_privilege('%[1]s', 'tenant_1.goose_db_version', 'select, insert, update, delete')",
+			"select has_table_privilege('%[1]s', 'tenant_1.notes', 'insert'), "+
+				"has_table_privilege('%[1]s', 'tenant_1.goose_db_version', 'select, insert, update, delete')",
 			role,
 		),
 		&notes,

@@ -23,7 +23,8 @@ var addresses = migrate.Source{
 create table users (email citext primary key, attrs hstore, country text references countries);
 insert into users values ('Ada@Example.com', 'a=>1', 'it');
 -- +goose StatementBegin
-do $$ begin if not exists (select from users where email = 'ADA@example.com' and attrs ? 'a') then raise 'not found'; end if; end $$;
+do $$ begin if not exists (select from users where email = 'ADA@example.com' and attrs ? 'a')
+	then raise 'not found'; end if; end $$;
 -- +goose StatementEnd
 -- +goose Down
 drop table users;
@@ -59,8 +60,10 @@ func (f fixture) extend(t *testing.T) {
 	t.Helper()
 	f.exec(
 		t,
-		`create schema "Shared Data"; create extension citext schema "Shared Data"; create extension hstore schema "Shared Data";
-		create extension pg_trgm schema "Shared Data"; create schema reference; create table reference.countries (code text primary key);
+		`create schema "Shared Data"; create extension citext schema "Shared Data";
+			create extension hstore schema "Shared Data";
+		create extension pg_trgm schema "Shared Data"; create schema reference;
+			create table reference.countries (code text primary key);
 		insert into reference.countries values ('it')`,
 	)
 }

@@ -11,16 +11,18 @@ import (
 
 // hiddenCalls are statements that call the function of an earlier file, which sets app.tenant.
 var hiddenCalls = map[string]string{
-	"a default of an array of a domain":     "create table t (a leaking[] default '{x}');",
-	"a default of a composite type":         "create table t (a pair default '(x)');",
-	"in a continued string":                 "create table t (a leaking[] default ''\n'{x}');",
-	"in an escape string":                   "create table t (a leaking[] default e'\\x7bx}');",
-	"in a string of unicode":                "create table t (a leaking[] default u&'!007bx}' uescape '!');",
-	"in dollar quotes":                      "create table t (a leaking[] default $${x}$$);",
-	"a check":                               "create table t (a text, check ('(x)'::pair is not null));",
-	"a view":                                "create view v as select '{x}'::leaking[] as a;",
-	"an argument's default":                 "create function f(a leaking[] default '{x}') returns int language sql as 'select 1';",
-	"a function's body":                     "create function f() returns leaking[] language sql as $$ select '{x}'::leaking[] $$;",
+	"a default of an array of a domain": "create table t (a leaking[] default '{x}');",
+	"a default of a composite type":     "create table t (a pair default '(x)');",
+	"in a continued string":             "create table t (a leaking[] default ''\n'{x}');",
+	"in an escape string":               "create table t (a leaking[] default e'\\x7bx}');",
+	"in a string of unicode":            "create table t (a leaking[] default u&'!007bx}' uescape '!');",
+	"in dollar quotes":                  "create table t (a leaking[] default $${x}$$);",
+	"a check":                           "create table t (a text, check ('(x)'::pair is not null));",
+	"a view":                            "create view v as select '{x}'::leaking[] as a;",
+	"an argument's default": "create function f(a leaking[] default '{x}') returns int " +
+		"language sql as 'select 1';",
+	"a function's body": "create function f() returns leaking[] language sql as " +
+		"$$ select '{x}'::leaking[] $$;",
 	"a function's standard body":            "create function f() returns leaking[] language sql return '{x}'::leaking[];",
 	"a policy":                              "create policy p on plain using ('(x)'::pair is not null);",
 	"the key of partitions":                 "create table t (a int) partition by list ((a + leak_one(1)));",
@@ -33,7 +35,8 @@ var hiddenCalls = map[string]string{
 	"a table of a query":                    "create table t as select leak_one(1);",
 	"a column of a table with rows":         "alter table plain add column b int default leak_one(1);",
 	"a check of a table with rows":          "alter table plain add check (leak_one(a) > 0);",
-	"a generated column":                    "alter table plain add column b int generated always as (leak_one(a)) stored;",
+	"a generated column": "alter table plain add column b int " +
+		"generated always as (leak_one(a)) stored;",
 }
 
 // TestStatementsThatCallFunctionsOutOfSight runs statements that do not look as if they call a
@@ -41,11 +44,14 @@ var hiddenCalls = map[string]string{
 func TestStatementsThatCallFunctionsOutOfSight(t *testing.T) {
 	t.Parallel()
 	leak := func(name, args, returns string) string {
-		return "-- +goose StatementBegin\ncreate function " + name + "(" + args + ") returns " + returns + " immutable language plpgsql as $$ begin " +
-			"perform set_config('app.tenant', 'x', false); return " + map[string]string{"int": "1", "boolean": "true", "float8": "1"}[returns] + "; end $$;\n-- +goose StatementEnd\n"
+		value := map[string]string{"int": "1", "boolean": "true", "float8": "1"}[returns]
+		return "-- +goose StatementBegin\ncreate function " + name + "(" + args + ") returns " + returns +
+			" immutable language plpgsql as $$ begin perform set_config('app.tenant', 'x', false); return " +
+			value + "; end $$;\n-- +goose StatementEnd\n"
 	}
 	made := leak("leak", "text", "boolean") + leak("leak_one", "int", "int") + leak("distance", "int, int", "float8") +
-		"create domain leaking as text check (leak(value));\ncreate type pair as (a leaking);\ncreate type span as range (subtype = int4, subtype_diff = distance);\n" +
+		"create domain leaking as text check (leak(value));\ncreate type pair as (a leaking);\n" +
+		"create type span as range (subtype = int4, subtype_diff = distance);\n" +
 		"create table plain (a int, r span);\ninsert into plain select i, span(i, i + 1) from generate_series(1, 1000) i;\n" +
 		"create table indexed (a int);\ncreate index on indexed ((a + leak_one(1)));\n"
 	for name, sql := range hiddenCalls {

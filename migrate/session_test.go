@@ -52,12 +52,14 @@ var strays = map[string]string{
 	"set_config":            "select set_config('search_path', '', false);",
 	"set_config in a block": "do $$ begin perform set_config('search_path', 'elsewhere', false); end $$;",
 	"SET in a block":        "do $$ begin set work_mem = '123kB'; end $$;",
-	"the head of a dump":    "select pg_catalog.set_config('search_path', '', false), set_config('check_function_bodies', 'off', false), set_config('row_security', 'off', false);",
+	"the head of a dump": "select pg_catalog.set_config('search_path', '', false), " +
+		"set_config('check_function_bodies', 'off', false), set_config('row_security', 'off', false);",
 	"role":                  "select set_config('role', 'OTHER', false);",
 	"session authorization": "select set_config('session_authorization', 'OTHER', false);",
 	"read only":             "select set_config('default_transaction_read_only', 'on', false);",
 	"setting of an app":     "select set_config('app.tenant', current_schema(), false);",
-	"a function of its own": "create function stray() returns text language sql as $$ select set_config('app.tenant', 'x', false) $$;\n" +
+	"a function of its own": "create function stray() returns text language sql as $$ " +
+		"select set_config('app.tenant', 'x', false) $$;\n" +
 		"create table s (x text default stray());\ninsert into s default values;\ndrop table s;\ndrop function stray();",
 	"temporary table": "create temporary table left_behind (id int);",
 	"prepared":        "prepare left_behind as select 1;",
@@ -119,7 +121,8 @@ func observe(f fixture) string {
 	return "create table observed as " + strings.ReplaceAll(
 		strings.ReplaceAll(leftovers, "$1", "'"+f.user()+"'"),
 		`case when current_setting('search_path') <> '"$user", public' then 'path ' || current_setting('search_path') end`,
-		`case when current_setting('search_path') not like '"tenant\__", pg_temp' then 'path ' || current_setting('search_path') end`,
+		`case when current_setting('search_path') not like '"tenant\__", pg_temp'
+			then 'path ' || current_setting('search_path') end`,
 	) + " as seen;"
 }
 
@@ -138,7 +141,8 @@ func TestMigrationThatFailsLeavesNothingOnTheSession(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	stray := func(ctx context.Context, exec func(context.Context, string, ...any) error) error {
-		for _, sql := range []string{strays["set_config"], strays["temporary table"], strays["prepared"], strays["listen"], strays["lock"]} {
+		for _, name := range []string{"set_config", "temporary table", "prepared", "listen", "lock"} {
+			sql := strays[name]
 			if err := exec(ctx, sql); err != nil {
 				return err
 			}
@@ -158,13 +162,18 @@ func TestMigrationThatFailsLeavesNothingOnTheSession(t *testing.T) {
 		})
 	}
 	next := map[string]string{"00002_b.sql": observe(f)}
+	file := func(sql string) migrate.Source { return source("app", map[string]string{"00001_a.sql": sql}) }
 	for name, src := range map[string]migrate.Source{
-		"function with the connection":    {Name: "app", Go: []migrate.GoMigration{{Version: 1, Name: "a", UpNoTx: alone}}},
-		"function in the transaction":     {Name: "app", Go: []migrate.GoMigration{{Version: 1, Name: "a", Up: in}}},
-		"file that fails":                 source("app", map[string]string{"00001_a.sql": strays["set_config in a block"] + "\nselect 1/0;"}),
-		"file without a transaction":      source("app", map[string]string{"00001_a.sql": "-- +goose NO TRANSACTION\nset work_mem = '123kB';\nset search_path = elsewhere;\nselect 1/0;"}),
-		"file that fails at COMMIT":       source("app", map[string]string{"00001_a.sql": strays["set_config in a block"] + "\ncreate table p (id int primary key, p int references p deferrable initially deferred);\ninsert into p values (1, 2);"}),
-		"file that SETs and is committed": source("app", map[string]string{"00001_a.sql": "-- +goose NO TRANSACTION\nset work_mem = '123kB';\nset session authorization default;\nset role none;"}),
+		"function with the connection": {Name: "app", Go: []migrate.GoMigration{{Version: 1, Name: "a", UpNoTx: alone}}},
+		"function in the transaction":  {Name: "app", Go: []migrate.GoMigration{{Version: 1, Name: "a", Up: in}}},
+		"file that fails":              file(strays["set_config in a block"] + "\nselect 1/0;"),
+		"file without a transaction": file("-- +goose NO TRANSACTION\nset work_mem = '123kB';\n" +
+			"set search_path = elsewhere;\nselect 1/0;"),
+		"file that fails at COMMIT": file(strays["set_config in a block"] +
+			"\ncreate table p (id int primary key, p int references p deferrable initially deferred);\n" +
+			"insert into p values (1, 2);"),
+		"file that SETs and is committed": file("-- +goose NO TRANSACTION\nset work_mem = '123kB';\n" +
+			"set session authorization default;\nset role none;"),
 	} {
 		if src.Go != nil {
 			src.FS = source("app", next).FS
@@ -202,8 +211,10 @@ func TestSettingsOfThePoolSurvive(t *testing.T) {
 			return err
 		}
 	})
-	const found = "current_user || ' ' || current_setting('work_mem') || ' ' || current_setting('maintenance_work_mem') || ' ' || current_setting('check_function_bodies')"
-	note := "create table %s as select " + found + " as found;\nselect set_config('role', 'none', false), set_config('maintenance_work_mem', '1MB', false), set_config('check_function_bodies', 'on', false);"
+	const found = "current_user || ' ' || current_setting('work_mem') || ' ' || " +
+		"current_setting('maintenance_work_mem') || ' ' || current_setting('check_function_bodies')"
+	note := "create table %s as select " + found + " as found;\nselect set_config('role', 'none', false), " +
+		"set_config('maintenance_work_mem', '1MB', false), set_config('check_function_bodies', 'on', false);"
 	files := map[string]string{
 		"00001_a.sql": fmt.Sprintf(note, "a"), "00002_b.sql": fmt.Sprintf(note, "b"),
 		"00003_c.sql": "-- +goose NO TRANSACTION\n" + fmt.Sprintf(note, "c"), "00004_d.sql": fmt.Sprintf(note, "d"),

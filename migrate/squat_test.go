@@ -32,7 +32,8 @@ func (f fixture) squat(t *testing.T, kind string, schemas ...string) *pgx.Conn {
 		var got bool
 		require.NoError(
 			t,
-			conn.QueryRow(t.Context(), "select pg_try_advisory_lock"+mode+"("+key+") and (select bool_and(pg_try_advisory_lock(("+
+			conn.QueryRow(t.Context(), "select pg_try_advisory_lock"+mode+"("+key+") and (select "+
+				"bool_and(pg_try_advisory_lock(("+
 				key+" & 2147483647)::int, n)) from generate_series(1, 50) n)").
 				Scan(&got),
 		)
@@ -87,7 +88,8 @@ func (f fixture) expectNoLocks(t *testing.T) {
 	var locks int
 	f.scan(
 		t,
-		`select count(*) from pg_locks l join pg_stat_activity a using (pid) where l.locktype = 'advisory' and a.datname = current_database()
+		`select count(*) from pg_locks l join pg_stat_activity a using (pid) where l.locktype = 'advisory'
+			and a.datname = current_database()
 		and a.usename not like '%squatter'`,
 		&locks,
 	)
@@ -173,7 +175,8 @@ func TestLocksThatATenantTakesHideNoScratchSchema(t *testing.T) {
 	f, owner, roles := provisioned(t)
 	f.exec(t, "create schema tenant_9; create table tenant_9.goose_db_version ()")
 	for _, sql := range []string{
-		"create schema pgtenant_scratch_left", "comment on schema pgtenant_scratch_left is 'pgtenant: builds a reference, may be dropped'",
+		"create schema pgtenant_scratch_left", "comment on schema pgtenant_scratch_left is 'pgtenant: builds a reference, " +
+			"may be dropped'",
 	} {
 		_, err := owner.Exec(t.Context(), sql)
 		require.NoError(t, err)

@@ -10,14 +10,15 @@ import (
 func TestStatementsEndWhereTheServerEndsThem(t *testing.T) {
 	t.Parallel()
 	for sql, want := range map[string][]string{
-		"select 1; select 2":                                     {"select 1;", "select 2"},
-		"select 1;;; ;select 2;":                                 {"select 1;", "select 2;"},
-		"/* a; */ -- b;\n":                                       nil,
-		"select 1 /* a; */; -- b;":                               {"select 1 /* a; */;"},
-		`select E'it''s 5 o\'clock; '; x`:                        {`select E'it''s 5 o\'clock; ';`, "x"},
-		`select 'a\'; x`:                                         {`select 'a\';`, "x"}, // no escapes in a plain string
-		"select E'one; '\n  'two\\'; three'; x":                  {"select E'one; '\n  'two\\'; three';", "x"},
-		"select E'one; ' -- it's;\r\n\t-- ;\n'two\\'; three'; x": {"select E'one; ' -- it's;\r\n\t-- ;\n'two\\'; three';", "x"},
+		"select 1; select 2":                    {"select 1;", "select 2"},
+		"select 1;;; ;select 2;":                {"select 1;", "select 2;"},
+		"/* a; */ -- b;\n":                      nil,
+		"select 1 /* a; */; -- b;":              {"select 1 /* a; */;"},
+		`select E'it''s 5 o\'clock; '; x`:       {`select E'it''s 5 o\'clock; ';`, "x"},
+		`select 'a\'; x`:                        {`select 'a\';`, "x"}, // no escapes in a plain string
+		"select E'one; '\n  'two\\'; three'; x": {"select E'one; '\n  'two\\'; three';", "x"},
+		"select E'one; ' -- it's;\r\n\t-- ;\n'two\\'; three'; x": {"select E'one; ' -- it's;\r\n\t-- ;\n'two\\'; three';",
+			"x"},
 		// A string on one line has no continuation.
 		`select E'one' 'two\'; x`:                         {`select E'one' 'two\';`, "x"},
 		"select E'one' /* \n */ 'two\\'; x":               {"select E'one' /* \n */ 'two\\';", "x"},
@@ -31,12 +32,17 @@ func TestStatementsEndWhereTheServerEndsThem(t *testing.T) {
 		"create rule r as on insert to a do also (insert into b values (1); insert into c values (1)); x": {
 			"create rule r as on insert to a do also (insert into b values (1); insert into c values (1));", "x",
 		},
-		"create schema s create table a (id int) create view b as select 1; x": {"create schema s create table a (id int) create view b as select 1;", "x"},
-		"create function f() returns int language sql begin atomic select 1; select case when true then 1 else 2 end; end; x": {
-			"create function f() returns int language sql begin atomic select 1; select case when true then 1 else 2 end; end;", "x",
+		"create schema s create table a (id int) create view b as select 1; x": {"create schema s create table a (id int) " +
+			"create view b as select 1;", "x"},
+		"create function f() returns int language sql begin atomic select 1; select case when true then 1 else 2 end; " +
+			"end; x": {
+			"create function f() returns int language sql begin atomic select 1; select case when true then 1 else 2 end; " +
+				"end;", "x",
 		},
-		"create function f() returns int begin atomic select 1 as end; select a.case, b.end from a, b; select (case when (case 1 when 1 then true end) then 2 end); end; x": {
-			"create function f() returns int begin atomic select 1 as end; select a.case, b.end from a, b; select (case when (case 1 when 1 then true end) then 2 end); end;", "x",
+		"create function f() returns int begin atomic select 1 as end; select a.case, b.end from a, b; " +
+			"select (case when (case 1 when 1 then true end) then 2 end); end; x": {
+			"create function f() returns int begin atomic select 1 as end; select a.case, b.end from a, b; " +
+				"select (case when (case 1 when 1 then true end) then 2 end); end;", "x",
 		},
 		"begin; select case when true then 1 end; end; x": {"begin;", "select case when true then 1 end;", "end;", "x"},
 		"select arr[1:2]; x":                              {"select arr[1:2];", "x"},
@@ -55,7 +61,8 @@ func TestStatementsOfABlockHaveTheirOwnLines(t *testing.T) {
 	m, err := parse(
 		"s",
 		"1_a.sql",
-		"-- +goose Up\nselect 1; /* two\nlines */ select 2;\n\n  \n-- kept\n-- +goose StatementBegin\n-- dropped\n\nselect 3;\n"+
+		"-- +goose Up\nselect 1; /* two\nlines */ select 2;\n\n  \n-- kept\n-- +goose StatementBegin\n-- dropped\n\n"+
+			"select 3;\n"+
 			"-- why\nselect 4\n;select 5;\n-- +goose StatementEnd\nselect 6;\n",
 	)
 	require.NoError(t, err)

@@ -56,7 +56,8 @@ func TestChecksumsAreForgottenWhereGooseAppliedAnew(t *testing.T) {
 	require.NoError(t, f.tenant(t, texts("app", both)).Migrate(t.Context(), "tenant_1"))
 	f.exec(
 		t,
-		"delete from tenant_1.goose_db_version where version_id = 2; insert into tenant_1.goose_db_version (version_id, is_applied) values (2, true)",
+		"delete from tenant_1.goose_db_version where version_id = 2; "+
+			"insert into tenant_1.goose_db_version (version_id, is_applied) values (2, true)",
 	)
 	status, err := f.tenant(t, texts("app", edited())).Status(t.Context(), "tenant_1")
 	require.NoError(t, err)
@@ -84,18 +85,23 @@ func TestVersionTablesAsTheyAreFound(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	r := f.tenant(t, texts("app", both))
-	const table = "create table tenant_1.goose_db_version (id serial primary key, version_id bigint not null, is_applied boolean not null, tstamp timestamp default now());"
+	const table = "create table tenant_1.goose_db_version (id serial primary key, version_id bigint not null, " +
+		"is_applied boolean not null, tstamp timestamp default now());"
 	for name, c := range map[string]struct {
 		sql     string
 		applied []int64
 		err     error
 	}{
-		"none":            {"select 1", nil, nil},
-		"empty":           {table, nil, nil},
-		"older goose":     {table + "insert into tenant_1.goose_db_version (version_id, is_applied) values (0, true), (1, true), (2, true), (2, false)", []int64{1}, nil},
-		"up again":        {table + "insert into tenant_1.goose_db_version (version_id, is_applied) values (1, true), (1, false), (1, true)", []int64{1}, nil},
-		"rows twice":      {table + "insert into tenant_1.goose_db_version (version_id, is_applied, tstamp) values (0, true, null), (1, true, null), (1, true, null)", []int64{1}, nil},
-		"a newer program": {table + "insert into tenant_1.goose_db_version (version_id, is_applied) values (1, true), (9, true)", []int64{1}, migrate.ErrUnknownVersion},
+		"none":  {"select 1", nil, nil},
+		"empty": {table, nil, nil},
+		"older goose": {table + "insert into tenant_1.goose_db_version (version_id, is_applied) values (0, true), " +
+			"(1, true), (2, true), (2, false)", []int64{1}, nil},
+		"up again": {table + "insert into tenant_1.goose_db_version (version_id, is_applied) values (1, true), " +
+			"(1, false), (1, true)", []int64{1}, nil},
+		"rows twice": {table + "insert into tenant_1.goose_db_version (version_id, is_applied, tstamp) " +
+			"values (0, true, null), (1, true, null), (1, true, null)", []int64{1}, nil},
+		"a newer program": {table + "insert into tenant_1.goose_db_version (version_id, is_applied) values (1, true), " +
+			"(9, true)", []int64{1}, migrate.ErrUnknownVersion},
 	} {
 		f.exec(t, "drop schema tenant_1 cascade; create schema tenant_1;"+c.sql)
 		status, err := r.Status(t.Context(), "tenant_1")

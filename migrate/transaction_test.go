@@ -18,18 +18,23 @@ import (
 // separate are files that PostgreSQL accepts one by one and refuses in one transaction.
 var separate = map[string]map[string]string{
 	"an enum value that is used (55P04)": {
-		"00001_a.sql": "create type mood as enum ('new', 'open');\ncreate table t (id int, m mood default 'new');\ninsert into t values (1);",
+		"00001_a.sql": "create type mood as enum ('new', 'open');\ncreate table t (id int, m mood default 'new');\n" +
+			"insert into t values (1);",
 		"00002_b.sql": "alter type mood add value 'closed';",
-		"00003_c.sql": "update t set m = 'closed';\nalter table t alter m set default 'closed';\ncreate index on t (id) where m = 'closed';",
+		"00003_c.sql": "update t set m = 'closed';\nalter table t alter m set default 'closed';\n" +
+			"create index on t (id) where m = 'closed';",
 	},
 	"deferred foreign keys, then another shape (55006)": {
-		"00001_a.sql": "create table p (id int primary key);\ncreate table c (p int references p deferrable initially deferred);",
+		"00001_a.sql": "create table p (id int primary key);\n" +
+			"create table c (p int references p deferrable initially deferred);",
 		"00002_b.sql": "insert into c values (1);\ninsert into p values (1);",
 		"00003_c.sql": "alter table c add column n int not null default 0;\nalter table p add column n int;",
 	},
 	"a deferred trigger, then its table is dropped": {
-		"00001_a.sql": "create table t (id int);\n-- +goose StatementBegin\ncreate function f() returns trigger language plpgsql as $$ begin return null; end $$;\n" +
-			"-- +goose StatementEnd\ncreate constraint trigger x after insert on t deferrable initially deferred for each row execute function f();",
+		"00001_a.sql": "create table t (id int);\n-- +goose StatementBegin\n" +
+			"create function f() returns trigger language plpgsql as $$ begin return null; end $$;\n" +
+			"-- +goose StatementEnd\ncreate constraint trigger x after insert on t deferrable initially deferred " +
+			"for each row execute function f();",
 		"00002_b.sql": "insert into t values (1);",
 		"00003_c.sql": "drop table t;\ncreate table u (id int);",
 	},
@@ -113,7 +118,8 @@ func TestDownRunsEachFileInATransaction(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	r := f.tenant(t, texts("app", map[string]string{
-		"00001_a.sql": "-- +goose Up\ncreate table p (id int primary key);\ncreate table c (p int references p deferrable initially deferred);\n-- +goose Down\ndrop table c, p;\n",
+		"00001_a.sql": "-- +goose Up\ncreate table p (id int primary key);\n" +
+			"create table c (p int references p deferrable initially deferred);\n-- +goose Down\ndrop table c, p;\n",
 		"00002_b.sql": "-- +goose Up\nalter table c add column n int;\n-- +goose Down\nalter table c drop column n;\n",
 		"00003_c.sql": "-- +goose Up\nselect 1;\n-- +goose Down\ninsert into c (p) values (1);\ninsert into p values (1);\n",
 	}))
@@ -272,12 +278,16 @@ func TestFileThatFindsALockIsTriedAgainAlone(t *testing.T) {
 // files share transactions.
 func TestASettingLastsUntilTheEndOfItsFile(t *testing.T) {
 	t.Parallel()
-	const seen = " as select current_setting('work_mem') as m, current_setting('DateStyle') as d, current_setting('TimeZone') as z;"
+	const seen = " as select current_setting('work_mem') as m, current_setting('DateStyle') as d, " +
+		"current_setting('TimeZone') as z;"
 	files := map[string]string{
-		"00001_a.sql": "SET work_mem = '77kB'; set session \"datestyle\" to 'SQL, DMY';\nset time zone 'Asia/Tokyo';\ncreate table first" + seen,
+		"00001_a.sql": "SET work_mem = '77kB'; set session \"datestyle\" to 'SQL, DMY';\nset time zone 'Asia/Tokyo';\n" +
+			"create table first" + seen,
 		"00002_b.sql": "create table second" + seen,
 	}
-	for name, transactions := range map[string]migrate.Transactions{"per file": migrate.TransactionPerFile, "for all": migrate.TransactionForAll} {
+	for name, transactions := range map[string]migrate.Transactions{
+		"per file": migrate.TransactionPerFile, "for all": migrate.TransactionForAll,
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := setup(t)

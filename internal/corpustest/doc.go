@@ -14,7 +14,8 @@
 //	-- again.sql --
 //	run like after.sql in the renamed tenant
 //	-- tenant.sql --
-//	statements, with an empty line between, run as the tenants, through schemactx: alone, in a transaction, in a batch
+//	statements, with an empty line between, run as the tenants, through schemactx: alone, in a
+//	transaction, in a batch
 //	-- expect --
 //	extra extensions
 //	returns select count(*) from users => 1

@@ -169,7 +169,8 @@ func (f *fixture) content(t *testing.T, slug string) string {
 	rows, err := tx.Query(
 		t.Context(),
 		`select t.tablename || ': ' || query_to_xml(format('select t::text as row from only %I.%I t order by 1',
-			t.schemaname, t.tablename), true, false, '')::text from pg_tables t where t.tablename <> 'goose_db_version' and t.schemaname = $1
+			t.schemaname, t.tablename), true, false, '')::text from pg_tables t where t.tablename <> 'goose_db_version'
+				and t.schemaname = $1
 		union all select sequencename || ': ' || coalesce(last_value::text, '-') from pg_sequences
 			where schemaname = $1 and sequencename <> 'goose_db_version_id_seq' order by 1`,
 		schema,
@@ -224,9 +225,11 @@ func (f *fixture) leftOver(t *testing.T) []string {
 }
 
 // leftovers returns the state that an idle session should not have.
-const leftovers = `select name || ' = ' || setting from pg_settings where source = 'session' and name not like 'transaction\_%'
+const leftovers = `select name || ' = ' || setting from pg_settings where source = 'session'
+	and name not like 'transaction\_%'
 	union all select 'role ' || current_user where current_user <> session_user
 	union all select 'listens to ' || pg_listening_channels()
 	union all select 'cursor ' || name from pg_cursors where is_holdable
-	union all select 'temporary ' || relname from pg_class where relpersistence = 't' and relnamespace = pg_my_temp_schema()
+	union all select 'temporary ' || relname from pg_class where relpersistence = 't'
+		and relnamespace = pg_my_temp_schema()
 	union all select 'lock ' || objid from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()`

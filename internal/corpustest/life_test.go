@@ -317,8 +317,10 @@ func (f *fixture) downAndUp(t *testing.T) {
 	f.step(t, "nothing left", func() error {
 		left := f.text(
 			t,
-			`select c.relname from pg_class c where c.relnamespace = $1::regnamespace and c.relkind in ('r', 'v', 'm', 'S', 'p', 'f')
-			and c.relname not like 'goose\_db\_version%' union all select p.proname from pg_proc p where p.pronamespace = $1::regnamespace`,
+			`select c.relname from pg_class c where c.relnamespace = $1::regnamespace
+				and c.relkind in ('r', 'v', 'm', 'S', 'p', 'f')
+			and c.relname not like 'goose\_db\_version%' union all select p.proname from pg_proc p
+				where p.pronamespace = $1::regnamespace`,
 			schema,
 		)
 		if left != "" {

@@ -144,7 +144,8 @@ func (f *fleet) byHand(b *testing.B, sql string) {
 		_, err := conns[worker].Exec(
 			ctx,
 			fmt.Sprintf(
-				"begin; set local search_path to %s; %s insert into goose_db_version (version_id, is_applied) values (%d, true); commit",
+				"begin; set local search_path to %s; %s insert into goose_db_version (version_id, is_applied) "+
+					"values (%d, true); commit",
 				schema,
 				sql,
 				f.version,

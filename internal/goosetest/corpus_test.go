@@ -74,6 +74,8 @@ func (b *both) structure(t *testing.T, schema string) []drift.Object {
 func (b *both) rows(t *testing.T, schema string) string {
 	t.Helper()
 	return b.text(t, `select coalesce(string_agg(t.tablename || ': ' ||
-		query_to_xml(format('select t::text as row from %I.%I t order by 1', t.schemaname, t.tablename), true, false, '')::text, E'\n'
-		order by t.tablename collate "C"), '') from pg_tables t where t.tablename <> 'goose_db_version' and t.schemaname = '`+schema+`'`)
+		query_to_xml(format('select t::text as row from %I.%I t order by 1', t.schemaname, t.tablename), true, false,
+			'')::text, E'\n'
+		order by t.tablename collate "C"), '') from pg_tables t where t.tablename <> 'goose_db_version'
+			and t.schemaname = '`+schema+`'`)
 }

@@ -11,26 +11,31 @@ import (
 
 // alike are files in which both must find the same statements, in both directions.
 var alike = map[string]string{
-	"plain":                     "-- +goose Up\nselect 1;\n-- +goose Down\nselect 2;\n",
-	"no final newline":          "-- +goose Up\nselect 1;\n-- +goose Down\nselect 2;",
-	"windows":                   "-- +goose Up\r\nselect 1\r\n  ,2;\r\n-- +goose Down\r\nselect 2;\r\n",
-	"a stray carriage return":   "-- +goose Up\nselect 1\r,2;\n",
-	"comments everywhere":       "-- a\n\n-- +goose Up\n-- b\nselect 1 -- c;\n-- d;\n, 2; -- e\n-- f\n\n-- +goose Down\n-- g\nselect 2;\n-- h\n",
-	"blanks before a comment":   "-- +goose Up\n  \n-- kept\nselect 1;\n\t\n-- +goose Down\n \nselect 2;\n",
-	"block comment":             "-- +goose Up\n/* a; b\n c */ select 1;\nselect /* ; */ 2;\n",
-	"dollar quotes":             "-- +goose Up\n-- +goose StatementBegin\ndo $x$\nbegin\n\n  -- why\n  perform 1;\nend;\n$x$;\n-- +goose StatementEnd\nselect 2;\n",
-	"dollar quote in a line":    "-- +goose Up\nselect $$a;b$$;\n",
-	"quotes":                    "-- +goose Up\nselect 'a;b', \"c;d\" from (select 1 as \"c;d\") x;\nselect E'\\';', 'it''s;';\n",
+	"plain":                   "-- +goose Up\nselect 1;\n-- +goose Down\nselect 2;\n",
+	"no final newline":        "-- +goose Up\nselect 1;\n-- +goose Down\nselect 2;",
+	"windows":                 "-- +goose Up\r\nselect 1\r\n  ,2;\r\n-- +goose Down\r\nselect 2;\r\n",
+	"a stray carriage return": "-- +goose Up\nselect 1\r,2;\n",
+	"comments everywhere": "-- a\n\n-- +goose Up\n-- b\nselect 1 -- c;\n-- d;\n, 2; -- e\n-- f\n\n-- +goose Down\n" +
+		"-- g\nselect 2;\n-- h\n",
+	"blanks before a comment": "-- +goose Up\n  \n-- kept\nselect 1;\n\t\n-- +goose Down\n \nselect 2;\n",
+	"block comment":           "-- +goose Up\n/* a; b\n c */ select 1;\nselect /* ; */ 2;\n",
+	"dollar quotes": "-- +goose Up\n-- +goose StatementBegin\ndo $x$\nbegin\n\n  -- why\n  perform 1;\n" +
+		"end;\n$x$;\n-- +goose StatementEnd\nselect 2;\n",
+	"dollar quote in a line": "-- +goose Up\nselect $$a;b$$;\n",
+	"quotes": "-- +goose Up\nselect 'a;b', \"c;d\" from (select 1 as \"c;d\") x;\n" +
+		"select E'\\';', 'it''s;';\n",
 	"a block without semicolon": "-- +goose Up\n-- +goose StatementBegin\nselect 1\n-- +goose StatementEnd\n",
-	"two blocks":                "-- +goose Up\n-- +goose StatementBegin\n\nselect 1;\n-- +goose StatementEnd\n-- +goose StatementBegin\nselect 2;\n-- +goose StatementEnd\n",
+	"two blocks": "-- +goose Up\n-- +goose StatementBegin\n\nselect 1;\n-- +goose StatementEnd\n" +
+		"-- +goose StatementBegin\nselect 2;\n-- +goose StatementEnd\n",
 	"no transaction":            "-- +goose NO TRANSACTION\n-- +goose Up\nselect 1;\n-- +goose Down\nselect 2;\n",
 	"no transaction at the end": "-- +goose Up\nselect 1;\n-- +goose Down\nselect 2;\n-- +goose NO TRANSACTION\n",
 	"dashes after":              "-- +goose Up --\nselect 1;\n",
 	"a tab between":             "--\t+goose\tUp\nselect 1;\n",
 	"only Down":                 "-- +goose Up\n-- +goose Down\nselect 2;\n",
 	"semicolon apart":           "-- +goose Up\nselect 1\n;\n",
-	"BEGIN ATOMIC":              "-- +goose Up\n-- +goose StatementBegin\ncreate function f() returns int language sql begin atomic\n select 1;\n select 2;\nend;\n-- +goose StatementEnd\n",
-	"not ASCII":                 "-- +goose Up\nselect 'grüße; 世界';\n",
+	"BEGIN ATOMIC": "-- +goose Up\n-- +goose StatementBegin\n" +
+		"create function f() returns int language sql begin atomic\n select 1;\n select 2;\nend;\n-- +goose StatementEnd\n",
+	"not ASCII": "-- +goose Up\nselect 'grüße; 世界';\n",
 }
 
 func TestBothFindTheSameStatements(t *testing.T) {

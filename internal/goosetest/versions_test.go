@@ -11,7 +11,8 @@ var three = fstest.MapFS{
 	"00001_a.sql": {Data: []byte("-- +goose Up\ncreate table a (id int);\n-- +goose Down\ndrop table a;\n")},
 	"00002_b.sql": {
 		Data: []byte(
-			"-- +goose NO TRANSACTION\n-- +goose Up\ncreate index concurrently b on a (id);\n-- +goose Down\ndrop index concurrently b;\n",
+			"-- +goose NO TRANSACTION\n-- +goose Up\ncreate index concurrently b on a (id);\n-- +goose Down\n" +
+				"drop index concurrently b;\n",
 		),
 	},
 	"00003_c.sql": {Data: []byte("-- +goose Up\ncreate table c (id int);\n-- +goose Down\ndrop table c;\n")},
@@ -81,24 +82,32 @@ func TestWeAgreeWithWhatGooseApplied(t *testing.T) {
 // shape returns what the catalogs say about the version table, its sequence and its index, without
 // the names of schemas and the OIDs.
 const shape = `select string_agg(line, E'\n' order by line) from (
-	select format('%s %s %s %s %s %s', c.relkind, c.relname, c.relpersistence, c.relacl, c.reloptions, c.relreplident) as line
+	select format('%s %s %s %s %s %s', c.relkind, c.relname, c.relpersistence, c.relacl, c.reloptions, c.relreplident)
+		as line
 		from pg_class c where c.relnamespace = 'tenant_1'::regnamespace
-	union all select format('%s.%s %s %s %s %s %s %s %s %s', c.relname, a.attname, a.attnum, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+	union all select format('%s.%s %s %s %s %s %s %s %s %s', c.relname, a.attname, a.attnum,
+		format_type(a.atttypid, a.atttypmod), a.attnotnull,
 			a.attidentity, a.attgenerated, a.attcollation, a.attstorage, pg_get_expr(d.adbin, d.adrelid))
-		from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
+		from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0
+			left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
 		where c.relnamespace = 'tenant_1'::regnamespace
-	union all select format('constraint %s %s %s', conname, contype, pg_get_constraintdef(oid)) from pg_constraint where connamespace = 'tenant_1'::regnamespace
-	union all select replace(pg_get_indexdef(indexrelid), 'tenant_1.', '') from pg_index i join pg_class c on c.oid = i.indexrelid
+	union all select format('constraint %s %s %s', conname, contype, pg_get_constraintdef(oid)) from pg_constraint
+		where connamespace = 'tenant_1'::regnamespace
+	union all select replace(pg_get_indexdef(indexrelid), 'tenant_1.', '') from pg_index i
+		join pg_class c on c.oid = i.indexrelid
 		where c.relnamespace = 'tenant_1'::regnamespace
-	union all select format('sequence %s %s %s %s %s %s %s', s.seqrelid::regclass::text, s.seqtypid::regtype, s.seqstart, s.seqincrement, s.seqmax, s.seqcache, s.seqcycle)
+	union all select format('sequence %s %s %s %s %s %s %s', s.seqrelid::regclass::text, s.seqtypid::regtype,
+		s.seqstart, s.seqincrement, s.seqmax, s.seqcache, s.seqcycle)
 		from pg_sequence s join pg_class c on c.oid = s.seqrelid where c.relnamespace = 'tenant_1'::regnamespace
-	union all select format('trigger %s', tgname) from pg_trigger t join pg_class c on c.oid = t.tgrelid where c.relnamespace = 'tenant_1'::regnamespace
+	union all select format('trigger %s', tgname) from pg_trigger t join pg_class c on c.oid = t.tgrelid
+		where c.relnamespace = 'tenant_1'::regnamespace
 ) lines`
 
 func TestTheTableIsTheOneThatGooseMakes(t *testing.T) {
 	t.Parallel()
 	files := fstest.MapFS{"00001_a.sql": {Data: []byte("-- +goose Up\n")}}
-	const rows = "select string_agg(format('%s %s %s', id, version_id, is_applied), ', ' order by id) from tenant_1.goose_db_version"
+	const rows = "select string_agg(format('%s %s %s', id, version_id, is_applied), ', ' order by id) " +
+		"from tenant_1.goose_db_version"
 	b := setup(t, files)
 	check(t, b.ours.Migrate(t.Context(), schema))
 	shapeOfOurs, rowsOfOurs := b.text(t, shape), b.text(t, rows)

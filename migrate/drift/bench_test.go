@@ -43,7 +43,8 @@ create trigger touched before update on t1 for each row execute function touch()
 // number of other tenants must not matter to those. It reports the time for one tenant, without the
 // time to create the reference, and the largest heap of the client, measured every 50 schemas.
 //
-//	go test ./migrate/drift -run '^$' -bench 'BenchmarkDrift$' -benchtime 3x -timeout 30m -drift-tenants 100,1000
+//	go test ./migrate/drift -run '^$' -bench 'BenchmarkDrift$' -benchtime 3x -timeout 30m \
+//		-drift-tenants 100,1000
 //
 // Measured on two cores of a shared virtual machine that client and server share, with PostgreSQL
 // 15.18: 3.6 ms for a tenant if 100 are checked, with 100 or 1,000 tenants in the database; 4.0 ms

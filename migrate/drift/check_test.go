@@ -37,7 +37,10 @@ func TestDriftIsFoundWhereVersionsSayAllIsWell(t *testing.T) {
 	assert.Contains(t, text, "2 of 3 schemas are equal", "report")
 	encoded, err := json.Marshal(report)
 	require.NoError(t, err)
-	for _, part := range []string{`"checked":3`, `"change":"missing","kind":"column","table":"classes","name":"name","want":"type: text\nnot null: yes"`} {
+	for _, part := range []string{
+		`"checked":3`,
+		`"change":"missing","kind":"column","table":"classes","name":"name","want":"type: text\nnot null: yes"`,
+	} {
 		assert.Contains(t, string(encoded), part, "no %s in %s", part, encoded)
 	}
 }
@@ -81,7 +84,9 @@ func TestDriftThatIsNoMatterIsLeftOut(t *testing.T) {
 	f.exec(
 		t,
 		"create role "+role+`; grant usage on schema tenant_1 to `+role+`; alter table tenant_1.notes owner to `+role+`;
-		alter table tenant_1.notes drop id; alter table tenant_1.notes add id serial primary key; alter table tenant_1.notes alter id drop default; drop sequence tenant_1.notes_id_seq; create table tenant_1.own_x (id int);
+		alter table tenant_1.notes drop id; alter table tenant_1.notes add id serial primary key;
+			alter table tenant_1.notes alter id drop default; drop sequence tenant_1.notes_id_seq;
+			create table tenant_1.own_x (id int);
 		alter default privileges in schema tenant_1 grant select on tables to `+role,
 	)
 	all := driftLines(t, r, drift.Options{}, "tenant_1")

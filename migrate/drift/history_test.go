@@ -63,13 +63,15 @@ func TestDriftOnPostgres18(t *testing.T) {
 	f.exec(t, `alter table tenant_1.a rename constraint a_id_not_null to whatever;
 		alter table tenant_2.a drop column twice; alter table tenant_2.a add twice int generated always as (id * 3) virtual;
 		alter table tenant_3.a alter id drop not null; alter table tenant_3.a add not null id not valid;
-		alter table tenant_3.a drop constraint not_enforced; alter table tenant_3.a add constraint not_enforced check (id > 1) not valid`)
+		alter table tenant_3.a drop constraint not_enforced; alter table tenant_3.a add constraint not_enforced
+			check (id > 1) not valid`)
 	expectLines(
 		t,
 		driftLines(t, r, drift.Options{}, "tenant_1", "tenant_2", "tenant_3"),
 		"tenant_2: table a: column twice: generated is virtual (id * 3), expected virtual (id * 2)",
 		"tenant_3: table a: constraint NOT NULL id NOT VALID is unexpected",
-		"tenant_3: table a: constraint not_enforced: definition is CHECK ((id > 1)) NOT VALID, expected CHECK ((id > 1)) NOT ENFORCED",
+		"tenant_3: table a: constraint not_enforced: definition is CHECK ((id > 1)) NOT VALID, expected CHECK ((id > 1)) "+
+			"NOT ENFORCED",
 	)
 }
 

@@ -18,7 +18,9 @@ func TestDriftWithOneConnection(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	files := map[string]string{"00001_a.sql": "create table a (id int);"}
-	for _, mode := range []pgx.QueryExecMode{pgx.QueryExecModeCacheStatement, pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol} {
+	for _, mode := range []pgx.QueryExecMode{
+		pgx.QueryExecModeCacheStatement, pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol,
+	} {
 		cfg, err := pgxpool.ParseConfig(f.pg.URL)
 		require.NoError(t, err)
 		cfg.MaxConns, cfg.ConnConfig.DefaultQueryExecMode = 1, mode
@@ -71,7 +73,8 @@ func TestDriftWhileSchemasComeAndGo(t *testing.T) {
 			running = false
 		default:
 		}
-		for result, err := range drift.Each(t.Context(), r, []string{"tenant_2", "tenant_1"}, drift.Options{Reference: &reference}) {
+		options := drift.Options{Reference: &reference}
+		for result, err := range drift.Each(t.Context(), r, []string{"tenant_2", "tenant_1"}, options) {
 			require.NoError(t, err)
 			if result.Schema == "tenant_1" {
 				assert.Equal(t, drift.Equal, result.State, "the schema that nobody touches: %+v", result)

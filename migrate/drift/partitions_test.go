@@ -19,7 +19,8 @@ func TestPartitionsMadeAtRunTimeAreNoDrift(t *testing.T) {
 	r, err := migrate.New(
 		pg.Pool,
 		migrate.Config{ExtraTables: []string{"Part manager"}, Tenant: []migrate.Source{source("app", map[string]string{
-			"00001_logs.sql": `create table "Logs" (id int not null default 1 check (id > 0), n int, s text, primary key (id, n)) partition by range (n);
+			"00001_logs.sql": `create table "Logs" (id int not null default 1 check (id > 0), n int, s text,
+				primary key (id, n)) partition by range (n);
 create index on "Logs" (s);
 create function f() returns trigger language plpgsql as 'begin return new; end';
 create trigger t after insert on "Logs" for each row execute function f();
@@ -35,22 +36,32 @@ create table plain (n int);`,
 			create table logs_3 partition of "Logs 2" for values in (3);
 			create table logs_4 (s text, id int not null, n int not null, constraint "Logs_id_check" check (id > 0));
 			alter table "Logs 2" attach partition logs_4 for values in (4); create table logs_5 partition of "Logs" default;
-			create table logs_6 (like "Logs" including all); alter table "Logs" attach partition logs_6 for values from (6) to (7)`, ""},
-		{`create table "Part manager" (id serial, n int) partition by list (n); create table mgr_1 partition of "Part manager" default`, ""},
-		{`create table logs_2 partition of "Logs" default; alter table logs_2 add check (n > 0)`, "table logs_2: constraint logs_2_n_check is unexpected"},
-		{`create table logs_2 partition of "Logs" default; create unique index u on logs_2 (s)`, "table logs_2: index u is unexpected"},
-		{`create table logs_2 partition of "Logs" (s not null) default`, "table logs_2: column s: not null is yes, expected not set"},
-		{`create table logs_2 partition of "Logs" default with (fillfactor = 50)`, "table logs_2: options is fillfactor=50, expected not set"},
-		{`create unlogged table logs_2 partition of "Logs" default`, "table logs_2: persistence is unlogged, expected not set"},
-		{`create table logs_2 partition of "Logs" default; alter table logs_2 disable trigger t`, "table logs_2: trigger t: enabled is no, expected not set"},
+			create table logs_6 (like "Logs" including all); alter table "Logs" attach partition logs_6 for values
+				from (6) to (7)`, ""},
+		{`create table "Part manager" (id serial, n int) partition by list (n);
+			create table mgr_1 partition of "Part manager" default`, ""},
+		{`create table logs_2 partition of "Logs" default; alter table logs_2 add check (n > 0)`,
+			"table logs_2: constraint logs_2_n_check is unexpected"},
+		{`create table logs_2 partition of "Logs" default; create unique index u on logs_2 (s)`,
+			"table logs_2: index u is unexpected"},
+		{`create table logs_2 partition of "Logs" (s not null) default`,
+			"table logs_2: column s: not null is yes, expected not set"},
+		{`create table logs_2 partition of "Logs" default with (fillfactor = 50)`,
+			"table logs_2: options is fillfactor=50, expected not set"},
+		{`create unlogged table logs_2 partition of "Logs" default`,
+			"table logs_2: persistence is unlogged, expected not set"},
+		{`create table logs_2 partition of "Logs" default; alter table logs_2 disable trigger t`,
+			"table logs_2: trigger t: enabled is no, expected not set"},
 		{
-			`create table logs_2 partition of "Logs" default; create trigger own before update on logs_2 for each row execute function f()`,
+			`create table logs_2 partition of "Logs" default; create trigger own before update on logs_2 for each row
+				execute function f()`,
 			"table logs_2: trigger own is unexpected",
 		},
 		{`create table logs_2 partition of "Logs" default; grant select on logs_2 to public`, "table logs_2: grants"},
 		{`drop table "Logs_1"`, `table "Logs_1" is missing`},
 		{`create table heir () inherits (plain)`, "table heir is unexpected"},
-		{`create table other (n int) partition by list (n); create table other_1 partition of other default`, "table other is unexpected"},
+		{`create table other (n int) partition by list (n); create table other_1 partition of other default`,
+			"table other is unexpected"},
 	} {
 		schema := "tenant_" + string(rune('a'+i))
 		_, err := pg.Pool.Exec(t.Context(), "create schema "+schema)

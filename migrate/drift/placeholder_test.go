@@ -64,7 +64,9 @@ func TestReadOfASchemaCalledAsATable(t *testing.T) {
 }
 
 func FuzzReplaceSchema(f *testing.F) {
-	for _, seed := range []string{"tenant_1.x", `"tenant_1".x`, "'tenant_1.x'::regclass", "$$tenant_1.x$$", "E'\\", "/*/", "$a", `"`, "--"} {
+	for _, seed := range []string{
+		"tenant_1.x", `"tenant_1".x`, "'tenant_1.x'::regclass", "$$tenant_1.x$$", "E'\\", "/*/", "$a", `"`, "--",
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, sql string) {

@@ -62,9 +62,11 @@ func TestDriftReferenceOfMigrationsWithoutTransaction(t *testing.T) {
 	// A crash has left two scratch schemas, and a session still uses one of them. A third schema has
 	// the prefix of scratch schemas but not their comment.
 	for _, sql := range []string{
-		"create schema pgtenant_scratch_left", "comment on schema pgtenant_scratch_left is 'pgtenant: builds a reference, may be dropped'",
+		"create schema pgtenant_scratch_left", "comment on schema pgtenant_scratch_left is 'pgtenant: builds a reference, " +
+			"may be dropped'",
 		"create table pgtenant_scratch_left.x ()", "create role " + roles.Tenant("pgtenant_scratch_left"),
-		"create schema pgtenant_scratch_used", "comment on schema pgtenant_scratch_used is 'pgtenant: builds a reference, may be dropped'",
+		"create schema pgtenant_scratch_used", "comment on schema pgtenant_scratch_used is 'pgtenant: builds a reference, " +
+			"may be dropped'",
 		"create schema pgtenant_scratch_mine",
 	} {
 		_, err := owner.Exec(t.Context(), sql)
