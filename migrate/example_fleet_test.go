@@ -30,7 +30,7 @@ func schools(ctx context.Context) (db *pgtest.DB, files map[string]string, done 
 			panic(err)
 		}
 	}
-	files["00002_mail.sql"] = "alter table students add column email text;"
+	files["00002_age.sql"] = "alter table students add column age int;"
 	return db, files, func() {
 		if err := closeDB(); err != nil {
 			panic(err)
@@ -69,7 +69,7 @@ func ExampleRunner_UpAll() {
 	// Output:
 	// true 1
 	// SCHEMA    OUTCOME   VERSION  TIME  WHAT
-	// school_b  failed    1        1ms   erp/00002_mail.sql:2: relation "students" does not exist (42P01)
+	// school_b  failed    1        1ms   erp/00002_age.sql:2: relation "students" does not exist (42P01)
 	// school_x  missing   -        -     schema does not exist
 	// school_a  migrated  1 -> 2   1ms   applied 2
 	// school_c  migrated  1 -> 2   1ms   applied 2
