@@ -11,6 +11,8 @@ import (
 	"os"
 	"path"
 	"strings"
+	"sync"
+	"time"
 )
 
 // Dir is a [Store] in a directory of the file system. It writes a file under a temporary name that
@@ -134,4 +136,128 @@ func storeError(err error) error {
 		return ErrNotFound
 	}
 	return err
+}
+
+// dirUpload is a temporary file.
+type dirUpload struct {
+	ctx  func() error // Err of Create's context
+	root *os.Root
+	file *os.File
+	temp string
+	name string
+	end  sync.Once
+}
+
+var errEnded = errors.New("upload has ended")
+
+func (u *dirUpload) Write(p []byte) (int, error) {
+	if err := u.ctx(); err != nil {
+		return 0, fmt.Errorf("write %q: %w", u.name, err)
+	}
+	return u.file.Write(p)
+}
+
+// Commit syncs the file, links it to its final name, and syncs the directories. A link fails if the
+// name exists; a rename would replace the other file.
+func (u *dirUpload) Commit() error {
+	err := errEnded
+	u.end.Do(func() {
+		err = errors.Join(u.ctx(), u.file.Sync())
+		err = errors.Join(err, u.file.Close())
+		if err == nil {
+			err = u.root.Link(u.temp, u.name)
+		}
+		err = errors.Join(err, u.root.Remove(u.temp))
+		if err == nil {
+			err = u.sync()
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("commit %q: %w", u.name, err)
+	}
+	return nil
+}
+
+// Abort deletes the temporary file.
+func (u *dirUpload) Abort() error {
+	var err error
+	u.end.Do(func() {
+		err = errors.Join(u.file.Close(), u.root.Remove(u.temp))
+	})
+	if err != nil {
+		return fmt.Errorf("abort %q: %w", u.name, err)
+	}
+	return nil
+}
+
+// sync syncs the directories above the file, so that their entries are durable.
+func (u *dirUpload) sync() error {
+	for name := path.Dir(u.name); ; name = path.Dir(name) {
+		dir, err := u.root.Open(name)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(dir.Sync(), dir.Close()); err != nil {
+			return err
+		}
+		if name == "." {
+			return nil
+		}
+	}
+}
+
+var _ Sweeper = (*Dir)(nil)
+
+// Sweep deletes temporary files that killed processes have left, see [Sweeper].
+func (d *Dir) Sweep(ctx context.Context, prefix string, before time.Time) (removed []string, err error) {
+	err = fs.WalkDir(d.root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case entry.IsDir() && !mayContain(name, prefix):
+			return fs.SkipDir
+		case !entry.Type().IsRegular():
+			return nil
+		}
+		whole, is := targetName(name)
+		if !is || !strings.HasPrefix(whole, prefix) {
+			return nil
+		}
+		info, err := entry.Info()
+		if err == nil && info.ModTime().Before(before) {
+			if err = d.root.Remove(name); err == nil {
+				removed = append(removed, name)
+			}
+		}
+		if errors.Is(err, fs.ErrNotExist) { // committed or aborted since
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		err = fmt.Errorf("sweep %q: %w", prefix, err)
+	}
+	return removed, err
+}
+
+// tempLength is the number of random letters and digits in a temporary name.
+const tempLength = 8
+
+// tempName returns a temporary name for a file.
+func tempName(name, random string) string {
+	return path.Join(path.Dir(name), "."+path.Base(name)+"."+strings.ToLower(random[:tempLength]))
+}
+
+// targetName returns the final name for a temporary name. It reports false for files of other
+// programs that begin with a dot, which are left alone.
+func targetName(temp string) (name string, is bool) {
+	base, dotted := strings.CutPrefix(path.Base(temp), ".")
+	end := len(base) - tempLength - 1
+	if !dotted || end < 1 || base[end] != '.' || strings.Trim(base[end+1:], "abcdefghijklmnopqrstuvwxyz234567") != "" {
+		return "", false
+	}
+	name = path.Join(path.Dir(temp), base[:end])
+	return name, CheckName(name) == nil
 }

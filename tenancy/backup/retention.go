@@ -1,8 +1,11 @@
 package backup
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -71,4 +74,166 @@ func newestOfEach(sorted []Info, n int, keep map[string]bool, span func(time.Tim
 		}
 		seen[s], keep[b.Name] = true, true
 	}
+}
+
+// abandonedAfter is the age at which an archive without a receipt no longer counts as being
+// written.
+const abandonedAfter = 24 * time.Hour
+
+// Prune deletes the backups of a tenant that r does not keep, and files of backups that failed or
+// were killed more than a day ago. It returns their names, which are valid with an error too. It
+// deletes a receipt before its archive, so that no listed backup lacks its archive. It can be run
+// again. Dumps and files of other registries in the same store stay.
+func (s *Service) Prune(ctx context.Context, tenantID int64, r Retention) ([]string, error) {
+	if s.cfg.Store == nil {
+		return nil, errNoStore
+	}
+	if tenantID <= 0 {
+		return nil, fmt.Errorf("backup: tenant id %d is not positive", tenantID)
+	}
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	pruned, warnings, err := s.prune(ctx, tenantID, r)
+	s.warnClock(ctx, warnings...)
+	if err != nil {
+		err = fmt.Errorf("prune backups of tenant %d: %w", tenantID, err)
+	}
+	return pruned, err
+}
+
+// prune is Prune except for the archives in stay. It returns warnings about clocks instead of
+// logging them.
+func (s *Service) prune(
+	ctx context.Context, tenantID int64, r Retention, stay ...string,
+) (pruned, warnings []string, err error) {
+	return s.pruneFor(ctx, tenantID, r, false, stay...)
+}
+
+// pruneFor is prune. If another is true, it makes room for a backup that does not exist yet:
+// retention counts that one as the newest.
+func (s *Service) pruneFor(
+	ctx context.Context, tenantID int64, r Retention, another bool, stay ...string,
+) (pruned, warnings []string, err error) {
+	now, err := s.readClocks(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if w := now.warning(); w != "" {
+		warnings = append(warnings, w)
+	}
+	fail := func(err error) ([]string, []string, error) { return pruned, warnings, err }
+	var backups []Info
+	for info, err := range s.Backups(ctx, tenantID) {
+		if err != nil {
+			return fail(err) // retention needs all receipts
+		}
+		backups = append(backups, info)
+		if info.Ahead(now.earlier()) {
+			warnings = append(warnings, fmt.Sprintf("backup %q has a time in the future, %s: retention ignores it",
+				info.Name, info.TakenAt.UTC().Format(time.RFC3339)))
+		}
+	}
+	if another {
+		stay = append(stay, newestOf(backups, now.earlier()))
+		backups = append(backups, Info{TakenAt: now.earlier()})
+	}
+	for _, b := range r.excess(backups, now.earlier()) {
+		if b.Name == "" || slices.Contains(stay, b.Name) {
+			continue
+		}
+		if err := s.remove(ctx, b.Name); err != nil {
+			return fail(err)
+		}
+		pruned = append(pruned, b.Name)
+	}
+	if !now.agree() {
+		return pruned, warnings, nil
+	}
+	swept, err := s.sweepStore(ctx, tenantID, now.earlier().Add(-abandonedAfter))
+	pruned = append(pruned, swept...)
+	if err != nil {
+		return fail(err)
+	}
+	left, err := s.leftovers(ctx, tenantID, now.earlier())
+	if err != nil {
+		return fail(err)
+	}
+	for _, name := range left {
+		if err := s.remove(ctx, name); err != nil {
+			return fail(err)
+		}
+		pruned = append(pruned, name)
+	}
+	return pruned, warnings, nil
+}
+
+// newestOf returns the name of the newest backup whose time is not in the future, or an empty
+// string.
+func newestOf(backups []Info, now time.Time) string {
+	var newest Info
+	for _, b := range backups {
+		if !b.Ahead(now) && b.TakenAt.After(newest.TakenAt) {
+			newest = b
+		}
+	}
+	return newest.Name
+}
+
+// leftovers returns archives that have no receipt and are no longer being written: they are old by
+// the store's clock and by the time in their names.
+func (s *Service) leftovers(ctx context.Context, tenantID int64, now time.Time) (names []string, err error) {
+	receipts := make(map[string]bool)
+	var archives []Object
+	prefix, err := s.prefixOf(ctx, tenantID)
+	if err != nil {
+		return nil, err
+	}
+	for o, err := range s.cfg.Store.List(ctx, prefix) {
+		if err != nil {
+			return nil, err
+		}
+		if name, is := strings.CutSuffix(o.Name, receiptSuffix); is {
+			receipts[name] = true
+		} else if isArchive(o.Name) {
+			archives = append(archives, o)
+		}
+	}
+	for _, o := range archives {
+		if taken, named := timeOf(o.Name); named && now.Sub(taken) <= abandonedAfter {
+			continue
+		}
+		if !receipts[o.Name] && now.Sub(o.ModTime) > abandonedAfter {
+			names = append(names, o.Name)
+		}
+	}
+	return names, nil
+}
+
+func isArchive(name string) bool {
+	return strings.HasSuffix(name, ".tar") || strings.HasSuffix(name, ".tar.age")
+}
+
+// sweepStore deletes a tenant's unfinished files that were last written to before a time, if the
+// store is a [Sweeper].
+func (s *Service) sweepStore(ctx context.Context, tenantID int64, before time.Time) ([]string, error) {
+	sweeper, ok := s.cfg.Store.(Sweeper)
+	if !ok {
+		return nil, nil
+	}
+	prefix, err := s.prefixOf(ctx, tenantID)
+	if err != nil {
+		return nil, err
+	}
+	return sweeper.Sweep(ctx, prefix, before)
+}
+
+// remove deletes an archive's receipt and then the archive.
+func (s *Service) remove(ctx context.Context, name string) error {
+	for _, name := range []string{receiptOf(name), name} {
+		if err := s.cfg.Store.Delete(ctx, name); err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+	}
+	return nil
 }
