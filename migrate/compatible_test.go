@@ -46,9 +46,8 @@ func expectStands(t *testing.T, r *migrate.Runner, schema string, want migrate.O
 	assert.Empty(t, res.Applied, "%s: Up says %s (%v), want", schema, res.Outcome, err)
 	assert.Equal(t, status.Err == nil, err == nil, "%s: Up says %s (%v), want", schema, res.Outcome, err)
 	report, _ := r.UpAll(t.Context(), migrate.Schemas(schema), migrate.UpAllOptions{SkipShared: true})
-	if report.Count(want) != 1 || (report.Err() == nil) != (status.Err == nil) {
-		t.Errorf("%s: UpAll says %s, want %s", schema, report.Summary(), want)
-	}
+	assert.Equal(t, 1, report.Count(want), "%s: UpAll reports %s, want %s", schema, report.Summary(), want)
+	assert.Equal(t, status.Err == nil, report.Err() == nil, "%s: UpAll reports %s, want %s", schema, report.Summary(), want)
 }
 
 func TestAnOlderProgramServesNewerSchemasThatSayItMay(t *testing.T) {

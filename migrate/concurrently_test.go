@@ -124,8 +124,8 @@ func TestLockThatAnotherRunnerKeeps(t *testing.T) {
 		assert.ErrorIs(t, r.Migrate(t.Context(), "tenant_2"), migrate.ErrLocked)
 		report, err := r.UpAll(t.Context(), migrate.Schemas(names(3)...), migrate.UpAllOptions{})
 		assert.ErrorIs(t, err, migrate.ErrLocked)
-		if len(report.Failed()) != 1 || report.Failed()[0].Schema != "tenant_2" {
-			t.Errorf("report %v", outcomes(report))
+		if failed := report.Failed(); assert.Len(t, failed, 1, "report %v", outcomes(report)) {
+			assert.Equal(t, "tenant_2", failed[0].Schema, "report %v", outcomes(report))
 		}
 	}
 	_, err = holder.Exec(t.Context(), "select pg_advisory_unlock_all()")

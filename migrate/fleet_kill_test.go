@@ -241,10 +241,9 @@ func TestCancelLetsWhatRunsFinish(t *testing.T) {
 	require.NoError(t, gate.Rollback(t.Context()))
 	got := <-ended
 	assert.ErrorIs(t, got.err, context.Canceled)
-	if got.report.Count(migrate.Migrated) != 2 || got.report.Count(migrate.NotStarted) != 10 ||
-		got.report.ExitCode() != migrate.ExitIncomplete {
-		t.Errorf("%s", got.report.Summary())
-	}
+	assert.Equal(t, 2, got.report.Count(migrate.Migrated), got.report.Summary())
+	assert.Equal(t, 10, got.report.Count(migrate.NotStarted), got.report.Summary())
+	assert.Equal(t, migrate.ExitIncomplete, got.report.ExitCode(), got.report.Summary())
 	assert.Equal(t, 2, f.at(t, 12), "are migrated")
 
 	// Without a drain they are rolled back.
@@ -262,9 +261,9 @@ func TestCancelLetsWhatRunsFinish(t *testing.T) {
 		f.scan(t, waitingHere, &n)
 	}
 	require.NoError(t, gate.Rollback(t.Context()))
-	if got.report.Count(migrate.Failed) != 2 || got.report.Count(migrate.NotStarted) != 8 || f.at(t, 12) != 2 {
-		t.Errorf("%s, %d are migrated", got.report.Summary(), f.at(t, 12))
-	}
+	assert.Equal(t, 2, got.report.Count(migrate.Failed), got.report.Summary())
+	assert.Equal(t, 8, got.report.Count(migrate.NotStarted), got.report.Summary())
+	assert.Equal(t, 2, f.at(t, 12), "migrated schemas; the report: %s", got.report.Summary())
 	ctx, cancel = context.WithCancel(t.Context())
 	defer cancel()
 	go up(0)
@@ -303,9 +302,8 @@ func TestLockedTenantMakesOnlyItselfLate(t *testing.T) {
 			}
 		}})
 	require.NoError(t, err)
-	if n := f.at(t, 20); n != 20 || report.Count(migrate.Migrated) != 20 {
-		t.Errorf("%d are migrated, %s", n, report.Summary())
-	}
+	assert.Equal(t, 20, f.at(t, 20), "migrated schemas; the report: %s", report.Summary())
+	assert.Equal(t, 20, report.Count(migrate.Migrated), report.Summary())
 }
 
 func TestSchemaDroppedDuringTheRun(t *testing.T) {

@@ -64,10 +64,9 @@ func TestOnlyExceptLimitAndOrder(t *testing.T) {
 	})
 	assert.ErrorIs(t, err, migrate.ErrLimit)
 	assert.Equal(t, []string{"tenant_7", "tenant_6"}, started)
-	if report.Count(migrate.NotStarted) != 4 || report.Count(migrate.Migrated) != 2 ||
-		report.ExitCode() != migrate.ExitIncomplete {
-		t.Errorf("report %v, exit code %d", outcomes(report), report.ExitCode())
-	}
+	assert.Equal(t, 4, report.Count(migrate.NotStarted), "report %v", outcomes(report))
+	assert.Equal(t, 2, report.Count(migrate.Migrated), "report %v", outcomes(report))
+	assert.Equal(t, migrate.ExitIncomplete, report.ExitCode(), "report %v", outcomes(report))
 	for _, res := range report.Results {
 		if res.Outcome == migrate.NotStarted {
 			assert.ErrorIs(t, res.Err, migrate.ErrNotStarted)
@@ -142,9 +141,7 @@ func TestCanaryIsCheckedBeforeTheRest(t *testing.T) {
 	}
 	report, err := r.UpAll(t.Context(), list, migrate.UpAllOptions{Canary: canary, Workers: 1})
 	assert.ErrorIs(t, err, wrong)
-	if report.Count(migrate.NotStarted) != 3 {
-		t.Errorf("report %v", outcomes(report))
-	}
+	assert.Equal(t, 3, report.Count(migrate.NotStarted), "report %v", outcomes(report))
 	// In the next run the named canary is current, and the check runs all the same.
 	canary.Count, canary.Check = 0, func(_ context.Context, canaries migrate.Report) error { return wrong }
 	_, err = r.UpAll(t.Context(), list, migrate.UpAllOptions{Canary: canary})

@@ -89,10 +89,8 @@ func TestProgressComesToAnEnd(t *testing.T) {
 	assert.Equal(t, 5, kinds[migrate.EventFinished], "events %v", kinds)
 	assert.Equal(t, 1, kinds[migrate.EventPlanned], "events %v", kinds)
 	halfway := migrate.Progress{Total: 30, Done: 10, Elapsed: 5 * time.Second}
-	if halfway.Rate() != 2 || halfway.ETA() != 10*time.Second {
-		t.Errorf("%v a second, %v to go", halfway.Rate(), halfway.ETA())
-	}
-	if none := (migrate.Progress{}); none.Rate() != 0 || none.ETA() != 0 {
-		t.Errorf("nothing: %v a second, %v to go", none.Rate(), none.ETA())
-	}
+	assert.Equal(t, 2.0, halfway.Rate())
+	assert.Equal(t, 10*time.Second, halfway.ETA())
+	assert.Zero(t, migrate.Progress{}.Rate())
+	assert.Zero(t, migrate.Progress{}.ETA())
 }

@@ -207,9 +207,7 @@ func TestEachKindOfTroubleHasItsOutcomeAndStopsNobody(t *testing.T) {
 		"stray stray 0 0",
 	)
 	for _, outcome := range []migrate.Outcome{migrate.UnknownVersion, migrate.BadTable, migrate.Missing} {
-		if report.Count(outcome) != 1 {
-			t.Errorf("%d with %s", report.Count(outcome), outcome)
-		}
+		assert.Equal(t, 1, report.Count(outcome), "schemas with outcome %s", outcome)
 	}
 }
 
@@ -237,9 +235,8 @@ func TestTenantsMadeDuringTheRunEndUpCurrent(t *testing.T) {
 			}
 		}})
 	require.NoError(t, err)
-	if n := f.at(t, 6); n != 6 || len(report.Results) != 6 {
-		t.Errorf("%d schemas are migrated, report %v", n, outcomes(report))
-	}
+	assert.Equal(t, 6, f.at(t, 6), "migrated schemas; the report: %v", outcomes(report))
+	assert.Len(t, report.Results, 6, "report %v", outcomes(report))
 	broken := errors.New("the registry is away")
 	_, err = f.runner(t, basic).UpAll(t.Context(), func(context.Context) iter.Seq2[string, error] {
 		return func(yield func(string, error) bool) { yield("", broken) }

@@ -24,8 +24,9 @@ func TestSchemasPerTransaction(t *testing.T) {
 	report, err := f.runner(t, basic).
 		UpAll(t.Context(), migrate.Schemas(names(23)...), migrate.UpAllOptions{PerTransaction: 10, Workers: 2})
 	assert.ErrorIs(t, err, migrate.ErrIncomplete)
-	if report.Count(migrate.Migrated) != 22 || len(report.Failed()) != 1 || report.Failed()[0].Schema != "tenant_7" {
-		t.Errorf("report %v", outcomes(report))
+	assert.Equal(t, 22, report.Count(migrate.Migrated), "report %v", outcomes(report))
+	if failed := report.Failed(); assert.Len(t, failed, 1, "report %v", outcomes(report)) {
+		assert.Equal(t, "tenant_7", failed[0].Schema, "report %v", outcomes(report))
 	}
 	f.exec(t, "alter table tenant_7.notes drop column body")
 	_, err = f.runner(t, basic).UpAll(t.Context(), migrate.Schemas(names(23)...), migrate.UpAllOptions{PerTransaction: 10})
@@ -70,9 +71,8 @@ func TestTwoFleetsAtOnceApplyOnce(t *testing.T) {
 				}
 				wg.Go(func() {
 					report, err := r.UpAll(t.Context(), migrate.Schemas(names(20)...), opts)
-					if err != nil || report.Current+report.Count(migrate.Migrated) != 20 {
-						t.Errorf("%v %v", err, outcomes(report))
-					}
+					assert.NoError(t, err, "report %v", outcomes(report))
+					assert.Equal(t, 20, report.Current+report.Count(migrate.Migrated), "report %v", outcomes(report))
 					migrated.Add(int32(report.Count(migrate.Migrated)))
 				})
 			}
@@ -96,9 +96,8 @@ func TestPoolOfOneConnection(t *testing.T) {
 		require.NoError(t, err)
 		report, err := r.UpAll(t.Context(), migrate.Schemas(names(70)...), migrate.UpAllOptions{Limit: 35})
 		assert.ErrorIs(t, err, migrate.ErrIncomplete)
-		if report.Count(migrate.Failed) != 1 || report.Count(migrate.Migrated) < 34 {
-			t.Errorf("%s", report.Summary())
-		}
+		assert.Equal(t, 1, report.Count(migrate.Failed), report.Summary())
+		assert.GreaterOrEqual(t, report.Count(migrate.Migrated), 34, report.Summary())
 		var prepared int
 		require.NoError(
 			t,
@@ -195,14 +194,13 @@ func TestFilesOfAFleetAreComparedTogether(t *testing.T) {
 		report, _ := r.UpAll(t.Context(), migrate.Schemas(names(40)...), migrate.UpAllOptions{})
 		return report
 	}
-	if report := run(basic); report.Count(migrate.Migrated) != 40 {
-		t.Error(report.Summary())
-	}
+	report := run(basic)
+	assert.Equal(t, 40, report.Count(migrate.Migrated), report.Summary())
 	f.exec(t, "comment on table tenant_7.goose_db_version is null") // no checksums are known
 	edited := map[string]string{"00001_notes.sql": basic["00001_notes.sql"], "00002_body.sql": "select 2;"}
 	count.queries.Store(0)
-	if report := run(edited); report.Count(migrate.Edited) != 39 || report.Current != 1 {
-		t.Error(report.Summary())
-	}
+	report = run(edited)
+	assert.Equal(t, 39, report.Count(migrate.Edited), report.Summary())
+	assert.Equal(t, 1, report.Current, report.Summary())
 	assert.LessOrEqual(t, count.queries.Load(), int32(10), "queries for 40 schemas")
 }

@@ -38,9 +38,7 @@ func TestASuperuserMigratesNoSchemaOfTheOwner(t *testing.T) {
 			for _, res := range report.Results {
 				expectOwner(t, res.Err, roles)
 			}
-			if len(report.Results) != 3 {
-				t.Errorf("report %v", outcomes(report))
-			}
+			assert.Len(t, report.Results, 3, "report %v", outcomes(report))
 			cfg.Roles = schemactx.RoleNames{} // for other role names, the owner of the schema is found
 			expectOwner(t, f.runnerWith(t, cfg).Migrate(t.Context(), "tenant_1"), roles)
 		}

@@ -59,9 +59,10 @@ func TestParse(t *testing.T) {
 		if !assert.NoError(t, err, name) {
 			continue
 		}
-		if m.version != 1 || m.noTx != c.noTx || !slices.Equal(sqlOf(m.up), c.up) || !slices.Equal(sqlOf(m.down), c.down) {
-			t.Errorf("%s: got version %d, noTx %t, up %q, down %q", name, m.version, m.noTx, sqlOf(m.up), sqlOf(m.down))
-		}
+		assert.EqualValues(t, 1, m.version, "%s: version", name)
+		assert.Equal(t, c.noTx, m.noTx, "%s: noTx", name)
+		assert.Equal(t, c.up, sqlOf(m.up), "%s: Up", name)
+		assert.Equal(t, c.down, sqlOf(m.down), "%s: Down", name)
 	}
 }
 

@@ -30,9 +30,8 @@ func TestFleetThroughAPoolerInTransactionMode(t *testing.T) {
 		require.NoError(t, err)
 		wg.Go(func() {
 			report, err := r.UpAll(t.Context(), migrate.Schemas(names(24)...), migrate.UpAllOptions{PerTransaction: 1 + 3*i})
-			if err != nil || report.Current+report.Count(migrate.Migrated) != 24 {
-				t.Errorf("%v %v", err, outcomes(report))
-			}
+			assert.NoError(t, err, "report %v", outcomes(report))
+			assert.Equal(t, 24, report.Current+report.Count(migrate.Migrated), "report %v", outcomes(report))
 			migrated.Add(int32(report.Count(migrate.Migrated)))
 		})
 	}

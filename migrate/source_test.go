@@ -2,7 +2,6 @@ package migrate_test
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -76,12 +75,13 @@ func TestSourcesThatDoNotFit(t *testing.T) {
 		"variables": {[]migrate.Source{texts("a", map[string]string{"1_a.sql": "-- +goose ENVSUB ON\n" + up})}, "ENVSUB"},
 	} {
 		_, err := migrate.New(f.pg.Pool, migrate.Config{Tenant: c.sources})
+		if c.reason == "" {
+			assert.NoError(t, err, name)
+			continue
+		}
 		var parseErr *migrate.ParseError
-		switch {
-		case c.reason == "" && err != nil:
-			t.Errorf("%s: %v", name, err)
-		case c.reason != "" && (!errors.As(err, &parseErr) || !strings.Contains(parseErr.Reason, c.reason)):
-			t.Errorf("%s: got %v", name, err)
+		if assert.ErrorAs(t, err, &parseErr, name) {
+			assert.Contains(t, parseErr.Reason, c.reason, name)
 		}
 	}
 	for name, cfg := range map[string]migrate.Config{

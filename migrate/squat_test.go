@@ -159,8 +159,8 @@ func TestAMarkIsALockWhenTheKeyIsFreeAgain(t *testing.T) {
 		assert.ErrorIs(t, other.Migrate(t.Context(), "tenant_1"), migrate.ErrLocked)
 		report, err := other.UpAll(t.Context(), migrate.Schemas("tenant_1", free), migrate.UpAllOptions{PerTransaction: 2})
 		assert.ErrorIs(t, err, migrate.ErrLocked)
-		if failed := report.Failed(); len(failed) != 1 || failed[0].Schema != "tenant_1" {
-			t.Errorf("report %v", outcomes(report))
+		if failed := report.Failed(); assert.Len(t, failed, 1, "report %v", outcomes(report)) {
+			assert.Equal(t, "tenant_1", failed[0].Schema, "report %v", outcomes(report))
 		}
 	}
 	close(leave)

@@ -51,7 +51,7 @@ func (f *fixture) step(t *testing.T, name string, do func() error) bool {
 		require.NoError(t, err, "%s", name)
 		return true
 	case err == nil:
-		t.Fatalf("%s works now: remove the expectation that it fails", name)
+		require.FailNow(t, name+" works now: remove the expectation that it fails")
 	case !makes:
 		assert.Equal(t, before, f.everything(t), "%s: what a failure has left", name)
 	}

@@ -17,6 +17,8 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/database"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
@@ -41,10 +43,10 @@ func newFleet(b *testing.B) *fleet {
 	b.Helper()
 	f := &fleet{pg: pgtest.New(b), files: make(fstest.MapFS)}
 	cfg, err := pgxpool.ParseConfig(f.pg.URL)
-	check(b, err)
+	require.NoError(b, err)
 	cfg.MaxConns = int32(*workersFlag) + 2
 	f.pool, err = pgxpool.NewWithConfig(b.Context(), cfg)
-	check(b, err)
+	require.NoError(b, err)
 	b.Cleanup(f.pool.Close)
 	for i := range *tenantsFlag {
 		f.schemas = append(f.schemas, fmt.Sprintf("tenant_%05d", i+1))
@@ -63,10 +65,10 @@ func newFleet(b *testing.B) *fleet {
 		"create schema "+strings.Join(f.schemas, "; create schema "),
 		pgx.QueryExecModeSimpleProtocol,
 	)
-	check(b, err)
+	require.NoError(b, err)
 	f.ours(b)
 	_, err = f.pool.Exec(b.Context(), "vacuum analyze") // as autovacuum would do soon
-	check(b, err)
+	require.NoError(b, err)
 	return f
 }
 
@@ -106,8 +108,7 @@ func (f *fleet) each(b *testing.B, schemas []string, fn func(ctx context.Context
 	for worker := range *workersFlag {
 		wg.Go(func() {
 			for i := next.Add(1) - 1; i < int64(len(schemas)); i = next.Add(1) - 1 {
-				if err := fn(b.Context(), worker, schemas[i]); err != nil {
-					b.Error(err)
+				if !assert.NoError(b, fn(b.Context(), worker, schemas[i])) {
 					return
 				}
 			}
@@ -125,9 +126,9 @@ func (f *fleet) ours(b *testing.B) {
 
 func (f *fleet) upAll(b *testing.B) migrate.Report {
 	r, err := migrate.New(f.pool, migrate.Config{Tenant: []migrate.Source{{Name: "app", FS: f.files}}})
-	check(b, err)
+	require.NoError(b, err)
 	report, err := r.UpAll(b.Context(), migrate.Schemas(f.schemas...), migrate.UpAllOptions{Workers: *workersFlag})
-	check(b, err)
+	require.NoError(b, err)
 	return report
 }
 
@@ -136,7 +137,7 @@ func (f *fleet) byHand(b *testing.B, sql string) {
 	conns := make([]*pgxpool.Conn, *workersFlag)
 	for i := range conns {
 		conn, err := f.pool.Acquire(b.Context())
-		check(b, err)
+		require.NoError(b, err)
 		defer conn.Release()
 		conns[i] = conn
 	}
@@ -161,9 +162,9 @@ func (f *fleet) byHand(b *testing.B, sql string) {
 // it sets.
 func (f *fleet) gooseOnePool(b *testing.B, pending int) {
 	cfg, err := pgx.ParseConfig(f.pg.URL)
-	check(b, err)
+	require.NoError(b, err)
 	db := stdlib.OpenDB(*cfg)
-	defer func() { check(b, db.Close()) }()
+	defer func() { require.NoError(b, db.Close()) }()
 	db.SetMaxOpenConns(2 * *workersFlag)
 	db.SetMaxIdleConns(2 * *workersFlag)
 	f.each(b, f.sample(), func(ctx context.Context, _ int, schema string) error {
@@ -203,7 +204,7 @@ func (f *fleet) gooseOnePool(b *testing.B, pending int) {
 // its settings. This is what follows from goose's documentation.
 func (f *fleet) goosePools(b *testing.B, pending int) {
 	cfg, err := pgx.ParseConfig(f.pg.URL)
-	check(b, err)
+	require.NoError(b, err)
 	f.each(b, f.sample(), func(ctx context.Context, _ int, schema string) error {
 		own := cfg.Copy()
 		own.RuntimeParams["search_path"] = schema

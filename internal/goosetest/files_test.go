@@ -6,6 +6,9 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/migrate"
 )
 
@@ -45,17 +48,17 @@ func TestBothFindTheSameStatements(t *testing.T) {
 			t.Parallel()
 			b := setup(t, fstest.MapFS{"00001_a.sql": {Data: []byte(content)}})
 			plan, err := b.ours.PlanUp(t.Context(), schema, migrate.Newest)
-			check(t, err)
+			require.NoError(t, err)
 			_, err = b.goose.Up(t.Context())
-			check(t, err)
+			require.NoError(t, err)
 			compare(t, "up", b.traced.take(), plan)
 			if !strings.Contains(strings.ToLower(content), "goose down") {
 				return // without the annotation goose undoes it, and package migrate does not
 			}
 			plan, err = b.ours.PlanDown(t.Context(), schema, 0)
-			check(t, err)
+			require.NoError(t, err)
 			_, err = b.goose.Down(t.Context())
-			check(t, err)
+			require.NoError(t, err)
 			compare(t, "down", b.traced.take(), plan)
 		})
 	}
@@ -75,9 +78,7 @@ func compare(t *testing.T, direction string, sent []string, plan migrate.Plan) {
 	for _, c := range plan.Migrations() {
 		ours = append(ours, c.SQL)
 	}
-	if squeeze(theirs) != squeeze(ours) {
-		t.Errorf("%s: goose sends %q, we send %q", direction, theirs, ours)
-	}
+	assert.Equal(t, squeeze(ours), squeeze(theirs), "%s: goose sends %q, we send %q", direction, theirs, ours)
 }
 
 // squeeze joins texts and removes white space and empty statements, because goose sends two
@@ -90,9 +91,7 @@ func squeeze(sql []string) string {
 func TestBothMakeTheSameOfAFile(t *testing.T) {
 	t.Parallel()
 	for name, content := range alike {
-		if err := agree(t, content); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
+		assert.NoError(t, agree(t, content), name)
 	}
 }
 
@@ -111,9 +110,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(content)
 	}
 	f.Fuzz(func(t *testing.T, content string) {
-		if err := agree(t, content); err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, agree(t, content))
 	})
 }
 
@@ -154,12 +151,9 @@ func TestWhereWeAreStricter(t *testing.T) {
 	for _, file := range stricter {
 		content, reason := file[0], file[1]
 		_, err := newRunner(t, content)
-		if err == nil || !strings.Contains(err.Error(), reason) {
-			t.Errorf("%q: got %v, want %q", content, err, reason)
-		}
-		if theirs, _ := gooseParses(t, content); theirs == nil {
-			t.Errorf("%q: goose refuses it too", content)
-		}
+		assert.ErrorContains(t, err, reason, "%q", content)
+		theirs, _ := gooseParses(t, content)
+		assert.NotNil(t, theirs, "%q: goose refuses it too", content)
 	}
 }
 
@@ -186,11 +180,9 @@ var refused = []string{
 func TestBothRefuse(t *testing.T) {
 	t.Parallel()
 	for _, content := range refused {
-		if _, err := newRunner(t, content); err == nil {
-			t.Errorf("%q: we take it", content)
-		}
-		if theirs, err := gooseParses(t, content); err == nil {
-			t.Errorf("%q: goose takes it: %v", content, theirs)
-		}
+		_, err := newRunner(t, content)
+		assert.Error(t, err, "%q: we take it", content)
+		theirs, err := gooseParses(t, content)
+		assert.Error(t, err, "%q: goose takes it: %v", content, theirs)
 	}
 }

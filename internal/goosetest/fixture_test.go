@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"io/fs"
 	"os"
-	"slices"
 	"sync"
 	"testing"
 	"testing/fstest"
@@ -13,6 +12,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
@@ -35,34 +36,34 @@ func setup(t *testing.T, files fstest.MapFS) *both {
 	b := &both{pg: pgtest.New(t), traced: &trace{}}
 	b.exec(t, "create schema "+schema)
 	cfg, err := pgx.ParseConfig(b.pg.URL)
-	check(t, err)
+	require.NoError(t, err)
 	cfg.RuntimeParams["search_path"] = schema + ", pg_temp"
 	cfg.Tracer = b.traced
 	db := stdlib.OpenDB(*cfg)
-	t.Cleanup(func() { check(t, db.Close()) })
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	b.goose = provider(t, db, files)
 	b.ours, err = migrate.New(b.pg.Pool, migrate.Config{Tenant: []migrate.Source{{Name: "app", FS: files}}})
-	check(t, err)
+	require.NoError(t, err)
 	return b
 }
 
 func provider(t *testing.T, db *sql.DB, files fs.FS) *goose.Provider {
 	t.Helper()
 	p, err := goose.NewProvider(goose.DialectPostgres, db, files)
-	check(t, err)
+	require.NoError(t, err)
 	return p
 }
 
 func (b *both) exec(t *testing.T, sql string) {
 	t.Helper()
 	_, err := b.pg.Pool.Exec(t.Context(), sql)
-	check(t, err)
+	require.NoError(t, err)
 }
 
 // text returns the one value of a query.
 func (b *both) text(t *testing.T, sql string) (value string) {
 	t.Helper()
-	check(t, b.pg.Pool.QueryRow(t.Context(), sql).Scan(&value))
+	require.NoError(t, b.pg.Pool.QueryRow(t.Context(), sql).Scan(&value))
 	return value
 }
 
@@ -70,7 +71,7 @@ func (b *both) text(t *testing.T, sql string) (value string) {
 func (b *both) expectApplied(t *testing.T, want ...int64) {
 	t.Helper()
 	statuses, err := b.goose.Status(t.Context())
-	check(t, err)
+	require.NoError(t, err)
 	var theirs []int64
 	for _, s := range statuses {
 		if s.State == goose.StateApplied {
@@ -78,12 +79,11 @@ func (b *both) expectApplied(t *testing.T, want ...int64) {
 		}
 	}
 	status, err := b.ours.Status(t.Context(), schema)
-	check(t, err)
-	check(t, status.Err)
+	require.NoError(t, err)
+	require.NoError(t, status.Err)
 	ours := status.Versions(migrate.Applied)
-	if !slices.Equal(theirs, want) || !slices.Equal(ours, want) {
-		t.Errorf("goose has %v applied, we have %v, want %v", theirs, ours, want)
-	}
+	assert.Equal(t, want, theirs, "the versions that goose reports as applied")
+	assert.Equal(t, want, ours, "the versions that package migrate reports as applied")
 }
 
 // trace records what goose sends.
@@ -108,11 +108,4 @@ func (tr *trace) take() []string {
 	sql := tr.sql
 	tr.sql = nil
 	return sql
-}
-
-func check(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/pressly/goose/v3"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/migrate"
 )
@@ -38,7 +39,7 @@ func (p *parsed) checksum() string {
 func newRunner(t testing.TB, content string) (*migrate.Runner, error) {
 	t.Helper()
 	pool, err := pgxpool.New(context.Background(), "host=127.0.0.1") // it would connect at its first use, and is not used
-	check(t, err)
+	require.NoError(t, err)
 	defer pool.Close()
 	return migrate.New(pool, migrate.Config{Tenant: []migrate.Source{{Name: "app", FS: file(content)}}})
 }

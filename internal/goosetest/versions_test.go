@@ -4,6 +4,9 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/migrate"
 )
 
@@ -21,61 +24,54 @@ var three = fstest.MapFS{
 func TestGooseAgreesWithWhatWeApplied(t *testing.T) {
 	t.Parallel()
 	b := setup(t, three)
-	check(t, b.ours.Migrate(t.Context(), schema))
+	require.NoError(t, b.ours.Migrate(t.Context(), schema))
 	b.expectApplied(t, 1, 2, 3)
-	if pending, err := b.goose.HasPending(t.Context()); pending || err != nil {
-		t.Errorf("pending %t, %v", pending, err)
-	}
+	pending, err := b.goose.HasPending(t.Context())
+	assert.False(t, pending, "goose reports pending migrations")
+	assert.NoError(t, err, "goose reports whether migrations are pending")
 	results, err := b.goose.Up(t.Context())
-	if len(results) != 0 || err != nil {
-		t.Errorf("goose applied %v, %v", results, err)
-	}
+	assert.Empty(t, results, "migrations that goose applied")
+	assert.NoError(t, err)
 	result, err := b.goose.Down(t.Context())
-	check(t, err)
-	if result.Source.Version != 3 {
-		t.Errorf("goose undid %v", result)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, int64(3), result.Source.Version, "goose undid %v", result)
 	b.expectApplied(t, 1, 2)
 	res, err := b.ours.Down(t.Context(), schema)
-	check(t, err)
-	if len(res.Undone) != 1 || res.Undone[0] != 2 {
-		t.Errorf("we undid %v", res.Undone)
+	require.NoError(t, err)
+	if assert.Len(t, res.Undone, 1, "versions that package migrate undid") {
+		assert.Equal(t, int64(2), res.Undone[0], "versions that package migrate undid")
 	}
 	b.expectApplied(t, 1)
 	_, err = b.goose.Up(t.Context())
-	check(t, err)
+	require.NoError(t, err)
 	b.expectApplied(t, 1, 2, 3)
 	_, err = b.ours.DownTo(t.Context(), schema, 0)
-	check(t, err)
+	require.NoError(t, err)
 	b.expectApplied(t)
-	if got := b.text(
+	assert.Equal(t, "0", b.text(
 		t,
 		"select count(*)::text from pg_class where relnamespace = 'tenant_1'::regnamespace and relname in ('a', 'b', 'c')",
-	); got != "0" {
-		t.Errorf("%s relations are left", got)
-	}
+	), "relations are left")
 }
 
 func TestWeAgreeWithWhatGooseApplied(t *testing.T) {
 	t.Parallel()
 	b := setup(t, three)
 	_, err := b.goose.UpTo(t.Context(), 2)
-	check(t, err)
+	require.NoError(t, err)
 	b.expectApplied(t, 1, 2)
 	res, err := b.ours.Up(t.Context(), schema)
-	check(t, err)
-	if len(res.Applied) != 1 || res.From != 2 || res.To != 3 {
-		t.Errorf("result %+v", res)
-	}
+	require.NoError(t, err)
+	assert.Len(t, res.Applied, 1, "result %+v", res)
+	assert.Equal(t, int64(2), res.From, "result %+v", res)
+	assert.Equal(t, int64(3), res.To, "result %+v", res)
 	b.expectApplied(t, 1, 2, 3)
 	_, err = b.goose.DownTo(t.Context(), 0)
-	check(t, err)
+	require.NoError(t, err)
 	b.expectApplied(t)
 	res, err = b.ours.Up(t.Context(), schema)
-	check(t, err)
-	if len(res.Applied) != 3 {
-		t.Errorf("result %+v", res)
-	}
+	require.NoError(t, err)
+	assert.Len(t, res.Applied, 3, "result %+v", res)
 	b.expectApplied(t, 1, 2, 3)
 }
 
@@ -109,37 +105,36 @@ func TestTheTableIsTheOneThatGooseMakes(t *testing.T) {
 	const rows = "select string_agg(format('%s %s %s', id, version_id, is_applied), ', ' order by id) " +
 		"from tenant_1.goose_db_version"
 	b := setup(t, files)
-	check(t, b.ours.Migrate(t.Context(), schema))
+	require.NoError(t, b.ours.Migrate(t.Context(), schema))
 	shapeOfOurs, rowsOfOurs := b.text(t, shape), b.text(t, rows)
 	b = setup(t, files)
 	_, err := b.goose.Up(t.Context())
-	check(t, err)
-	if theirs := b.text(t, shape); theirs != shapeOfOurs {
-		t.Errorf("goose's table:\n%s\nours:\n%s", theirs, shapeOfOurs)
-	}
-	if theirs := b.text(t, rows); theirs != rowsOfOurs {
-		t.Errorf("goose's rows %s, ours %s", theirs, rowsOfOurs)
-	}
+	require.NoError(t, err)
+	theirs := b.text(t, shape)
+	assert.Equal(t, shapeOfOurs, theirs, "the version table of goose")
+	theirs = b.text(t, rows)
+	assert.Equal(t, rowsOfOurs, theirs, "the rows of goose's version table")
 }
 
 func TestAnEditedFileIsNotedAcrossGoose(t *testing.T) {
 	t.Parallel()
 	b := setup(t, three)
-	check(t, b.ours.Migrate(t.Context(), schema))
+	require.NoError(t, b.ours.Migrate(t.Context(), schema))
 	_, err := b.goose.Down(t.Context())
-	check(t, err)
+	require.NoError(t, err)
 	_, err = b.goose.Up(t.Context()) // nothing is known of what goose has applied
-	check(t, err)
+	require.NoError(t, err)
 	other := fstest.MapFS{
 		"00001_a.sql": {Data: []byte("-- +goose Up\ncreate table other (id int);\n")},
 		"00002_b.sql": three["00002_b.sql"],
 		"00003_c.sql": {Data: []byte("-- +goose Up\ncreate table other (id int);\n")},
 	}
 	r, err := migrate.New(b.pg.Pool, migrate.Config{Tenant: []migrate.Source{{Name: "app", FS: other}}})
-	check(t, err)
+	require.NoError(t, err)
 	status, err := r.Status(t.Context(), schema)
-	check(t, err)
-	if changed := status.Versions(migrate.Changed); len(changed) != 1 || changed[0] != 1 {
-		t.Errorf("changed %v, want 1", changed)
+	require.NoError(t, err)
+	changed := status.Versions(migrate.Changed)
+	if assert.Len(t, changed, 1) {
+		assert.Equal(t, int64(1), changed[0])
 	}
 }
