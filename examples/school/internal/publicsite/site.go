@@ -38,6 +38,9 @@ var pages embed.FS
 
 // New returns the handler of the platform's hosts, except for the console.
 func New(cfg Config) (http.Handler, error) {
+	if err := web.CheckConfig(cfg); err != nil {
+		return nil, err
+	}
 	files, err := fs.Sub(pages, "pages")
 	if err != nil {
 		return nil, err

@@ -34,6 +34,9 @@ var pages embed.FS
 
 // New returns the handler of a school's pages.
 func New(cfg Config) (http.Handler, error) {
+	if err := web.CheckConfig(cfg); err != nil {
+		return nil, err
+	}
 	files, err := fs.Sub(pages, "pages")
 	if err != nil {
 		return nil, err

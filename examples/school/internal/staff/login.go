@@ -23,7 +23,9 @@ func (s *Staff) LogIn(ctx context.Context, c Credentials) (string, platformuser.
 		if !errors.Is(err, ErrRefused) && !errors.Is(err, ErrThrottled) {
 			return "", user, err
 		}
-		s.cfg.LoginFailed(ctx)
+		if s.cfg.LoginFailed != nil {
+			s.cfg.LoginFailed(ctx)
+		}
 		address, bad := platformuser.NormalizeEmail(c.Email)
 		if bad != nil {
 			address = "" // it may be a password in the wrong field, which must not be in a log

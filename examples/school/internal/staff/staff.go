@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/oryne/pgtenant/examples/school/internal/web"
 	"github.com/oryne/pgtenant/tenancy/audit"
 	"github.com/oryne/pgtenant/tenancy/platformuser"
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
@@ -16,12 +17,14 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
-// Config configures [Staff].
+// Config configures [Staff]. The fields are required, except LoginFailed.
 type Config struct {
-	Owner       *pgxpool.Pool       // reads the platform's users. Required
-	Key         []byte              // encrypts the secrets of one-time codes: 32 random bytes. Required
-	Signer      *tenanttoken.Signer // signs sessions. Required
-	Log         *audit.Log          // records logins and failed logins. Required
+	Owner  *pgxpool.Pool       // reads the platform's users
+	Key    []byte              // encrypts the secrets of one-time codes: 32 random bytes
+	Signer *tenanttoken.Signer // signs sessions
+	Log    *audit.Log          // records logins and failed logins
+
+	// LoginFailed, if not nil, is called for each refused or throttled login.
 	LoginFailed func(ctx context.Context)
 }
 
@@ -35,8 +38,11 @@ type Staff struct {
 	now    func() time.Time
 }
 
-// New returns a Staff. It returns an error if the key is invalid.
+// New returns a Staff. It returns an error if the key is invalid or a required field is not set.
 func New(cfg Config) (*Staff, error) {
+	if err := web.CheckConfig(cfg, "LoginFailed"); err != nil {
+		return nil, err
+	}
 	sealed, err := newSeal(cfg.Key)
 	if err != nil {
 		return nil, err
@@ -85,9 +91,7 @@ func (s *Staff) Require(tokens tenanthttp.TokenSource, next, refuse http.Handler
 				Status:     http.StatusServiceUnavailable,
 				Detail:     "Staff accounts cannot be read now. Try again soon.",
 				RetryAfter: 5 * time.Second,
-			}.Respond(
-				w,
-			)
+			}.Respond(w)
 			return
 		}
 		audit.SetActor(r.Context(), user.Email)
