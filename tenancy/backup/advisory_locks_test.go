@@ -16,7 +16,7 @@ import (
 
 // Every role can take every advisory lock. No operation on a tenant, no migration and no set-up
 // waits for an advisory lock that a tenant has taken.
-func TestAdvisoryLocksThatATenantTakesHoldUpNoOperation(t *testing.T) {
+func TestAdvisoryLocksOfATenantBlockNoOperation(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
 	tenant := f.create(t, "north")

@@ -73,7 +73,7 @@ func TestATenantIsBackedUp(t *testing.T) {
 	assert.Truef(t, strings.HasPrefix(info.Name, f.own(t)+"1-north/2"), "name %q", info.Name)
 }
 
-func TestTablesAreFromOneMoment(t *testing.T) {
+func TestTablesAreFromOneSnapshot(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
 	tenant := f.create(t, "north")

@@ -21,8 +21,8 @@ import (
 )
 
 var (
-	benchNeighbours = flag.Int("backup-tenants", 1000, "how many tenants the larger database of BenchmarkNeighbours has")
-	benchDumps      = flag.Int("backup-dumps", 3, "how often BenchmarkNeighbours runs pg_dump in either database")
+	benchNeighbours = flag.Int("backup-tenants", 1000, "number of tenants of the larger database of BenchmarkTenants has")
+	benchDumps      = flag.Int("backup-dumps", 3, "how often BenchmarkTenants runs pg_dump in either database")
 	benchRows       = flag.Int("backup-rows", 1_000_000,
 		"how many rows the tenants of BenchmarkThroughput and BenchmarkRestore have")
 	benchMegabytes = flag.Int("backup-mb", 256, "how many MB of CSV the tenant of BenchmarkMemory has")
@@ -48,13 +48,13 @@ create index t%[1]d_parent on t%[1]d (parent);
 	return migrate.Source{Name: "school", FS: files}
 }
 
-// BenchmarkNeighbours backs up one small tenant with twenty tables of fifty rows each. The tenant
+// BenchmarkTenants backs up one small tenant with twenty tables of fifty rows each. The tenant
 // is one of ten in one database, and one of many in another, with five tables each. Both take turns
 // with pg_dump -n of the same schemas. It reports the median time of each.
 //
-//	go test -run '^$' -bench Neighbours -benchtime 30x -timeout 60m \
+//	go test -run '^$' -bench Tenants -benchtime 30x -timeout 60m \
 //	  ./tenancy/backup -backup-tenants 5000 -backup-dumps 1
-func BenchmarkNeighbours(b *testing.B) {
+func BenchmarkTenants(b *testing.B) {
 	few, many := newSchools(b, 10), newSchools(b, *benchNeighbours)
 	times := make(map[string][]time.Duration)
 	measure := func(name string, f func()) {

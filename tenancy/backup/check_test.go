@@ -70,8 +70,8 @@ func TestNoFlippedBitPassesACheck(t *testing.T) {
 				bit := byte(1) << (i % 8)
 				store.content[i] ^= bit
 				_, _, err := s.Check(t.Context(), info.Name)
-				assert.Error(t, err, "bit %#x of byte %d was not noticed: %v", bit, i, err)
-				assert.NotErrorIs(t, err, archive.ErrEncrypted, "bit %#x of byte %d was not noticed", bit, i)
+				assert.Error(t, err, "bit %#x of byte %d was not detected: %v", bit, i, err)
+				assert.NotErrorIs(t, err, archive.ErrEncrypted, "bit %#x of byte %d was not detected", bit, i)
 				store.content[i] ^= bit
 			}
 			refused := func(what string, content []byte) {
@@ -102,7 +102,7 @@ func TestNoFlippedBitPassesACheck(t *testing.T) {
 	}
 }
 
-func TestACheckComparesWhatTheReceiptSays(t *testing.T) {
+func TestACheckComparesTheArchiveWithItsReceipt(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
 	f.createLarge(t, "north")
@@ -132,7 +132,7 @@ func TestACheckComparesWhatTheReceiptSays(t *testing.T) {
 	}
 	s := f.service(t, backup.Config{Store: &altered{Dir: f.dir, name: info.Name + ".json", content: []byte("{")}})
 	_, _, err := s.Check(t.Context(), info.Name)
-	require.Error(t, err, "a receipt that cannot be read is no receipt that says nothing")
+	require.Error(t, err, "an unreadable receipt was ignored")
 	require.NoError(t, f.dir.Delete(t.Context(), info.Name+".json"))
 	_, m, err := f.service(t, backup.Config{}).Check(t.Context(), info.Name)
 	require.NoError(t, err)

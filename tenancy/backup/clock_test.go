@@ -27,7 +27,7 @@ func (f *fixture) future(t testing.TB) string {
 	return f.own(t) + "1-north/" + at.Truncate(time.Minute).UTC().Format("20060102T150405Z") + "-x.tar"
 }
 
-func TestABackupOfTheFutureCountsForNothingAndStays(t *testing.T) {
+func TestABackupWithAFutureTimeIsIgnoredAndKept(t *testing.T) {
 	t.Parallel()
 	f, tenants := scheduled(t, 1)
 	ahead := f.future(t)
@@ -75,7 +75,7 @@ func TestABackupOfTheFutureCountsForNothingAndStays(t *testing.T) {
 }
 
 // The time in a receipt may be wrong although the time in the backup's name is right.
-func TestAReceiptOfTheFutureHidesNoBackup(t *testing.T) {
+func TestAReceiptWithAFutureTimeHidesNoBackup(t *testing.T) {
 	t.Parallel()
 	f, tenants := scheduled(t, 1)
 	s := f.service(t, backup.Config{})
@@ -93,7 +93,7 @@ func TestAReceiptOfTheFutureHidesNoBackup(t *testing.T) {
 	assert.Empty(t, pruned)
 }
 
-func TestASlotALeaseOrAnEndInTheFutureStopsNothing(t *testing.T) {
+func TestFutureTimesOfRunsAreIgnored(t *testing.T) {
 	t.Parallel()
 	for name, sql := range map[string]string{
 		"slot": "slot = now() + interval '1 year'",
@@ -191,7 +191,7 @@ func TestLastBackupsAreThoseOfTheStore(t *testing.T) {
 }
 
 // The server's clock was set back, by less than what counts as the future.
-func TestARunNeverRemovesWhatItHasJustMade(t *testing.T) {
+func TestARunNeverDeletesItsOwnBackup(t *testing.T) {
 	t.Parallel()
 	f, _ := scheduled(t, 1)
 	c := f.schedule(t, backup.Config{}, backup.ScheduleConfig{Retention: backup.Retention{Last: 1}})

@@ -79,7 +79,7 @@ func TestACloneWithoutData(t *testing.T) {
 	assert.Equal(t, "Empty", got.Tenant.Name, "clone has %q", content)
 }
 
-func TestWhatCannotBeClonedIsRefused(t *testing.T) {
+func TestInvalidClonesAreRefused(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
 	tenant := f.create(t, "north")

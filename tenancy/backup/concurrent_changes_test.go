@@ -27,7 +27,7 @@ func onFirst(kind backup.EventKind, f func()) func(context.Context, backup.Event
 	}
 }
 
-func TestATenantThatIsDroppedMeanwhileHasNoBackup(t *testing.T) {
+func TestATenantDroppedDuringABackupHasNoBackup(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
 	tenant := f.createLarge(t, "north")
@@ -59,7 +59,7 @@ func TestATenantThatIsDroppedMeanwhileHasNoBackup(t *testing.T) {
 	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 }
 
-func TestATenantThatIsSuspendedMeanwhileIsBackedUp(t *testing.T) {
+func TestATenantSuspendedDuringABackupIsBackedUp(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
 	f.createLarge(t, "north")
@@ -78,7 +78,7 @@ func TestATenantThatIsSuspendedMeanwhileIsBackedUp(t *testing.T) {
 	assert.Equal(t, "has not paid", h.Tenant.Reason, "header %+v", h.Tenant)
 }
 
-func TestATenantWhoseSchemaIsRenamedMeanwhileHasNoBackup(t *testing.T) {
+func TestATenantRenamedDuringABackupHasNoBackup(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []backup.EventKind{backup.EventStarted, backup.EventTable} {
 		t.Run(string(kind), func(t *testing.T) {
@@ -90,7 +90,7 @@ func TestATenantWhoseSchemaIsRenamedMeanwhileHasNoBackup(t *testing.T) {
 				require.NoError(t, err)
 			})})
 			_, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
-			assert.Error(t, err, "it was backed up")
+			assert.Error(t, err, "the backup succeeded")
 			f.expectNothing(t, tenant)
 		})
 	}
@@ -98,7 +98,7 @@ func TestATenantWhoseSchemaIsRenamedMeanwhileHasNoBackup(t *testing.T) {
 
 // A table that is created, dropped or altered between the moments when it is found and locked does
 // not disturb the backup.
-func TestTablesThatComeAndGoAreNoTrouble(t *testing.T) {
+func TestTablesMayBeCreatedAndDroppedDuringABackup(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
 	tenant := f.createLarge(t, "north")
@@ -156,7 +156,7 @@ func TestATenantInTheWrongStatusIsRefused(t *testing.T) {
 	assert.Empty(t, names, "the directory has %q", names)
 }
 
-func TestATableThatIsBeingAlteredIsWaitedForAsLongAsIsAllowed(t *testing.T) {
+func TestABackupWaitsForAnAlteredTableUpToTheLockTimeout(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
 	tenant := f.createLarge(t, "north")
@@ -176,7 +176,7 @@ func TestATableThatIsBeingAlteredIsWaitedForAsLongAsIsAllowed(t *testing.T) {
 
 // An erasure certifies that nothing is left. A file that is still being written during its last
 // check must not appear afterwards.
-func TestWhatIsMadeOfATenantThatIsErasedMeanwhileIsNotLeft(t *testing.T) {
+func TestFilesWrittenDuringAnErasureAreDeleted(t *testing.T) {
 	t.Parallel()
 	for _, when := range []string{
 		"before the commit", "before it is read", "before the receipt",

@@ -69,7 +69,7 @@ func TestIndexesThatAreBuiltConcurrentlyDoNotWaitForOtherSessions(t *testing.T) 
 }
 
 // A create that was interrupted during the build of an index continues, and builds the index again.
-func TestResumeMakesAHalfMadeIndexAgain(t *testing.T) {
+func TestResumeRebuildsAnInvalidIndex(t *testing.T) {
 	t.Parallel()
 	broken := fstest.MapFS{}
 	for name, file := range builtConcurrently.FS.(fstest.MapFS) {

@@ -47,7 +47,7 @@ func names(t *testing.T, s backup.Store, prefix string) []string {
 	return list
 }
 
-func TestADirectoryHasWholeFilesOnly(t *testing.T) {
+func TestADirectoryContainsOnlyCompleteFiles(t *testing.T) {
 	t.Parallel()
 	d, path := openDir(t)
 	u, err := d.Create(t.Context(), "1-a/x.tar")
@@ -70,7 +70,7 @@ func TestADirectoryHasWholeFilesOnly(t *testing.T) {
 		info, infoErr := entry.Info()
 		require.NoError(t, infoErr)
 		if name != path {
-			assert.Zero(t, info.Mode().Perm()&0o077, "others may use %s: %v", name, info.Mode())
+			assert.Zero(t, info.Mode().Perm()&0o077, "other users can access %s: %v", name, info.Mode())
 		}
 		return err
 	}))
@@ -82,13 +82,13 @@ func TestADirectoryReplacesNoFile(t *testing.T) {
 	t.Parallel()
 	d, path := openDir(t)
 	require.NoError(t, put(t.Context(), d, "a/x", "first"))
-	assert.Error(t, put(t.Context(), d, "a/x", "second"), "it was replaced")
+	assert.Error(t, put(t.Context(), d, "a/x", "second"), "an existing file was replaced")
 	content, err := os.ReadFile(filepath.Join(path, "a", "x"))
 	require.NoError(t, err)
 	assert.Equal(t, "first", string(content), "content")
 }
 
-func TestADirectoryIsNotLeft(t *testing.T) {
+func TestANameCannotLeaveTheDirectory(t *testing.T) {
 	t.Parallel()
 	d, path := openDir(t)
 	outside := t.TempDir()
@@ -122,7 +122,7 @@ func TestAnUploadEndsWithItsContext(t *testing.T) {
 	assert.Empty(t, names(t, d, ""), "listed")
 }
 
-func TestADirectoryIsSweptOfWhatWasNeverCommitted(t *testing.T) {
+func TestSweepDeletesUncommittedFiles(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir()
 	dir, err := backup.OpenDir(path)
@@ -164,7 +164,7 @@ func TestADirectoryIsSweptOfWhatWasNeverCommitted(t *testing.T) {
 	// the unfinished files of 12-a and of this upload
 	assert.NoError(t, err, "removed %q", removed)
 	assert.Len(t, removed, 2)
-	assert.Error(t, stopped.Commit(), "what was swept became a file")
+	assert.Error(t, stopped.Commit(), "a swept file was committed")
 	var left []string
 	for o, err := range dir.List(t.Context(), "") {
 		require.NoError(t, err)

@@ -52,7 +52,7 @@ func TestAPlainDumpIsRestoredByPsql(t *testing.T) {
 	assert.Equal(t, want, got)
 }
 
-func TestRowsOfOneTableComeBackFromADump(t *testing.T) {
+func TestRowsOfOneTableAreRestoredFromADump(t *testing.T) {
 	t.Parallel()
 	f, schema := dumpable(t)
 	before := content(t, f.pg, schema)
@@ -65,7 +65,7 @@ func TestRowsOfOneTableComeBackFromADump(t *testing.T) {
 	assert.Equal(t, before, content(t, f.pg, schema))
 }
 
-func TestADumpHasOneTenantAlone(t *testing.T) {
+func TestADumpContainsOnlyOneTenant(t *testing.T) {
 	t.Parallel()
 	f, schema := dumpable(t)
 	// Other schemas have names that a pattern of pg_dump could match.
@@ -86,9 +86,9 @@ func TestADumpHasOneTenantAlone(t *testing.T) {
 	assert.NotContains(t, text, "theirs", "the dump has more or less than the tenant")
 	assert.NotContains(t, text, "secret", "the dump has more or less than the tenant")
 	assert.Contains(t, text, "first", "the dump has more or less than the tenant")
-	if assert.NotContains(t, plain.String(), f.roles.Owner(), "rights are in the wrong dump") &&
-		assert.Contains(t, rights.String(), `OWNER TO "`+f.roles.Owner()+`"`, "rights are in the wrong dump") {
-		assert.Contains(t, rights.String(), `TO "`+f.roles.Tenant(schema)+`"`, "rights are in the wrong dump")
+	if assert.NotContains(t, plain.String(), f.roles.Owner(), "privileges are in the wrong dump") &&
+		assert.Contains(t, rights.String(), `OWNER TO "`+f.roles.Owner()+`"`, "privileges are in the wrong dump") {
+		assert.Contains(t, rights.String(), `TO "`+f.roles.Tenant(schema)+`"`, "privileges are in the wrong dump")
 	}
 }
 
@@ -149,7 +149,7 @@ func TestACancelledDumpLeavesNothing(t *testing.T) {
 	f.expectEmpty(t)
 }
 
-func TestADumpThatTheStoreDoesNotTakeLeavesNothing(t *testing.T) {
+func TestADumpThatCannotBeStoredLeavesNothing(t *testing.T) {
 	t.Parallel()
 	f, _ := dumpable(t)
 	for _, room := range []int{0, 100, 2000} {
@@ -159,7 +159,7 @@ func TestADumpThatTheStoreDoesNotTakeLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestAToolThatStopsLeavesNothing(t *testing.T) {
+func TestAToolThatFailsLeavesNothing(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
 	f.create(t, "north")
@@ -184,7 +184,7 @@ func TestAToolThatStopsLeavesNothing(t *testing.T) {
 	f.expectEmpty(t)
 }
 
-func TestAToolGetsWhatItNeedsAndNothingElse(t *testing.T) {
+func TestAToolGetsOnlyRequiredArgumentsAndEnvironment(t *testing.T) {
 	t.Setenv("PGHOSTADDR", "192.0.2.1") // pgx ignores it, pg_dump would use it
 	t.Setenv("OUR_OWN_SECRET", "x")
 	f := setup(t, notes)
@@ -204,7 +204,7 @@ func TestAToolGetsWhatItNeedsAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestAToolThatCannotBeUsedIsRefusedBeforeItIs(t *testing.T) {
+func TestAnUnusableToolIsRefusedBeforeItRuns(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
 	f.create(t, "north")
@@ -229,7 +229,7 @@ func TestAToolThatCannotBeUsedIsRefusedBeforeItIs(t *testing.T) {
 			"got %v", err)
 	}
 	_, err := os.Stat(ran)
-	assert.Error(t, err, "it was run")
+	assert.Error(t, err, "the tool was run")
 	f.expectEmpty(t)
 }
 
@@ -241,7 +241,7 @@ func TestTenantsThatCannotBeDumpedAreRefused(t *testing.T) {
 	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 	for _, opts := range []backup.DumpOptions{{Format: 9}, {Privileges: 9}} {
 		_, err = s.Dump(t.Context(), "north", opts)
-		assert.Error(t, err, "%+v was taken", opts)
+		assert.Error(t, err, "%+v was accepted", opts)
 	}
 	f.admin(t, "public", "alter schema "+schema+" rename to elsewhere")
 	_, err = s.Dump(t.Context(), "north", backup.DumpOptions{})
@@ -272,6 +272,6 @@ func (f *fixture) expectEmpty(t testing.TB) {
 func eventually(t testing.TB, what string, met func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !met(); time.Sleep(5 * time.Millisecond) {
-		require.False(t, time.Now().After(deadline), "waited in vain for %s", what)
+		require.False(t, time.Now().After(deadline), "timed out waiting for %s", what)
 	}
 }

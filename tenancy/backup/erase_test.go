@@ -47,7 +47,7 @@ func backedUp(t testing.TB, n int) (*fixture, tenancy.Tenant, backup.Info) {
 	return f, tenants[0], info
 }
 
-func TestAnErasedTenantIsGoneAndCertified(t *testing.T) {
+func TestAnErasureIsCertified(t *testing.T) {
 	t.Parallel()
 	f, tenant, info := backedUp(t, 2)
 	_, err := f.tenants.Rename(t.Context(), "t1", tenancy.RenameParams{Schema: "renamed"})
@@ -95,7 +95,7 @@ func TestAnErasedTenantIsGoneAndCertified(t *testing.T) {
 	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 }
 
-func TestArchivesThatAreKeptGoWhenTheirTimeIsOver(t *testing.T) {
+func TestKeptArchivesAreDeletedWhenTheyExpire(t *testing.T) {
 	t.Parallel()
 	f, _, info := backedUp(t, 1)
 	s := f.service(t, backup.Config{})
@@ -129,7 +129,7 @@ func TestARefusedErasureChangesNothing(t *testing.T) {
 	wrong.Token, negative.KeepArchives, odd.KeepArchives = "wrong", -time.Second, time.Millisecond
 	for _, p := range []backup.EraseParams{wrong, negative, odd} {
 		_, err := s.Erase(t.Context(), p)
-		assert.Error(t, err, "%+v was taken", p)
+		assert.Error(t, err, "%+v was accepted", p)
 	}
 	_, err := s.Erase(t.Context(), wrong)
 	assert.ErrorIs(t, err, tenancy.ErrDropToken)
@@ -144,7 +144,7 @@ func TestARefusedErasureChangesNothing(t *testing.T) {
 
 // An erasure is recorded before its drop is refused. If the drop of another request has begun, the
 // record stays.
-func TestARefusedErasureTakesNothingFromTheDropOfOthers(t *testing.T) {
+func TestARefusedErasureDoesNotAffectADropOfAnotherActor(t *testing.T) {
 	t.Parallel()
 	f, tenant, _ := backedUp(t, 1)
 	s := f.service(t, backup.Config{})
@@ -164,7 +164,7 @@ func TestARefusedErasureTakesNothingFromTheDropOfOthers(t *testing.T) {
 	assert.Equal(t, before, f.objects(t))
 }
 
-func TestARefusedErasureChangesNothingOfAnother(t *testing.T) {
+func TestARefusedErasureDoesNotAffectAnotherErasure(t *testing.T) {
 	t.Parallel()
 	f, _, _ := backedUp(t, 1)
 	meddle := func(ctx context.Context, e tenancy.DropEvent) {
@@ -189,7 +189,7 @@ func TestARefusedErasureChangesNothingOfAnother(t *testing.T) {
 	assert.Equal(t, before, f.objects(t))
 }
 
-func TestAnErasureThatStoppedGoesOnWithoutAToken(t *testing.T) {
+func TestAnInterruptedErasureContinuesWithoutAToken(t *testing.T) {
 	t.Parallel()
 	f, _, info := backedUp(t, 1)
 	broken := errors.New("log is away")
@@ -206,7 +206,7 @@ func TestAnErasureThatStoppedGoesOnWithoutAToken(t *testing.T) {
 	assert.Contains(t, c.Text(), info.Name) // the first attempt deleted it
 }
 
-func TestAnErasureIsFinishedBesideANewTenantOfItsName(t *testing.T) {
+func TestAnErasureFinishesAlthoughANewTenantHasTheSlug(t *testing.T) {
 	t.Parallel()
 	f, tenant, _ := backedUp(t, 1)
 	fails := backup.EraserFunc(func(context.Context, backup.EraseData) (backup.EraseResult, error) {
@@ -230,7 +230,7 @@ func TestAnErasureIsFinishedBesideANewTenantOfItsName(t *testing.T) {
 	assert.Empty(t, done, "finished %+v again", done)
 }
 
-func TestWhatIsLeftIsFoundByLooking(t *testing.T) {
+func TestLeftoversAreFound(t *testing.T) {
 	t.Parallel()
 	f, tenant, _ := backedUp(t, 1)
 	role := f.roles.Tenant(tenant.Schema)
@@ -253,7 +253,7 @@ func TestWhatIsLeftIsFoundByLooking(t *testing.T) {
 	f.expectEmpty(t)
 }
 
-func TestAKilledErasureGoesOn(t *testing.T) {
+func TestAKilledErasureContinues(t *testing.T) {
 	t.Parallel()
 	if os.Getenv(killURL) != "" {
 		eraseAndDie(t)
@@ -304,7 +304,7 @@ func (d *deadly) Delete(ctx context.Context, name string) error {
 
 // A process that is killed between its commit and its last check of the tenant leaves an archive of
 // an erased tenant.
-func TestWhatWasCommittedBehindAnErasureIsRemovedADayLater(t *testing.T) {
+func TestAFileCommittedAfterAnErasureIsDeletedADayLater(t *testing.T) {
 	t.Parallel()
 	f, _, _ := backedUp(t, 1)
 	s := f.service(t, backup.Config{})

@@ -32,10 +32,10 @@ func ExampleConfig_signingKey() {
 	orPanic(err)
 
 	_, _, err = backups.Check(ctx, info.Name)
-	fmt.Println("ours:", err)
+	fmt.Println("own backup:", err)
 	_, _, err = backups.Check(ctx, forged.Name)
 	fmt.Println("another's is refused:", errors.Is(err, archive.ErrSignature))
 	// Output:
-	// ours: <nil>
+	// own backup: <nil>
 	// another's is refused: true
 }

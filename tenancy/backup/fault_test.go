@@ -99,7 +99,7 @@ func TestAStoreThatFailsKeepsNoBackup(t *testing.T) {
 			}
 			store.Store = f.dir
 			_, err := f.service(t, backup.Config{Store: store}).Backup(t.Context(), "north", backup.BackupOptions{})
-			require.Error(t, err, "it was backed up")
+			require.Error(t, err, "the backup succeeded")
 			var verify *backup.VerifyError
 			read := store.open != nil || store.receive != nil
 			if assert.Equal(t, read, errors.As(err, &verify), "got %v", err) {
@@ -139,7 +139,7 @@ func failOnReceipt(name string, err error) error {
 	return nil
 }
 
-func TestWhatCannotBeDeletedIsNoBackup(t *testing.T) {
+func TestAFileThatCannotBeDeletedIsNoBackup(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
 	tenant := f.createLarge(t, "north")
@@ -210,7 +210,7 @@ func TestAKilledConnectionLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestAConnectionThatIsKilledWhileRowsComeLeavesNothing(t *testing.T) {
+func TestAConnectionKilledDuringCopyLeavesNothing(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
 	tenant := f.createLarge(t, "north")

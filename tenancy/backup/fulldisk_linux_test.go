@@ -64,7 +64,7 @@ func mountDisk(t *testing.T, dir string, bytes int64) {
 }
 
 // On a disk of any size, either the whole backup with its receipt is there, or nothing of it.
-func TestABackupOnADiskThatIsFullIsWholeOrNotThere(t *testing.T) {
+func TestABackupOnAFullDiskIsCompleteOrAbsent(t *testing.T) {
 	t.Parallel()
 	if text := os.Getenv(diskEnv); text != "" {
 		var order diskOrder

@@ -23,11 +23,11 @@ import (
 
 // If PostgreSQL's disk is full during a restore, the restore fails and changes nothing else. With
 // more space it succeeds.
-func TestARestoreOnADiskThatIsFullLeavesWhatIsThere(t *testing.T) {
+func TestARestoreOnAFullDiskChangesNothing(t *testing.T) {
 	t.Parallel()
 	if os.Getenv(diskEnv) == "" {
 		if os.Getuid() != 0 {
-			t.Skip("PostgreSQL does not run as root, and who is not root can mount only where he is")
+			t.Skip("PostgreSQL does not run as root, and only root can mount a disk for it")
 		}
 		pgtest.Version(t) // skips or fails the test without a server
 		runOnSmallDisk(t, diskOrder{})
@@ -67,7 +67,7 @@ func TestARestoreOnADiskThatIsFullLeavesWhatIsThere(t *testing.T) {
 	_, err = f.service(t, backup.Config{}).Restore(t.Context(), info.Name, backup.RestoreOptions{Replace: "north"})
 	require.NoError(t, err)
 	got := f.content(t, "north")
-	assert.NotEqual(t, want["tags"], got["tags"], "it is not what was backed up")
+	assert.NotEqual(t, want["tags"], got["tags"], "the content differs from the backup")
 }
 
 // serverDir returns a directory that the server's account can enter.

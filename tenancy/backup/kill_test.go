@@ -102,7 +102,7 @@ func (f *fixture) runToDeath(t *testing.T, when string) {
 	require.False(t, exit.Exited(), "%s: %v\n%s", when, err, out)
 }
 
-func TestABackupThatWasKilledIsNone(t *testing.T) {
+func TestAKilledBackupLeavesNoBackup(t *testing.T) {
 	t.Parallel()
 	if os.Getenv(killURL) != "" {
 		backUpAndDie(t)

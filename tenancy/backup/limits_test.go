@@ -19,7 +19,7 @@ import (
 )
 
 // Cron calls RunDue once a day: a backup is due each time, and a verification now and then.
-func TestDrillsRunWhereABackupIsAlwaysDue(t *testing.T) {
+func TestVerificationsRunIfABackupIsAlwaysDue(t *testing.T) {
 	t.Parallel()
 	f, tenants := scheduled(t, 1)
 	c := f.schedule(t, backup.Config{}, backup.ScheduleConfig{VerifyEvery: ages, Retention: backup.Retention{Last: 1}})
@@ -42,7 +42,7 @@ func TestDrillsRunWhereABackupIsAlwaysDue(t *testing.T) {
 	assert.Equal(t, last, state(t, c, tenants[0].ID, backup.RunVerify).Name)
 }
 
-func TestReplaceNamesWhatDependsOnTheSchemaBeforeItBegins(t *testing.T) {
+func TestReplaceReportsDependentObjectsBeforeItStarts(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
 	tenant := f.create(t, "north")
@@ -95,7 +95,7 @@ func TestATransactionTimeoutEndsNoBackup(t *testing.T) {
 	backUp(t, s, "north")
 }
 
-func TestLargeObjectsAreRefusedByThatName(t *testing.T) {
+func TestLargeObjectsAreRefusedByName(t *testing.T) {
 	t.Parallel()
 	f := setup(t, migrate.Source{Name: "test", FS: fstest.MapFS{
 		"00001_scans.sql": {Data: []byte("-- +goose Up\ncreate table scans (id int primary key, scan oid);\n")},

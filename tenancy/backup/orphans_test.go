@@ -13,7 +13,7 @@ import (
 
 // A verified backup must be restorable. So a row that violates a foreign key is named when the
 // archive is made. Keys of every other shape are verified and restored.
-func TestRowsThatReferToNothingAreRefusedByName(t *testing.T) {
+func TestRowsThatViolateAForeignKeyAreRefusedByName(t *testing.T) {
 	t.Parallel()
 	f := setup(t, migrate.Source{Name: "test", FS: fstest.MapFS{"00001_keys.sql": {Data: []byte(`-- +goose Up
 create domain code as varchar(10);

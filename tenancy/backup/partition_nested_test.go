@@ -11,7 +11,7 @@ import (
 )
 
 // A partition that is created at run time may belong to a partition that the migrations create.
-func TestPartitionsMadeAtRunTimeOfAPartitionAreMadeAgain(t *testing.T) {
+func TestNestedPartitionsCreatedAtRunTimeAreRestored(t *testing.T) {
 	t.Parallel()
 	f := setup(t, migrate.Source{Name: "m", FS: fstest.MapFS{"00001_a.sql": {Data: []byte(`-- +goose Up
 create table h (a int, b int, primary key (a, b)) partition by hash (a);

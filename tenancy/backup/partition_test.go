@@ -57,7 +57,7 @@ func (f *fixture) expectNoDrift(t *testing.T, schemas ...string) {
 	require.NoError(t, report.Err(), "%s", report)
 }
 
-func TestPartitionsMadeAtRunTimeAreMadeAgain(t *testing.T) {
+func TestPartitionsCreatedAtRunTimeAreRestored(t *testing.T) {
 	t.Parallel()
 	f := setup(t, readings)
 	tenant := f.create(t, "north")
@@ -65,7 +65,7 @@ func TestPartitionsMadeAtRunTimeAreMadeAgain(t *testing.T) {
 	info, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
 	require.NoError(t, err)
 	header, _, _ := f.stored(t, info.Name, plain)
-	assert.Equal(t, 1, header.Version, "a program of before reads an archive that has no such partition")
+	assert.Equal(t, 1, header.Version, "an earlier release reads an archive without such a partition")
 
 	f.exec(t, tenant.Schema, moreReadings)
 	f.expectNoDrift(t, tenant.Schema)
@@ -95,7 +95,7 @@ func TestPartitionsMadeAtRunTimeAreMadeAgain(t *testing.T) {
 	f.exec(t, empty.Tenant.Schema, "insert into readings values ('2030-02-02', 1, 1)")
 }
 
-func TestWhatAPartitionHasOfItsOwnIsDrift(t *testing.T) {
+func TestAPartitionWithItsOwnObjectsIsDrift(t *testing.T) {
 	t.Parallel()
 	f := setup(t, readings)
 	tenant := f.create(t, "north")
@@ -182,7 +182,7 @@ func TestForgedPartitionsAreRefused(t *testing.T) {
 	require.NoError(t, err, "a name is only a name")
 }
 
-func TestExtraTablesAreLeftOut(t *testing.T) {
+func TestExtraTablesAreExcluded(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
 	var err error

@@ -34,7 +34,7 @@ func backUp(t testing.TB, s *backup.Service, slug string) backup.Info {
 	return info
 }
 
-func TestTwoRegistriesShareAStoreAndNeitherTouchesTheOthersBackups(t *testing.T) {
+func TestTwoRegistriesShareAStore(t *testing.T) {
 	t.Parallel()
 	production, staging := shared(t)
 	p, s := production.service(t, backup.Config{}), staging.service(t, backup.Config{})
@@ -99,14 +99,14 @@ func TestADropIsNotSatisfiedByAnotherRegistrysBackup(t *testing.T) {
 	copyOf := backUp(t, staging.service(t, backup.Config{}), "t1")
 	_, err = staging.tenants.RenewIdentity(t.Context())
 	require.NoError(t, err)
-	require.ErrorAs(t, drop(), &none, "a backup of the former identity is another registry's")
+	require.ErrorAs(t, drop(), &none, "a backup of the former identity belongs to another registry")
 	require.NotEqual(t, copyOf.Registry+"/", staging.own(t))
 	backUp(t, staging.service(t, backup.Config{}), "t1")
 	require.NoError(t, drop())
 }
 
 // In a copy of a database, the runs of the original do not count as done.
-func TestAScheduleOfARenewedRegistryBeginsAnew(t *testing.T) {
+func TestAScheduleStartsAnewWithANewIdentity(t *testing.T) {
 	t.Parallel()
 	f, tenants := scheduled(t, 1)
 	c := f.schedule(t, backup.Config{}, backup.ScheduleConfig{VerifyEvery: ages, Retention: backup.Retention{Last: 1}})
@@ -181,7 +181,7 @@ func (f *fixture) unbind(t testing.TB) {
 	require.NoError(t, err)
 }
 
-func TestBackupsOfBeforeAreAdopted(t *testing.T) {
+func TestBackupsOfEarlierReleasesAreAdopted(t *testing.T) {
 	t.Parallel()
 	production, staging := shared(t)
 	p, s := production.service(t, backup.Config{}), staging.service(t, backup.Config{})
@@ -252,7 +252,7 @@ func TestBackupsOfBeforeAreAdopted(t *testing.T) {
 }
 
 // An altered file is not adopted, and stays. After a killed run the next one continues.
-func TestOnlyWholeBackupsAreAdopted(t *testing.T) {
+func TestOnlyCompleteBackupsAreAdopted(t *testing.T) {
 	t.Parallel()
 	f, _ := scheduled(t, 1)
 	s := f.service(t, backup.Config{})
@@ -279,7 +279,7 @@ func TestOnlyWholeBackupsAreAdopted(t *testing.T) {
 
 // A dropped tenant leaves little information: a live tenant of another registry may have the same
 // id.
-func TestBackupsOfATenantThatIsGoneAreAdoptedByTheRegistryThatHadIt(t *testing.T) {
+func TestBackupsOfADroppedTenantAreAdoptedByItsRegistry(t *testing.T) {
 	t.Parallel()
 	production, staging := shared(t)
 	backUp(t, production.service(t, backup.Config{}), "t1")
@@ -309,7 +309,7 @@ func TestBackupsOfATenantThatIsGoneAreAdoptedByTheRegistryThatHadIt(t *testing.T
 	assert.Len(t, got.Skipped, 2)
 }
 
-func TestAdoptionsAtTheSameTimeLoseNothing(t *testing.T) {
+func TestConcurrentAdoptionsLoseNothing(t *testing.T) {
 	t.Parallel()
 	f, _ := scheduled(t, 1)
 	s := f.service(t, backup.Config{})

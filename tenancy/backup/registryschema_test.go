@@ -90,7 +90,7 @@ func besides(t *testing.T) (f *fixture, db *schemactx.DB, untouched func()) {
 	return f, db, func() { require.Equal(t, before, rows(), "the other program's tables") }
 }
 
-func TestTheLifeOfATenantWithTheRegistryInAnotherSchema(t *testing.T) {
+func TestTenantOperationsWithTheRegistryInAnotherSchema(t *testing.T) {
 	t.Parallel()
 	f, db, untouched := besides(t)
 	ctx := t.Context()

@@ -229,8 +229,8 @@ func (s *Service) publish(
 	if restored.Tenant, err = staging.Replace(ctx); err != nil {
 		return err
 	}
-	aside, err := s.cfg.Tenants.RetainedSchema(ctx, restored.Tenant.Slug)
-	restored.Retained = aside.Schema
+	retained, err := s.cfg.Tenants.RetainedSchema(ctx, restored.Tenant.Slug)
+	restored.Retained = retained.Schema
 	return err
 }
 

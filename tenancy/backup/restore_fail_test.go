@@ -77,7 +77,7 @@ func TestARestoreThatFailsLeavesNothingBehind(t *testing.T) {
 				require.NoError(t, err)
 			}
 		})
-		assert.Error(t, err, "connections were killed at %s, and nobody noticed", kind)
+		assert.Error(t, err, "connections were killed at %s, but the restore succeeded", kind)
 		f.owner.Reset()
 		f.settle(t, "north")
 	}
@@ -88,7 +88,7 @@ func TestARestoreThatFailsLeavesNothingBehind(t *testing.T) {
 	f.expectContent(t, "north", want)
 }
 
-func TestARestoreIsRefusedWhereItMakesNoSense(t *testing.T) {
+func TestInvalidRestoresAreRefused(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
 	tenant := f.create(t, "north")
@@ -113,7 +113,7 @@ func TestARestoreIsRefusedWhereItMakesNoSense(t *testing.T) {
 	assert.Equal(t, before, after, "changed:\n%s\nbefore", after)
 }
 
-func TestAnArchiveOfAnotherTenantTakesAWord(t *testing.T) {
+func TestAnArchiveOfAnotherTenantRequiresAnyTenant(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
 	tenant := f.create(t, "north")
@@ -248,7 +248,7 @@ func expectEdited(t *testing.T, err error) {
 	}
 }
 
-func TestAnEditThatChangesATableIsNoRestore(t *testing.T) {
+func TestAnArchiveFromBeforeAnEditOfATableIsRefused(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
 	tenant := f.create(t, "north")
@@ -263,7 +263,7 @@ func TestAnEditThatChangesATableIsNoRestore(t *testing.T) {
 	assert.ErrorIs(t, err, backup.ErrDrift)
 }
 
-func TestABackupIsVerifiedInScratch(t *testing.T) {
+func TestABackupIsVerifiedInAScratchSchema(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
 	tenant := f.create(t, "north")
@@ -293,7 +293,7 @@ func TestABackupIsVerifiedInScratch(t *testing.T) {
 	assert.Equal(t, before, after, "changed:\n%s\nbefore", after)
 }
 
-func TestASuspendedTenantComesBackSuspended(t *testing.T) {
+func TestASuspendedTenantIsRestoredSuspended(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
 	f.create(t, "north")

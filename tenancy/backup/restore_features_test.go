@@ -151,7 +151,7 @@ func TestAnOlderArchiveIsMigratedUp(t *testing.T) {
 	assert.Equal(t, want["tags"], now["labels"], "content %q", now)
 }
 
-func TestARenamedTenantGetsItsOwnArchiveBack(t *testing.T) {
+func TestARenamedTenantIsRestoredFromItsOwnArchive(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
 	tenant := f.create(t, "north")

@@ -119,9 +119,9 @@ func edited(t testing.TB, source migrate.Source, name, from, to string) fs.FS {
 }
 
 // confirmed confirms a restore with a request of one person.
-func (f *fixture) confirmed(t *testing.T, s *backup.Service, slug, aside string) (tenancy.Tenant, error) {
+func (f *fixture) confirmed(t *testing.T, s *backup.Service, slug, retained string) (tenancy.Tenant, error) {
 	t.Helper()
-	r, err := f.tenants.RequestConfirm(t.Context(), slug, aside, "ada")
+	r, err := f.tenants.RequestConfirm(t.Context(), slug, retained, "ada")
 	require.NoError(t, err)
-	return s.ConfirmRestore(t.Context(), tenancy.DropParams{Slug: slug, Token: r.Token, Actor: "ada"}, aside)
+	return s.ConfirmRestore(t.Context(), tenancy.DropParams{Slug: slug, Token: r.Token, Actor: "ada"}, retained)
 }

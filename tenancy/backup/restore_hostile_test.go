@@ -126,7 +126,7 @@ func hostile(t *testing.T, original, other []byte) map[string]struct {
 			Name: "header.json", Typeflag: tar.TypeSymlink,
 			Linkname: "/etc/passwd",
 		}), nil},
-		"encrypted to somebody": {
+		"encrypted for another key": {
 			with(func(f *forged) { f.opts.Recipients = []age.Recipient{identity.Recipient()} }),
 			[]error{archive.ErrEncrypted},
 		},
@@ -242,7 +242,7 @@ func TestHostileArchivesAreRefusedAndTheLiveTenantIsUntouched(t *testing.T) {
 			got, err := s.RestoreFrom(t.Context(), bytes.NewReader(c.archive),
 				backup.RestoreOptions{Slug: "sql", Domain: "sql.example.com"})
 			require.NoError(t, err)
-			assert.Contains(t, f.content(t, "sql")["notes"], "drop table tags", "the row is another")
+			assert.Contains(t, f.content(t, "sql")["notes"], "drop table tags", "the row differs")
 			f.drop(t, got.Tenant.Slug)
 			continue
 		}

@@ -116,7 +116,7 @@ func (f *fixture) settle(t *testing.T, slug string) {
 	}
 }
 
-func TestARestoreThatWasKilledLosesNothingAndIsRunAgain(t *testing.T) {
+func TestAKilledRestoreLosesNothingAndCanBeRunAgain(t *testing.T) {
 	t.Parallel()
 	if order := os.Getenv(restoreEnv); order != "" { // this is the process that is killed
 		var o restoreOrder
@@ -150,11 +150,11 @@ func TestARestoreThatWasKilledLosesNothingAndIsRunAgain(t *testing.T) {
 		after := rand.N(took + took/4)
 		ended := o.kill(t, after)
 		f.settle(t, "north")
-		aside, err := f.tenants.RetainedSchema(t.Context(), "north")
+		retained, err := f.tenants.RetainedSchema(t.Context(), "north")
 		switch {
 		case err == nil: // the switch was complete
 			f.expectContent(t, "north", backedUp)
-			_, err = s.RevertRestore(t.Context(), "north", aside.Schema)
+			_, err = s.RevertRestore(t.Context(), "north", retained.Schema)
 			require.NoError(t, err)
 			again, err := f.tenants.RetainedSchema(t.Context(), "north")
 			require.NoError(t, err)

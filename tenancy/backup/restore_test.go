@@ -118,7 +118,7 @@ func TestADroppedTenantIsRestored(t *testing.T) {
 	assert.Equal(t, int64(11), got.Rows, "restored %+v", got)
 	assert.Empty(t, got.Retained, "restored %+v", got)
 	f.expectContent(t, "north", want)
-	assert.Equal(t, structure, f.structure(t, got.Tenant.Schema), "the structure is another")
+	assert.Equal(t, structure, f.structure(t, got.Tenant.Schema), "the structure differs")
 	for _, host := range []string{"north.example.com", "alias.example.com"} {
 		found, err := f.tenants.ByHost(t.Context(), host)
 		require.NoError(t, err)
@@ -173,6 +173,6 @@ func TestALiveTenantIsReplacedAndTheReplacementRevertedOrConfirmed(t *testing.T)
 	var there bool
 	require.NoError(t,
 		f.pg.Pool.QueryRow(t.Context(), "select to_regnamespace($1) is not null", was.Schema).Scan(&there))
-	assert.False(t, there, "the old schema is still there")
+	assert.False(t, there, "the old schema still exists")
 	f.expectNoSides(t)
 }

@@ -36,7 +36,7 @@ func (f *fixture) put(t testing.TB, name, text string) {
 	require.NoError(t, u.Commit())
 }
 
-func TestRetentionKeepsWhatARuleKeeps(t *testing.T) {
+func TestRetentionKeepsBackupsByItsRules(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
 	f.made(
@@ -75,7 +75,7 @@ func TestRetentionKeepsWhatARuleKeeps(t *testing.T) {
 	assert.Equal(t, 2, len(f.objects(t)), "files are left")
 }
 
-func TestTheOnlyBackupIsNeverRemovedNorWhatIsBeingMade(t *testing.T) {
+func TestTheOnlyBackupAndUnfinishedFilesAreKept(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
 	f.made(t, "2020-01-01 00:00")
@@ -103,7 +103,7 @@ func TestTheOnlyBackupIsNeverRemovedNorWhatIsBeingMade(t *testing.T) {
 	assert.Equal(t, want, f.objects(t), "left")
 }
 
-func TestNothingIsRemovedWhereAReceiptCannotBeRead(t *testing.T) {
+func TestAnUnreadableReceiptStopsTheDeletion(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
 	f.made(t, "2026-01-02 00:00", "2026-01-01 00:00")
@@ -115,12 +115,12 @@ func TestNothingIsRemovedWhereAReceiptCannotBeRead(t *testing.T) {
 	assert.Error(t, err, "no error")
 	for _, id := range []int64{0, -1} {
 		_, err := s.Prune(t.Context(), id, backup.Retention{Last: 1})
-		assert.Error(t, err, "tenant %d was taken", id)
+		assert.Error(t, err, "tenant %d was accepted", id)
 	}
 	assert.Equal(t, before, f.objects(t), "left")
 }
 
-func TestAScheduleKeepsTheNewestAndTheOneThatWasRestored(t *testing.T) {
+func TestAScheduleKeepsTheNewestAndTheLastVerifiedBackup(t *testing.T) {
 	t.Parallel()
 	f, tenants := scheduled(t, 1)
 	c := f.schedule(t, backup.Config{}, backup.ScheduleConfig{Retention: backup.Retention{Last: 1}, VerifyEvery: ages})
@@ -144,7 +144,7 @@ func TestAScheduleKeepsTheNewestAndTheOneThatWasRestored(t *testing.T) {
 	assert.Equal(t, want, names, "left")
 }
 
-func TestWhatAKilledProcessWasWritingIsRemovedADayLater(t *testing.T) {
+func TestUnfinishedFilesAreDeletedAfterADay(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
 	f.made(t, "2020-01-01 00:00")

@@ -11,7 +11,7 @@ import (
 )
 
 // The owner could not work with objects of another role. So with another role nothing is built.
-func TestASchemaIsBuiltByTheOwnerAlone(t *testing.T) {
+func TestOnlyTheOwnerBuildsASchema(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
 	f.create(t, "north")

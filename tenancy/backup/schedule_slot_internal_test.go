@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestMomentsAreSpreadEvenlyOverTheWindow(t *testing.T) {
+func TestSlotsAreSpreadEvenlyOverTheWindow(t *testing.T) {
 	t.Parallel()
 	const period, start, window = 24 * time.Hour, 22 * time.Hour, 4 * time.Hour // the window spans midnight
 	now := time.Date(2026, 3, 5, 12, 0, 0, 0, time.UTC)
@@ -28,7 +28,7 @@ func TestMomentsAreSpreadEvenlyOverTheWindow(t *testing.T) {
 	assert.Len(t, hours, 4)
 }
 
-func TestASlotIsReachedAtItsMoment(t *testing.T) {
+func TestASlotIsDueAtItsTime(t *testing.T) {
 	t.Parallel()
 	slot := slotOf(7, time.Now(), time.Hour, 0, time.Hour)
 	for now, want := range map[time.Time]time.Time{

@@ -53,7 +53,7 @@ func TestEveryTenantIsBackedUpOnceInAPeriod(t *testing.T) {
 	require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 3, Done: 3}))
 }
 
-func TestATenantThatFailsStopsNobodyAndIsTriedAgainLater(t *testing.T) {
+func TestAFailedTenantStopsNoOtherAndIsRetried(t *testing.T) {
 	t.Parallel()
 	f, tenants := scheduled(t, 2)
 	f.exec(t, tenants[0].Schema, "alter table notes add extra int")
@@ -68,9 +68,9 @@ func TestATenantThatFailsStopsNobodyAndIsTriedAgainLater(t *testing.T) {
 		assert.False(t, s.EndedAt.IsZero(), "state %+v", s)
 	}
 	last, err := c.LastBackups(t.Context())
-	if assert.NoError(t, err, "what failed is fresh: %v", last) &&
-		assert.Len(t, last, 1, "what failed is fresh: %v", last) {
-		assert.True(t, last[tenants[0].Schema].IsZero(), "what failed is fresh: %v, %v", last, err)
+	if assert.NoError(t, err, "a failed run counts as a backup: %v", last) &&
+		assert.Len(t, last, 1, "a failed run counts as a backup: %v", last) {
+		assert.True(t, last[tenants[0].Schema].IsZero(), "a failed run counts as a backup: %v, %v", last, err)
 	}
 	require.NoError(t, expectDone(t, c, backup.ScheduleReport{})) // not yet
 	f.exec(t, "public", "update public.backup_runs set ended_at = ended_at - interval '16 minutes'")
@@ -104,7 +104,7 @@ func TestTwoProcessesNeverBackUpATenantTwice(t *testing.T) {
 	assert.Equal(t, want, f.count(t))
 }
 
-func TestAKilledScheduleGoesOnInAnother(t *testing.T) {
+func TestAnotherProcessContinuesAKilledSchedule(t *testing.T) {
 	t.Parallel()
 	if os.Getenv(scheduleEnv) != "" {
 		runSchedule(t)
@@ -153,8 +153,8 @@ func TestARunWhoseLeaseIsLostStops(t *testing.T) {
 	}}, backup.ScheduleConfig{Lease: time.Second})
 	assert.ErrorIs(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Failed: 1}), backup.ErrLeaseLost)
 	s := state(t, c, tenants[0].ID, backup.RunBackup)
-	assert.False(t, s.LeaseUntil.IsZero(), "the other's lease is touched: %+v", s)
-	assert.Equal(t, 0, s.Failures, "the other's lease is touched: %+v", s)
+	assert.False(t, s.LeaseUntil.IsZero(), "the lease of the other process was changed: %+v", s)
+	assert.Equal(t, 0, s.Failures, "the lease of the other process was changed: %+v", s)
 	f.expectEmpty(t)
 }
 
@@ -175,7 +175,7 @@ func TestALeaseIsRenewedWhileABackupTakesLong(t *testing.T) {
 	require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1}))
 }
 
-func TestBackupsAreRestoredIntoScratchOnASchedule(t *testing.T) {
+func TestAScheduleVerifiesBackups(t *testing.T) {
 	t.Parallel()
 	f, tenants := scheduled(t, 2)
 	c := f.schedule(t, backup.Config{}, backup.ScheduleConfig{VerifyEvery: ages})
@@ -200,7 +200,7 @@ func TestBackupsAreRestoredIntoScratchOnASchedule(t *testing.T) {
 	assert.Equal(t, 0, scratch, "%d scratch schemas are left", scratch)
 }
 
-func TestAScheduleRunsUntilItIsEnded(t *testing.T) {
+func TestAScheduleRunsUntilItsContextEnds(t *testing.T) {
 	t.Parallel()
 	f, _ := scheduled(t, 1)
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -237,7 +237,7 @@ func TestACancelledRunIsDueAtOnce(t *testing.T) {
 		expectDone(t, f.schedule(t, backup.Config{}, backup.ScheduleConfig{}), backup.ScheduleReport{Due: 1, Done: 1}))
 }
 
-func TestATenantThatIsGoneIsForgotten(t *testing.T) {
+func TestTheRunsOfADroppedTenantAreDeleted(t *testing.T) {
 	t.Parallel()
 	f, tenants := scheduled(t, 2)
 	c := f.schedule(t, backup.Config{}, backup.ScheduleConfig{})
@@ -248,10 +248,10 @@ func TestATenantThatIsGoneIsForgotten(t *testing.T) {
 	if assert.NoError(t, err, "states %+v", states) && assert.Len(t, states, 1) {
 		assert.Equal(t, tenants[1].ID, states[0].TenantID)
 	}
-	assert.Equal(t, 1, f.count(t)["t1"], "backups of the tenant that is gone are left")
+	assert.Equal(t, 1, f.count(t)["t1"], "backups of the erased tenant are left")
 }
 
-func TestADropDemandsABackupThatIsThere(t *testing.T) {
+func TestADropRequiresAnExistingBackup(t *testing.T) {
 	t.Parallel()
 	f, tenants := scheduled(t, 1)
 	var err error
@@ -283,7 +283,7 @@ func TestADropDemandsABackupThatIsThere(t *testing.T) {
 	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 }
 
-func TestSchedulesThatCannotWorkAreRefused(t *testing.T) {
+func TestInvalidSchedulesAreRefused(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
 	s := f.service(t, backup.Config{})
@@ -295,17 +295,17 @@ func TestSchedulesThatCannotWorkAreRefused(t *testing.T) {
 		"verify": {VerifyEvery: 1}, "retention": {Retention: backup.Retention{Daily: -1}},
 	} {
 		_, err := backup.NewSchedule(s, cfg)
-		assert.Error(t, err, "%s: %+v was taken", name, cfg)
+		assert.Error(t, err, "%s: %+v was accepted", name, cfg)
 	}
 	c, err := backup.NewSchedule(s, backup.ScheduleConfig{})
 	require.NoError(t, err)
 	_, err = c.RunDue(t.Context())
-	assert.Error(t, err, "ran without its table")
+	assert.Error(t, err, "the schedule ran without its table")
 }
 
 // The confirmation of a restore destroys the former schema. A backup of the schema that has
 // replaced it does not count.
-func TestAConfirmationDemandsABackupOfWhatItDestroys(t *testing.T) {
+func TestAConfirmationRequiresABackupOfTheRetainedSchema(t *testing.T) {
 	t.Parallel()
 	f, _ := scheduled(t, 1)
 	var err error
@@ -333,9 +333,9 @@ func TestAConfirmationDemandsABackupOfWhatItDestroys(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.RevertRestore(t.Context(), "t1", restored.Retained)
 	require.NoError(t, err)
-	aside, err := f.tenants.RetainedSchema(t.Context(), "t1")
+	retained, err := f.tenants.RetainedSchema(t.Context(), "t1")
 	require.NoError(t, err)
-	_, err = f.confirmed(t, s, "t1", aside.Schema)
+	_, err = f.confirmed(t, s, "t1", retained.Schema)
 	require.ErrorIs(t, err, tenancy.ErrNoFreshBackup, "of what was restored and never backed up")
 
 	// The drop of the tenant destroys both schemas.
@@ -347,11 +347,11 @@ func TestAConfirmationDemandsABackupOfWhatItDestroys(t *testing.T) {
 	}
 	err = attempt("t1")
 	require.ErrorAs(t, err, &refused)
-	require.Equal(t, aside.Schema, refused.Schema)
-	_, err = s.RevertRestore(t.Context(), "t1", aside.Schema)
+	require.Equal(t, retained.Schema, refused.Schema)
+	_, err = s.RevertRestore(t.Context(), "t1", retained.Schema)
 	require.NoError(t, err)
 	err = attempt("t1")
-	require.ErrorAs(t, err, &refused, "what was restored is in no backup")
+	require.ErrorAs(t, err, &refused, "the restored schema has no backup")
 	require.Empty(t, refused.Schema)
 	backUp(t, s, "t1")
 	require.NoError(t, attempt("t1"))

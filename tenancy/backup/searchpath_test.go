@@ -114,7 +114,7 @@ func setupExtended(t *testing.T, schema string) *fixture {
 
 // A tenant whose migrations, functions and constraints find extensions on the search path passes
 // all operations on a tenant.
-func TestTenantsWithExtensionsOnThePathLive(t *testing.T) {
+func TestTenantsUseExtensionsOnTheSearchPath(t *testing.T) {
 	t.Parallel()
 	for _, schema := range []string{"extensions", "public", "Shared Data"} {
 		t.Run(schema, func(t *testing.T) {
@@ -214,7 +214,7 @@ func (f *fixture) expectExtended(t *testing.T, slugs ...string) {
 
 // If a schema of the search path is missing, no migration creates anything, and no reference is
 // built.
-func TestAMissingSchemaOfThePathIsNamed(t *testing.T) {
+func TestAMissingSchemaOfTheSearchPathIsReported(t *testing.T) {
 	t.Parallel()
 	f := setupExtended(t, "extensions")
 	f.create(t, "a")
@@ -241,7 +241,7 @@ func TestAMissingSchemaOfThePathIsNamed(t *testing.T) {
 }
 
 // A tenant cannot get a schema that is on every tenant's search path, whichever role owns it.
-func TestATenantCannotHaveASchemaOfThePath(t *testing.T) {
+func TestATenantCannotUseASchemaOfTheSearchPath(t *testing.T) {
 	t.Parallel()
 	f := setupExtended(t, "extensions")
 	f.create(t, "a")

@@ -68,7 +68,7 @@ func unzip(t *testing.T, data []byte, m backup.SubjectManifest) map[string]strin
 	return files
 }
 
-func TestAPersonGetsTheirRowsOfOneTenant(t *testing.T) {
+func TestASubjectExportContainsRowsOfOneTenant(t *testing.T) {
 	t.Parallel()
 	_, db, north := people(t)
 	queries := []backup.SubjectQuery{
@@ -107,7 +107,7 @@ func TestAPersonGetsTheirRowsOfOneTenant(t *testing.T) {
 	assert.Equal(t, want, got)
 }
 
-func TestAnExportCannotWriteNorLeaveItsTenant(t *testing.T) {
+func TestASubjectExportCannotWriteOrLeaveItsTenant(t *testing.T) {
 	t.Parallel()
 	f, db, north := people(t)
 	for name, sql := range map[string]string{
@@ -125,13 +125,13 @@ func TestAnExportCannotWriteNorLeaveItsTenant(t *testing.T) {
 			assert.NotContains(t, err.Error(), "ada", name)
 		}
 		_, err = zip.NewReader(bytes.NewReader(zipped.Bytes()), int64(zipped.Len()))
-		assert.Error(t, err, "%s: half a file looks whole", name)
+		assert.Error(t, err, "%s: a partial file looks complete", name)
 	}
 	got := content(t, f.pg, north.Schema)
 	assert.Equal(t, 2, strings.Count(got, "ada"), "left %q", got)
 }
 
-func TestExportsThatCannotBeRightAreRefused(t *testing.T) {
+func TestInvalidSubjectExportsAreRefused(t *testing.T) {
 	t.Parallel()
 	_, db, north := people(t)
 	good := backup.SubjectQuery{Name: "a", SQL: "select $1::text"}
@@ -143,7 +143,7 @@ func TestExportsThatCannotBeRightAreRefused(t *testing.T) {
 		"everybody": {Queries: []backup.SubjectQuery{{Name: "a", SQL: "select * from notes"}}},
 	} {
 		_, err := backup.NewSubjectExporter(db, cfg)
-		assert.Error(t, err, "%s was taken", name)
+		assert.Error(t, err, "%s was accepted", name)
 	}
 	for _, subject := range []string{"", strings.Repeat("a", 1001), "a\x00", "a\xff"} {
 		var zipped bytes.Buffer

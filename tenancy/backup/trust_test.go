@@ -56,7 +56,7 @@ func TestAnEncryptedBackupIsVerifiedAsFarAsItCanBeRead(t *testing.T) {
 	}
 }
 
-func TestABackupOfSomebodyElseIsNotTaken(t *testing.T) {
+func TestABackupWithAnUntrustedSignatureIsRefused(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
 	f.create(t, "north")
@@ -71,7 +71,7 @@ func TestABackupOfSomebodyElseIsNotTaken(t *testing.T) {
 	assert.ErrorIs(t, err, backup.ErrNotFound)
 }
 
-func TestABackupGoesToAWriter(t *testing.T) {
+func TestABackupIsWrittenToAWriter(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
 	f.createLarge(t, "north")

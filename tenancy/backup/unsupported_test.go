@@ -17,7 +17,7 @@ func oneFile(sql string) migrate.Source {
 	return migrate.Source{Name: "test", FS: fstest.MapFS{"00001_all.sql": {Data: []byte("-- +goose Up\n" + sql)}}}
 }
 
-func TestWhatAnArchiveCannotHoldIsRefusedByName(t *testing.T) {
+func TestUnsupportedObjectsAreRefusedByName(t *testing.T) {
 	t.Parallel()
 	f := setup(t, oneFile(`create domain scan as oid;
 		create type holder as (n int, o oid);
@@ -62,7 +62,7 @@ func TestWhatAnArchiveCannotHoldIsRefusedByName(t *testing.T) {
 	assert.Empty(t, names, "the directory has %q", names)
 }
 
-func TestASuperuserBacksUpWhatRowSecurityHides(t *testing.T) {
+func TestASuperuserBacksUpRowsThatRowSecurityHides(t *testing.T) {
 	t.Parallel()
 	f := setup(t, oneFile(`create table hidden (id int);
 		alter table hidden enable row level security;
@@ -140,7 +140,7 @@ func TestATenantThatIsBehindIsComparedWithItsOwnRelease(t *testing.T) {
 	assert.Equal(t, int64(1), info.Rows, "info %+v", info)
 }
 
-func TestWhatIsConfiguredWrongIsRefused(t *testing.T) {
+func TestInvalidConfigurationIsRefused(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
 	for _, cfg := range []backup.Config{
@@ -151,7 +151,7 @@ func TestWhatIsConfiguredWrongIsRefused(t *testing.T) {
 		{Pool: f.owner, Tenants: f.tenants, Migrations: f.runner, Level: 20},
 	} {
 		_, err := backup.New(cfg)
-		assert.Error(t, err, "%+v was taken", cfg)
+		assert.Error(t, err, "%+v was accepted", cfg)
 	}
 	f.create(t, "north")
 	s, err := backup.New(backup.Config{Pool: f.owner, Tenants: f.tenants, Migrations: f.runner})

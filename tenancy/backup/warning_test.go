@@ -11,10 +11,10 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// doubtfulExpressions are an index that cannot be analysed, and two materialized views. One cannot
+// failingExpressions are an index that cannot be analysed, and two materialized views. One cannot
 // be filled. A function fills the other one from another view, a dependency that no catalog
 // records.
-var doubtfulExpressions = migrate.Source{Name: "doubtful", FS: fstest.MapFS{"00001_a.sql": {Data: []byte(`-- +goose Up
+var failingExpressions = migrate.Source{Name: "doubtful", FS: fstest.MapFS{"00001_a.sql": {Data: []byte(`-- +goose Up
 create table fine (n int);
 create table posts (n int);
 create table zz_closed (n int);
@@ -31,9 +31,9 @@ create materialized view unfilled as select n from fine with no data;
 create materialized view zz_totals as select sum(n) as n from fine;
 `)}}}
 
-func TestWhatCannotBeEvaluatedIsAWarning(t *testing.T) {
+func TestAnExpressionThatFailsIsAWarning(t *testing.T) {
 	t.Parallel()
-	f := setup(t, doubtfulExpressions)
+	f := setup(t, failingExpressions)
 	tenant := f.create(t, "north")
 	f.exec(
 		t,

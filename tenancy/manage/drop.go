@@ -154,9 +154,9 @@ and only you can use it.`,
 	})
 }
 
-// request prints the token for the drop of a tenant, or of its retained schema aside.
-func (c *call) request(ctx context.Context, aside string) error {
-	j, err := c.requested(ctx, c.args[0], aside)
+// request prints the token for the drop of a tenant, or of its retained schema.
+func (c *call) request(ctx context.Context, retained string) error {
+	j, err := c.requested(ctx, c.args[0], retained)
 	if err != nil {
 		return err
 	}
@@ -168,10 +168,10 @@ func (c *call) request(ctx context.Context, aside string) error {
 	})
 }
 
-func (c *call) requested(ctx context.Context, slug, aside string) (requestJSON, error) {
+func (c *call) requested(ctx context.Context, slug, retained string) (requestJSON, error) {
 	ask := func() (tenancy.DropRequest, error) { return c.Tenants.RequestDrop(ctx, slug, c.actor) }
-	if aside != "" {
-		ask = func() (tenancy.DropRequest, error) { return c.Tenants.RequestConfirm(ctx, slug, aside, c.actor) }
+	if retained != "" {
+		ask = func() (tenancy.DropRequest, error) { return c.Tenants.RequestConfirm(ctx, slug, retained, c.actor) }
 	}
 	r, err := ask()
 	if err != nil {
@@ -252,10 +252,11 @@ func (c *call) dropIt(ctx context.Context, p tenancy.DropParams) error {
 }
 
 // destroy calls do after a confirmation: by the token of an earlier request, or by a new request
-// for which the user types the slug. aside is the retained schema to drop; empty: the whole tenant.
+// for which the user types the slug. retained is the retained schema to drop; empty: the whole
+// tenant.
 func (c *call) destroy(
 	ctx context.Context,
-	aside string,
+	retained string,
 	do func(ctx context.Context, p tenancy.DropParams) error,
 ) error {
 	p := tenancy.DropParams{Slug: c.args[0], Actor: c.actor, Proof: flagOf[string](c.cmd, "proof")}
@@ -264,7 +265,7 @@ func (c *call) destroy(
 		return err
 	}
 	if p.Token != "" {
-		subject := requestJSON{Slug: p.Slug, Schema: aside}.subject()
+		subject := requestJSON{Slug: p.Slug, Schema: retained}.subject()
 		what := fmt.Sprintf("This permanently drops what the request has listed: %s.", subject)
 		if err := c.confirm(what, p.Slug); err != nil {
 			return err
@@ -273,14 +274,14 @@ func (c *call) destroy(
 	}
 	if !c.interactive() {
 		command := []string{"tenant", "drop", "request"}
-		if aside != "" {
+		if retained != "" {
 			command = []string{"restore", "request"}
 		}
 		return &codeError{CodeUnconfirmed, fmt.Errorf(
 			"there is no terminal to ask for confirmation: run %s, which prints a token, then use --token and --yes",
 			c.hint(append(command, p.Slug)...))}
 	}
-	j, err := c.requested(ctx, p.Slug, aside)
+	j, err := c.requested(ctx, p.Slug, retained)
 	if err != nil {
 		return err
 	}

@@ -59,8 +59,8 @@ func (b *bar) columns() int {
 	return columns
 }
 
-// line returns the state as text, percentage, bar and numbers. A line of limit columns or more would
-// wrap, and could not be erased: it is cut. 0 is no limit.
+// line returns the state as text, percentage, bar and numbers. A line of limit columns or more
+// would wrap, and could not be erased: it is cut. 0 is no limit.
 func (b *bar) line(limit int) string {
 	filled := barWidth * b.done / b.total
 	saucer := strings.Repeat("=", filled)

@@ -129,12 +129,12 @@ func (c *call) restoreOptions(ctx context.Context) (backup.RestoreOptions, error
 
 // restoredJSON is the result of a restore or a clone, in JSON. Its field names are stable.
 type restoredJSON struct {
-	Tenant  tenantJSON `json:"tenant"`
-	From    string     `json:"from"`            // the backup or file, or the slug of the cloned tenant
-	Aside   string     `json:"aside,omitempty"` // the schema that was replaced
-	TakenAt time.Time  `json:"taken_at"`
-	Tables  int        `json:"tables"`
-	Rows    int64      `json:"rows"`
+	Tenant   tenantJSON `json:"tenant"`
+	From     string     `json:"from"`            // the backup or file, or the slug of the cloned tenant
+	Retained string     `json:"aside,omitempty"` // the schema that was replaced
+	TakenAt  time.Time  `json:"taken_at"`
+	Tables   int        `json:"tables"`
+	Rows     int64      `json:"rows"`
 
 	Warnings []backup.Warning `json:"warnings,omitempty"`
 }
@@ -145,7 +145,7 @@ func toRestoredJSON(r backup.RestoreResult, from string) restoredJSON {
 			r.Tenant,
 		),
 		From:     from,
-		Aside:    r.Retained,
+		Retained: r.Retained,
 		TakenAt:  r.TakenAt,
 		Tables:   r.Tables,
 		Rows:     r.Rows,
@@ -221,11 +221,11 @@ retained instead, so that a second revert switches to it again.`,
 		needs:   []need{needTenants, needBackups},
 		values:  m.slugs,
 		run: func(ctx context.Context, c *call) error {
-			aside, err := c.Tenants.RetainedSchema(ctx, c.args[0])
+			retained, err := c.Tenants.RetainedSchema(ctx, c.args[0])
 			if err != nil {
 				return err
 			}
-			t, err := c.Backups.RevertRestore(ctx, c.args[0], aside.Schema)
+			t, err := c.Backups.RevertRestore(ctx, c.args[0], retained.Schema)
 			if err != nil {
 				return err
 			}
@@ -252,17 +252,17 @@ requires the approval of a second person, that person runs 'tenant drop approve'
 		values:  m.slugs,
 		flags:   confirmFlags,
 		run: func(ctx context.Context, c *call) error {
-			aside, err := c.Tenants.RetainedSchema(ctx, c.args[0])
+			retained, err := c.Tenants.RetainedSchema(ctx, c.args[0])
 			if err != nil {
 				return err
 			}
-			return c.destroy(ctx, aside.Schema, func(ctx context.Context, p tenancy.DropParams) error {
-				t, err := c.Backups.ConfirmRestore(ctx, p, aside.Schema)
+			return c.destroy(ctx, retained.Schema, func(ctx context.Context, p tenancy.DropParams) error {
+				t, err := c.Backups.ConfirmRestore(ctx, p, retained.Schema)
 				if err != nil {
 					return err
 				}
 				return c.result(toTenantJSON(t), func() {
-					c.linef("Dropped schema %s. %s keeps schema %s.", aside.Schema, t.Slug, t.Schema)
+					c.linef("Dropped schema %s. %s keeps schema %s.", retained.Schema, t.Slug, t.Schema)
 				})
 			})
 		},
@@ -281,11 +281,11 @@ you can use it, and only for this schema.`,
 		needs:   []need{needTenants},
 		values:  m.slugs,
 		run: func(ctx context.Context, c *call) error {
-			aside, err := c.Tenants.RetainedSchema(ctx, c.args[0])
+			retained, err := c.Tenants.RetainedSchema(ctx, c.args[0])
 			if err != nil {
 				return err
 			}
-			return c.request(ctx, aside.Schema)
+			return c.request(ctx, retained.Schema)
 		},
 	})
 }

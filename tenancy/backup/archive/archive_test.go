@@ -15,7 +15,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-func TestWhatIsWrittenIsRead(t *testing.T) {
+func TestAnArchiveIsReadAsWritten(t *testing.T) {
 	t.Parallel()
 	want := students()
 	packed := pack(t, want, content, archive.WriterOptions{})

@@ -85,7 +85,7 @@ const (
 	atManifest
 )
 
-func TestEntriesThatAreNotOfTheFormatAreRefused(t *testing.T) {
+func TestInvalidEntriesAreRefused(t *testing.T) {
 	t.Parallel()
 	packed := pack(t, students(), content, archive.WriterOptions{})
 	for name, test := range map[string]struct {
@@ -214,7 +214,7 @@ func TestEntriesThatAreNotOfTheFormatAreRefused(t *testing.T) {
 	}
 }
 
-func TestAnEndThatIsNotOneIsRefused(t *testing.T) {
+func TestAnInvalidEndIsRefused(t *testing.T) {
 	t.Parallel()
 	packed := pack(t, students(), content, archive.WriterOptions{})
 	_, _, err := unpack(bytes.NewReader(append(bytes.Clone(packed), make([]byte, 10<<10)...)), archive.ReaderOptions{})
@@ -240,7 +240,7 @@ func alteredHeader(t testing.TB, old, replacement string) []byte {
 	return repack(t, all)
 }
 
-func TestAHeaderThatCannotBeIsRefused(t *testing.T) {
+func TestAnInvalidHeaderIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ old, replacement, reason string }{
 		{"{", "", "is not readable"},
@@ -271,7 +271,7 @@ func TestAHeaderThatCannotBeIsRefused(t *testing.T) {
 	assert.ErrorIs(t, err, archive.ErrChecksum)
 }
 
-func TestAManifestThatIsNotTrueIsRefused(t *testing.T) {
+func TestAWrongManifestIsRefused(t *testing.T) {
 	t.Parallel()
 	original := entries(t, pack(t, students(), content, archive.WriterOptions{}))
 	for _, alter := range []func(m *archive.Manifest){
@@ -307,7 +307,7 @@ func TestAManifestThatIsNotTrueIsRefused(t *testing.T) {
 	assert.ErrorIs(t, err, archive.ErrVersion)
 }
 
-func TestWhatIsOverALimitIsRefused(t *testing.T) {
+func TestEntriesOverALimitAreRefused(t *testing.T) {
 	t.Parallel()
 	packed := pack(t, students(), map[string]string{"students": rows(20_000), "Odd / name": "x\n"},
 		archive.WriterOptions{PartSize: 64 << 10})
@@ -323,7 +323,7 @@ func TestWhatIsOverALimitIsRefused(t *testing.T) {
 
 // For an entry that claims a large size, the reader must not allocate memory before the bytes
 // arrive.
-func TestASizeThatIsALieTakesNoMemory(t *testing.T) {
+func TestAFalseSizeAllocatesNoMemory(t *testing.T) {
 	var buf bytes.Buffer
 	require.NoError(t,
 		tar.NewWriter(&buf).WriteHeader(&tar.Header{

@@ -50,7 +50,7 @@ func TestPartitionsAreOfVersionTwo(t *testing.T) {
 	expectFormat(t, err, "header.json", "version 1 has no partitions")
 }
 
-func TestPartitionsThatCannotBeAreRefused(t *testing.T) {
+func TestInvalidPartitionsAreRefused(t *testing.T) {
 	t.Parallel()
 	for reason, alter := range map[string]func(h *archive.Header){
 		`name "students" occurs twice`:   func(h *archive.Header) { h.Partitions[0].Name = "students" },

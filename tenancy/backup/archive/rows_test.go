@@ -11,7 +11,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-func TestRowsAreCountedAsCopyDoes(t *testing.T) {
+func TestRowsAreCountedAsCopyCountsThem(t *testing.T) {
 	t.Parallel()
 	header := students()
 	header.Tables = header.Tables[:1]

@@ -38,7 +38,7 @@ func TestAnArchiveIsReadWithTarAndZstd(t *testing.T) {
 	require.GreaterOrEqual(t, want, 2)
 	info, err := os.Stat(parts[0])
 	require.NoError(t, err)
-	assert.Zero(t, info.Mode().Perm()&0o077, "others may read %v", info.Mode())
+	assert.Zero(t, info.Mode().Perm()&0o077, "other users can read %v", info.Mode())
 	zstdTool, err := exec.LookPath("zstd")
 	if err != nil {
 		t.Skip("no zstd on this machine")

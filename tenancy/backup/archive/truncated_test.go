@@ -87,17 +87,17 @@ func (b broken) Read(p []byte) (int, error) {
 }
 
 // A store may wrap io.EOF in the error of a broken connection. That is not the end of an archive.
-func TestAnEndInAnErrorIsNotTheEndOfTheArchive(t *testing.T) {
+func TestAReadErrorIsNotTheEndOfTheArchive(t *testing.T) {
 	t.Parallel()
 	hangup := fmt.Errorf("connection closed: %w", io.EOF)
 	packed := pack(t, students(), content, archive.WriterOptions{})
 	for n := 0; n < len(packed); n += 13 {
 		_, _, err := unpack(broken{bytes.NewReader(packed[:n]), hangup}, archive.ReaderOptions{})
-		require.Error(t, err, "after %d of %d bytes: it was taken", n, len(packed))
+		require.Error(t, err, "after %d of %d bytes: it was accepted", n, len(packed))
 	}
 }
 
-func TestAnErrorOfTheStorageIsNotTheArchives(t *testing.T) {
+func TestAStorageErrorIsReturnedUnchanged(t *testing.T) {
 	t.Parallel()
 	away := errors.New("storage is away")
 	identity := newIdentity(t)

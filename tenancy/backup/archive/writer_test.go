@@ -42,7 +42,7 @@ func TestAWriterKeepsToItsHeader(t *testing.T) {
 	assert.ErrorIs(t, err, archive.ErrOrder)
 }
 
-func TestWhatAReaderRefusesIsNotWritten(t *testing.T) {
+func TestAWriterRefusesHeadersThatAReaderRefuses(t *testing.T) {
 	t.Parallel()
 	for reason, alter := range map[string]func(h *archive.Header){
 		"occurs twice":     func(h *archive.Header) { h.Tables[1].Name = "students" },
@@ -73,7 +73,7 @@ func TestWhatAReaderRefusesIsNotWritten(t *testing.T) {
 		{Level: 20}, {Level: -1}, {PartSize: 1}, {PartSize: 1 << 30}, {Workers: -1}, {Recipients: []age.Recipient{nil}},
 	} {
 		_, err := archive.NewWriter(io.Discard, students(), opts)
-		assert.Error(t, err, "%+v was taken", opts)
+		assert.Error(t, err, "%+v was accepted", opts)
 	}
 }
 
@@ -125,7 +125,7 @@ func TestAFullDiskEndsAnArchive(t *testing.T) {
 	}
 }
 
-func TestAnArchiveThatWasGivenUpIsNone(t *testing.T) {
+func TestAnAbortedArchiveIsInvalid(t *testing.T) {
 	t.Parallel()
 	var buf bytes.Buffer
 	w, err := archive.NewWriter(&buf, students(), archive.WriterOptions{PartSize: 64 << 10})

@@ -51,7 +51,7 @@ func serviceOn(t *testing.T, store backup.Store) (*backup.Service, tenancy.Tenan
 	return s, tenant
 }
 
-func TestBackupsGoToS3AndComeBack(t *testing.T) {
+func TestBackupAndRestoreOnS3(t *testing.T) {
 	t.Parallel()
 	store := open(t, s3Bucket(t))
 	s, tenant := serviceOn(t, store)
@@ -71,7 +71,7 @@ func TestBackupsGoToS3AndComeBack(t *testing.T) {
 	assert.Empty(t, pruned, "the only backup was removed")
 }
 
-func TestAStoreThatIsAwayHasNoBackups(t *testing.T) {
+func TestAnUnreachableStoreKeepsNoBackup(t *testing.T) {
 	t.Parallel()
 	store := open(t, s3Bucket(t))
 	s, tenant := serviceOn(t, &away{Store: store})

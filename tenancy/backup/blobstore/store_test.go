@@ -45,7 +45,7 @@ func TestAPrefixOfABucketIsAStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) backup.Store { return open(t, blob.PrefixedBucket(s3Bucket(t), "backups/")) })
 }
 
-func TestTwoUploadsOfOneNameAreAnErrorOfOne(t *testing.T) {
+func TestOneOfTwoUploadsOfOneNameFails(t *testing.T) {
 	t.Parallel()
 	for name, bucket := range map[string]*blob.Bucket{"memory": memblob.OpenBucket(nil), "S3": s3Bucket(t)} {
 		s := open(t, bucket)
@@ -62,12 +62,12 @@ func TestTwoUploadsOfOneNameAreAnErrorOfOne(t *testing.T) {
 	}
 }
 
-func TestStoresThatCannotWorkAreRefused(t *testing.T) {
+func TestInvalidStoresAreRefused(t *testing.T) {
 	t.Parallel()
 	bucket := memblob.OpenBucket(nil)
 	t.Cleanup(func() { require.NoError(t, bucket.Close()) })
 	_, err := blobstore.New(nil, blobstore.Config{})
-	assert.Error(t, err, "a bucket of nil was taken")
+	assert.Error(t, err, "a bucket of nil was accepted")
 	for _, size := range []int{-1, 1, 5<<20 - 1} {
 		_, err := blobstore.New(bucket, blobstore.Config{PartSize: size})
 		assert.Error(t, err, "parts of %d bytes were taken", size)
