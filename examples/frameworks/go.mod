@@ -2,14 +2,12 @@ module github.com/oryne/pgtenant/examples/frameworks
 
 go 1.26.0
 
-replace github.com/oryne/pgtenant => ../..
-
 require (
 	github.com/gin-gonic/gin v1.12.0
 	github.com/go-chi/chi/v5 v5.5.0
 	github.com/jackc/pgx/v5 v5.13.0
 	github.com/labstack/echo/v5 v5.4.4
-	github.com/oryne/pgtenant v0.0.0-00010101000000-000000000000
+	github.com/oryne/pgtenant v0.1.0
 	github.com/stretchr/testify v1.12.1
 )
 
@@ -50,3 +48,5 @@ require (
 	golang.org/x/time v0.16.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
 )
+
+replace github.com/oryne/pgtenant => ../..

@@ -2,12 +2,10 @@ module github.com/oryne/pgtenant/examples/rpc
 
 go 1.26.0
 
-replace github.com/oryne/pgtenant => ../..
-
 require (
 	connectrpc.com/connect v1.21.1
 	github.com/jackc/pgx/v5 v5.13.0
-	github.com/oryne/pgtenant v0.0.0-00010101000000-000000000000
+	github.com/oryne/pgtenant v0.1.0
 	github.com/stretchr/testify v1.12.1
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260706201446-f0a921348800
 	google.golang.org/grpc v1.84.0
@@ -24,3 +22,5 @@ require (
 	golang.org/x/sys v0.50.0 // indirect
 	golang.org/x/text v0.44.0 // indirect
 )
+
+replace github.com/oryne/pgtenant => ../..

@@ -2,12 +2,10 @@ module github.com/oryne/pgtenant/examples/sentry
 
 go 1.26.0
 
-replace github.com/oryne/pgtenant => ../..
-
 require (
 	github.com/getsentry/sentry-go v0.50.0
 	github.com/jackc/pgx/v5 v5.13.0
-	github.com/oryne/pgtenant v0.0.0-00010101000000-000000000000
+	github.com/oryne/pgtenant v0.1.0
 	github.com/stretchr/testify v1.12.1
 )
 
@@ -21,3 +19,5 @@ require (
 	golang.org/x/sys v0.50.0 // indirect
 	golang.org/x/text v0.44.0 // indirect
 )
+
+replace github.com/oryne/pgtenant => ../..

@@ -15,7 +15,7 @@ import (
 
 const root = "../.."
 
-// tree parses the module that these tests are in.
+// tree parses the module that these tests are in, and the other modules of go.work.
 func tree(t *testing.T) []file {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(root, "go.mod"))

@@ -188,6 +188,11 @@ func TestTheTreeIsReadAsTheGoCommandReadsIt(t *testing.T) {
 		"a/testdata/t.go":   src,
 		".ci/c.go":          src,
 		"_old/o.go":         src,
+		"go.work":           {Data: []byte("go 1.26.0\n\nuse (\n\t.\n\t./b/work\n)\n")},
+		"b/work/go.mod":     {Data: []byte("module b/work")},
+		"b/work/w.go":       src,
+		"b/work/n/go.mod":   {Data: []byte("module n")},
+		"b/work/n/n.go":     src,
 		"nested/go.mod":     {Data: []byte("module nested")},
 		"nested/n.go":       src,
 		"nested/below/n.go": src,
@@ -197,10 +202,13 @@ func TestTheTreeIsReadAsTheGoCommandReadsIt(t *testing.T) {
 	for _, f := range files {
 		names = append(names, f.path)
 	}
-	assert.Equal(t, []string{"a/a.go", "a/a_test.go", "a/a_windows.go"}, names)
+	assert.Equal(t, []string{"a/a.go", "a/a_test.go", "a/a_windows.go", "b/work/w.go"}, names)
 
-	_, err = parseTree(fstest.MapFS{"a/a.go": {Data: []byte("no package")}})
+	_, err = parseTree(fstest.MapFS{"go.work": {}, "a/a.go": {Data: []byte("no package")}})
 	assert.Error(t, err, "a file that cannot be parsed was passed over")
+
+	_, err = parseTree(fstest.MapFS{"a/a.go": src})
+	assert.Error(t, err, "a tree without go.work")
 }
 
 func TestCodeThatRunsTestsItselfIsFound(t *testing.T) {

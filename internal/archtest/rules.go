@@ -12,7 +12,7 @@ type layer struct {
 	why      string   // the reason; follows "may not import X:"
 }
 
-// layers are the packages of this module, from the top layer down. A package imports only packages
+// layers are the packages of the modules of go.work, from the top layer down. A package imports only packages
 // of lower rows.
 var layers = []layer{
 	{
@@ -200,8 +200,14 @@ var layers = []layer{
 		why:      "it writes text for people and needs nothing for that",
 	},
 	{
+		packages: []string{"internal/moduletest/..."},
+		outside:  []string{},
+		why:      "it runs the tests of other modules and imports nothing of them",
+	},
+	{
 		packages: []string{
 			"internal/archtest",
+			"internal/moduletest",
 			"internal/attacktest",
 			"internal/corpustest",
 			"internal/guidetest",
@@ -231,6 +237,7 @@ var testCode = []string{
 	"internal/poolertest",
 	"internal/schooltest",
 	"internal/archtest",
+	"internal/moduletest",
 	"tenancy/tenancytest",
 	"tenancy/backup/storetest",
 }

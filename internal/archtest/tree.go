@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -31,11 +32,16 @@ func parse(name string, src []byte) (file, error) {
 	return file{path: name, syntax: syntax, lines: lines}, err
 }
 
-// parseTree parses the Go files of the module in tree. It leaves out what the go command leaves
-// out: nested modules, testdata, and names that begin with a dot or an underscore.
+// parseTree parses the Go files of the modules that go.work in tree lists. It leaves out what the go
+// command leaves out: other nested modules, testdata, and names that begin with a dot or an
+// underscore.
 func parseTree(tree fs.FS) ([]file, error) {
 	var files []file
-	err := fs.WalkDir(tree, ".", func(name string, entry fs.DirEntry, err error) error {
+	modules, err := workModules(tree)
+	if err != nil {
+		return nil, err
+	}
+	err = fs.WalkDir(tree, ".", func(name string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
@@ -44,7 +50,8 @@ func parseTree(tree fs.FS) ([]file, error) {
 		case strings.HasPrefix(entry.Name(), "."), strings.HasPrefix(entry.Name(), "_"):
 			return skip(entry)
 		case entry.IsDir():
-			if _, err := fs.Stat(tree, path.Join(name, "go.mod")); err == nil || entry.Name() == "testdata" {
+			_, err := fs.Stat(tree, path.Join(name, "go.mod"))
+			if err == nil && !slices.Contains(modules, name) || entry.Name() == "testdata" {
 				return fs.SkipDir
 			}
 			return nil
@@ -60,6 +67,20 @@ func parseTree(tree fs.FS) ([]file, error) {
 		return err
 	})
 	return files, err
+}
+
+// workModules returns the directories of the modules that go.work lists.
+func workModules(tree fs.FS) (directories []string, err error) {
+	content, err := fs.ReadFile(tree, "go.work")
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(string(content)) {
+		if directory, listed := strings.CutPrefix(line, "\t."); listed { // go work edit -fmt indents so
+			directories = append(directories, path.Clean(strings.Trim(directory, "/\n")))
+		}
+	}
+	return directories, nil
 }
 
 func skip(entry fs.DirEntry) error {

@@ -30,8 +30,8 @@ type program struct {
 func start(t *testing.T) *program {
 	t.Helper()
 	p := &program{t: t, binary: filepath.Join(t.TempDir(), "school"), used: make(map[string]string)}
-	build := exec.Command("go", "build", "-o", p.binary, "./examples/school")
-	build.Dir = filepath.Join("..", "..")
+	build := exec.Command("go", "build", "-o", p.binary, ".")
+	build.Dir = filepath.Join("..", "..", "examples", "school")
 	built, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", built)
 	pg := pgtest.New(t)

@@ -23,8 +23,8 @@ import (
 func startExample(t *testing.T) string {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "school")
-	build := exec.Command("go", "build", "-o", binary, "./examples/school")
-	build.Dir = filepath.Join("..", "..")
+	build := exec.Command("go", "build", "-o", binary, ".")
+	build.Dir = filepath.Join("..", "..", "examples", "school")
 	built, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", built)
 	pg := pgtest.New(t)

@@ -4,7 +4,8 @@ go 1.26.7
 
 require (
 	github.com/jackc/pgx/v5 v5.13.0
-	github.com/oryne/pgtenant v0.0.0
+	github.com/oryne/pgtenant v0.1.0
+	github.com/oryne/pgtenant/tenancy/metrics v0.1.0
 	github.com/prometheus/client_golang v1.25.0
 	github.com/prometheus/client_model v0.6.3
 	github.com/prometheus/prometheus v0.316.0
@@ -31,4 +32,7 @@ require (
 	google.golang.org/protobuf v1.36.12 // indirect
 )
 
-replace github.com/oryne/pgtenant => ../..
+replace (
+	github.com/oryne/pgtenant => ../..
+	github.com/oryne/pgtenant/tenancy/metrics => ../../tenancy/metrics
+)

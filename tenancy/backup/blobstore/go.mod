@@ -7,7 +7,8 @@ require (
 	github.com/aws/aws-sdk-go-v2/service/s3 v1.114.9
 	github.com/jackc/pgx/v5 v5.13.0
 	github.com/johannesboyne/gofakes3 v1.2.0
-	github.com/oryne/pgtenant v0.0.0
+	github.com/oryne/pgtenant v0.1.0
+	github.com/oryne/pgtenant/tenancy/backup v0.1.0
 	github.com/stretchr/testify v1.12.1
 	gocloud.dev v0.47.0
 )
@@ -64,4 +65,7 @@ require (
 	google.golang.org/protobuf v1.36.12 // indirect
 )
 
-replace github.com/oryne/pgtenant => ../../..
+replace (
+	github.com/oryne/pgtenant => ../../..
+	github.com/oryne/pgtenant/tenancy/backup => ../../../tenancy/backup
+)

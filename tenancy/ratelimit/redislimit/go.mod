@@ -2,11 +2,9 @@ module github.com/oryne/pgtenant/tenancy/ratelimit/redislimit
 
 go 1.26.0
 
-replace github.com/oryne/pgtenant => ../../..
-
 require (
 	github.com/go-redis/redis_rate/v10 v10.0.1
-	github.com/oryne/pgtenant v0.0.0
+	github.com/oryne/pgtenant v0.1.0
 	github.com/redis/go-redis/v9 v9.23.0
 	github.com/sony/gobreaker/v2 v2.4.0
 	github.com/stretchr/testify v1.12.1
@@ -26,3 +24,5 @@ require (
 	golang.org/x/text v0.44.0 // indirect
 	golang.org/x/time v0.16.0 // indirect
 )
+
+replace github.com/oryne/pgtenant => ../../..

@@ -1,0 +1,9 @@
+package backup_test
+
+import (
+	"testing"
+
+	"github.com/oryne/pgtenant/internal/moduletest"
+)
+
+func TestModule(t *testing.T) { moduletest.Run(t, "tenancy/backup") }

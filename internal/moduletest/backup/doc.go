@@ -1,0 +1,2 @@
+// Package backup runs the tests of the module tenancy/backup.
+package backup

@@ -1,0 +1,2 @@
+// Package corpus runs the tests of the module internal/corpustest.
+package corpus

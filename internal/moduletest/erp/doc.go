@@ -1,0 +1,2 @@
+// Package erp runs the tests of the module erp.
+package erp

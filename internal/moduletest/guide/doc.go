@@ -1,0 +1,2 @@
+// Package guide runs the tests of the module internal/guidetest.
+package guide

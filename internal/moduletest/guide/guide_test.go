@@ -1,0 +1,9 @@
+package guide_test
+
+import (
+	"testing"
+
+	"github.com/oryne/pgtenant/internal/moduletest"
+)
+
+func TestModule(t *testing.T) { moduletest.Run(t, "internal/guidetest") }

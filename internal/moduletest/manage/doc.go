@@ -1,0 +1,2 @@
+// Package manage runs the tests of the module tenancy/manage.
+package manage

@@ -1,0 +1,9 @@
+package manage_test
+
+import (
+	"testing"
+
+	"github.com/oryne/pgtenant/internal/moduletest"
+)
+
+func TestModule(t *testing.T) { moduletest.Run(t, "tenancy/manage") }

@@ -1,0 +1,2 @@
+// Package metrics runs the tests of the module tenancy/metrics.
+package metrics

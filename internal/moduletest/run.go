@@ -1,0 +1,142 @@
+package moduletest
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// root is the directory of the tree.
+func root() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(file), "..", "..")
+}
+
+const (
+	// reserve is the time before the deadline at which the tests of a module are ended, so that what
+	// they printed can be reported.
+	reserve = 15 * time.Second
+
+	// waitDelay is how long the go command may take to end after it was interrupted.
+	waitDelay = 5 * time.Second
+)
+
+// Run runs the tests of the module in a directory, which is relative to the root of the tree. It fails
+// if they cannot be built, and if there are none.
+func Run(t *testing.T, directory string) {
+	t.Helper()
+	run(t, filepath.Join(root(), filepath.FromSlash(directory)), "./...")
+}
+
+// run runs the tests of packages and reports those of each package when they have ended.
+func run(t *testing.T, dir string, packages ...string) {
+	t.Helper()
+	ctx, args := context.Background(), flags()
+	if deadline, ok := t.Deadline(); ok {
+		end := deadline.Add(-reserve)
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, end)
+		defer cancel()
+		args = append(args, "-timeout="+time.Until(end).Round(time.Second).String())
+	}
+	cmd := exec.CommandContext(ctx, "go", append(args, packages...)...)
+	cmd.Dir, cmd.WaitDelay = dir, waitDelay
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	tests, unread := reportEvents(t, stdout)
+	err = cmd.Wait()
+	switch {
+	case ctx.Err() != nil:
+		t.Errorf("the tests of %s did not end before the deadline", dir)
+	case err != nil && !t.Failed():
+		t.Errorf("%s in %s: %v", strings.Join(cmd.Args, " "), dir, err)
+	case tests == 0 && !t.Failed():
+		t.Errorf("%s in %s: no test ran", strings.Join(cmd.Args, " "), dir)
+	}
+	if t.Failed() {
+		t.Logf("%s%s", unread, stderr.String())
+	}
+}
+
+// flags returns the arguments of the go command that follow from the flags of this test.
+func flags() []string {
+	args := []string{"test", "-json", "-count=1", "-p=1"} // the outer go test runs packages side by side
+	if race {
+		args = append(args, "-race")
+	}
+	if testing.Short() {
+		args = append(args, "-short")
+	}
+	return args
+}
+
+// reportEvents reports each package as a subtest of t. It returns the number of tests, and the output
+// that belongs to no package.
+func reportEvents(t *testing.T, stdout io.Reader) (tests int, other string) {
+	t.Helper()
+	packages := make(map[string]*result)
+	builds := &result{}
+	lines := bufio.NewReader(stdout)
+	for {
+		line, err := lines.ReadBytes('\n')
+		var e event
+		switch {
+		case len(line) == 0:
+		case json.Unmarshal(line, &e) != nil:
+			builds.output.Write(line) // of the go command itself
+		case e.Package == "":
+			builds.output.WriteString(e.Output) // build-output
+		default:
+			tests += packageEvent(t, packages, e)
+		}
+		if err != nil {
+			break
+		}
+	}
+	for _, p := range packages { // it was running when the go command ended
+		tests += p.count()
+		t.Run(p.name, p.report)
+	}
+	return tests, builds.output.String()
+}
+
+// packageEvent adds an event to its package. If it is the last one, it reports the package and returns
+// the number of its tests.
+func packageEvent(t *testing.T, packages map[string]*result, e event) (tests int) {
+	t.Helper()
+	p := packages[e.Package]
+	if p == nil {
+		p = &result{name: strings.TrimPrefix(e.Package, modulePrefix)}
+		packages[e.Package] = p
+	}
+	p.add(e)
+	if e.Test != "" || p.action == "" {
+		return 0
+	}
+	delete(packages, e.Package)
+	if p.action == "skip" && len(p.tests) == 0 {
+		return 0 // no test files
+	}
+	t.Run(p.name, p.report)
+	return p.count()
+}
+
+// modulePrefix begins the import path of each package of the tree.
+const modulePrefix = "github.com/oryne/pgtenant/"

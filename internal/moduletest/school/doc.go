@@ -1,0 +1,2 @@
+// Package school runs the tests of the module examples/school.
+package school
