@@ -2,6 +2,7 @@ package moduletest_test
 
 import (
 	"encoding/json"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -30,7 +31,8 @@ var importable = map[string][]string{
 	treeModule + "/tenancy/tenantvet":            {treeModule + "/tenancy/tenantvet"},
 }
 
-// A release is what a module proxy serves: replace directives and go.work have no effect there.
+// A release is what a module proxy serves: replace directives and go.work have no effect there. Every
+// import must be found there; where CI is set, the programs are compiled too.
 func TestAProgramBuildsAgainstAModuleProxy(t *testing.T) {
 	t.Parallel()
 	all := modules(t)
@@ -38,11 +40,12 @@ func TestAProgramBuildsAgainstAModuleProxy(t *testing.T) {
 	for required, imports := range importable {
 		t.Run(strings.TrimPrefix(required, treeModule+"/"), func(t *testing.T) {
 			t.Parallel()
-			if testing.Short() {
-				t.Skip("it compiles all that the module requires")
-			}
 			c := newConsumer(t, proxy, all, []string{required}, imports...)
-			c.run(t, "build", "-trimpath", "./...") // with -trimpath the build cache is used
+			if os.Getenv("CI") == "" { // compiling what the modules require takes minutes
+				c.run(t, "list", "-deps", "./...")
+			} else {
+				c.run(t, "build", "-trimpath", "./...") // with -trimpath the build cache is used
+			}
 			got := c.run(t, "list", "-m", "-f", "{{.Version}}", required)
 			assert.Equal(t, version, strings.TrimSpace(got))
 		})
