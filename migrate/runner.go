@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/oryne/pgtenant/schemactx"
 )
 
 // Result is the result for one schema.
@@ -42,6 +44,9 @@ func (r *Runner) TenantVersion() string { return r.tenant.fingerprint() }
 
 // SharedSchema returns the name of the shared schema, [Config].SharedSchema.
 func (r *Runner) SharedSchema() string { return r.cfg.SharedSchema }
+
+// RoleNames returns [Config].Roles, with the default filled in.
+func (r *Runner) RoleNames() schemactx.RoleNames { return r.cfg.Roles }
 
 // Role returns the role that the runner's pool works as. It owns what migrations create.
 func (r *Runner) Role(ctx context.Context) (string, error) {

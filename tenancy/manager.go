@@ -31,8 +31,9 @@ type Config struct {
 	// role that [admin.Setup] created in its database. Default: the registry's pool.
 	Schemas *pgxpool.Pool
 
-	// Roles are the names of the database's roles, as given to [admin.Setup]. Default:
-	// [schemactx.DefaultRoleNames] of the database that Schemas connects to.
+	// Roles are the names of the database's roles, as given to [admin.Setup]. Default: those of the
+	// Migrator if it is a [RoleNamesMigrator], else [schemactx.DefaultRoleNames] of the database that
+	// Schemas connects to.
 	Roles schemactx.RoleNames
 
 	// RegistryRoles are the names of the roles of the registry's database. [Manager.Init] lets the
@@ -124,6 +125,9 @@ func New(registry *pgxpool.Pool, cfg Config) (*Manager, error) {
 		return nil, errors.New("tenancy: the pool has one connection, which would wait for itself; give it two")
 	}
 	cfg.Schemas = cmp.Or(cfg.Schemas, registry)
+	if migrator, ok := cfg.Migrator.(RoleNamesMigrator); ok {
+		cfg.Roles = cmp.Or(cfg.Roles, migrator.RoleNames())
+	}
 	if cfg.Roles == (schemactx.RoleNames{}) {
 		cfg.Roles = schemactx.DefaultRoleNames(cfg.Schemas.Config().ConnConfig.Database)
 	}
@@ -168,3 +172,6 @@ func (m *Manager) server(t *Tenant) (*pgxpool.Pool, error) {
 	}
 	return m.schemas, nil
 }
+
+// Roles returns the role names of the database that has the tenants' schemas, see [Config].Roles.
+func (m *Manager) Roles() schemactx.RoleNames { return m.cfg.Roles }

@@ -1,6 +1,10 @@
 package tenancy
 
-import "context"
+import (
+	"context"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
 
 // Migrator brings one schema up to date. [github.com/oryne/pgtenant/migrate.Runner] is one. If it
 // has a method SearchPath(schema string) (string, error), as a Runner has, no tenant gets a schema
@@ -20,6 +24,15 @@ type RoleMigrator interface {
 	// Role returns the role that owns the objects that Migrate creates in the registry. ctx governs
 	// the query.
 	Role(ctx context.Context) (string, error)
+}
+
+// RoleNamesMigrator is a [Migrator] that reports the role names of the database whose schemas it
+// migrates, such as a migrate.Runner. They are the default of [Config].Roles.
+type RoleNamesMigrator interface {
+	Migrator
+
+	// RoleNames returns the names.
+	RoleNames() schemactx.RoleNames
 }
 
 // SharedSchemaMigrator is a [Migrator] that reports the schema of its shared migrations, such as a

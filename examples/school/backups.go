@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy/audit"
 	"github.com/oryne/pgtenant/tenancy/backup"
 	"github.com/oryne/pgtenant/tenancy/manage"
@@ -25,9 +24,9 @@ func (p *platform) openStore(dataDir string) (err error) {
 
 // openBackups creates the backup service and its schedule. Archives are neither encrypted nor
 // signed here: a program that wants that sets Recipients and a SigningKey.
-func (p *platform) openBackups(roles schemactx.RoleNames) (err error) {
+func (p *platform) openBackups() (err error) {
 	p.backups, err = backup.New(backup.Config{
-		Pool: p.owner, Tenants: p.tenants, Migrations: p.runner, Store: p.store, Roles: roles,
+		Pool: p.owner, Tenants: p.tenants, Migrations: p.runner, Store: p.store,
 		Progress: manage.BackupProgress, Logger: p.logger,
 	})
 	if err != nil {

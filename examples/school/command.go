@@ -75,7 +75,7 @@ func openApp(ctx context.Context, o *options, stderr io.Writer) (_ *manage.App, 
 		return nil, err
 	}
 	app := &manage.App{
-		Tenants: p.tenants, BaseDomain: baseDomain, Migrations: p.runner, Owner: p.owner, Runtime: p.runtime, Roles: db.roles,
+		Tenants: p.tenants, BaseDomain: baseDomain, Migrations: p.runner, Owner: p.owner, Runtime: p.runtime,
 		Backups: p.backups, Schedule: p.schedule, Anonymize: anonymous, Log: p.log,
 		Init: func(ctx context.Context) error {
 			if err := db.harden(ctx); err != nil {

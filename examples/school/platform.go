@@ -85,7 +85,7 @@ func openPlatform(
 	if err := p.openTenants(database); err != nil {
 		return nil, err
 	}
-	return p, p.openBackups(database.roles)
+	return p, p.openBackups()
 }
 
 // openTenants creates the migration runner and the tenant manager.

@@ -81,7 +81,7 @@ func (f *fixture) open(t *testing.T) error {
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, store.Close()) })
 	f.backups, err = backup.New(
-		backup.Config{Pool: f.owner, Tenants: f.tenants, Migrations: f.runner, Roles: f.roles, Store: store},
+		backup.Config{Pool: f.owner, Tenants: f.tenants, Migrations: f.runner, Store: store},
 	)
 	require.NoError(t, err)
 	f.levels = make(map[string]*schemactx.DB)

@@ -64,7 +64,7 @@ func (s *Service) newCertificate(e *erasure) Certificate {
 	c := Certificate{TenantID: e.TenantID, Slug: e.Slug, Actor: e.Actor, BegunAt: e.begun.UTC(), Kept: []CertifiedItem{}}
 	c.Removed = append(c.Removed, certifiedItems("schema with its contents", e.Schemas)...)
 	for _, schema := range e.Schemas {
-		c.Removed = append(c.Removed, CertifiedItem{What: "role", Name: s.cfg.Roles.Tenant(schema)})
+		c.Removed = append(c.Removed, CertifiedItem{What: "role", Name: s.cfg.Tenants.Roles().Tenant(schema)})
 	}
 	c.Removed = append(c.Removed, certifiedItems("domain", e.Domains)...)
 	c.Removed = append(c.Removed, CertifiedItem{What: "row of the registry", Name: e.Slug})
@@ -84,7 +84,7 @@ func (s *Service) checkErased(ctx context.Context, e *erasure, c *Certificate) e
 	var left []string
 	roles := make([]string, len(e.Schemas))
 	for i, schema := range e.Schemas {
-		roles[i] = s.cfg.Roles.Tenant(schema)
+		roles[i] = s.cfg.Tenants.Roles().Tenant(schema)
 	}
 	found, err := names(ctx, s.cfg.Pool, `select 'schema ' || nspname from pg_catalog.pg_namespace where nspname = any ($1)
 		union all select 'role ' || rolname from pg_catalog.pg_roles where rolname = any ($2)`, e.Schemas, roles)

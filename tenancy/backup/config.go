@@ -14,7 +14,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/oryne/pgtenant/migrate"
-	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
@@ -39,10 +38,6 @@ type Config struct {
 	// Store stores the archives. If it is nil, only operations that take a reader or a writer are
 	// available.
 	Store Store
-
-	// Roles are the database's role names, as given to [admin.Setup]. Default:
-	// [schemactx.DefaultRoleNames] of the database that Pool connects to.
-	Roles schemactx.RoleNames
 
 	// Recipients are the public keys for which archives are encrypted. Default: none, archives are not
 	// encrypted.
@@ -97,9 +92,6 @@ func (c Config) withDefaults() (Config, error) {
 		return c, errors.New("backup: Config.Migrations is nil")
 	case c.LockTimeout != 0 && c.LockTimeout < time.Millisecond:
 		return c, fmt.Errorf("backup: Config.LockTimeout %v is less than 1ms", c.LockTimeout)
-	}
-	if c.Roles == (schemactx.RoleNames{}) {
-		c.Roles = schemactx.DefaultRoleNames(c.Pool.Config().ConnConfig.Database)
 	}
 	if err := c.writerOptions().Validate(); err != nil {
 		return c, err

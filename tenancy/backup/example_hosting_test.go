@@ -59,7 +59,7 @@ func openHosting(change func(cfg *tenancy.Config, b *backup.Config)) *hosting {
 	p.store, err = backup.OpenDir(dir)
 	mustHost(err)
 	cfg := tenancy.Config{Migrator: p.runner, Roles: roles, Drop: tenancy.DropConfig{Enabled: true}}
-	b := backup.Config{Pool: p.owner, Migrations: p.runner, Store: p.store, Roles: roles}
+	b := backup.Config{Pool: p.owner, Migrations: p.runner, Store: p.store}
 	if change != nil {
 		change(&cfg, &b)
 	}

@@ -91,7 +91,7 @@ func (f *fixture) connect(t testing.TB, sources ...migrate.Source) {
 // cfg has a store.
 func (f *fixture) service(t testing.TB, cfg backup.Config) *backup.Service {
 	t.Helper()
-	cfg.Pool, cfg.Tenants, cfg.Migrations, cfg.Roles = f.owner, f.tenants, f.runner, f.roles
+	cfg.Pool, cfg.Tenants, cfg.Migrations = f.owner, f.tenants, f.runner
 	if cfg.Store == nil {
 		cfg.Store = f.dir
 	}

@@ -89,7 +89,7 @@ func TestATransactionTimeoutEndsNoBackup(t *testing.T) {
 		}
 	}
 	s, err := backup.New(backup.Config{
-		Pool: impatient, Tenants: f.tenants, Migrations: f.runner, Roles: f.roles, Store: f.dir, Progress: wait,
+		Pool: impatient, Tenants: f.tenants, Migrations: f.runner, Store: f.dir, Progress: wait,
 	})
 	require.NoError(t, err)
 	backUp(t, s, "north")

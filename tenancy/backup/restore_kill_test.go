@@ -55,7 +55,7 @@ func (o restoreOrder) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := backup.New(backup.Config{Pool: owner, Tenants: tenants, Migrations: runner, Roles: roles, Store: dir})
+	s, err := backup.New(backup.Config{Pool: owner, Tenants: tenants, Migrations: runner, Store: dir})
 	if err != nil {
 		return err
 	}

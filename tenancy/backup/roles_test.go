@@ -19,7 +19,7 @@ func TestOnlyTheOwnerBuildsASchema(t *testing.T) {
 	info, err := backups.Backup(t.Context(), "north", backup.BackupOptions{})
 	require.NoError(t, err)
 	s, err := backup.New(backup.Config{
-		Pool: f.pg.Pool, Tenants: f.tenants, Migrations: f.runner, Roles: f.roles,
+		Pool: f.pg.Pool, Tenants: f.tenants, Migrations: f.runner,
 		Store: f.dir,
 	})
 	require.NoError(t, err)

@@ -50,7 +50,7 @@ func (s *Service) checkRoles(ctx context.Context) error {
 		return err
 	}
 	for name, role := range map[string]string{"Pool": pool, "Migrations": migrations} {
-		if want := s.cfg.Roles.Owner(); role != want {
+		if want := s.cfg.Tenants.Roles().Owner(); role != want {
 			err := &schemactx.LoginError{Login: role, Kind: schemactx.LoginOther, Want: want}
 			return fmt.Errorf("backup.Config.%s: %w", name, err)
 		}

@@ -150,7 +150,7 @@ func (s *Service) reference(ctx context.Context, versions []int64, age reference
 }
 
 func (s *Service) fingerprintOptions() drift.ReadOptions {
-	return drift.ReadOptions{Roles: s.cfg.Roles, LockTimeout: s.cfg.LockTimeout}
+	return drift.ReadOptions{Roles: s.cfg.Tenants.Roles(), LockTimeout: s.cfg.LockTimeout}
 }
 
 // versionsOf returns the applied versions in ascending order.

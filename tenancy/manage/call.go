@@ -109,10 +109,7 @@ func (m *mount) open(ctx context.Context) (*App, error) {
 		return nil, err
 	}
 	a := *app
-	if a.Roles == (schemactx.RoleNames{}) && a.Runtime != nil {
-		a.Roles = schemactx.DefaultRoleNames(a.Runtime.Config().ConnConfig.Database)
-	}
-	a.Check.Roles = cmp.Or(a.Check.Roles, a.Roles)
+	a.Check.Roles = cmp.Or(a.Check.Roles, a.roles())
 	if a.ExtraSearchPath == nil && a.Migrations != nil {
 		a.ExtraSearchPath = a.Migrations.ExtraSearchPath()
 	}
@@ -121,6 +118,19 @@ func (m *mount) open(ctx context.Context) (*App, error) {
 	}
 	a.Psql.Tool = cmp.Or(a.Psql.Tool, "psql")
 	return &a, nil
+}
+
+// roles returns the role names of the database, from the first part of the program that knows them.
+func (a *App) roles() schemactx.RoleNames {
+	switch {
+	case a.Tenants != nil:
+		return a.Tenants.Roles()
+	case a.Migrations != nil:
+		return a.Migrations.RoleNames()
+	case a.Runtime != nil:
+		return schemactx.DefaultRoleNames(a.Runtime.Config().ConnConfig.Database)
+	}
+	return schemactx.RoleNames{}
 }
 
 // closeTimeout limits the closing of an App. Its access log may still have entries to write.

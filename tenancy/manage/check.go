@@ -131,7 +131,7 @@ func (c *call) sumUp(ctx context.Context, sum *checkJSON) (report drift.Report, 
 	if c.Migrations == nil || !flagOf[bool](c.cmd, "drift") {
 		return report, nil
 	}
-	report, err = c.driftReport(ctx, drift.Options{ReadOptions: drift.ReadOptions{Roles: c.Roles}})
+	report, err = c.driftReport(ctx, drift.Options{ReadOptions: drift.ReadOptions{Roles: c.roles()}})
 	different := len(report.Results)
 	sum.Drift = &different
 	return report, err

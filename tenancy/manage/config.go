@@ -56,15 +56,11 @@ type App struct {
 	// both. shell and foreach connect as Runtime does.
 	Owner, Runtime *pgxpool.Pool
 
-	// Roles are the names of the database's roles. Default: [schemactx.DefaultRoleNames] of Runtime's
-	// database.
-	Roles schemactx.RoleNames
-
 	// ExtraSearchPath is that of the program's [schemactx.Config], for shell and foreach. Default:
 	// that of Migrations.
 	ExtraSearchPath []string
 
-	// Check configures check. Its Roles and ExtraSearchPath default to those of the App.
+	// Check configures check. Default of its Roles: those of Tenants. Default of its ExtraSearchPath: that of the App.
 	Check admin.CheckConfig
 
 	// Backups backs up and restores tenants. Schedule is for backup --due. Set [BackupProgress] as

@@ -42,7 +42,7 @@ The JSON is drift.Report of package migrate/drift.`,
 
 func runDrift(ctx context.Context, c *call) error {
 	report, err := c.driftReport(ctx, drift.Options{
-		ReadOptions: drift.ReadOptions{Roles: c.Roles},
+		ReadOptions: drift.ReadOptions{Roles: c.roles()},
 		Workers:     flagOf[int](c.cmd, "parallel"), IgnoreGrants: flagOf[bool](c.cmd, "ignore-grants"),
 		IgnoreOwners: flagOf[bool](c.cmd, "ignore-owners"), IgnoreOrder: flagOf[bool](c.cmd, "ignore-order"),
 	})

@@ -40,7 +40,7 @@ func (c *call) login(ctx context.Context, schema string) (*tenantLogin, error) {
 			return nil, err
 		}
 	}
-	l := &tenantLogin{role: c.Roles.Tenant(schema), password: conn.Password}
+	l := &tenantLogin{role: c.roles().Tenant(schema), password: conn.Password}
 	options := []string{"-c", "search_path=" + path}
 	if c.Logins != nil {
 		if l.password, err = c.Logins.Password(ctx, schema); err != nil {
@@ -66,7 +66,7 @@ func (c *call) checkLogin(ctx context.Context, schema string) error {
 			or coalesce((select pg_has_role(session_user, oid, 'member') from pg_roles where rolname = $1), false),
 		exists (select from pg_namespace where nspname = $2),
 		coalesce((select pg_has_role(session_user, oid, 'member') from pg_roles where rolname = $3), false)`,
-		c.Roles.Owner(), schema, c.Roles.Tenant(schema)).Scan(&super, &exists, &member)
+		c.roles().Owner(), schema, c.roles().Tenant(schema)).Scan(&super, &exists, &member)
 	switch {
 	case err != nil:
 		return err

@@ -154,7 +154,7 @@ func (a *accepting) differences(ctx context.Context, s migrate.Status) ([]string
 	if err != nil {
 		return nil, err
 	}
-	o := drift.Options{ReadOptions: drift.ReadOptions{Roles: a.c.Roles}, IgnoreOrder: true}
+	o := drift.Options{ReadOptions: drift.ReadOptions{Roles: a.c.roles()}, IgnoreOrder: true}
 	key := fmt.Sprint(applied)
 	reference, ok := a.references[key]
 	if !ok {

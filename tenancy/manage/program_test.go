@@ -126,7 +126,8 @@ func (p program) open(ctx context.Context) (_ *manage.App, err error) {
 			err = errors.Join(err, a.Close(ctx))
 		}
 	}()
-	if a.Roles, err = schemactx.NewRoleNames(p.prefix); err != nil {
+	roles, err := schemactx.NewRoleNames(p.prefix)
+	if err != nil {
 		return nil, err
 	}
 	for pool, url := range map[**pgxpool.Pool]string{&a.Owner: p.owner, &a.Runtime: p.runtime} {
@@ -135,7 +136,7 @@ func (p program) open(ctx context.Context) (_ *manage.App, err error) {
 		}
 		closers = append(closers, func(context.Context) error { (*pool).Close(); return nil })
 	}
-	db, err := schemactx.New(a.Runtime, schemactx.Config{Roles: a.Roles, ExtraSearchPath: p.path})
+	db, err := schemactx.New(a.Runtime, schemactx.Config{Roles: roles, ExtraSearchPath: p.path})
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +161,7 @@ func (p program) open(ctx context.Context) (_ *manage.App, err error) {
 			{Name: "audit", FS: audit.Migrations(), Base: audit.MigrationBase},
 			{Name: "backup", FS: backup.Migrations(), Base: backup.Base},
 		},
-		Tenant: tenant, ExtraSearchPath: p.path, Changed: changed,
+		Roles: roles, Tenant: tenant, ExtraSearchPath: p.path, Changed: changed,
 	})
 	if err != nil {
 		return nil, err
@@ -171,7 +172,7 @@ func (p program) open(ctx context.Context) (_ *manage.App, err error) {
 	}
 	a.Tenants, err = tenancy.New(a.Owner, tenancy.Config{
 		Plans:    plans,
-		Migrator: a.Migrations, Roles: a.Roles, Hooks: a.Log.TenancyHooks(tenancy.Hooks{}),
+		Migrator: a.Migrations, Hooks: a.Log.TenancyHooks(tenancy.Hooks{}),
 		Drop: tenancy.DropConfig{Enabled: true, FourEyes: p.fourEyes, Notify: a.Log.NotifyDrop},
 		Domains: tenancy.DomainVerifierFunc(func(_ context.Context, d tenancy.Domain) error {
 			if strings.HasPrefix(d.Host, "proven.") {
@@ -184,7 +185,7 @@ func (p program) open(ctx context.Context) (_ *manage.App, err error) {
 		return nil, err
 	}
 	a.Init = func(ctx context.Context) error {
-		return audit.Grant(ctx, a.Owner, audit.Rights{Writers: []string{a.Roles.Public()}})
+		return audit.Grant(ctx, a.Owner, audit.Rights{Writers: []string{roles.Public()}})
 	}
 	return a, p.openMore(a, db, &closers)
 }
@@ -193,7 +194,7 @@ func (p program) open(ctx context.Context) (_ *manage.App, err error) {
 func (p program) openMore(a *manage.App, db *schemactx.DB, closers *[]func(context.Context) error) error {
 	if p.secret != "" {
 		a.Logins = &schemactx.LoginsConfig{Password: func(_ context.Context, schema string) (string, error) {
-			return schemactx.LoginPassword([]byte(p.secret), a.Roles.Tenant(schema))
+			return schemactx.LoginPassword([]byte(p.secret), a.Tenants.Roles().Tenant(schema))
 		}}
 	}
 	if p.killed {
@@ -230,7 +231,6 @@ func (p program) openMore(a *manage.App, db *schemactx.DB, closers *[]func(conte
 		Tenants:    a.Tenants,
 		Migrations: a.Migrations,
 		Store:      dir,
-		Roles:      a.Roles,
 		Progress:   manage.BackupProgress,
 	})
 	if err == nil && p.all {

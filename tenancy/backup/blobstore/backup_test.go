@@ -46,7 +46,7 @@ func serviceOn(t *testing.T, store backup.Store) (*backup.Service, tenancy.Tenan
 		select gen_random_uuid(), gen_random_uuid() || '' || gen_random_uuid()
 		|| gen_random_uuid() || gen_random_uuid() || gen_random_uuid() || gen_random_uuid() from generate_series(1, 80000)`)
 	require.NoError(t, err)
-	s, err := backup.New(backup.Config{Pool: owner, Tenants: tenants, Migrations: runner, Roles: roles, Store: store})
+	s, err := backup.New(backup.Config{Pool: owner, Tenants: tenants, Migrations: runner, Store: store})
 	require.NoError(t, err)
 	return s, tenant
 }
