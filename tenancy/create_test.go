@@ -121,7 +121,7 @@ func TestFailedCreateIsResumed(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	injected := errors.New("the disk is full")
-	f.migrator.broken.Store(&injected)
+	f.migrator.err.Store(&injected)
 	_, err := f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "a", Domain: "a.example.com"})
 	var create *tenancy.StepError
 	require.ErrorAs(t, err, &create)
@@ -136,7 +136,7 @@ func TestFailedCreateIsResumed(t *testing.T) {
 	_, err = f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "a", Domain: "b.example.com"})
 	assert.ErrorIs(t, err, tenancy.ErrSlugTaken)
 
-	f.migrator.broken.Store(nil)
+	f.migrator.err.Store(nil)
 	a, err := f.tenants.Resume(t.Context(), "a")
 	require.NoError(t, err)
 	assert.Equal(t, tenancy.Active, a.Status, "resumed %+v", a)
@@ -165,10 +165,6 @@ func TestCancelledCreateRecordsFailure(t *testing.T) {
 		assert.NotEmpty(t, failureOf(stuck), "after the cancel: %+v", stuck)
 	}
 }
-
-type migratorFunc func(ctx context.Context, schema string) error
-
-func (f migratorFunc) Migrate(ctx context.Context, schema string) error { return f(ctx, schema) }
 
 func TestOneOfConcurrentCreatesOfASlugSucceeds(t *testing.T) {
 	t.Parallel()

@@ -21,7 +21,7 @@ func TestDropIsDisabledByDefault(t *testing.T) {
 	f.create(t, "a")
 	enabled, _ := f.dropManager(t, tenancy.DropConfig{})
 	params := request(t, enabled, "a")
-	told := &events{}
+	told := &dropEvents{}
 	m := f.managerWith(t, func(cfg *tenancy.Config) { cfg.Drop.Notify = told.notify })
 	before := f.snapshot(t)
 	_, err := m.RequestDrop(t.Context(), "a", actor)
@@ -30,7 +30,7 @@ func TestDropIsDisabledByDefault(t *testing.T) {
 	assert.ErrorIs(t, err, tenancy.ErrDropDisabled)
 	_, err = m.Drop(t.Context(), params)
 	assert.ErrorIs(t, err, tenancy.ErrDropDisabled)
-	for i, e := range told.take() {
+	for i, e := range told.drain() {
 		want := []tenancy.Op{tenancy.OpRequestDrop, tenancy.OpApproveDrop, tenancy.OpDrop}[i]
 		assert.Equal(t, tenancy.DropRefused, e.Phase, "event %+v", e)
 		assert.Equal(t, want, e.Op, "event %+v", e)
@@ -118,10 +118,10 @@ func TestDropRefuses(t *testing.T) {
 				c.change(&params)
 			}
 			before := f.snapshot(t)
-			told.take()
+			told.drain()
 			_, err := m.Drop(t.Context(), params)
 			expectKind(t, err, c.want)
-			all := told.take()
+			all := told.drain()
 			if assert.Len(t, all, 1, "told") &&
 				assert.Equal(t, tenancy.DropRefused, all[0].Phase, "told") &&
 				assert.Equal(t, params.Actor, all[0].Actor, "told") &&
@@ -177,7 +177,7 @@ func TestRequestDropRefuses(t *testing.T) {
 	require.NoError(t, err)
 	_, err = m.RequestDrop(t.Context(), "a", actor)
 	expectKind(t, err, &schemactx.NameError{})
-	expectPhases(t, told, tenancy.DropRefused, tenancy.DropRefused, tenancy.DropRefused, tenancy.DropRefused)
+	told.expectPhases(t, tenancy.DropRefused, tenancy.DropRefused, tenancy.DropRefused, tenancy.DropRefused)
 	var requests int
 	require.NoError(t, f.owner.QueryRow(t.Context(), "select count(*) from public.drop_requests").Scan(&requests))
 	assert.Equal(t, 0, requests)
@@ -202,7 +202,7 @@ func TestFourEyesDropNeedsApproval(t *testing.T) {
 	_, err = m.Drop(t.Context(), params)
 	assert.ErrorIs(t, err, tenancy.ErrDropNotApproved)
 
-	told.take()
+	told.drain()
 	approved, err := m.ApproveDrop(t.Context(), r.ID, "bob")
 	require.NoError(t, err)
 	assert.Equal(t, "bob", approved.ApprovedBy, "approved %+v", approved)
@@ -216,7 +216,7 @@ func TestFourEyesDropNeedsApproval(t *testing.T) {
 	assert.ErrorIs(t, err, tenancy.ErrDropNotApproved)
 	_, err = m.Drop(t.Context(), params)
 	require.NoError(t, err)
-	expectPhases(t, told, tenancy.DropApproved, tenancy.DropApproved, tenancy.DropRequested, tenancy.DropRefused,
+	told.expectPhases(t, tenancy.DropApproved, tenancy.DropApproved, tenancy.DropRequested, tenancy.DropRefused,
 		tenancy.DropStarted, tenancy.DropDone)
 	_, err = m.ApproveDrop(t.Context(), r.ID, "bob")
 	assert.ErrorIs(t, err, tenancy.ErrDropRequest)

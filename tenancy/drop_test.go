@@ -53,7 +53,7 @@ func TestDropRemovesTenantAndFreesItsSlug(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, a.ID, gone.ID, "dropped %+v", gone)
 	assert.Equal(t, tenancy.Dropping, gone.Status, "dropped %+v", gone)
-	expectPhases(t, told, tenancy.DropRequested, tenancy.DropStarted, tenancy.DropDone)
+	told.expectPhases(t, tenancy.DropRequested, tenancy.DropStarted, tenancy.DropDone)
 	assert.Empty(t, f.leftovers(t, a))
 	f.expectUsable(t, b)
 	var remembered, used bool
@@ -185,7 +185,7 @@ func TestDropWaitsForRunningTransactions(t *testing.T) {
 	require.Equal(t, "schema", stopped.Step)
 	require.Equal(t, tenancy.Dropping, stopped.Tenant.Status)
 	assert.ErrorIs(t, err, context.Canceled)
-	expectPhases(t, told, tenancy.DropRequested, tenancy.DropStarted, tenancy.DropStopped)
+	told.expectPhases(t, tenancy.DropRequested, tenancy.DropStarted, tenancy.DropStopped)
 
 	// Others are out at once, and this one sees its own rows or an error.
 	_, err = f.db.Exec(inA, "select from notes")

@@ -18,14 +18,6 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// fleet inserts the rows of n active tenants with the slugs t00, t01 and so on.
-func (f *fixture) insertTenants(t *testing.T, n int) {
-	t.Helper()
-	for i := range n {
-		f.insertTenant(t, fmt.Sprintf("t%02d", i), tenancy.Active)
-	}
-}
-
 // outcomes returns the results as "t00=succeeded t01=failed".
 func outcomes(r tenancy.ForEachReport) string {
 	var all []string

@@ -7,35 +7,23 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/pgtest"
-	"github.com/oryne/pgtenant/migrate"
-	"github.com/oryne/pgtenant/schemactx"
-	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/platformuser"
 )
 
-// Before Init, every operation that needs the registry says that there is none, and creates
+// Before Init, every operation that needs the registry returns ErrNotInitialized and creates
 // nothing.
 func TestOperationsBeforeInitReturnErrNotInitialized(t *testing.T) {
 	t.Parallel()
-	pg := pgtest.New(t)
-	roles, err := schemactx.NewRoleNames(pg.RolePrefix)
-	require.NoError(t, err)
-	_, err = admin.Setup(t.Context(), pg.Pool, admin.SetupConfig{Roles: roles, OwnerPassword: "o", RuntimePassword: "r"})
-	require.NoError(t, err)
-	f := &fixture{pg: pg, roles: roles}
-	owner := f.pool(t, roles.Owner(), "o")
-	runner, err := migrate.New(owner, migrations)
-	require.NoError(t, err)
-	m, err := tenancy.New(owner, tenancy.Config{
-		Migrator: runner, Roles: roles, Drop: tenancy.DropConfig{Enabled: true}, Stock: tenancy.StockConfig{Size: 1},
+	f := setupRoles(t, pgtest.New(t))
+	m, err := tenancy.New(f.owner, tenancy.Config{
+		Migrator: notesRunner(t, f.owner), Roles: f.roles,
+		Drop: tenancy.DropConfig{Enabled: true}, Stock: tenancy.StockConfig{Size: 1},
 	})
-	require.NoError(t, err)
-	db, err := schemactx.New(f.pool(t, roles.Runtime(), "r"), schemactx.Config{Roles: roles})
 	require.NoError(t, err)
 	before := namespaces(t, f)
 	expect := func(when string) {
-		for operation, err := range operationsBeforeInit(t, m, tenancy.NewRegistry(db), platformuser.New(owner)) {
+		for operation, err := range operationsBeforeInit(t, m, f.registry, platformuser.New(f.owner)) {
 			assert.ErrorIs(t, err, tenancy.ErrNotInitialized, "%s: %s", when, operation)
 		}
 		assert.Equal(t, before, namespaces(t, f), when)
@@ -46,7 +34,7 @@ func TestOperationsBeforeInitReturnErrNotInitialized(t *testing.T) {
 	require.NoError(t, err)
 
 	// The registry of an earlier release lacks columns.
-	_, err = pg.Pool.Exec(t.Context(), "alter table public.tenants drop column until cascade")
+	_, err = f.pg.Pool.Exec(t.Context(), "alter table public.tenants drop column until cascade")
 	require.NoError(t, err)
 	_, err = m.BySlug(t.Context(), "north")
 	require.ErrorIs(t, err, tenancy.ErrNotInitialized)
@@ -86,7 +74,7 @@ func operationsBeforeInit(
 	}
 	_, errs["resume"] = m.Resume(ctx, "north")
 	_, errs["suspend"] = m.Suspend(ctx, "north", "")
-	_, errs["claim"] = m.AssignStocked(ctx, createParams("north"))
+	_, errs["assign stocked"] = m.AssignStocked(ctx, createParams("north"))
 	_, errs["refill"] = m.Refill(ctx)
 	_, errs["request a drop"] = m.RequestDrop(ctx, "north", "ada")
 	_, errs["drop request"] = m.DropRequest(ctx, 1)
@@ -95,8 +83,8 @@ func operationsBeforeInit(
 	_, errs["rename"] = m.Rename(ctx, "north", tenancy.RenameParams{Slug: "south"})
 	name := "North"
 	_, errs["update"] = m.Update(ctx, tenancy.Tenant{ID: 1}, tenancy.Changes{Name: &name})
-	_, errs["side schemas"] = m.AuxiliarySchemas(ctx)
-	_, errs["sweep side schemas"] = m.SweepStagedSchemas(ctx)
+	_, errs["auxiliary schemas"] = m.AuxiliarySchemas(ctx)
+	_, errs["sweep staged schemas"] = m.SweepStagedSchemas(ctx)
 	_, errs["add a domain"] = m.AddDomain(ctx, "north", "north.example.com")
 	_, errs["claim a domain"] = m.ClaimDomain(ctx, "north", "north.example.com")
 	_, errs["user by email"] = u.ByEmail(ctx, "ada@example.com")

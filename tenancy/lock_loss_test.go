@@ -56,12 +56,12 @@ func TestStepDoesNotBeginWithoutLock(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	unexpected := errors.New("the step was done")
-	f.migrator.broken.Store(&unexpected)
+	f.migrator.err.Store(&unexpected)
 	p := tenancy.CreateParams{Slug: "a", Domain: "a.example.com"}
 	_, err := f.loseLockBefore(t, tenancy.Config{}, "migrate").Create(t.Context(), p)
 	expectLockLost(t, err, "migrate")
 	assert.NotErrorIs(t, err, unexpected)
-	f.migrator.broken.Store(nil)
+	f.migrator.err.Store(nil)
 	a, err := f.tenants.BySlug(t.Context(), "a")
 	require.NoError(t, err)
 	if assert.Equal(t, tenancy.Provisioning, a.Status, "who lost the lock wrote into the row: %+v", a) {

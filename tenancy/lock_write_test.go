@@ -46,7 +46,7 @@ func TestLockLostDuringWriteWritesNothing(t *testing.T) {
 			t.Parallel()
 			f := setup(t)
 			f.create(t, "a")
-			pool := f.narrow(t, 2)
+			pool := f.smallPool(t, 2)
 			m, err := tenancy.New(pool, tenancy.Config{Migrator: notesRunner(t, pool), Roles: f.roles})
 			require.NoError(t, err)
 			ctx, cancel := context.WithCancel(timeoutContext(t))

@@ -3,46 +3,12 @@ package tenancy_test
 import (
 	"context"
 	"testing"
-	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/tenancy"
 )
-
-// soon returns a context that ends after a minute. Only a call that waits for ever reaches that.
-func timeoutContext(t *testing.T) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-// narrow returns a pool of the owner role with n connections.
-func (f *fixture) narrow(t *testing.T, n int32) *pgxpool.Pool {
-	t.Helper()
-	cfg, err := pgxpool.ParseConfig(f.pg.URLAs(f.roles.Owner(), "o"))
-	require.NoError(t, err)
-	cfg.MaxConns = n
-	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
-	require.NoError(t, err)
-	t.Cleanup(pool.Close)
-	return pool
-}
-
-// expectIdle acquires all connections of a pool at once. That succeeds only when every connection
-// has been released.
-func expectIdle(t *testing.T, pool *pgxpool.Pool) {
-	t.Helper()
-	ctx := timeoutContext(t)
-	for range pool.Config().MaxConns {
-		conn, err := pool.Acquire(ctx)
-		require.NoError(t, err, "a connection is not given back")
-		defer conn.Release()
-	}
-}
 
 func TestNestedOperationIsRefused(t *testing.T) {
 	t.Parallel()
@@ -61,7 +27,7 @@ func TestNestedOperationIsRefused(t *testing.T) {
 			return err
 		},
 	} {
-		pool := f.narrow(t, 4)
+		pool := f.smallPool(t, 4)
 		var err error
 		cfg.Seed = func(ctx context.Context, tenant *tenancy.Tenant) error { return inside(ctx, tenant.Slug) }
 		m, err = tenancy.New(pool, cfg)

@@ -116,7 +116,7 @@ func TestOperationsContinueAfterCancellationAtEachStatement(t *testing.T) {
 func TestCreateIsResumedAfterPanic(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	pool := f.narrow(t, 2)
+	pool := f.smallPool(t, 2)
 	for i, change := range []func(cfg *tenancy.Config){
 		func(cfg *tenancy.Config) { cfg.Seed = func(context.Context, *tenancy.Tenant) error { panic("seed") } },
 		func(cfg *tenancy.Config) {

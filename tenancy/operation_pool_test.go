@@ -14,7 +14,7 @@ import (
 func TestManagersOnOneSmallPoolDoNotDeadlock(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	pool := f.narrow(t, 2)
+	pool := f.smallPool(t, 2)
 	var managers []*tenancy.Manager
 	for range 3 {
 		m, err := tenancy.New(pool, tenancy.Config{Migrator: notesRunner(t, pool), Roles: f.roles})

@@ -1,7 +1,6 @@
 package tenancy_test
 
 import (
-	"context"
 	"errors"
 	"testing"
 
@@ -11,64 +10,31 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// stopAt is a manager whose operations stop before a step.
-func (f *fixture) stopAt(t *testing.T, step string, injected error) *tenancy.Manager {
-	t.Helper()
-	return f.manager(t, tenancy.Config{
-		Drop: tenancy.DropConfig{Enabled: true},
-		Hooks: tenancy.Hooks{Before: func(_ context.Context, d tenancy.StepData) error {
-			if d.Step == step {
-				return injected
-			}
-			return nil
-		}},
-	})
-}
-
-// interrupted is a replacement of the tenant's schema that stops before a step after the switch. It
-// returns the name of the retained schema.
-func (f *fixture) interruptReplacement(t *testing.T, slug, step string) (retained string) {
-	t.Helper()
-	f.insertNote(t, f.create(t, slug), "old")
-	injected := errors.New("stopped")
-	s, err := f.stopAt(t, step, injected).StageReplacement(t.Context(), slug)
-	require.NoError(t, err)
-	f.fillStaging(t, s, "new")
-	stopped, err := s.Replace(t.Context())
-	require.ErrorIs(t, err, injected)
-	require.NoError(t, s.Close(t.Context()))
-	require.Equal(t, tenancy.OpReplace, stopped.Operation.Op)
-	require.Equal(t, step, stopped.Operation.Step)
-	require.Equal(t, step+": stopped", stopped.Operation.Failure)
-	require.Equal(t, tenancy.Maintenance, stopped.Status)
-	return stopped.Operation.Schema
-}
-
 func TestInterruptedReplacementIsRevertedConfirmedOrEnded(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for _, step := range []string{"open", "close", "serve"} {
 		slug := "revert-" + step
-		retained := f.interruptReplacement(t, slug, step)
+		retained := f.stopReplacement(t, slug, step)
 		_, err := f.tenants.RevertReplacement(t.Context(), slug, retained)
 		require.NoError(t, err, step)
 		f.expectServed(t, slug, "old", "new")
 		f.confirmReplacement(t.Context(), t, slug)
 
 		slug = "confirm-" + step
-		retained = f.interruptReplacement(t, slug, step)
+		retained = f.stopReplacement(t, slug, step)
 		_, err = approveAndConfirm(t.Context(), f.fourEyesManager(t), slug, retained)
 		require.NoError(t, err, step)
 		f.expectServed(t, slug, "new")
 
 		slug = "serve-" + step
-		f.interruptReplacement(t, slug, step)
+		f.stopReplacement(t, slug, step)
 		_, err = f.tenants.EndMaintenance(t.Context(), slug)
 		require.NoError(t, err, step)
 		f.expectServed(t, slug, "new", "old")
 
 		slug = "taken-over-" + step
-		f.interruptReplacement(t, slug, step)
+		f.stopReplacement(t, slug, step)
 		_, err = f.tenants.StartMaintenance(t.Context(), slug, tenancy.MaintenanceParams{Reason: "by hand"})
 		require.NoError(t, err, step)
 		got, err := f.tenants.Resume(t.Context(), slug)
@@ -92,7 +58,7 @@ func TestUnfinishedOperationBlocksOthers(t *testing.T) {
 		assert.Equal(t, with, busy.Tenant.Operation.Op)
 	}
 
-	retained := f.interruptReplacement(t, "a", "close")
+	retained := f.stopReplacement(t, "a", "close")
 	_, err := f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Schema: "renamed"})
 	expectBusy(err, tenancy.OpReplace)
 	_, err = f.tenants.StageReplacement(t.Context(), "a")

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -16,67 +15,40 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// side is one of the two databases of a program that keeps its registry apart from its tenants.
-type side struct {
-	pg    *pgtest.DB
-	roles schemactx.RoleNames
-	owner *pgxpool.Pool
-	db    *schemactx.DB
-}
+// splitMigrator migrates the registry in one database and the tenants in another.
+type splitMigrator struct{ registry, schemas *migrate.Runner }
 
-func newTenantDatabase(t *testing.T) *side {
-	t.Helper()
-	f := &fixture{pg: pgtest.New(t)}
-	var err error
-	f.roles, err = schemactx.NewRoleNames(f.pg.RolePrefix)
-	require.NoError(t, err)
-	_, err = admin.Setup(
-		t.Context(),
-		f.pg.Pool,
-		admin.SetupConfig{Roles: f.roles, OwnerPassword: "o", RuntimePassword: "r"},
-	)
-	require.NoError(t, err)
-	s := &side{pg: f.pg, roles: f.roles, owner: f.pool(t, f.roles.Owner(), "o")}
-	s.db, err = schemactx.New(f.pool(t, f.roles.Runtime(), "r"), schemactx.Config{Roles: f.roles})
-	require.NoError(t, err)
-	return s
-}
-
-// apart migrates each schema where it is.
-type apart struct{ registry, schemas *migrate.Runner }
-
-func (a apart) Migrate(ctx context.Context, schema string) error {
+func (m splitMigrator) Migrate(ctx context.Context, schema string) error {
 	if schema == schemactx.Public {
-		return a.registry.Migrate(ctx, schema)
+		return m.registry.Migrate(ctx, schema)
 	}
-	return a.schemas.Migrate(ctx, schema)
+	return m.schemas.Migrate(ctx, schema)
 }
 
-func (a apart) TenantVersion() string { return a.schemas.TenantVersion() }
+func (m splitMigrator) TenantVersion() string { return m.schemas.TenantVersion() }
 
-// expectSchemas compares the tenants' schemas of a database.
-func (s *side) expectSchemas(t *testing.T, want int) {
+// expectTenantSchemas counts the schemas and the roles of tenants in a database.
+func (f *fixture) expectTenantSchemas(t *testing.T, want int) {
 	t.Helper()
-	var n, roles int
-	require.NoError(t,
-		s.pg.Pool.QueryRow(t.Context(), `select (select count(*) from pg_namespace where nspname !~ '^pg_'
-		and nspname not in ('public', 'information_schema')), (select count(*) from pg_roles where starts_with(rolname, $1 || '__'))`,
-			s.roles.Prefix()).Scan(&n, &roles))
-	assert.Equal(t, want, n, "schemas of tenants in database %s", s.pg.Name)
-	assert.Equal(t, want, roles, "roles of tenants in database %s", s.pg.Name)
+	var schemas, roles int
+	require.NoError(t, f.pg.Pool.QueryRow(t.Context(), `select
+		(select count(*) from pg_namespace where nspname !~ '^pg_' and nspname not in ('public', 'information_schema')),
+		(select count(*) from pg_roles where starts_with(rolname, $1 || '__'))`, f.roles.Prefix()).Scan(&schemas, &roles))
+	assert.Equal(t, want, schemas, "schemas of tenants in database %s", f.pg.Name)
+	assert.Equal(t, want, roles, "roles of tenants in database %s", f.pg.Name)
 }
 
 func TestRegistryAndTenantsInSeparateDatabases(t *testing.T) {
 	t.Parallel()
-	central, tenants := newTenantDatabase(t), newTenantDatabase(t)
-	shared, err := migrate.New(central.owner, migrate.Config{Shared: migrations.Shared})
+	central, tenants := setupRoles(t, pgtest.New(t)), setupRoles(t, pgtest.New(t))
+	registryRunner, err := migrate.New(central.owner, migrate.Config{Shared: migrations.Shared})
 	require.NoError(t, err)
-	own, err := migrate.New(tenants.owner, migrate.Config{Tenant: migrations.Tenant})
+	tenantRunner, err := migrate.New(tenants.owner, migrate.Config{Tenant: migrations.Tenant})
 	require.NoError(t, err)
-	injected := errors.New("not this time")
+	injected := errors.New("seed failed")
 	var fail error
 	m, err := tenancy.New(central.owner, tenancy.Config{
-		Migrator: apart{shared, own}, Schemas: tenants.owner, Roles: tenants.roles, RegistryRoles: central.roles,
+		Migrator: splitMigrator{registryRunner, tenantRunner}, Schemas: tenants.owner, Roles: tenants.roles, RegistryRoles: central.roles,
 		Seed:  func(context.Context, *tenancy.Tenant) error { return fail },
 		Drop:  tenancy.DropConfig{Enabled: true},
 		Stock: tenancy.StockConfig{Size: 1, StockOnly: true},
@@ -94,12 +66,12 @@ func TestRegistryAndTenantsInSeparateDatabases(t *testing.T) {
 	refill(t, m)
 	_, err = m.AssignStocked(ctx, createParams("b"))
 	require.NoError(t, err)
-	central.expectSchemas(t, 0)
-	tenants.expectSchemas(t, 2)
+	central.expectTenantSchemas(t, 0)
+	tenants.expectTenantSchemas(t, 2)
 
-	// The runtime login of the registry's database finds the tenant, and that of the tenants' works
-	// there.
-	a, err := tenancy.NewRegistry(central.db).ByHost(ctx, "a.example.com")
+	// The runtime login of the registry's database resolves the tenant. The runtime login of the
+	// tenants' database reads and writes its schema.
+	a, err := central.registry.ByHost(ctx, "a.example.com")
 	require.NoError(t, err)
 	_, err = tenants.db.Exec(tenancy.NewContext(ctx, &a), "insert into notes values ('of a')")
 	require.NoError(t, err)
@@ -108,16 +80,16 @@ func TestRegistryAndTenantsInSeparateDatabases(t *testing.T) {
 	var body string
 	require.NoError(t, tenants.db.QueryRow(tenancy.NewContext(ctx, &a), "select body from notes").Scan(&body))
 	assert.Equal(t, "renamed", a.Schema)
-	assert.Equal(t, "of a", body, "note of the renamed tenant %+v", a)
+	assert.Equal(t, "of a", body, "note of the renamed tenant")
 	_, err = m.Rename(ctx, "b", tenancy.RenameParams{Schema: "renamed"})
 	assert.ErrorIs(t, err, admin.ErrTaken)
 
 	r, err := m.RequestDrop(ctx, "a", actor)
 	require.NoError(t, err)
-	assert.Equal(t, 2, r.Contents.Tables, "contents %+v", r.Contents)
+	assert.Equal(t, 2, r.Contents.Tables)
 	_, err = m.Drop(ctx, tenancy.DropParams{Slug: "a", Token: r.Token, Actor: actor})
 	require.NoError(t, err)
-	tenants.expectSchemas(t, 1)
+	tenants.expectTenantSchemas(t, 1)
 	_, err = m.BySlug(ctx, "a")
 	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 }

@@ -14,21 +14,6 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// row inserts the row and the primary domain of a tenant, without a schema. Tests that only read
-// the registry use it.
-func (f *fixture) insertTenant(t *testing.T, slug string, status tenancy.Status) (id int64) {
-	t.Helper()
-	require.NoError(
-		t,
-		f.owner.QueryRow(t.Context(), `with s as (insert into schema_names (name, tenant_id) values ('s_' || $1, 0) returning name),
-		t as (insert into tenants (schema_name, slug, name, status) select name, $1, 'Name of ' || $1, $2 from s returning id)
-		insert into domains (tenant_id, host, is_primary, verified_at) select id, $1 || '.example.com', true, now() from t returning tenant_id`,
-			slug, status).
-			Scan(&id),
-	)
-	return id
-}
-
 func TestPagesContainEveryTenantOnce(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

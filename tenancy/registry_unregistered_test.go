@@ -99,7 +99,7 @@ func TestAbandonedSchemaIsReportedAsUnregistered(t *testing.T) {
 	runner, err := migrate.New(f.owner, migrations)
 	require.NoError(t, err)
 	injected := error(context.DeadlineExceeded)
-	f.migrator.broken.Store(&injected)
+	f.migrator.err.Store(&injected)
 	_, err = f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "a", Domain: "a.example.com"})
 	require.Error(t, err)
 	require.NoError(t, runner.Migrate(t.Context(), "tenant_1"))

@@ -18,25 +18,6 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// note writes into the tenant's table, and body reads it.
-func (f *fixture) insertNote(t *testing.T, tenant tenancy.Tenant, body string) {
-	t.Helper()
-	_, err := f.db.Exec(tenancy.NewContext(t.Context(), &tenant), "insert into notes values ($1)", body)
-	require.NoError(t, err)
-}
-
-func (f *fixture) readNote(ctx context.Context, tenant tenancy.Tenant) (body string, err error) {
-	err = f.db.QueryRow(tenancy.NewContext(ctx, &tenant), "select body from notes").Scan(&body)
-	return body, err
-}
-
-func (f *fixture) expectNote(t *testing.T, tenant tenancy.Tenant, want string) {
-	t.Helper()
-	got, err := f.readNote(t.Context(), tenant)
-	require.NoError(t, err)
-	assert.Equal(t, want, got, "%s reads", tenant.Slug)
-}
-
 func TestRenameKeepsRowsAndReservesOldName(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -141,25 +122,6 @@ func TestRenameOfNameAndSlugKeepsSchema(t *testing.T) {
 	assert.Equal(t, "North", got.Name, "renamed %+v", got)
 	assert.Equal(t, a.Schema, got.Schema, "renamed %+v", got)
 	f.expectInvariants(t)
-}
-
-// stuck is a tenant whose rename to the schema next has stopped before the schema was renamed.
-func (f *fixture) stopRename(t *testing.T, slug, next string) {
-	t.Helper()
-	injected := errors.New("no connection")
-	tenants := f.manager(t, tenancy.Config{Hooks: tenancy.Hooks{Before: func(_ context.Context, d tenancy.StepData) error {
-		if d.Step == "schema" {
-			return injected
-		}
-		return nil
-	}}})
-	_, err := tenants.Rename(t.Context(), slug, tenancy.RenameParams{Schema: next})
-	var step *tenancy.StepError
-	require.ErrorAs(t, err, &step)
-	require.Equal(t, tenancy.OpRename, step.Op)
-	require.Equal(t, "schema", step.Step)
-	require.Equal(t, next, nextSchema(step.Tenant))
-	require.ErrorIs(t, err, injected)
 }
 
 func TestUnfinishedRenameBlocksOtherRenames(t *testing.T) {

@@ -3,13 +3,11 @@ package tenancy_test
 import (
 	"context"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 )
@@ -114,104 +112,6 @@ func TestDropKeepsRecordOfSchemaItCannotDrop(t *testing.T) {
 	_, err = dropper.Drop(t.Context(), p)
 	require.NoError(t, err)
 	f.expectInvariants(t)
-}
-
-func TestMaintenanceStartedDuringRevertRemains(t *testing.T) {
-	t.Parallel()
-	f := setup(t)
-	for slug, goOn := range map[string]func(slug string, old tenancy.Tenant) error{
-		"resume": func(slug string, _ tenancy.Tenant) error { _, err := f.tenants.Resume(t.Context(), slug); return err },
-		"revert": func(slug string, old tenancy.Tenant) error {
-			_, err := f.tenants.RevertReplacement(t.Context(), slug, old.Schema)
-			return err
-		},
-		"confirm": func(slug string, old tenancy.Tenant) error {
-			r, err := f.tenants.RetainedSchema(t.Context(), slug)
-			require.NoError(t, err)
-			_, err = approveAndConfirm(t.Context(), f.fourEyesManager(t), slug, r.Schema)
-			return err
-		},
-	} {
-		old := f.create(t, slug)
-		f.replace(t, slug)
-		f.stopRevert(t, slug, old.Schema)
-		until := time.Now().Add(time.Hour).Truncate(time.Second)
-		_, err := f.tenants.StartMaintenance(t.Context(), slug, tenancy.MaintenanceParams{Reason: "moving", Until: until})
-		require.NoError(t, err)
-		require.NoError(t, goOn(slug, old))
-		got, err := f.tenants.BySlug(t.Context(), slug)
-		require.NoError(t, err)
-		if assert.Equal(t, tenancy.Maintenance, got.Status, "%s: %s %q %v", slug, got.Status, got.Reason, got.Until) &&
-			assert.Equal(t, "moving", got.Reason, "%s: %s %q %v", slug, got.Status, got.Reason, got.Until) {
-			assert.WithinDuration(t, until, got.Until, 0, slug)
-		}
-	}
-}
-
-// halted makes a revert stop behind its switch.
-func (f *fixture) stopRevert(t *testing.T, slug string, retained string) {
-	t.Helper()
-	m := f.manager(t, tenancy.Config{Hooks: tenancy.Hooks{Before: func(_ context.Context, data tenancy.StepData) error {
-		if data.Step == "open" {
-			return pgx.ErrTxClosed
-		}
-		return nil
-	}}})
-	_, err := m.RevertReplacement(t.Context(), slug, retained)
-	assert.ErrorIs(t, err, pgx.ErrTxClosed)
-}
-
-func TestStoppedRevertIsEndedByStatusChange(t *testing.T) {
-	t.Parallel()
-	f := setup(t)
-	suspend := func(slug string) (tenancy.Tenant, error) { return f.tenants.Suspend(t.Context(), slug, "unpaid") }
-	maintain := func(slug string) (tenancy.Tenant, error) {
-		return f.tenants.StartMaintenance(t.Context(), slug, tenancy.MaintenanceParams{})
-	}
-	activate := func(slug string, _ tenancy.Tenant) error {
-		_, err := f.tenants.Activate(t.Context(), slug)
-		return err
-	}
-	end := func(slug string, _ tenancy.Tenant) error {
-		_, err := f.tenants.EndMaintenance(t.Context(), slug)
-		return err
-	}
-	resume := func(slug string, _ tenancy.Tenant) error {
-		_, err := f.tenants.Resume(t.Context(), slug)
-		return err
-	}
-	again := func(slug string, old tenancy.Tenant) error {
-		_, err := f.tenants.RevertReplacement(t.Context(), slug, old.Schema)
-		return err
-	}
-	none := func(slug string) (tenancy.Tenant, error) { return f.tenants.BySlug(t.Context(), slug) }
-	for slug, c := range map[string]struct {
-		before func(slug string) (tenancy.Tenant, error)
-		after  []func(slug string, old tenancy.Tenant) error
-	}{
-		"suspended-activate":  {suspend, []func(string, tenancy.Tenant) error{activate}},
-		"suspended-resume":    {suspend, []func(string, tenancy.Tenant) error{resume, activate}},
-		"suspended-again":     {suspend, []func(string, tenancy.Tenant) error{again, activate}},
-		"maintenance-end":     {maintain, []func(string, tenancy.Tenant) error{end}},
-		"maintenance-again":   {maintain, []func(string, tenancy.Tenant) error{again, end}},
-		"active-end":          {none, []func(string, tenancy.Tenant) error{end}},
-		"suspended-after-all": {none, []func(string, tenancy.Tenant) error{func(slug string, _ tenancy.Tenant) error { _, err := suspend(slug); return err }, activate}},
-	} {
-		old := f.create(t, slug)
-		f.insertNote(t, old, "old")
-		replaced := f.replace(t, slug)
-		_, err := c.before(slug)
-		require.NoError(t, err)
-		f.stopRevert(t, slug, old.Schema)
-		for i, op := range c.after {
-			assert.NoError(t, op(slug, old), "%s, step %d", slug, i)
-		}
-		f.expectServed(t, slug, "old", "new")
-		_, err = f.db.Exec(tenancy.NewContext(t.Context(), &replaced), "insert into notes values ('lost')")
-		assert.ErrorIs(t, err, schemactx.ErrNotProvisioned)
-		_, err = f.tenants.Resume(t.Context(), slug)
-		assert.ErrorIs(t, err, tenancy.ErrStatus)
-	}
 }
 
 func TestDropIncludesRetainedSchemaAndItsDependents(t *testing.T) {

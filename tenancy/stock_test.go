@@ -18,48 +18,6 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// stocking returns a manager that keeps a stock.
-func (f *fixture) stockManager(
-	t testing.TB,
-	stock tenancy.StockConfig,
-	change ...func(cfg *tenancy.Config),
-) *tenancy.Manager {
-	t.Helper()
-	return f.managerWith(t, func(cfg *tenancy.Config) {
-		cfg.Stock = stock
-		for _, c := range change {
-			c(cfg)
-		}
-	})
-}
-
-// refill waits for its turn: the server may not have seen yet that a process was killed that had
-// it.
-func refill(t testing.TB, m *tenancy.Manager) tenancy.RefillReport {
-	t.Helper()
-	for {
-		report, err := m.Refill(t.Context())
-		require.NoError(t, err)
-		if !report.Busy {
-			return report
-		}
-	}
-}
-
-// stocked returns the ids of the tenants in the stock.
-func stockedIDs(t testing.TB, m *tenancy.Manager) (ids []int64) {
-	t.Helper()
-	for tenant, err := range m.All(t.Context(), tenancy.Filter{Statuses: []tenancy.Status{tenancy.Stocked}}) {
-		require.NoError(t, err)
-		ids = append(ids, tenant.ID)
-	}
-	return ids
-}
-
-func createParams(slug string) tenancy.CreateParams {
-	return tenancy.CreateParams{Slug: slug, Domain: slug + ".example.com"}
-}
-
 func TestAssignStockedTakesTenantFromStock(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -376,22 +334,18 @@ func TestDropIsRefusedAfterAssignment(t *testing.T) {
 
 func TestKilledRefillContinues(t *testing.T) {
 	t.Parallel()
-	config := tenancy.StockConfig{Size: 1, StockOnly: true}
-	if v, ok := theVictim(); ok {
-		_, err := v.manager(t, func(cfg *tenancy.Config) { cfg.Stock = config }).Refill(t.Context())
-		require.Fail(t, "the process was not killed", "%v", err)
-	}
 	f := setup(t)
-	m := f.stockManager(t, config)
-	for i, when := range []string{"before schema", "after schema", "before migrate", "after migrate", "before ready"} {
-		f.victim(when).run(t, t.Name())
+	m := f.stockManager(t, tenancy.StockConfig{Size: 1, StockOnly: true})
+	for i, c := range []crash{
+		{StepName: "schema"}, {StepName: "schema", After: true},
+		{StepName: "migrate"}, {StepName: "migrate", After: true},
+		{StepName: "ready"},
+	} {
+		c.Op = tenancy.OpStock
+		require.True(t, f.kill(t, c), c)
 		_, err := m.AssignStocked(t.Context(), createParams("early"))
 		assert.ErrorIs(t, err, tenancy.ErrStockEmpty)
-		report := refill(t, m)
-		for deadline := time.Now().Add(time.Minute); report.Busy && time.Now().Before(deadline); report = refill(t, m) {
-			time.Sleep(time.Millisecond) // until the server has noticed that nobody is at the other end, and gives up the lock
-		}
-		assert.Equal(t, tenancy.RefillReport{Updated: 1}, report, when)
+		assert.Equal(t, tenancy.RefillReport{Updated: 1}, refill(t, m), c)
 		tenant, err := m.AssignStocked(t.Context(), createParams(fmt.Sprintf("t%d", i)))
 		require.NoError(t, err)
 		f.expectUsable(t, tenant)
@@ -400,20 +354,13 @@ func TestKilledRefillContinues(t *testing.T) {
 
 func TestKilledAssignmentIsResumed(t *testing.T) {
 	t.Parallel()
-	config := tenancy.StockConfig{Size: 1, StockOnly: true}
-	if v, ok := theVictim(); ok {
-		_, err := v.manager(t, func(cfg *tenancy.Config) { cfg.Stock = config }).
-			AssignStocked(t.Context(), createParams(v.token))
-		require.Fail(t, "the process was not killed", "%v", err)
-	}
 	f := setup(t)
-	m := f.stockManager(t, config)
-	for i, when := range []string{"before seed", "after seed", "before activate"} {
+	m := f.stockManager(t, tenancy.StockConfig{Size: 1, StockOnly: true})
+	for i, c := range []crash{{StepName: "seed"}, {StepName: "seed", After: true}, {StepName: "activate"}} {
 		refill(t, m)
-		v := f.victim(when)
-		v.token = fmt.Sprintf("t%d", i)
-		v.run(t, t.Name())
-		tenant, err := m.Resume(t.Context(), v.token)
+		c.Op, c.Slug = tenancy.OpAssignStocked, fmt.Sprintf("t%d", i)
+		require.True(t, f.kill(t, c), c)
+		tenant, err := m.Resume(t.Context(), c.Slug)
 		require.NoError(t, err)
 		f.expectUsable(t, tenant)
 	}
