@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"iter"
+	"slices"
 	"time"
 )
 
@@ -115,4 +117,73 @@ func (o UpAllOptions) withDefaults(connections int) (UpAllOptions, error) {
 	o.PerTransaction = cmp.Or(o.PerTransaction, 1)
 	o.Drain = max(cmp.Or(o.Drain, DefaultDrain), 0)
 	return o, nil
+}
+
+// List yields the names of the schemas of a fleet, in the order in which to migrate them. A run
+// calls it several times, so that it finds schemas that were created meanwhile. If it yields an
+// error, the run ends. A name that it yields twice counts once.
+//
+// It must not hold a connection of the runner's pool while it yields. The method Schemas of package
+// tenancy's Manager is a List.
+type List func(ctx context.Context) iter.Seq2[string, error]
+
+// Schemas returns a List of the names.
+func Schemas(names ...string) List {
+	names = slices.Clone(names)
+	return func(context.Context) iter.Seq2[string, error] {
+		return func(yield func(string, error) bool) {
+			for _, name := range names {
+				if !yield(name, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// EventKind is the kind of an [Event].
+type EventKind string
+
+const (
+	// EventPlanned says how many schemas are behind. It is sent again if more are found.
+	EventPlanned EventKind = "planned"
+
+	// EventStarted says that the work on a schema begins.
+	EventStarted EventKind = "started"
+
+	// EventFinished has the result of a schema, also of one that was not started.
+	EventFinished EventKind = "finished"
+)
+
+// Event is a step in the progress of a run.
+type Event struct {
+	Kind     EventKind
+	Schema   string // empty in EventPlanned
+	Result   Result // in EventFinished
+	Progress Progress
+}
+
+// Progress is how far a run has come.
+type Progress struct {
+	Total   int // schemas that were behind, as far as is known
+	Done    int // of these, the schemas that are finished, with or without an error
+	Failed  int // of these, the failures
+	Elapsed time.Duration
+}
+
+// Rate returns how many schemas were done per second.
+func (p Progress) Rate() float64 {
+	if p.Elapsed <= 0 {
+		return 0
+	}
+	return float64(p.Done) / p.Elapsed.Seconds()
+}
+
+// ETA returns how long the rest will take at this rate. It returns 0 if nothing is left, or if
+// nothing is done yet.
+func (p Progress) ETA() time.Duration {
+	if p.Done == 0 || p.Done >= p.Total {
+		return 0
+	}
+	return time.Duration(float64(p.Elapsed) / float64(p.Done) * float64(p.Total-p.Done))
 }

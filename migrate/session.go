@@ -11,6 +11,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/internal/schemalock"
 )
 
 // rollbackTimeout bounds the clean-up after the caller's context has ended.
@@ -207,4 +209,24 @@ func (s *session) rollback(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 	defer cancel()
 	_, _ = s.pg().Exec(ctx, sql).ReadAll() // the caller returns the error that made this necessary
+}
+
+// lockOrFail takes the schema's lock for the session, or fails with invalidText if another runner
+// has it. Nothing that follows in the same message is done then, and no session waits with a
+// snapshot, see await.
+var lockOrFail = "(case when " + schemalock.Migrate.Try("$1") + " then '1' else 'another runner has the lock' end)::int"
+
+// tryLock returns the call that takes the schema's lock for the session, if it is free.
+func (t target) tryLock() call {
+	return call{sql: "select " + schemalock.Migrate.Try("$1"), args: []string{t.schema}}
+}
+
+// unlock returns the call that releases the schema's lock.
+func (t target) unlock() call {
+	return call{sql: "select " + schemalock.Migrate.Release("$1"), args: []string{t.schema}}
+}
+
+// probe returns the call that takes the schema's lock for the transaction, if it is free.
+func (t target) probe() call {
+	return call{sql: "select " + schemalock.Migrate.TryXact("$1"), args: []string{t.schema}}
 }
