@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/oryne/pgtenant/internal/registrydb"
+	"github.com/oryne/pgtenant/internal/schemalock"
 )
 
 // lock is a session on the registry's database that serves one operation. It holds the operation's
@@ -267,15 +268,6 @@ func (m *Manager) locked(ctx context.Context, op Op, slug string, fn func(l *loc
 	return t, err
 }
 
-// working is SQL, a relation without columns that says that the session is at work on the schema of
-// the tenant t. Package migrate has the same keys, and does not report the schema as unregistered.
-// If a tenant has the first key, the second says so: half of it is random. No operation waits for
-// these advisory locks.
-var working = "lateral (select " + workLock("t.schema_name") + ") as working"
-
-// workLock is SQL, the expressions of working for another schema name.
-func workLock(name string) string {
-	key := "hashtextextended('pgtenant.scratch.' || " + name + ", 0)"
-	return "pg_try_advisory_lock_shared(" + key + "), pg_try_advisory_lock_shared((" + key + " & 2147483647)::int, " +
-		"(random() * 2147483646)::int)"
-}
+// working is SQL, a relation without columns, by which the session announces its work on the schema of
+// the tenant t. Package migrate/drift then does not report the schema as unregistered.
+var working = "lateral (select " + schemalock.Scratch.Share("t.schema_name") + ") as working"

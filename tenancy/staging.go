@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/oryne/pgtenant/internal/registrydb"
+	"github.com/oryne/pgtenant/internal/schemalock"
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
@@ -125,7 +126,7 @@ func (l *lock) insertStaged(ctx context.Context, side *AuxiliarySchema, tenant i
 			s as (insert into {registry}.side_schemas (id, tenant_id, schema_name)
 				select $1::bigint, $2, $3 from allowed returning *),
 			locked as (`+takeNewLock("'side ' || s.id", "s")+`)
-			select `+auxiliaryColumns+` from s, locked, lateral (select `+workLock("s.schema_name")+`) as working`,
+			select `+auxiliaryColumns+` from s, locked, lateral (select `+schemalock.Scratch.Share("s.schema_name")+`) as working`,
 			side.ID, side.TenantID, side.Schema)
 		return err
 	})

@@ -127,8 +127,8 @@ var layers = []layer{
 	{
 		packages: []string{"tenancy"},
 		imports: []string{
-			"internal/hostname", "internal/registrydb", "internal/sitecontext", "internal/text", "schemactx/admin",
-			"schemactx",
+			"internal/hostname", "internal/registrydb", "internal/schemalock", "internal/sitecontext", "internal/text",
+			"schemactx/admin", "schemactx",
 		},
 		why: "it knows migrations as an interface only, so that a program may bring its own",
 	},

@@ -9,7 +9,7 @@ const (
 
 	// Scratch marks a schema that is not registered, or not registered yet. The session takes the lock
 	// before the schema exists, and holds it until the schema is dropped or registered. Package
-	// tenancy uses the same keys.
+	// tenancy takes it with [Kind.Share].
 	Scratch Kind = "pgtenant.scratch."
 )
 
@@ -55,6 +55,15 @@ func (k Kind) try(held, name string) string {
 	when ` + heldSQL + ` then false
 	else pg_try_advisory_` + held + `lock(k.class, k.mark) end
 	from (select k.*, pg_try_advisory_xact_lock(k.key) as got from ` + k.keys(name) + ` offset 0) k)`
+}
+
+// Share returns SQL, a list of two boolean expressions, that takes the key and a mark of the schema in
+// shared mode, without waiting. Other sessions then find the schema with [Kind.HeldOf]. Several
+// sessions can share a schema. If a foreign role has the key, the mark is enough.
+func (k Kind) Share(name string) string {
+	key := "hashtextextended('" + string(k) + "' || " + name + ", 0)"
+	return "pg_try_advisory_lock_shared(" + key + "), pg_try_advisory_lock_shared((" + key + " & 2147483647)::int, " +
+		"(random() * 2147483646)::int)"
 }
 
 // Release returns a boolean SQL expression that releases the session's lock. It works for the key
