@@ -154,6 +154,7 @@ func (p *platform) prepare(ctx context.Context, roles schemactx.RoleNames) error
 	}
 	p.quarantine, err = quarantine.New(ctx, quarantine.Config{
 		Runner: p.runner, Schemas: p.tenants.Schemas, Results: report.Results, Logger: p.logger,
+		Interval: 5 * time.Second, // the default is right for thousands of schools
 	})
 	if err != nil {
 		return err
