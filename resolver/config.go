@@ -95,8 +95,8 @@ func (c Config) withDefaults() (Config, error) {
 	c.MissBurst = cmp.Or(c.MissBurst, 3)
 	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
 	for field, d := range map[string]time.Duration{
-		"keep alive": c.KeepAlive, "reconcile": c.Reconcile, "load timeout": c.LoadTimeout,
-		"miss interval": c.MissInterval, "miss timeout": c.MissTimeout,
+		"keep_alive": c.KeepAlive, "reconcile": c.Reconcile, "load_timeout": c.LoadTimeout,
+		"miss_interval": c.MissInterval, "miss_timeout": c.MissTimeout,
 	} {
 		if d < time.Millisecond || d > maxInterval {
 			return c, &tenancy.FieldError{

@@ -33,7 +33,7 @@ func newPolicy(cfg Config) (policy, error) {
 		}
 		if _, err := netip.ParseAddr(name); err == nil {
 			return p, fmt.Errorf("base domain: %w", &tenancy.FieldError{
-				Field: "host", Value: base, Rule: "is an IP address", Err: tenancy.ErrInvalidHost,
+				Field: "base_domains", Value: base, Rule: "is an IP address", Err: tenancy.ErrInvalidHost,
 			})
 		}
 		p.bases = append(p.bases, name)

@@ -9,6 +9,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/oryne/pgtenant/internal/requestid"
 )
 
 // ServerLog selects how PostgreSQL's own log shows whose statement it logs. SERVERLOG.md, beside
@@ -83,22 +85,12 @@ func (db *DB) requestName(ctx context.Context, sc *scope) []byte {
 		return nil
 	}
 	id := db.cfg.RequestID(ctx)
-	if id == "" || slices.ContainsFunc([]byte(id), func(c byte) bool { return !inRequestID(c) }) {
+	if id == "" || slices.ContainsFunc([]byte(id), func(c byte) bool { return !requestid.Allowed(c) }) {
 		return nil
 	}
 	name := append(append(make([]byte, 0, len(sc.schema)+1+len(id)), sc.schema...), '/')
 	name = append(name, id...)
 	return name[:min(len(name), maxApplicationName)]
-}
-
-// inRequestID reports whether a request id may contain the byte. Excluded are bytes that could end
-// a name, a quoted text or a line, and '/', which separates the schema from the id.
-func inRequestID(c byte) bool {
-	switch {
-	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-		return true
-	}
-	return c == '-' || c == '_' || c == '.' || c == ':' || c == '=' || c == '+'
 }
 
 // scopeParams returns the parameters of the scope statement for this unit of work.

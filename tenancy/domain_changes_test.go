@@ -142,7 +142,7 @@ func TestMoveDomain(t *testing.T) {
 		assert.ErrorIs(t, move(c.host, c.from, c.to, c.primary), c.want)
 	}
 	expectField(t, move("alias.example.com", "a", "a", ""), "to")
-	expectField(t, move("alias.example.com", "a", "b", "Alias.example.com"), "newprimary")
+	expectField(t, move("alias.example.com", "a", "b", "Alias.example.com"), "new_primary")
 	f.expectHosts(t, "a", "a! alias claim? other")
 
 	for range 2 { // the second call finds it already there

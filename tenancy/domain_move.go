@@ -35,7 +35,7 @@ func (p MoveDomainParams) validate() (MoveDomainParams, error) {
 		return p, err
 	}
 	if p.NewPrimary == p.Host {
-		return p, &FieldError{Field: "newprimary", Value: p.NewPrimary, Rule: "is the domain that is moved"}
+		return p, &FieldError{Field: "new_primary", Value: p.NewPrimary, Rule: "is the domain that is moved"}
 	}
 	return p, nil
 }

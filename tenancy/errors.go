@@ -72,7 +72,7 @@ var (
 
 // FieldError says which input was refused and why. Nothing was changed.
 type FieldError struct {
-	Field string // the name in the parameter struct, in lower case: "slug"
+	Field string // the field or parameter in snake case: "slug", "new_primary", "spill.dir"
 	Value string // as the caller gave it
 	Rule  string // the rule it breaks, as the end of a sentence: "is longer than 63 bytes"
 	Err   error  // the sentinel error that it wraps, or nil

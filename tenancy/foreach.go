@@ -34,7 +34,7 @@ type ForEachOptions struct {
 }
 
 func (o ForEachOptions) validate() (ForEachOptions, error) {
-	for field, n := range map[string]int{"workers": o.Workers, "stopafter": o.StopAfter} {
+	for field, n := range map[string]int{"workers": o.Workers, "stop_after": o.StopAfter} {
 		if n < 0 {
 			return o, &FieldError{Field: field, Value: fmt.Sprint(n), Rule: "is negative"}
 		}

@@ -205,8 +205,8 @@ func TestForEachRefusesBadOptions(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for field, o := range map[string]tenancy.ForEachOptions{
-		"workers": {Workers: -1}, "stopafter": {StopAfter: -1}, "limit": {Filter: tenancy.Filter{Limit: -1}},
-		"status": {Filter: tenancy.Filter{Statuses: []tenancy.Status{"gone"}}},
+		"workers": {Workers: -1}, "stop_after": {StopAfter: -1}, "limit": {Filter: tenancy.Filter{Limit: -1}},
+		"statuses": {Filter: tenancy.Filter{Statuses: []tenancy.Status{"gone"}}},
 	} {
 		_, err := f.tenants.ForEach(t.Context(), nil, o)
 		expectField(t, err, field)

@@ -61,7 +61,7 @@ func (f Filter) validate() (Filter, error) {
 	}
 	for _, s := range f.Statuses {
 		if !s.valid() {
-			return f, &FieldError{Field: "status", Value: string(s), Rule: "is not a status"}
+			return f, &FieldError{Field: "statuses", Value: string(s), Rule: "is not a status"}
 		}
 	}
 	if len(f.Statuses) == 0 {

@@ -111,6 +111,7 @@ var layers = []layer{
 		packages: []string{"tenancy/tenanthttp"},
 		imports: []string{
 			"tenancy/tenanttoken", "tenancy", "internal/sitecontext", "internal/text", "schemactx/admin", "schemactx",
+			"internal/requestid",
 		},
 		why: "a request is served with what the registry knows, and no manager, job or migration is needed for it",
 	},
@@ -165,7 +166,7 @@ var layers = []layer{
 	},
 	{
 		packages: []string{"schemactx"},
-		imports:  []string{"internal/postgres", "internal/sqlstate"},
+		imports:  []string{"internal/postgres", "internal/requestid", "internal/sqlstate"},
 		outside:  []string{"github.com/jackc/pgx/v5"},
 		why: "the scope is what everything stands on and what is reviewed most closely: pgx, the standard library, " +
 			"no more",
@@ -193,6 +194,11 @@ var layers = []layer{
 		packages: []string{"internal/localpg"},
 		imports:  []string{"internal/hint"},
 		why:      "the launcher knows servers and nothing about tenants",
+	},
+	{
+		packages: []string{"internal/requestid"},
+		outside:  []string{},
+		why:      "the scope and the HTTP side share it, so it needs the standard library alone",
 	},
 	{
 		packages: []string{"internal/hint"},

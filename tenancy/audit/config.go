@@ -81,23 +81,23 @@ type Config struct {
 
 func (c Config) withDefaults() (Config, error) {
 	for field, n := range map[string]int64{
-		"QueueSize": int64(c.QueueSize), "BatchSize": int64(c.BatchSize),
-		"Linger": int64(c.Linger), "WriteTimeout": int64(c.WriteTimeout),
-		"Spill.MaxBytes": c.Spill.MaxBytes,
+		"queue_size": int64(c.QueueSize), "batch_size": int64(c.BatchSize),
+		"linger": int64(c.Linger), "write_timeout": int64(c.WriteTimeout),
+		"spill.max_bytes": c.Spill.MaxBytes,
 	} {
 		if n < 0 {
 			return c, &FieldError{Field: field, Value: itoa(n), Rule: "is negative"}
 		}
 	}
-	if err := checkKey(c.Key); err != nil {
+	if err := checkKey("key", c.Key); err != nil {
 		return c, err
 	}
 	if c.Overflow < Block || c.Overflow > Drop {
-		return c, &FieldError{Field: "Overflow", Value: itoa(int64(c.Overflow)), Rule: "is neither Block nor Drop"}
+		return c, &FieldError{Field: "overflow", Value: itoa(int64(c.Overflow)), Rule: "is neither Block nor Drop"}
 	}
 	if c.Spill.Sync < SyncBatch || c.Spill.Sync > SyncNever {
 		return c, &FieldError{
-			Field: "Spill.Sync",
+			Field: "spill.sync",
 			Value: itoa(int64(c.Spill.Sync)),
 			Rule:  "is neither SyncBatch nor SyncNever",
 		}
@@ -123,9 +123,9 @@ func processName() string {
 }
 
 // checkKey validates the length of a key. Its error does not contain the key.
-func checkKey(key []byte) error {
+func checkKey(field string, key []byte) error {
 	if key != nil && len(key) < MinKeyLen {
-		return &FieldError{Field: "Key", Rule: "is shorter than 32 bytes"}
+		return &FieldError{Field: field, Rule: "is shorter than 32 bytes"}
 	}
 	return nil
 }

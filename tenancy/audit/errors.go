@@ -52,7 +52,7 @@ func initialized(err error) error {
 
 // FieldError reports an invalid input.
 type FieldError struct {
-	Field string // "action", "details", "limit", ...
+	Field string // the field or parameter in snake case: "limit", "request_id", "spill.dir"
 	Value string // as given, cut
 	Rule  string // the rule it breaks, as the end of a sentence: "is empty"
 	Err   error  // the cause, or nil

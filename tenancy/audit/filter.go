@@ -94,13 +94,13 @@ func (f Filter) validate() (Filter, error) {
 	for _, a := range f.Actions {
 		if !a.valid() {
 			return f, &FieldError{
-				Field: "action",
+				Field: "actions",
 				Value: cut(clean(string(a)), MaxText),
 				Rule:  "is not 1 to 64 of a-z, 0-9, _ and .",
 			}
 		}
 	}
-	for field, text := range map[string]string{"actor": f.Actor, "request id": f.RequestID} {
+	for field, text := range map[string]string{"actor": f.Actor, "request_id": f.RequestID} {
 		if clean(text) != text {
 			return f, &FieldError{Field: field, Value: cut(clean(text), MaxText), Rule: "holds a NUL or is not valid UTF-8"}
 		}

@@ -178,7 +178,7 @@ func TestASpillDirectoryOfAnotherIsRefused(t *testing.T) {
 	require.NoError(t, os.Chmod(dir, 0o700))
 	require.NoError(t, os.Chown(dir, 65534, 65534))
 	l, err := audit.Open(t.Context(), f.db, audit.Config{Spill: audit.SpillConfig{Dir: dir}})
-	expectField(t, err, "spill directory")
+	expectField(t, err, "spill.dir")
 	if err == nil {
 		closeLog(t, l)
 	}

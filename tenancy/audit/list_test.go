@@ -89,8 +89,8 @@ func TestABadFilterIsRefused(t *testing.T) {
 	f := setup(t)
 	for field, filter := range map[string]audit.Filter{
 		"limit": {Limit: audit.MaxPageSize + 1}, "order": {Order: 7},
-		"action": {Actions: []audit.Action{"x y"}}, "actor": {Actor: "\x00"},
-		"request id": {RequestID: "\xff"}, "after": {After: "nonsense!"}, "since": {Since: time.Now().AddDate(10000, 0, 0)},
+		"actions": {Actions: []audit.Action{"x y"}}, "actor": {Actor: "\x00"},
+		"request_id": {RequestID: "\xff"}, "after": {After: "nonsense!"}, "since": {Since: time.Now().AddDate(10000, 0, 0)},
 	} {
 		_, err := f.reader.List(t.Context(), filter)
 		expectField(t, err, field)

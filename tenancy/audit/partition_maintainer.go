@@ -56,13 +56,13 @@ func NewPartitionMaintainer(owner *pgxpool.Pool, cfg PartitionMaintainerConfig) 
 		return nil, errNoDB
 	}
 	if cfg.Ahead < 0 || cfg.Ahead > 120 {
-		return nil, &FieldError{Field: "Ahead", Value: itoa(int64(cfg.Ahead)), Rule: "is not between 0 and 120"}
+		return nil, &FieldError{Field: "ahead", Value: itoa(int64(cfg.Ahead)), Rule: "is not between 0 and 120"}
 	}
 	if cfg.Keep < 0 {
-		return nil, &FieldError{Field: "Keep", Value: itoa(int64(cfg.Keep)), Rule: "is negative"}
+		return nil, &FieldError{Field: "keep", Value: itoa(int64(cfg.Keep)), Rule: "is negative"}
 	}
 	if cfg.LockTimeout < 0 {
-		return nil, &FieldError{Field: "LockTimeout", Value: cfg.LockTimeout.String(), Rule: "is negative"}
+		return nil, &FieldError{Field: "lock_timeout", Value: cfg.LockTimeout.String(), Rule: "is negative"}
 	}
 	if cfg.Ahead == 0 {
 		cfg.Ahead = DefaultAhead

@@ -133,10 +133,10 @@ func TestAConfigThatMakesNoSenseIsRefused(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for field, cfg := range map[string]audit.Config{
-		"QueueSize": {QueueSize: -1}, "BatchSize": {BatchSize: -1},
-		"Linger": {Linger: -1}, "WriteTimeout": {WriteTimeout: -1},
-		"Spill.MaxBytes": {Spill: audit.SpillConfig{MaxBytes: -1}}, "Spill.Sync": {Spill: audit.SpillConfig{Sync: 7}},
-		"Overflow": {Overflow: 7}, "Key": {Key: []byte("short")},
+		"queue_size": {QueueSize: -1}, "batch_size": {BatchSize: -1},
+		"linger": {Linger: -1}, "write_timeout": {WriteTimeout: -1},
+		"spill.max_bytes": {Spill: audit.SpillConfig{MaxBytes: -1}}, "spill.sync": {Spill: audit.SpillConfig{Sync: 7}},
+		"overflow": {Overflow: 7}, "key": {Key: []byte("short")},
 	} {
 		_, err := audit.Open(t.Context(), f.db, cfg)
 		expectField(t, err, field)
@@ -147,7 +147,7 @@ func TestAConfigThatMakesNoSenseIsRefused(t *testing.T) {
 	_, err := audit.Open(t.Context(), nil, audit.Config{})
 	assert.Error(t, err, "opened without a database")
 	for field, cfg := range map[string]audit.PartitionMaintainerConfig{
-		"Ahead": {Ahead: -1}, "Keep": {Keep: -1}, "LockTimeout": {LockTimeout: -1}, "Key": {Keys: [][]byte{[]byte("short")}},
+		"ahead": {Ahead: -1}, "keep": {Keep: -1}, "lock_timeout": {LockTimeout: -1}, "keys": {Keys: [][]byte{[]byte("short")}},
 	} {
 		_, err := audit.NewPartitionMaintainer(f.owner, cfg)
 		expectField(t, err, field)

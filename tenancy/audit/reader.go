@@ -46,7 +46,7 @@ func NewReader(db Querier, cfg ReaderConfig) (*Reader, error) {
 	}
 	for _, key := range cfg.Keys {
 		if len(key) > 0 {
-			if err := checkKey(key); err != nil {
+			if err := checkKey("keys", key); err != nil {
 				return nil, err
 			}
 		}

@@ -65,29 +65,22 @@ func (r Rights) sql() (string, error) {
 	b := &strings.Builder{}
 	add := func(format string, args ...any) { fmt.Fprintf(b, schema.SQL(format)+";", args...) } // roles have no mark
 	add("lock table {registry}.audit_checkpoints in share update exclusive mode; revoke all on %s from public", tables)
-	grant := func(roles []string, grants ...string) error {
+	grant := func(field string, roles []string, grants ...string) error {
 		for _, role := range roles {
 			if seen[role] {
-				return &FieldError{Field: "role", Value: role, Rule: "is named twice"}
+				return &FieldError{Field: field, Value: role, Rule: "is named twice"}
 			}
 			seen[role] = true
 			quoted, err := schemactx.QuoteName(role)
 			if err != nil {
 				return err
 			}
-			add(
-				"revoke all on %s from %s; revoke all on function {registry}.audit_tip, {registry}.audit_append from %s",
-				tables,
-				quoted,
-				quoted,
-			)
+			add("revoke all on %s from %s; revoke all on function {registry}.audit_tip, {registry}.audit_append from %[2]s",
+				tables, quoted)
 			add("revoke insert (%s), select (%[1]s), update (%[1]s), references (%[1]s) on {registry}.audit_log from %s",
 				strings.Join(logColumns, ", "), quoted)
-			add(
-				"revoke insert (%s), select (%[1]s), update (%[1]s), references (%[1]s) on {registry}.audit_heads from %s",
-				headColumns,
-				quoted,
-			)
+			add("revoke insert (%s), select (%[1]s), update (%[1]s), references (%[1]s) on {registry}.audit_heads from %s",
+				headColumns, quoted)
 			for _, g := range grants {
 				add("grant "+g+" to %s", quoted)
 			}
@@ -95,10 +88,10 @@ func (r Rights) sql() (string, error) {
 		return nil
 	}
 	err = errors.Join(
-		grant(r.Writers, fmt.Sprintf("insert (%s) on {registry}.audit_log", strings.Join(logColumns, ", ")),
+		grant("writers", r.Writers, fmt.Sprintf("insert (%s) on {registry}.audit_log", strings.Join(logColumns, ", ")),
 			fmt.Sprintf("insert (%s) on {registry}.audit_heads", headColumns),
 			"execute on function {registry}.audit_tip, {registry}.audit_append", "usage on schema {registry}"),
-		grant(r.Readers, "select on "+tables, "usage on schema {registry}"))
+		grant("readers", r.Readers, "select on "+tables, "usage on schema {registry}"))
 	return b.String(), err
 }
 

@@ -91,13 +91,13 @@ func (s *spill) open() (err error) {
 	}
 	if info.Mode().Perm()&0o022 != 0 {
 		return &FieldError{
-			Field: "spill directory",
+			Field: "spill.dir",
 			Value: s.cfg.Dir,
 			Rule:  fmt.Sprintf("has mode %v, with which others may write", info.Mode().Perm()),
 		}
 	}
 	if !ownedByProcess(info) {
-		return &FieldError{Field: "spill directory", Value: s.cfg.Dir, Rule: "belongs to another user, who may write there"}
+		return &FieldError{Field: "spill.dir", Value: s.cfg.Dir, Rule: "belongs to another user, who may write there"}
 	}
 	if s.lock, err = s.root.OpenFile(lockName, os.O_CREATE|os.O_RDWR, 0o600); err != nil {
 		return err

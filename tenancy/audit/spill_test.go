@@ -70,7 +70,7 @@ func TestASpillIsForItsOwnerAlone(t *testing.T) {
 	require.NoError(t, os.Mkdir(open, 0o700))
 	require.NoError(t, os.Chmod(open, 0o777))
 	_, err = audit.Open(t.Context(), f.db, audit.Config{Spill: audit.SpillConfig{Dir: open}})
-	expectField(t, err, "spill directory")
+	expectField(t, err, "spill.dir")
 	_, err = audit.Open(t.Context(), f.db, audit.Config{Spill: audit.SpillConfig{Dir: filepath.Join(dir, "lock")}})
 	assert.Error(t, err, "a file was taken for a directory")
 }

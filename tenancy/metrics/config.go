@@ -74,21 +74,21 @@ func (c Config) withDefaults() (Config, error) {
 
 func (c Config) validate() error {
 	if c.TopTenants > MaxTopTenants {
-		return &tenancy.FieldError{Field: "top tenants", Value: strconv.Itoa(c.TopTenants), Rule: "is more than 1000"}
+		return &tenancy.FieldError{Field: "top_tenants", Value: strconv.Itoa(c.TopTenants), Rule: "is more than 1000"}
 	}
 	if c.MaxTenants < 0 {
-		return &tenancy.FieldError{Field: "max tenants", Value: strconv.Itoa(c.MaxTenants), Rule: "is negative"}
+		return &tenancy.FieldError{Field: "max_tenants", Value: strconv.Itoa(c.MaxTenants), Rule: "is negative"}
 	}
 	for _, d := range []struct {
 		field string
 		value time.Duration
 	}{
-		{"rank interval", c.RankInterval},
-		{"tenants interval", c.TenantsInterval},
-		{"storage interval", c.StorageInterval},
-		{"migrations interval", c.MigrationsInterval},
-		{"backups interval", c.BackupsInterval},
-		{"survey timeout", c.SurveyTimeout},
+		{"rank_interval", c.RankInterval},
+		{"tenants_interval", c.TenantsInterval},
+		{"storage_interval", c.StorageInterval},
+		{"migrations_interval", c.MigrationsInterval},
+		{"backups_interval", c.BackupsInterval},
+		{"survey_timeout", c.SurveyTimeout},
 	} {
 		if d.value < time.Millisecond || d.value > 24*time.Hour {
 			return &tenancy.FieldError{

@@ -157,14 +157,14 @@ func TestAScrapeSendsNoQuery(t *testing.T) {
 func TestRefusedConfigurations(t *testing.T) {
 	t.Parallel()
 	for field, cfg := range map[string]metrics.Config{
-		"top tenants":         {TopTenants: metrics.MaxTopTenants + 1},
-		"max tenants":         {MaxTenants: -1},
-		"rank interval":       {RankInterval: -time.Second},
-		"tenants interval":    {TenantsInterval: time.Microsecond},
-		"storage interval":    {StorageInterval: 48 * time.Hour},
-		"migrations interval": {MigrationsInterval: -1},
-		"backups interval":    {BackupsInterval: -1},
-		"survey timeout":      {SurveyTimeout: -1},
+		"top_tenants":         {TopTenants: metrics.MaxTopTenants + 1},
+		"max_tenants":         {MaxTenants: -1},
+		"rank_interval":       {RankInterval: -time.Second},
+		"tenants_interval":    {TenantsInterval: time.Microsecond},
+		"storage_interval":    {StorageInterval: 48 * time.Hour},
+		"migrations_interval": {MigrationsInterval: -1},
+		"backups_interval":    {BackupsInterval: -1},
+		"survey_timeout":      {SurveyTimeout: -1},
 		"buckets":             {Buckets: []float64{1, 1}},
 	} {
 		_, err := metrics.New(cfg)

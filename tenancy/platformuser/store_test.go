@@ -91,7 +91,7 @@ func TestUsersRefuseBadInput(t *testing.T) {
 			t.Context(),
 			platformuser.CreateParams{Email: "x@example.com", Name: "X", PasswordHash: platformuser.NewPasswordHash(bad)},
 		)
-		expectField(t, err, "passwordhash")
+		expectField(t, err, "password_hash")
 		assert.NotContains(t, err.Error(), bad, "the error shows the hash: %v", err)
 	}
 	_, err := users.Create(t.Context(), platformuser.CreateParams{Email: "x@example.com"})

@@ -66,7 +66,7 @@ const maxHashLen = 1024
 // validateHash returns an error that does not show the hash.
 func validateHash(h PasswordHash) error {
 	refuse := func(rule string) error {
-		return &tenancy.FieldError{Field: "passwordhash", Value: redacted, Rule: rule}
+		return &tenancy.FieldError{Field: "password_hash", Value: redacted, Rule: rule}
 	}
 	hash := h.Reveal()
 	if len(hash) > maxHashLen {

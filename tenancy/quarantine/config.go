@@ -80,8 +80,8 @@ func (c Config) withDefaults() (Config, error) {
 		{"interval", c.Interval},
 		{"recheck", c.Recheck},
 		{"timeout", c.Timeout},
-		{"first timeout", c.FirstTimeout},
-		{"retry after", c.RetryAfter},
+		{"first_timeout", c.FirstTimeout},
+		{"retry_after", c.RetryAfter},
 	} {
 		if d.value < time.Millisecond || d.value > 24*time.Hour {
 			err := &tenancy.FieldError{

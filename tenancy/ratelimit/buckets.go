@@ -59,7 +59,7 @@ var _ Store = (*Buckets)(nil)
 // NewBuckets returns a store in which all buckets are full. A negative bound is a
 // [tenancy.FieldError].
 func NewBuckets(cfg BucketsConfig) (*Buckets, error) {
-	for field, n := range map[string]int{"maxCallers": cfg.MaxCallers, "maxBuckets": cfg.MaxBuckets} {
+	for field, n := range map[string]int{"max_callers": cfg.MaxCallers, "max_buckets": cfg.MaxBuckets} {
 		if n < 0 {
 			return nil, &tenancy.FieldError{Field: field, Value: strconv.Itoa(n), Rule: "is negative"}
 		}

@@ -39,9 +39,9 @@ func TestLimitsThatMakeNoSenseAreRefused(t *testing.T) {
 	_, err := ratelimit.New(ratelimit.Config{})
 	assert.Error(t, err, "a limiter without limits was made")
 	_, err = ratelimit.NewBuckets(ratelimit.BucketsConfig{MaxCallers: -1})
-	expectField(t, err, "maxCallers")
+	expectField(t, err, "max_callers")
 	_, err = ratelimit.NewBuckets(ratelimit.BucketsConfig{MaxBuckets: -1})
-	expectField(t, err, "maxBuckets")
+	expectField(t, err, "max_buckets")
 }
 
 func TestZeroNothingAndUnlimitedAreThreeThings(t *testing.T) {

@@ -25,7 +25,7 @@ func lastForwarded(lines []string) (element, error) {
 	elements, ok := parseForwarded(last)
 	if !ok {
 		return element{}, &tenancy.FieldError{
-			Field: "Forwarded",
+			Field: "forwarded",
 			Value: last[:min(len(last), maxShown)],
 			Rule:  "is malformed",
 			Err:   tenancy.ErrInvalidHost,

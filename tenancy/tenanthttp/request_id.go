@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"net/http"
 
+	"github.com/oryne/pgtenant/internal/requestid"
 	"github.com/oryne/pgtenant/internal/text"
 	"github.com/oryne/pgtenant/tenancy"
 )
@@ -54,19 +55,19 @@ func NewRequestIDContext(ctx context.Context, id string) (context.Context, error
 }
 
 // ValidateRequestID returns a [tenancy.FieldError] unless id is 1 to [MaxRequestID] letters, digits
-// and characters of "-_.:=+". The ids of common proxies and trace libraries are allowed. No
-// character is that could end a comment, a line, or a value in a log.
+// and characters of "-_.:=+". The ids of common proxies and trace libraries are valid. Characters
+// that could end a comment, a line or a value in a log are not.
 func ValidateRequestID(id string) error {
 	switch {
 	case id == "":
-		return &tenancy.FieldError{Field: "request id", Rule: "is empty"}
+		return &tenancy.FieldError{Field: "request_id", Rule: "is empty"}
 	case len(id) > MaxRequestID:
-		return &tenancy.FieldError{Field: "request id", Value: text.Clip(id), Rule: "is longer than 64 bytes"}
+		return &tenancy.FieldError{Field: "request_id", Value: text.Clip(id), Rule: "is longer than 64 bytes"}
 	}
 	for i := range len(id) {
-		if !inRequestID[id[i]] {
+		if !requestid.Allowed(id[i]) {
 			return &tenancy.FieldError{
-				Field: "request id",
+				Field: "request_id",
 				Value: id,
 				Rule:  `has other characters than letters, digits and "-_.:=+"`,
 			}
@@ -74,13 +75,6 @@ func ValidateRequestID(id string) error {
 	}
 	return nil
 }
-
-var inRequestID = func() (set [256]bool) {
-	for _, c := range []byte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:=+") {
-		set[c] = true
-	}
-	return set
-}()
 
 // RequestIDConfig says where request ids come from. The zero value makes a new one for each
 // request.
@@ -94,14 +88,14 @@ type RequestIDConfig struct {
 	// [RequestIDHeader].
 	Header string
 
-	// New returns an id for a request that brings none. It is called concurrently. An id that
-	// [ValidateRequestID] does not allow is not used. Default: 26 random letters and digits, 130 bits.
+	// New returns the id of a request that has none. It is called concurrently. An id that
+	// [ValidateRequestID] refuses is not used. Default: 26 random letters and digits, 130 bits.
 	New func() string
 }
 
 // RequestIDHandler returns a handler that gives each request an id, for [RequestID], [LogHandler]
 // and [Tags], and sends it back with the response. It belongs in front of [Handler], so that
-// refusals have one too. An id that is not allowed is replaced; the request is served.
+// refusals have one too. An invalid id is replaced; the request is served.
 // RequestIDHandler panics if next is nil.
 func RequestIDHandler(next http.Handler, cfg RequestIDConfig) http.Handler {
 	if next == nil {

@@ -100,7 +100,7 @@ func TestNewRequestIDContextRefusesWhatIsNotAllowed(t *testing.T) {
 		ctx, err := tenanthttp.NewRequestIDContext(t.Context(), id)
 		var fieldErr *tenancy.FieldError
 		if assert.ErrorAs(t, err, &fieldErr) {
-			assert.Equal(t, "request id", fieldErr.Field)
+			assert.Equal(t, "request_id", fieldErr.Field)
 		}
 		assert.True(t, ctx == nil, "%q: a context all the same", id)
 	}

@@ -54,7 +54,7 @@ func NewSigner(keys ...[]byte) (*Signer, error) {
 	s := &Signer{}
 	for i, key := range keys {
 		if len(key) < MinKeyLen {
-			return nil, &tenancy.FieldError{Field: "key", Value: strconv.Itoa(i), Rule: "is shorter than 32 bytes"}
+			return nil, &tenancy.FieldError{Field: "keys", Value: strconv.Itoa(i), Rule: "is shorter than 32 bytes"}
 		}
 		s.keys = append(s.keys, slices.Clone(key))
 	}

@@ -63,7 +63,7 @@ func (c *console) accessLog(w http.ResponseWriter, r *http.Request) {
 		var field *audit.FieldError
 		switch {
 		case errors.As(err, &field):
-			e.Wrong = "The " + field.Field + " " + field.Rule + "."
+			e.Wrong = refused(field.Field, field.Rule)
 		case err != nil:
 			c.Broken(w, r, err)
 			return

@@ -51,7 +51,7 @@ func (c *console) requestDrop(w http.ResponseWriter, r *http.Request) {
 	path := "/admin/tenants/" + url.PathEscape(slug) + "/drop"
 	if form.Text("slug") != slug {
 		c.back(w, r, path, "",
-			&tenancy.FieldError{Field: "short name", Value: form.Text("slug"), Rule: "is not the short name of this school"})
+			&tenancy.FieldError{Field: "slug", Value: form.Text("slug"), Rule: "is not the short name of this school"})
 		return
 	}
 	request, err := c.Tenants.RequestDrop(r.Context(), slug, user.Email)

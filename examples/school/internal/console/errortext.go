@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"github.com/oryne/pgtenant/examples/school/internal/staff"
 	"github.com/oryne/pgtenant/migrate"
@@ -51,7 +52,7 @@ var known = []error{
 func (c *console) errorText(r *http.Request, err error) string {
 	var field *tenancy.FieldError
 	if errors.As(err, &field) {
-		return "The " + field.Field + " " + field.Rule + "."
+		return refused(field.Field, field.Rule)
 	}
 	var dependents *admin.DependentsError
 	if errors.As(err, &dependents) {
@@ -64,6 +65,14 @@ func (c *console) errorText(r *http.Request, err error) string {
 	}
 	c.Logger.ErrorContext(r.Context(), "console", slog.String("path", r.URL.Path), slog.Any("error", err))
 	return "The action failed. The program's log says why. You can try again."
+}
+
+// refused returns the text for a field that was refused.
+func refused(field, rule string) string {
+	if field == "slug" {
+		field = "short name" // as the pages call it
+	}
+	return "The " + strings.ReplaceAll(field, "_", " ") + " " + rule + "."
 }
 
 // failed answers a request whose page could not be made: 404 for a missing school, 422 for an

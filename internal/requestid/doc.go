@@ -1,0 +1,2 @@
+// Package requestid says which characters a request id may have.
+package requestid

@@ -1,0 +1,14 @@
+package requestid
+
+// Allowed reports whether a request id may contain the byte: a letter, a digit, or one of
+// "-_.:=+". The ids of common proxies and trace libraries have no other characters. Excluded are
+// bytes that could end a name, a quoted text or a line of a log, and '/', which separates the
+// schema from the id in an application_name.
+func Allowed(c byte) bool { return allowed[c] }
+
+var allowed = func() (set [256]bool) {
+	for _, c := range []byte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:=+") {
+		set[c] = true
+	}
+	return set
+}()
