@@ -248,31 +248,15 @@ type erasure struct {
 
 // finishErasure runs the steps after the drop. Each step is idempotent.
 func (s *Service) finishErasure(ctx context.Context, id int64) (Certificate, error) {
-	e := erasure{EraseData: EraseData{TenantID: id}}
-	var seconds int64
-	err := s.registry.QueryRow(ctx, `select slug, actor, schemas, domains, begun_at,
-			extract(epoch from keep_archives)::bigint
-		from {registry}.backup_erasures where tenant_id = $1`, id).Scan(
-		&e.Slug, &e.Actor, &e.Schemas, &e.Domains, &e.begun, &seconds)
+	e, err := s.readErasure(ctx, id)
 	if err != nil {
 		return Certificate{}, err
 	}
-	e.keep = time.Duration(seconds) * time.Second
 	c := s.newCertificate(&e)
 	if s.cfg.Store != nil && e.keep == 0 {
-		unfinished, err := s.sweepStore(ctx, id, farFuture()) // first, so that none of them can still commit
-		if err != nil {
+		if err := s.eraseFiles(ctx, id, &c); err != nil {
 			return Certificate{}, err
 		}
-		files, err := s.recordFiles(ctx, id)
-		if err == nil {
-			_, err = s.removeAll(ctx, id)
-		}
-		if err != nil {
-			return Certificate{}, err
-		}
-		c.Removed = append(c.Removed, certifiedItems("file in the backup store", files)...)
-		c.Removed = append(c.Removed, certifiedItems("unfinished file in the backup store", unfinished)...)
 	}
 	for _, h := range s.cfg.Erasers {
 		result, err := h.EraseTenant(ctx, e.EraseData)
@@ -284,9 +268,48 @@ func (s *Service) finishErasure(ctx context.Context, id int64) (Certificate, err
 	if err := s.checkErased(ctx, &e, &c); err != nil {
 		return Certificate{}, err
 	}
+	if err := s.storeCertificate(ctx, id, &c); err != nil {
+		return Certificate{}, err
+	}
+	s.cfg.Logger.InfoContext(ctx, "tenant erased",
+		slog.Int64("id", id), slog.Int("removed", len(c.Removed)), slog.Int("kept", len(c.Kept)))
+	return c, nil
+}
+
+func (s *Service) readErasure(ctx context.Context, id int64) (erasure, error) {
+	e := erasure{EraseData: EraseData{TenantID: id}}
+	var seconds int64
+	err := s.registry.QueryRow(ctx, `select slug, actor, schemas, domains, begun_at,
+			extract(epoch from keep_archives)::bigint
+		from {registry}.backup_erasures where tenant_id = $1`, id).Scan(
+		&e.Slug, &e.Actor, &e.Schemas, &e.Domains, &e.begun, &seconds)
+	e.keep = time.Duration(seconds) * time.Second
+	return e, err
+}
+
+// eraseFiles deletes the tenant's files in the store and adds them to the certificate.
+func (s *Service) eraseFiles(ctx context.Context, id int64, c *Certificate) error {
+	unfinished, err := s.sweepStore(ctx, id, farFuture()) // first, so that none of them can still commit
+	if err != nil {
+		return err
+	}
+	files, err := s.recordFiles(ctx, id)
+	if err == nil {
+		_, err = s.removeAll(ctx, id)
+	}
+	if err != nil {
+		return err
+	}
+	c.Removed = append(c.Removed, certifiedItems("file in the backup store", files)...)
+	c.Removed = append(c.Removed, certifiedItems("unfinished file in the backup store", unfinished)...)
+	return nil
+}
+
+// storeCertificate stores the certificate and the time of the next check of the store.
+func (s *Service) storeCertificate(ctx context.Context, id int64, c *Certificate) error {
 	text, err := json.Marshal(c)
 	if err != nil {
-		return Certificate{}, err
+		return err
 	}
 	again := c.ArchivesUntil
 	// A process that was killed before it noticed the drop may have committed a file: check again
@@ -297,12 +320,7 @@ func (s *Service) finishErasure(ctx context.Context, id int64) (Certificate, err
 	_, err = s.registry.Exec(ctx, `update {registry}.backup_erasures
 		set certificate = $2, archives_until = nullif($3::timestamptz, $4) where tenant_id = $1`,
 		id, text, again, time.Time{})
-	if err != nil {
-		return Certificate{}, err
-	}
-	s.cfg.Logger.InfoContext(ctx, "tenant erased",
-		slog.Int64("id", id), slog.Int("removed", len(c.Removed)), slog.Int("kept", len(c.Kept)))
-	return c, nil
+	return err
 }
 
 // recordFiles records the files before they are deleted, so that the certificate also lists files
@@ -334,13 +352,8 @@ func (s *Service) removeAll(ctx context.Context, id int64) (removed []string, er
 	if err != nil {
 		return removed, err
 	}
-	for _, name := range names {
-		if err := s.remove(ctx, name); err != nil {
-			return removed, err
-		}
-		removed = append(removed, name)
-	}
-	return removed, nil
+	files, err := s.removeFiles(ctx, names)
+	return append(removed, files...), err
 }
 
 func (s *Service) filesOf(ctx context.Context, id int64) ([]string, error) {

@@ -57,10 +57,10 @@ func (l *loader) warn(ctx context.Context, object, reason string) {
 		slog.String("object", object), slog.String("reason", reason))
 }
 
-// isEvaluation reports whether the server could not evaluate an expression or a query of the
+// isEvaluationError reports whether the server could not evaluate an expression or a query of the
 // schema. It is false for errors that a retry may resolve: the server is unreachable or out of
 // resources, the statement was cancelled, or a lock was not acquired.
-func isEvaluation(err error) bool {
+func isEvaluationError(err error) bool {
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) || len(pgErr.Code) != 5 || pgErr.Code == lockNotAvailable {
 		return false

@@ -48,7 +48,7 @@ type loader struct {
 	path     string
 	catalog  *catalog
 	oids     []uint32      // of tables and partitions
-	deferred []deferredSQL // restores what strip disabled
+	deferred []deferredSQL // restores what disableConstraints disabled
 	restore  restoreRun
 
 	checks            []check      // dropped checks, in the order of dropping
@@ -58,7 +58,7 @@ type loader struct {
 	warnings []Warning
 }
 
-// deferredSQL is a statement that unstrip runs, with the object that it is about.
+// deferredSQL is a statement that restoreConstraints runs, with the object that it is about.
 type deferredSQL struct {
 	table, object, sql string
 }
@@ -131,7 +131,7 @@ func (l *loader) name(relation string) (string, error) {
 // load fills the tables from src. It reads each table back while the next one is loaded, and
 // compares.
 func (l *loader) load(ctx context.Context, src rowSource, h archive.Header) error {
-	if err := l.strip(ctx); err != nil {
+	if err := l.disableConstraints(ctx); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -166,7 +166,7 @@ func (l *loader) load(ctx context.Context, src rowSource, h archive.Header) erro
 	if err := l.setSequences(ctx, h); err != nil {
 		return err
 	}
-	if err := l.unstrip(ctx); err != nil {
+	if err := l.restoreConstraints(ctx); err != nil {
 		return err
 	}
 	return l.refresh(ctx, h)

@@ -107,11 +107,11 @@ func (l *loader) dropChecks(ctx context.Context) error {
 			break
 		}
 		for _, c := range checks {
-			stripped, err := l.dropCheck(ctx, c)
+			dropped, err := l.dropCheck(ctx, c)
 			if err != nil {
 				return err
 			}
-			kept[c.key()] = !stripped
+			kept[c.key()] = !dropped
 		}
 	}
 	after, err := l.checkStates(ctx)
@@ -188,7 +188,7 @@ func (l *loader) dropCheck(ctx context.Context, c check) (bool, error) {
 		}
 		if exact {
 			l.checks = append(l.checks, c)
-			return true, l.patient(ctx, drop)
+			return true, l.execWithRetry(ctx, drop)
 		}
 	}
 	return false, nil
@@ -219,7 +219,7 @@ func (l *loader) isReversible(ctx context.Context, c check, drop, want string) (
 		exact, err = l.isDefined(ctx, tx, c, want)
 		return cmp.Or(err, errTrial)
 	})
-	if errors.Is(err, errTrial) || ctx.Err() == nil && isEvaluation(err) {
+	if errors.Is(err, errTrial) || ctx.Err() == nil && isEvaluationError(err) {
 		err = nil
 	}
 	return exact, err
@@ -296,13 +296,13 @@ func (l *loader) addCheck(ctx context.Context, c check) error {
 		}
 		add += "; comment on constraint " + quoted + " on domain " + on + " is " + *c.comment
 	}
-	if err := l.patient(ctx, add); err != nil {
+	if err := l.execWithRetry(ctx, add); err != nil {
 		return checkError(ctx, c, err)
 	}
 	if !c.valid {
 		return nil
 	}
-	err = l.patient(ctx, again.validate)
+	err = l.execWithRetry(ctx, again.validate)
 	if err == nil || ctx.Err() != nil || !isRefusal(err) || l.restore.checks == ChecksRefuse {
 		return checkError(ctx, c, err)
 	}
@@ -337,7 +337,7 @@ func (l *loader) restoreCheckState(ctx context.Context, s checkState) error {
 	if len(sql) == 0 {
 		return nil
 	}
-	return checkError(ctx, c, l.patient(ctx, strings.Join(sql, "; ")))
+	return checkError(ctx, c, l.execWithRetry(ctx, strings.Join(sql, "; ")))
 }
 
 func checkError(ctx context.Context, c check, err error) error {

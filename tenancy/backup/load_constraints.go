@@ -46,13 +46,13 @@ var enableTrigger = map[string]string{
 	"O": "enable trigger ", "R": "enable replica trigger ", "A": "enable always trigger ",
 }
 
-// strip disables triggers and forced row security and drops foreign keys and some checks, so that
-// they do not act on loaded rows. It records the statements that restore them.
-func (l *loader) strip(ctx context.Context) error {
-	var strip, shared []string
+// disableConstraints disables triggers and forced row security and drops foreign keys and some
+// checks, so that they do not act on loaded rows. It records the statements that restore them.
+func (l *loader) disableConstraints(ctx context.Context) error {
+	var disable, shared []string
 	err := l.transact(ctx, func(tx pgx.Tx) error {
 		var err error
-		if strip, err = l.readTriggers(ctx, tx); err != nil {
+		if disable, err = l.readTriggers(ctx, tx); err != nil {
 			return err
 		}
 		forced, err := l.readForced(ctx, tx)
@@ -60,14 +60,14 @@ func (l *loader) strip(ctx context.Context) error {
 			return err
 		}
 		keys, others, err := l.readForeignKeys(ctx, tx)
-		strip, shared = append(append(strip, forced...), keys...), others
+		disable, shared = append(append(disable, forced...), keys...), others
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("read triggers and foreign keys: %w", err)
 	}
-	if len(strip) > 0 {
-		if err := l.patient(ctx, strings.Join(strip, "; ")); err != nil {
+	if len(disable) > 0 {
+		if err := l.execWithRetry(ctx, strings.Join(disable, "; ")); err != nil {
 			return fmt.Errorf("disable triggers and foreign keys: %w", err)
 		}
 	}
@@ -75,7 +75,7 @@ func (l *loader) strip(ctx context.Context) error {
 		return fmt.Errorf("drop checks: %w", err)
 	}
 	for _, sql := range shared { // one by one, because each locks a table that all tenants use
-		if err := l.patient(ctx, sql); err != nil {
+		if err := l.execWithRetry(ctx, sql); err != nil {
 			return fmt.Errorf("disable a foreign key: %w", err)
 		}
 	}
@@ -86,11 +86,11 @@ func (l *loader) strip(ctx context.Context) error {
 // ends.
 const lockPause = 200 * time.Millisecond
 
-// patient runs a statement in a transaction, with the tenant's search path for functions that
+// execWithRetry runs a statement in a transaction, with the tenant's search path for functions that
 // constraints call. If it does not acquire a lock within two seconds or is chosen as the victim of
 // a deadlock, it tries again. Sessions that wait behind it for a shared table can proceed in
 // between.
-func (l *loader) patient(ctx context.Context, sql string) error {
+func (l *loader) execWithRetry(ctx context.Context, sql string) error {
 	for {
 		err := l.transact(ctx, func(tx pgx.Tx) error {
 			settings := "set local lock_timeout = '2s'; set local search_path = " + l.path + "; "
@@ -109,7 +109,7 @@ func (l *loader) patient(ctx context.Context, sql string) error {
 	}
 }
 
-func (l *loader) readTriggers(ctx context.Context, tx pgx.Tx) (strip []string, err error) {
+func (l *loader) readTriggers(ctx context.Context, tx pgx.Tx) (disable []string, err error) {
 	rows, err := tx.Query(ctx, triggersSQL, l.oids)
 	if err != nil {
 		return nil, err
@@ -124,11 +124,11 @@ func (l *loader) readTriggers(ctx context.Context, tx pgx.Tx) (strip []string, e
 		}
 		add := func(sql string) { l.deferred = append(l.deferred, deferredSQL{table, trigger, sql}) }
 		if !again {
-			strip = append(strip, "alter table only "+on+" disable trigger "+quoted)
+			disable = append(disable, "alter table only "+on+" disable trigger "+quoted)
 			add("alter table only " + on + " " + enableTrigger[state] + quoted)
 			return nil
 		}
-		strip = append(strip, "drop trigger "+quoted+" on "+on)
+		disable = append(disable, "drop trigger "+quoted+" on "+on)
 		add(definition)
 		if state != "O" {
 			add("alter table " + on + " " + enableTrigger[state] + quoted)
@@ -138,10 +138,10 @@ func (l *loader) readTriggers(ctx context.Context, tx pgx.Tx) (strip []string, e
 		}
 		return nil
 	})
-	return strip, err
+	return disable, err
 }
 
-func (l *loader) readForced(ctx context.Context, tx pgx.Tx) (strip []string, err error) {
+func (l *loader) readForced(ctx context.Context, tx pgx.Tx) (disable []string, err error) {
 	rows, err := tx.Query(ctx, forcedSQL, l.oids)
 	if err != nil {
 		return nil, err
@@ -149,15 +149,15 @@ func (l *loader) readForced(ctx context.Context, tx pgx.Tx) (strip []string, err
 	var table string
 	_, err = pgx.ForEachRow(rows, []any{&table}, func() error {
 		on, err := l.name(table)
-		strip = append(strip, "alter table "+on+" no force row level security")
+		disable = append(disable, "alter table "+on+" no force row level security")
 		l.deferred = append(l.deferred, deferredSQL{table, "", "alter table " + on + " force row level security"})
 		return err
 	})
-	return strip, err
+	return disable, err
 }
 
 // readForeignKeys returns separately the foreign keys that reference tables of other schemas.
-func (l *loader) readForeignKeys(ctx context.Context, tx pgx.Tx) (strip, shared []string, err error) {
+func (l *loader) readForeignKeys(ctx context.Context, tx pgx.Tx) (disable, shared []string, err error) {
 	rows, err := tx.Query(ctx, foreignKeysSQL, l.oids)
 	if err != nil {
 		return nil, nil, err
@@ -191,11 +191,11 @@ func (l *loader) readForeignKeys(ctx context.Context, tx pgx.Tx) (strip, shared 
 		if foreign {
 			shared = append(shared, drop)
 		} else {
-			strip = append(strip, drop)
+			disable = append(disable, drop)
 		}
 		return nil
 	})
-	return strip, shared, err
+	return disable, shared, err
 }
 
 // quoteObject quotes a table, qualified by its schema, and the name of one of its objects.
@@ -207,14 +207,14 @@ func (l *loader) quoteObject(table, object string) (on, quoted string, err error
 	return on, quoted, err
 }
 
-// unstrip recreates and enables what strip has dropped or disabled. It validates checks and foreign
-// keys before it enables triggers.
-func (l *loader) unstrip(ctx context.Context) error {
+// restoreConstraints recreates and enables what disableConstraints has dropped or disabled. It
+// validates checks and foreign keys before it enables triggers.
+func (l *loader) restoreConstraints(ctx context.Context) error {
 	if err := l.addChecks(ctx); err != nil {
 		return err
 	}
 	for _, u := range l.deferred {
-		err := l.patient(ctx, u.sql)
+		err := l.execWithRetry(ctx, u.sql)
 		if err != nil && ctx.Err() == nil && isRefusal(err) {
 			return &RowsError{Table: u.table, Object: u.object, Err: err}
 		}

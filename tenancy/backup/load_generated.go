@@ -61,7 +61,7 @@ func (l *loader) generate(ctx context.Context) error {
 	for _, c := range columns {
 		sql, err := l.generateSQL(c)
 		if err == nil {
-			err = l.patient(ctx, sql)
+			err = l.execWithRetry(ctx, sql)
 		}
 		if err != nil && ctx.Err() == nil && isRefusal(err) {
 			return &RowsError{Table: c.table, Object: c.name, Err: err}
@@ -113,11 +113,11 @@ func (l *loader) reindex(ctx context.Context) error {
 	for _, name := range names {
 		quoted, err := l.name(name)
 		if err == nil {
-			err = l.patient(ctx, "reindex index "+quoted)
+			err = l.execWithRetry(ctx, "reindex index "+quoted)
 		}
 		switch {
 		case err == nil:
-		case ctx.Err() == nil && isEvaluation(err):
+		case ctx.Err() == nil && isEvaluationError(err):
 			l.s.cfg.Logger.WarnContext(ctx, "index not rebuilt",
 				slog.String("schema", l.schema), slog.String("index", name), slog.Any("error", err))
 		default:

@@ -56,7 +56,7 @@ func (l *loader) refresh(ctx context.Context, h archive.Header) error {
 			err := l.refreshView(ctx, v.name, "")
 			switch {
 			case err == nil:
-			case ctx.Err() == nil && isEvaluation(err):
+			case ctx.Err() == nil && isEvaluationError(err):
 				failed, reasons = append(failed, v), append(reasons, err)
 			default:
 				return fmt.Errorf("refresh materialized view %q: %w", v.name, err)
@@ -169,14 +169,14 @@ func (l *loader) analyze(ctx context.Context, kinds ...string) error {
 		return fmt.Errorf("analyze: %w", err)
 	}
 	_, err = l.conn.Exec(ctx, "analyze "+strings.Join(quoted, ", "))
-	if err == nil || ctx.Err() != nil || !isEvaluation(err) {
+	if err == nil || ctx.Err() != nil || !isEvaluationError(err) {
 		return wrapAnalyze(err)
 	}
 	for i, name := range quoted {
 		_, err := l.conn.Exec(ctx, "analyze "+name)
 		switch {
 		case err == nil:
-		case ctx.Err() == nil && isEvaluation(err):
+		case ctx.Err() == nil && isEvaluationError(err):
 			l.warn(ctx, "table "+names[i], fmt.Sprintf("has no statistics, or incomplete ones: %v", err))
 		default:
 			return wrapAnalyze(err)

@@ -58,7 +58,7 @@ func (r *backupRun) checkRows(ctx context.Context) error {
 		return err
 	}
 	found, err := r.snap.orphans(ctx)
-	if err != nil && isEvaluation(err) { // for example, the columns have different collations
+	if err != nil && isEvaluationError(err) { // for example, the columns have different collations
 		r.s.cfg.Logger.WarnContext(ctx, "foreign keys not checked",
 			slog.String("tenant", r.tenant.Slug), slog.Any("error", err))
 		err = nil

@@ -159,9 +159,9 @@ func (l *loader) makePartitions(ctx context.Context, all []archive.Partition) er
 		}
 		sql, err := partitionSQL(l.schema, p)
 		if err == nil {
-			err = l.patient(ctx, sql)
+			err = l.execWithRetry(ctx, sql)
 		}
-		if err != nil && ctx.Err() == nil && isEvaluation(err) {
+		if err != nil && ctx.Err() == nil && isEvaluationError(err) {
 			return &MismatchError{[]string{fmt.Sprintf("partition %q of %q cannot be created: %v", p.Name, p.Parent, err)}}
 		}
 		if err != nil {

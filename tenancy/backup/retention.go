@@ -122,11 +122,10 @@ func (s *Service) pruneFor(
 	if w := now.warning(); w != "" {
 		warnings = append(warnings, w)
 	}
-	fail := func(err error) ([]string, []string, error) { return pruned, warnings, err }
 	var backups []Info
 	for info, err := range s.Backups(ctx, tenantID) {
 		if err != nil {
-			return fail(err) // retention needs all receipts
+			return nil, warnings, err // retention needs all receipts
 		}
 		backups = append(backups, info)
 		if info.Ahead(now.earlier()) {
@@ -138,34 +137,43 @@ func (s *Service) pruneFor(
 		stay = append(stay, newestOf(backups, now.earlier()))
 		backups = append(backups, Info{TakenAt: now.earlier()})
 	}
+	var excess []string
 	for _, b := range r.excess(backups, now.earlier()) {
-		if b.Name == "" || slices.Contains(stay, b.Name) {
-			continue
+		if b.Name != "" && !slices.Contains(stay, b.Name) {
+			excess = append(excess, b.Name)
 		}
-		if err := s.remove(ctx, b.Name); err != nil {
-			return fail(err)
-		}
-		pruned = append(pruned, b.Name)
 	}
-	if !now.agree() {
-		return pruned, warnings, nil
+	pruned, err = s.removeFiles(ctx, excess)
+	if err != nil || !now.agree() {
+		return pruned, warnings, err
 	}
-	swept, err := s.sweepStore(ctx, tenantID, now.earlier().Add(-abandonedAfter))
-	pruned = append(pruned, swept...)
+	abandoned, err := s.removeAbandoned(ctx, tenantID, now.earlier())
+	return append(pruned, abandoned...), warnings, err
+}
+
+// removeAbandoned deletes what killed processes have left: unfinished files, and archives without a
+// receipt. now must not be later than the time of either clock.
+func (s *Service) removeAbandoned(ctx context.Context, tenantID int64, now time.Time) (removed []string, err error) {
+	if removed, err = s.sweepStore(ctx, tenantID, now.Add(-abandonedAfter)); err != nil {
+		return removed, err
+	}
+	names, err := s.leftovers(ctx, tenantID, now)
 	if err != nil {
-		return fail(err)
+		return removed, err
 	}
-	left, err := s.leftovers(ctx, tenantID, now.earlier())
-	if err != nil {
-		return fail(err)
-	}
-	for _, name := range left {
+	archives, err := s.removeFiles(ctx, names)
+	return append(removed, archives...), err
+}
+
+// removeFiles deletes files until one fails. It returns the deleted ones.
+func (s *Service) removeFiles(ctx context.Context, names []string) (removed []string, err error) {
+	for _, name := range names {
 		if err := s.remove(ctx, name); err != nil {
-			return fail(err)
+			return removed, err
 		}
-		pruned = append(pruned, name)
+		removed = append(removed, name)
 	}
-	return pruned, warnings, nil
+	return removed, nil
 }
 
 // newestOf returns the name of the newest backup whose time is not in the future, or an empty

@@ -62,33 +62,14 @@ type ScheduleReport struct {
 // progress end without counting as failures and are due again at once.
 func (c *Schedule) RunDue(ctx context.Context) (ScheduleReport, error) {
 	var (
-		report ScheduleReport
-		errs   []error
-		mu     sync.Mutex
-		wg     sync.WaitGroup
-		jobs   = make(chan job)
+		results runResults
+		wg      sync.WaitGroup
+		jobs    = make(chan job)
 	)
 	for range c.cfg.Workers {
 		wg.Go(func() {
 			for j := range jobs {
-				for _, j := range []*job{&j, j.verify} {
-					if j == nil || ctx.Err() != nil {
-						break
-					}
-					done, mine, err := c.runJob(ctx, *j)
-					mu.Lock()
-					report.count(mine, done, err)
-					if err != nil && len(errs) < maxScheduleErrors {
-						errs = append(errs, err)
-					}
-					mu.Unlock()
-					if !mine {
-						break // another process has the lease and also runs the verification
-					}
-					if j.verify != nil && done.Name != "" {
-						j.verify.name = done.Name // retention may have deleted the previous backup
-					}
-				}
+				c.runWithVerification(ctx, j, &results)
 			}
 		})
 	}
@@ -109,21 +90,48 @@ func (c *Schedule) RunDue(ctx context.Context) (ScheduleReport, error) {
 	if ctx.Err() != nil {
 		err = ctx.Err()
 	}
-	return report, errors.Join(append(errs, err)...)
+	return results.report, errors.Join(append(results.errs, err)...)
+}
+
+// runWithVerification runs a job, and then the verification that is also due.
+func (c *Schedule) runWithVerification(ctx context.Context, j job, results *runResults) {
+	for next := &j; next != nil && ctx.Err() == nil; next = next.verify {
+		done, acquired, err := c.runJob(ctx, *next)
+		results.add(acquired, done, err)
+		if !acquired {
+			return // another process has the lease and also runs the verification
+		}
+		if next.verify != nil && done.Name != "" {
+			next.verify.name = done.Name // retention may have deleted the previous backup
+		}
+	}
 }
 
 // maxScheduleErrors bounds the errors that [Schedule.RunDue] joins.
 const maxScheduleErrors = 20
 
-func (r *ScheduleReport) count(mine bool, done ScheduledRun, err error) {
+// runResults collects the results of runs. It is safe for concurrent use.
+type runResults struct {
+	mu     sync.Mutex
+	report ScheduleReport
+	errs   []error // at most maxScheduleErrors
+}
+
+// add adds a run. Without an acquired lease only the error counts.
+func (r *runResults) add(acquired bool, done ScheduledRun, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err != nil && len(r.errs) < maxScheduleErrors {
+		r.errs = append(r.errs, err)
+	}
 	switch {
-	case !mine:
+	case !acquired:
 	case err != nil || done.Err != nil:
-		r.Due++
-		r.Failed++
+		r.report.Due++
+		r.report.Failed++
 	default:
-		r.Due++
-		r.Done++
+		r.report.Due++
+		r.report.Done++
 	}
 }
 
@@ -139,10 +147,10 @@ type job struct {
 }
 
 // runJob acquires the lease, if the job is still due and no process holds it, and executes the job.
-func (c *Schedule) runJob(ctx context.Context, j job) (done ScheduledRun, mine bool, err error) {
-	l, mine, err := c.acquire(ctx, j)
-	if err != nil || !mine {
-		return done, mine, err
+func (c *Schedule) runJob(ctx context.Context, j job) (done ScheduledRun, acquired bool, err error) {
+	l, acquired, err := c.acquire(ctx, j)
+	if err != nil || !acquired {
+		return done, acquired, err
 	}
 	start := time.Now()
 	inside, stop := l.start(ctx)

@@ -64,14 +64,14 @@ func (l *lease) renew(ctx context.Context) {
 	defer close(l.stopped)
 	tick := time.NewTicker(l.c.cfg.Lease / 4)
 	defer tick.Stop()
-	good := time.Now()
+	renewedAt := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		asked := time.Now()
+		sentAt := time.Now()
 		within, cancel := context.WithTimeout(ctx, l.c.cfg.Lease/4)
 		tag, err := l.c.s.registry.Exec(within, `update {registry}.backup_runs
 			set lease_until = clock_timestamp() + $4 * interval '1 millisecond'
@@ -80,8 +80,8 @@ func (l *lease) renew(ctx context.Context) {
 		cancel()
 		switch {
 		case err == nil && tag.RowsAffected() == 1:
-			good = asked
-		case err == nil, time.Since(good) > l.c.cfg.Lease/2:
+			renewedAt = sentAt
+		case err == nil, time.Since(renewedAt) > l.c.cfg.Lease/2:
 			l.cancel(ErrLeaseLost)
 			return
 		}
@@ -97,14 +97,14 @@ func (l *lease) release(ctx context.Context, info Info, err error) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
-	good := info.Name != ""
+	succeeded := info.Name != ""
 	tag, errEnd := l.c.s.registry.Exec(ctx, `update {registry}.backup_runs
 		set holder = null, lease_until = null, ended_at = clock_timestamp(),
 			failures = case when $4 then 0 else failures + $5 end, failure = $6,
 			slot = case when $4 then $7 else slot end, name = case when $4 then $8 else name end,
 			taken_at = case when $4 then $9 else taken_at end, verified_at = case when $4 then $10 else verified_at end
 		where tenant_id = $1 and kind = $2 and holder = $3`,
-		l.job.tenant.ID, string(l.job.kind), l.holder, good, failed, text,
+		l.job.tenant.ID, string(l.job.kind), l.holder, succeeded, failed, text,
 		l.job.slot, info.Name, info.TakenAt, info.VerifiedAt)
 	switch {
 	case errEnd != nil:

@@ -189,7 +189,7 @@ func (snap *snapshot) keepFailing(ctx context.Context, path string, reads map[st
 			continue
 		}
 		_, err := snap.ask(ctx, path, rules[i:i+1])
-		if err != nil && (ctx.Err() != nil || !isEvaluation(err)) {
+		if err != nil && (ctx.Err() != nil || !isEvaluationError(err)) {
 			return fmt.Errorf("%s: %w", r.Object, err)
 		}
 		if err != nil {

@@ -286,7 +286,7 @@ func (snap *snapshot) evaluate(
 			}
 		}
 		return found, nil
-	case ctx.Err() != nil || !isEvaluation(err) && !isTempFileLimit(err):
+	case ctx.Err() != nil || !isEvaluationError(err) && !isTempFileLimit(err):
 		return nil, fmt.Errorf("check rows: %s: %w", rules[0].Object, err)
 	case len(rules) == 1 && (rules[0].mustWork && !isTempFileLimit(err) || isNoData(err)):
 		return []Unsupported{{rules[0].Object, fmt.Sprintf("%s: %v", rules[0].Reason, err)}}, nil

@@ -37,24 +37,7 @@ The JSON is backup.Certificate.`,
 			f.Duration("keep-archives", 0, "how long to keep its backups, "+
 				"if a law or contract requires it (default: not at all)")
 		},
-		run: func(ctx context.Context, c *call) error {
-			keep := flagOf[time.Duration](c.cmd, "keep-archives")
-			if keep < 0 {
-				return usagef("--keep-archives is negative")
-			}
-			if c.interactive() && keep == 0 {
-				if _, err := c.Tenants.BySlug(ctx, c.args[0]); err == nil {
-					c.note("The backups of %s will be deleted, too.", c.args[0])
-				}
-			}
-			return c.destroy(ctx, "", func(ctx context.Context, p tenancy.DropParams) error {
-				certificate, err := c.Backups.Erase(ctx, backup.EraseParams{DropParams: p, KeepArchives: keep})
-				if err != nil {
-					return err
-				}
-				return c.certified(certificate)
-			})
-		},
+		run: runErase,
 	})
 	cmd.AddCommand(m.verb(verb{
 		use:   "resume",
@@ -63,17 +46,38 @@ The JSON is backup.Certificate.`,
 certificates. It also deletes kept backups whose time has expired.`,
 		example: "  $0 erase resume",
 		needs:   []need{needBackups},
-		run: func(ctx context.Context, c *call) error {
-			certificates, err := c.Backups.ResumeErasures(ctx)
-			for _, certificate := range certificates {
-				err = errors.Join(err, c.certified(certificate))
-			}
-			gone, pruned := c.Backups.PruneErased(ctx)
-			c.note("%s finished, %s deleted", count(len(certificates), "erasure"), count(len(gone), "archive"))
-			return errors.Join(err, pruned)
-		},
+		run:     resumeErasures,
 	}))
 	return cmd
+}
+
+func runErase(ctx context.Context, c *call) error {
+	keep := flagOf[time.Duration](c.cmd, "keep-archives")
+	if keep < 0 {
+		return usagef("--keep-archives is negative")
+	}
+	if c.interactive() && keep == 0 {
+		if _, err := c.Tenants.BySlug(ctx, c.args[0]); err == nil {
+			c.note("The backups of %s will be deleted, too.", c.args[0])
+		}
+	}
+	return c.destroy(ctx, "", func(ctx context.Context, p tenancy.DropParams) error {
+		certificate, err := c.Backups.Erase(ctx, backup.EraseParams{DropParams: p, KeepArchives: keep})
+		if err != nil {
+			return err
+		}
+		return c.certified(certificate)
+	})
+}
+
+func resumeErasures(ctx context.Context, c *call) error {
+	certificates, err := c.Backups.ResumeErasures(ctx)
+	for _, certificate := range certificates {
+		err = errors.Join(err, c.certified(certificate))
+	}
+	gone, pruned := c.Backups.PruneErased(ctx)
+	c.note("%s finished, %s deleted", count(len(certificates), "erasure"), count(len(gone), "archive"))
+	return errors.Join(err, pruned)
 }
 
 func (c *call) certified(certificate backup.Certificate) error {
