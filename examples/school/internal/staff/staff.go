@@ -9,7 +9,6 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/oryne/pgtenant/examples/school/internal/web"
 	"github.com/oryne/pgtenant/tenancy/audit"
 	"github.com/oryne/pgtenant/tenancy/platformuser"
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
@@ -40,8 +39,8 @@ type Staff struct {
 
 // New returns a Staff. It returns an error if the key is invalid or a required field is not set.
 func New(cfg Config) (*Staff, error) {
-	if err := web.CheckConfig(cfg, "LoginFailed"); err != nil {
-		return nil, err
+	if cfg.Owner == nil || cfg.Signer == nil || cfg.Log == nil {
+		return nil, errors.New("staff: Config.Owner, Signer and Log are required")
 	}
 	sealed, err := newSeal(cfg.Key)
 	if err != nil {

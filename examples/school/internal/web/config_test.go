@@ -13,7 +13,6 @@ func TestAFieldThatIsNotSetIsNamed(t *testing.T) {
 		Hook func()
 	}
 	assert.NoError(t, CheckConfig(config{"80", func() {}}))
-	assert.NoError(t, CheckConfig(config{Port: "80"}, "Hook"))
 	assert.EqualError(t, CheckConfig(config{Port: "80"}), "web.config: Hook is not set")
-	assert.EqualError(t, CheckConfig(config{Hook: func() {}}, "Hook"), "web.config: Port is not set")
+	assert.EqualError(t, CheckConfig(config{Hook: func() {}}), "web.config: Port is not set")
 }
