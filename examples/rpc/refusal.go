@@ -72,7 +72,7 @@ func failed(ctx context.Context, err error) refusal {
 	case schemactx.Unavailable(err) && schemactx.MayBeCommitted(err):
 		// Not the code unavailable, because clients repeat such calls automatically.
 		return refusal{
-			unknown, "The connection to the database was lost: a change may have been made. Look before you call again.", 0,
+			unknown, "The connection to the database was lost: a change may have been made. Check before you call again.", 0,
 		}
 	case schemactx.Unavailable(err):
 		return refusal{unavailable, "The database does not answer. Nothing was changed; call again soon.", retryAfter}

@@ -1,28 +1,29 @@
-// Package tenanthttp sends each HTTP request to the tenant whose host it came in on, and refuses
-// all other requests.
+// Package tenanthttp serves each HTTP request for the tenant that the host names, and refuses all
+// other requests.
 //
-//	site := tenanthttp.Handler(hosts, tenanthttp.Routes{Public: www, Tenant: app})
-//	err := http.ListenAndServe(addr, site)
+//	hosts, err := resolver.NewDirectory(ctx, db, resolver.Config{}) // or a ResolverFunc
+//	handler := tenanthttp.Handler(hosts, tenanthttp.Routes{Tenant: app})
+//	err = http.ListenAndServe(addr, handler)
 //
 // # Requests
 //
-// [Handler] asks a [Resolver], such as the directory of package resolver, what the request's host
-// stands for. A tenant's host gets the tenant routes. The tenant is then in the context, for
-// [tenancy.FromContext] and for every statement of package schemactx. The platform's own hosts get
-// the public routes, in the public scope. Every other host is refused: there is no default tenant.
-// [RequireTenant] and [RequirePublic] separate both sites in one mux, [RequireSession] wants a
-// session of the site.
+// [Handler] asks a [Resolver] for the target of the request's host, such as the directory of
+// package resolver. Requests for a tenant's host go to [Routes].Tenant. The tenant is then in the
+// context, for [tenancy.FromContext] and for every statement of package schemactx. Requests for the
+// platform's own hosts go to [Routes].Public, in the public scope. Requests for any other host are
+// refused: there is no default tenant. [RequireTenant] and [RequirePublic] separate the two sites
+// in one mux. [RequireSession] requires a session of the site.
 //
 // # Refusals
 //
-// A refusal is a problem detail (RFC 9457), see [Problem], unless [Routes].Refuse answers in its
-// own way. Middlewares refuse in the same way with [Refuse]. [UnavailableProblem] is the answer
-// while the database is away.
+// The response to a refused request is a problem detail (RFC 9457), see [Problem], or what
+// [Routes].Refuse writes. Middlewares call [Refuse] to refuse requests in the same way.
+// [UnavailableProblem] is the response while the database is unavailable.
 //
 // # Proxies
 //
-// A request's host is its Host header. Headers that proxies set count only from trusted [Proxies],
-// which also know the client's address and the scheme.
+// A request's host is its Host header. Forwarded headers count only if a trusted proxy sent the
+// request, see [Proxies], which also returns the client's address and the scheme.
 //
 // # Logs
 //
@@ -31,6 +32,6 @@
 //
 // # Caveats
 //
-// net/http itself answers a request whose Host header holds bytes that no host can have: a plain
-// 400, before any handler runs.
+// net/http itself answers a request with an invalid byte in its Host header: with a plain 400,
+// before any handler runs.
 package tenanthttp

@@ -7,6 +7,6 @@ var (
 	// [RequirePublic] and [Routes].
 	ErrNoSite = errors.New("no such site")
 
-	// ErrNoSession is the reason of a [Refusal] by [RequireSession] of a request that brings no token.
+	// ErrNoSession is the reason of a [Refusal] by [RequireSession] of a request without a token.
 	ErrNoSession = errors.New("no session")
 )

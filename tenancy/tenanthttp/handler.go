@@ -25,41 +25,40 @@ type Routes struct {
 	// is its Host header.
 	Proxies *Proxies
 
-	// Bypass reports whether a request is served although its tenant is in maintenance, such as an
-	// operator's. It is called for that status alone, before a schema is in the request's context. It
-	// decides about access, so that it must look only at what is proven, such as a signed token or
-	// [Proxies.ClientIP]. Default: no request passes.
+	// Bypass reports whether to serve a request although its tenant is in maintenance, such as an
+	// operator's request. It is called for that status alone, and the request's context has no schema
+	// yet. Bypass grants access, so it must decide by authenticated data alone, such as a signed token
+	// or [Proxies.ClientIP]. Default: no request is served.
 	Bypass func(r *http.Request, t *tenancy.Tenant) bool
 
-	// Admit returns nil, or why an active tenant's request is not served, such as a
-	// [tenancy.QuarantineError]. It is called for each request of an active tenant and for each that
-	// Bypass lets pass, with the request's context. Admit of package quarantine refuses tenants whose
-	// schemas the program cannot work with. Default: all are served.
+	// Admit returns nil to serve a tenant's request, or the reason not to, such as a
+	// [tenancy.QuarantineError]. It is called with the request's context, for each request of an
+	// active tenant and for each for which Bypass returns true. Admit of package quarantine refuses
+	// tenants whose schema is not at the program's version. Default: all requests are served.
 	Admit func(ctx context.Context, t *tenancy.Tenant) error
 
-	// Refuse answers the requests that are not served, such as with a page of the program. The context
-	// of a request that the Handler itself refuses has no schema. The response has Cache-Control:
-	// no-store already. For an answer in the default form, Refuse calls refusal.Problem.Respond.
-	// Default: that for all requests.
+	// Refuse answers a refused request, for example with a page of the program. The context of a
+	// request that the Handler itself refuses has no schema. The response already has Cache-Control:
+	// no-store. Default: refusal.Problem.Respond, which Refuse may call too.
 	Refuse func(w http.ResponseWriter, r *http.Request, refusal Refusal)
 
-	// Logger gets the errors that a client is not told: why a host could not be resolved. Default:
-	// they are discarded.
+	// Logger receives the errors of the resolver that clients do not see. Default: they are discarded.
 	Logger *slog.Logger
 }
 
-// Handler returns a handler that sends each request to the site that its host stands for. If
-// resolver is a [RequestResolver], it is asked for the whole request. The Host of the request that
-// is served is the effective host: the Host header, or what trusted [Proxies] say.
+// Handler returns a handler that serves each request with the site that resolver finds for its
+// host. If resolver is a [RequestResolver], it gets the whole request. The Host of the served
+// request is the effective host: the Host header, or the host that a trusted proxy reports, see
+// [Proxies].
 //
 // All other requests are refused, see [Refusal]:
 //
-//	400  not a host, or the request names two tenants
+//	400  an invalid host, or the request names two tenants
 //	403  a suspended tenant
 //	404  an unknown host, or a tenant that is being dropped
 //	503  a tenant in maintenance or not ready yet, with Retry-After
 //	503  a tenant that Routes.Admit refuses
-//	503  resolver cannot tell, with Retry-After
+//	503  any other error of resolver, with Retry-After
 //
 // Handler panics if resolver is nil.
 func Handler(resolver Resolver, routes Routes) http.Handler {
@@ -79,7 +78,7 @@ func Handler(resolver Resolver, routes Routes) http.Handler {
 
 type handler struct {
 	resolver Resolver
-	requests RequestResolver // resolver, if it is one; else nil
+	requests RequestResolver // resolver as a RequestResolver, or nil
 	routes   Routes
 	refuse   refuseFunc
 }
@@ -105,8 +104,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// resolve returns the target of r, the request to serve, and that request's host. The request and
-// the host are valid also with an error.
+// resolve returns the target of r, the request to serve, and its host. With an error, the request
+// and the host are valid too.
 func (h *handler) resolve(r *http.Request, host string) (Target, *http.Request, string, error) {
 	if h.requests == nil {
 		target, err := h.resolver.Resolve(r.Context(), host)
@@ -130,7 +129,7 @@ func withHost(r *http.Request, host string) *http.Request {
 	return r
 }
 
-// serve copies the request once, for the context and the host together.
+// serve passes a copy of r with the site's context and the host to next. One copy has both changes.
 func (h *handler) serve(w http.ResponseWriter, r *http.Request, host string, next http.Handler, site site) {
 	r = r.WithContext(&requestContext{site: site, refuse: h.refuse})
 	r.Host = host
@@ -151,7 +150,7 @@ func (h *handler) serveTenant(w http.ResponseWriter, r *http.Request, host strin
 		}
 	}
 	if h.routes.Tenant == nil {
-		p, _ := problemOf(ErrNoSite)
+		p, _ := ProblemOf(ErrNoSite)
 		refuse(w, withHost(r, host), h.refuse, Refusal{Err: ErrNoSite, Tenant: t, Problem: p})
 		return
 	}
@@ -162,14 +161,14 @@ func (h *handler) bypass(r *http.Request, t *tenancy.Tenant) bool {
 	return t.Status == tenancy.Maintenance && h.routes.Bypass != nil && h.routes.Bypass(r, t)
 }
 
-// refuseErr refuses a request of no tenant.
+// refuseErr refuses a request whose tenant is unknown.
 func (h *handler) refuseErr(w http.ResponseWriter, r *http.Request, err error) {
 	h.refuseTenant(w, r, nil, err)
 }
 
-// refuseTenant refuses a request. t is nil if the tenant is not known.
+// refuseTenant refuses a request. t is nil if the tenant is unknown.
 func (h *handler) refuseTenant(w http.ResponseWriter, r *http.Request, t *tenancy.Tenant, err error) {
-	p, known := problemOf(err)
+	p, known := ProblemOf(err)
 	if !known {
 		h.routes.Logger.ErrorContext(r.Context(), "resolve host", slog.String("host", r.Host), slog.Any("error", err))
 	}

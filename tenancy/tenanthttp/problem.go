@@ -11,7 +11,7 @@ import (
 // Problem is a problem detail (RFC 9457), sent as application/problem+json. The program's own
 // handlers may use it too.
 type Problem struct {
-	Type       string         `json:"type,omitempty"`   // a URI; empty means about:blank: Status says it all
+	Type       string         `json:"type,omitempty"`   // a URI; empty means about:blank: the status describes the problem
 	Title      string         `json:"title"`            // the same for every occurrence; default: the status text
 	Status     int            `json:"status"`           // default: 500
 	Detail     string         `json:"detail,omitempty"` // describes this occurrence, for people
@@ -26,14 +26,14 @@ type ProblemField struct {
 }
 
 // Respond sends the problem as the response: status, headers and body. The response has
-// Cache-Control: no-store, because what a host stands for can change.
+// Cache-Control: no-store, because the target of a host can change.
 func (p Problem) Respond(w http.ResponseWriter) {
 	p.Status = cmp.Or(p.Status, http.StatusInternalServerError)
 	if p.Title == "" {
 		p.Title = http.StatusText(p.Status)
 	}
 	h := w.Header()
-	h.Del("Content-Length") // of what would have been sent
+	h.Del("Content-Length") // of a response that the handler has prepared
 	h.Set("Content-Type", "application/problem+json")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")

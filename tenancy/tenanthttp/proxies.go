@@ -1,7 +1,6 @@
 package tenanthttp
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -33,45 +32,45 @@ type ProxyConfig struct {
 	Trusted []netip.Prefix
 
 	// Headers are the headers that the proxy sets. A proxy passes on all others as the client sent
-	// them, so that a wrong value lets clients forge them. Default: [XForwarded].
+	// them, so with a wrong value clients can forge the host. Default: [XForwarded].
 	Headers ForwardHeaders
 }
 
-// Proxies returns what the client of a request asked for if the request came through trusted
-// proxies. The headers of a request from any other address are ignored. A nil *Proxies trusts no
-// proxy. Proxies is safe for concurrent use.
+// Proxies returns the host, the address and the scheme of a client whose request came through
+// trusted proxies. It ignores the forwarded headers of a request from any other address. A nil
+// *Proxies trusts no proxy. Proxies is safe for concurrent use.
 //
-// In a header that is a list, the last value is from the proxy in front of this program. The values
-// before it are what that proxy received. The host and the scheme are always the last value: in a
-// chain of proxies, the inner ones pass them on. The client's address is the last one that is not
-// of a trusted proxy.
+// A header may be a list. The proxy in front of this program has added the last value, and has
+// received the values before it. The host and the scheme are always the last value: in a chain, the
+// inner proxies pass them on. The client's address is the last one that is not a trusted proxy's.
 type Proxies struct {
 	trusted []netip.Prefix
 	headers ForwardHeaders
 }
 
-// NewProxies returns the proxies of cfg. It refuses a configuration that trusts no address, which
-// is a mistake, and a prefix that trusts every address, with which any client could forge its host.
+// NewProxies returns the proxies of cfg. The error is a [tenancy.FieldError] if cfg is invalid:
+// also for no prefix, and for a prefix of all addresses, with which any client could forge its
+// host.
 func NewProxies(cfg ProxyConfig) (*Proxies, error) {
 	if len(cfg.Trusted) == 0 {
-		return nil, errors.New("tenanthttp: ProxyConfig.Trusted is empty")
+		return nil, &tenancy.FieldError{Field: "trusted", Rule: "is empty: name the addresses of the proxies"}
 	}
 	if cfg.Headers < XForwarded || cfg.Headers > Forwarded {
 		return nil, &tenancy.FieldError{
 			Field: "headers",
 			Value: fmt.Sprint(int(cfg.Headers)),
-			Rule:  "are none that a proxy sets",
+			Rule:  "are not XForwarded, XForwardedFor or Forwarded",
 		}
 	}
 	for _, prefix := range cfg.Trusted {
 		rule := ""
 		switch {
 		case !prefix.IsValid():
-			rule = "is not a prefix"
+			rule = "is not a valid prefix"
 		case prefix.Bits() == 0:
 			rule = "trusts every address"
 		case prefix.Addr().Is4In6():
-			rule = "is an IPv4 address inside of IPv6; write it as IPv4"
+			rule = "is an IPv4 address in IPv6 form: write it as IPv4"
 		}
 		if rule != "" {
 			return nil, &tenancy.FieldError{Field: "trusted", Value: prefix.String(), Rule: rule}
@@ -80,10 +79,10 @@ func NewProxies(cfg ProxyConfig) (*Proxies, error) {
 	return &Proxies{trusted: slices.Clone(cfg.Trusted), headers: cfg.Headers}, nil
 }
 
-// Host returns the host that the client asked for: that of the trusted proxy's header, or r.Host if
-// there is none. The error is a [tenancy.FieldError] that wraps [tenancy.ErrInvalidHost] for a
-// malformed header. It is [tenancy.ErrAmbiguousTenant] if X-Forwarded-Host and Forwarded name two
-// hosts, because one of them is from the client.
+// Host returns the host that the client asked for: that of the trusted proxy's header, or r.Host
+// without such a header. The error is a [tenancy.FieldError] that wraps [tenancy.ErrInvalidHost]
+// for a malformed header. It is [tenancy.ErrAmbiguousTenant] if X-Forwarded-Host and Forwarded name
+// two hosts, because one of them is from the client.
 func (p *Proxies) Host(r *http.Request) (string, error) {
 	if !p.trusts(remoteAddr(r)) || p.headers == XForwardedFor {
 		return r.Host, nil
@@ -97,7 +96,7 @@ func (p *Proxies) Host(r *http.Request) (string, error) {
 	if p.headers == Forwarded {
 		host, other = other, host
 	}
-	if err := agree(host, other); err != nil {
+	if err := checkSame(host, other); err != nil {
 		return "", err
 	}
 	if host == "" {
@@ -106,8 +105,8 @@ func (p *Proxies) Host(r *http.Request) (string, error) {
 	return host, nil
 }
 
-// agree returns nil if both hosts are the same or one is missing, else an error.
-func agree(host, other string) error {
+// checkSame returns an error unless both hosts are the same or one is missing.
+func checkSame(host, other string) error {
 	if host == "" || other == "" || host == other {
 		return nil
 	}
@@ -126,18 +125,18 @@ func agree(host, other string) error {
 }
 
 // ClientIP returns the address of the client: the address that connected, or, behind trusted
-// proxies, the last address of the header that is not of a trusted proxy. If a proxy names no
-// address (no header, "unknown", a name), it is the nearest known address. It is the zero Addr if
-// the request did not come over an IP connection. An IPv4 address is never written as IPv6, and
-// there is no zone.
+// proxies, the last address of the header that is not a trusted proxy's. If a proxy does not report
+// an address (no header, "unknown", a name), the result is the nearest known address. It is the
+// zero Addr if the request did not come over an IP connection. An IPv4 address never has the IPv6
+// form, and the address has no zone.
 func (p *Proxies) ClientIP(r *http.Request) netip.Addr {
 	addr := remoteAddr(r)
 	if p == nil {
 		return addr
 	}
-	hops := backwards{lines: r.Header["X-Forwarded-For"]}
+	hops := reverseList{lines: r.Header["X-Forwarded-For"]}
 	if p.headers == Forwarded {
-		hops = backwards{lines: forwardedNodes(r.Header["Forwarded"])}
+		hops = reverseList{lines: forwardedNodes(r.Header["Forwarded"])}
 	}
 	for p.trusts(addr) {
 		node, more := hops.next()
@@ -150,17 +149,17 @@ func (p *Proxies) ClientIP(r *http.Request) netip.Addr {
 	return addr
 }
 
-// Scheme returns "https" or "http": the client's scheme according to the trusted proxy, else that
-// of r itself.
+// Scheme returns "https" or "http": the client's scheme as the trusted proxy reports it, or the
+// scheme of r itself.
 func (p *Proxies) Scheme(r *http.Request) string {
 	if p.trusts(remoteAddr(r)) {
-		said := lastValue(r.Header["X-Forwarded-Proto"])
+		scheme := lastValue(r.Header["X-Forwarded-Proto"])
 		if p.headers == Forwarded {
-			element, _ := lastForwarded(r.Header["Forwarded"]) // of a malformed header it is empty
-			said = element.proto
+			element, _ := lastForwarded(r.Header["Forwarded"]) // empty if the header is malformed
+			scheme = element.proto
 		}
-		if said == "http" || said == "https" {
-			return said
+		if scheme == "http" || scheme == "https" {
+			return scheme
 		}
 	}
 	if r.TLS != nil {

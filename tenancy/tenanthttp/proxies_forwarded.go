@@ -10,13 +10,13 @@ import (
 // maxShown is how much of a malformed header an error shows, in bytes.
 const maxShown = 253
 
-// element is what one proxy says in a Forwarded header (RFC 7239, 4).
+// element is the part of a Forwarded header that one proxy adds (RFC 7239, section 4).
 type element struct{ node, host, proto string }
 
-// lastForwarded returns what the last proxy says. The lines of a header are one list, and the proxy
-// has either added to the last line or added a line. A malformed line is a [tenancy.FieldError]
-// that wraps [tenancy.ErrInvalidHost]: what the client put in front could change how the rest is
-// read.
+// lastForwarded returns the element of the last proxy. The lines of a header are one list, and the
+// proxy has either appended to the last line or added a line. A malformed last line is a
+// [tenancy.FieldError] that wraps [tenancy.ErrInvalidHost]: the client's part of it, such as an
+// open quote, could change the meaning of the proxy's part.
 func lastForwarded(lines []string) (element, error) {
 	if len(lines) == 0 {
 		return element{}, nil
@@ -37,8 +37,8 @@ func lastForwarded(lines []string) (element, error) {
 	return elements[len(elements)-1], nil
 }
 
-// forwardedNodes returns the addresses of all proxies' clients, from the first to the last,
-// beginning behind the last line that is malformed.
+// forwardedNodes returns the "for" nodes of all elements in order. Nodes in or before a malformed
+// line are left out.
 func forwardedNodes(lines []string) (nodes []string) {
 	for _, line := range lines {
 		elements, ok := parseForwarded(line)
@@ -52,11 +52,10 @@ func forwardedNodes(lines []string) (nodes []string) {
 	return nodes
 }
 
-// parseForwarded reads the list of a Forwarded header. Empty elements, which lists allow, are left
-// out.
+// parseForwarded parses a line of a Forwarded header. It skips empty elements, which lists allow.
 func parseForwarded(line string) (elements []element, ok bool) {
 	var e element
-	seen := map[string]bool{} // a parameter occurs once
+	seen := map[string]bool{} // parameters of the element: each may occur once
 	rest := line
 	for {
 		rest = strings.TrimLeft(rest, " \t")
@@ -97,7 +96,8 @@ func (e *element) set(name, value string) {
 	}
 }
 
-// cutPair reads a name, in lower case, and its value, a token or a quoted string.
+// cutPair cuts a parameter from s: its name in lower case, and its value, a token or a quoted
+// string.
 func cutPair(s string) (name, value, rest string, ok bool) {
 	name, s, ok = strings.Cut(s, "=")
 	if !ok || !isToken(name) {
@@ -113,8 +113,8 @@ func cutPair(s string) (name, value, rest string, ok bool) {
 		end = len(s)
 	}
 	value, rest = s[:end], s[end:]
-	// More than a token: many proxies write a port or an IPv6 address without the quotes that the RFC
-	// demands.
+	// Many proxies write a port or an IPv6 address without the quotes that the RFC requires, so ':',
+	// '[' and ']' are allowed in a token.
 	return name, value, rest, value != "" && isToken(strings.Map(unquotedNode, value))
 }
 
@@ -125,7 +125,7 @@ func unquotedNode(r rune) rune {
 	return r
 }
 
-// cutQuoted reads a quoted string up to its end.
+// cutQuoted cuts a quoted string from s, which begins after the opening quote.
 func cutQuoted(s string) (value, rest string, ok bool) {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
@@ -142,7 +142,7 @@ func cutQuoted(s string) (value, rest string, ok bool) {
 	return "", "", false
 }
 
-// isToken reports whether s is a token (RFC 9110, 5.6.2).
+// isToken reports whether s is a token (RFC 9110, section 5.6.2).
 func isToken(s string) bool {
 	for i := range len(s) {
 		c := s[i]
@@ -155,20 +155,20 @@ func isToken(s string) bool {
 
 // lastValue returns the last value of a list without quotes, such as X-Forwarded-Host, or "".
 func lastValue(lines []string) string {
-	list := backwards{lines: lines}
+	list := reverseList{lines: lines}
 	value, _ := list.next()
 	return value
 }
 
-// backwards reads such a list from its end, as far as is needed: all that a client put in front
-// costs nothing.
-type backwards struct {
-	lines []string // not begun yet
-	line  string   // what is left of the line that is being read
-	open  bool     // whether one is
+// reverseList iterates over such a list from its end. Values at its beginning, which a client may
+// have added, cost nothing.
+type reverseList struct {
+	lines []string // not read yet
+	line  string   // the unread part of the current line
+	open  bool     // whether there is a current line
 }
 
-func (b *backwards) next() (value string, ok bool) {
+func (b *reverseList) next() (value string, ok bool) {
 	if !b.open {
 		last := len(b.lines) - 1
 		if last < 0 {
@@ -182,7 +182,8 @@ func (b *backwards) next() (value string, ok bool) {
 	return value, true
 }
 
-// parseNode reads an address as proxies write it: with or without a port, IPv6 in brackets or bare.
+// parseNode parses an address in the forms that proxies write: with or without a port, IPv6 with or
+// without brackets.
 func parseNode(node string) (netip.Addr, bool) {
 	bare := node
 	if inner, ok := strings.CutPrefix(node, "["); ok && strings.HasSuffix(inner, "]") && strings.Contains(inner, ":") {

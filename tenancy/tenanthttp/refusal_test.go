@@ -71,7 +71,7 @@ func TestRefusals(t *testing.T) {
 			failing(fmt.Errorf("x: %w", tenancy.ErrAmbiguousTenant)), 400, "The request names more than one site.",
 		},
 		"not a host": {
-			failing(fmt.Errorf("x: %w", tenancy.ErrInvalidHost)), 400, "The request's host is not a valid one.",
+			failing(fmt.Errorf("x: %w", tenancy.ErrInvalidHost)), 400, "The request's host is not valid.",
 		},
 		"a claim that is wrong": {failing(fmt.Errorf("x: %w", tenanttoken.ErrBadToken)), 401, "Sign in again."},
 		"a claim that is over":  {failing(fmt.Errorf("x: %w", tenanttoken.ErrTokenExpired)), 401, "Sign in again."},

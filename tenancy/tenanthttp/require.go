@@ -1,10 +1,10 @@
 package tenanthttp
 
 import (
+	"net/http"
+
 	"github.com/oryne/pgtenant/tenancy"
 )
-
-import "net/http"
 
 // RequireTenant returns a handler that serves requests of tenants with next and refuses all others
 // with 404, see [Refuse]. It is for a mux that is mounted for both kinds of site. The tenant is

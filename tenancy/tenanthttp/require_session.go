@@ -9,8 +9,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
-// TokenSource returns the tokens that a request brings for a session: none, one, or several. A
-// browser sends two cookies of one name if another host of the same domain has set one as well.
+// TokenSource returns the session tokens of a request: none, one, or several. A browser sends two
+// cookies of one name if another host of the same domain has set one as well.
 type TokenSource func(r *http.Request) []string
 
 // maxTokens bounds the work for one request. Browsers keep at most 180 cookies for a domain with
@@ -18,9 +18,9 @@ type TokenSource func(r *http.Request) []string
 // that the genuine one is never verified.
 const maxTokens = 256
 
-// CookieToken returns the tokens in the cookies of that name. A name that begins with __Host- is
-// best: a browser accepts such a cookie from the host itself only, over TLS, so that no other
-// tenant's host can set it.
+// CookieToken returns the tokens in the cookies of that name. Use a name that begins with __Host-:
+// a browser accepts such a cookie from the host itself only, over TLS, so that no other tenant's
+// host can set it.
 func CookieToken(name string) TokenSource {
 	return func(r *http.Request) (tokens []string) {
 		for _, c := range r.CookiesNamed(name) {
@@ -51,11 +51,12 @@ func SessionFromContext(ctx context.Context) (string, bool) {
 	return session, ok
 }
 
-// RequireSession returns a handler that serves with next the requests that bring a session of their
-// own site. It refuses all others, see [Refuse]: 401 without a token and for one that is forged or
-// has expired, 403 for one of another tenant or of the other kind of site. It belongs behind
-// [Handler] and in front of what needs a session, but not of the sign-in page. Only the program
-// knows whether the session was ended meanwhile: next looks [SessionFromContext] up in its store.
+// RequireSession returns a handler that serves requests with a session of their own site with next.
+// It refuses all others, see [Refuse]: with 401 if the token is missing, forged or expired, and
+// with 403 if the session is of another tenant or of the other kind of site. It belongs behind
+// [Handler] and in front of all pages that need a session, but not in front of the sign-in page. It
+// does not know whether the program has ended a session: next has to look [SessionFromContext] up
+// in the program's store.
 //
 // Of several tokens the first valid one counts, so that a cookie of another host cannot lock a user
 // out. RequireSession panics if signer or source is nil.

@@ -9,9 +9,10 @@ import (
 
 // Resolver finds the target of a host. The directory of package resolver is one.
 type Resolver interface {
-	// Resolve returns the target of host, which is as the request gave it. The error is or wraps
-	// [tenancy.ErrInvalidHost] or [tenancy.ErrUnknownHost] if the host leads nowhere. Any other error
-	// says that Resolve cannot tell. It is called concurrently.
+	// Resolve returns the target of host, which is as the request has it: in any case and perhaps with
+	// a port, see [tenancy.NormalizeHost]. The error is or wraps [tenancy.ErrInvalidHost] or
+	// [tenancy.ErrUnknownHost] if the host has no target. Any other error is a failure of the
+	// resolver: the response is 503. Resolve is called concurrently.
 	Resolve(ctx context.Context, host string) (Target, error)
 }
 
@@ -21,20 +22,20 @@ type ResolverFunc func(ctx context.Context, host string) (Target, error)
 // Resolve calls f.
 func (f ResolverFunc) Resolve(ctx context.Context, host string) (Target, error) { return f(ctx, host) }
 
-// RequestResolver is an optional interface of a [Resolver], for one that looks at more of a request
-// than its host: a header, a prefix of the path, a claim of a token. [Handler] then calls
-// ResolveRequest alone.
+// RequestResolver is an optional interface of a [Resolver] that uses more of a request than its
+// host: a header, a prefix of the path, a claim of a token. [Handler] then calls ResolveRequest
+// instead of Resolve.
 type RequestResolver interface {
-	// ResolveRequest returns the target of r and the request to serve. That is r itself, for which nil
-	// stands as well, or a copy, such as one without the prefix of the path that named the tenant.
-	// ResolveRequest must not change r. r.Host is the effective host, see [Routes].Proxies. Errors are
-	// those of [Resolver], [tenancy.ErrAmbiguousTenant] if the request names two tenants, and
-	// tenanttoken.ErrBadToken if its token is not genuine. It is called concurrently.
+	// ResolveRequest returns the target of r and the request to serve: nil for r itself, or a copy,
+	// such as one without the prefix of the path that named the tenant. It must not change r. r.Host
+	// is the effective host, see [Routes].Proxies. Errors are those of [Resolver],
+	// [tenancy.ErrAmbiguousTenant] if the request names two tenants, and tenanttoken.ErrBadToken if
+	// its token is not genuine. ResolveRequest is called concurrently.
 	ResolveRequest(r *http.Request) (Target, *http.Request, error)
 }
 
-// Target is what a host stands for: the platform's public site or one tenant. The zero value is
-// neither: a request for it is refused, so that a resolver that returns no target fails closed.
+// Target is the site that serves the requests of a host: the platform's public site or one tenant.
+// The zero value is no target: such a request is refused, so that a faulty resolver fails closed.
 type Target struct {
 	tenant *tenancy.Tenant
 	public bool
@@ -43,8 +44,8 @@ type Target struct {
 // PublicTarget is the target of the platform's own hosts.
 func PublicTarget() Target { return Target{public: true} }
 
-// TenantTarget is the target of a tenant's hosts. Requests share t: it must not be changed
-// afterwards.
+// TenantTarget is the target of a tenant's hosts. Requests share t, so the caller must not change
+// it afterwards.
 func TenantTarget(t *tenancy.Tenant) Target { return Target{tenant: t} }
 
 // Public reports whether the target is the public site.

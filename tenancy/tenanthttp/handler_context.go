@@ -11,8 +11,8 @@ type site = sitecontext.Context[tenancy.Tenant]
 
 type requestContextKey struct{}
 
-// requestContext is the context of a request that [Handler] serves. It carries the site and the
-// answer to refusals in one allocation.
+// requestContext is the context of a request that [Handler] serves. It holds the site and the
+// function that answers refused requests, in one allocation.
 type requestContext struct {
 	site
 	refuse refuseFunc
@@ -26,8 +26,8 @@ func (c *requestContext) Value(key any) any {
 	return c.site.Value(key)
 }
 
-// refuserOf returns the answer of the [Handler] that ctx comes from, else the default one.
-func refuserOf(ctx context.Context) refuseFunc {
+// refuseFuncOf returns the Refuse of the [Handler] that serves the request of ctx, or the default.
+func refuseFuncOf(ctx context.Context) refuseFunc {
 	if c, ok := ctx.Value(requestContextKey{}).(*requestContext); ok {
 		return c.refuse
 	}
