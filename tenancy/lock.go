@@ -268,6 +268,6 @@ func (m *Manager) locked(ctx context.Context, op Op, slug string, fn func(l *loc
 	return t, err
 }
 
-// working is SQL, a relation without columns, by which the session announces its work on the schema of
-// the tenant t. Package migrate/drift then does not report the schema as unregistered.
+// working is SQL, a relation without columns, by which the session announces its work on the schema
+// of the tenant t. Package migrate/drift then does not report the schema as unregistered.
 var working = "lateral (select " + schemalock.Scratch.Share("t.schema_name") + ") as working"

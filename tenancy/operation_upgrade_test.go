@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -106,6 +107,34 @@ func (f *fixture) columns(t *testing.T, sql string) []string {
 	values, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	require.NoError(t, err)
 	return values
+}
+
+// A confirmation of the release before may begin while the migration runs.
+func TestConfirmationOfPreviousReleaseDuringTheMigrationContinues(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	ctx := t.Context()
+	retained := f.stopReplacement(t, "a", "close")
+	_, err := f.tenants.Resume(ctx, "a")
+	require.NoError(t, err)
+	require.NoError(t, f.runDown(t, "00010_operations.sql"))
+	tx, err := f.pg.Pool.Begin(ctx)
+	require.NoError(t, err)
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	_, err = tx.Exec(ctx, "update side_schemas set state = 'dropping' where state = 'aside'")
+	require.NoError(t, err)
+	migrated := make(chan error, 1)
+	go func() { migrated <- f.tenants.Init(ctx) }()
+	require.Eventually(t, func() bool {
+		var waits bool
+		err := f.pg.Pool.QueryRow(ctx, "select exists (select from pg_locks where not granted"+
+			" and relation = 'side_schemas'::regclass and mode = 'AccessExclusiveLock')").Scan(&waits)
+		return err == nil && waits
+	}, time.Minute, 10*time.Millisecond)
+	require.NoError(t, tx.Commit(ctx))
+	require.NoError(t, <-migrated)
+	_, err = f.tenants.RevertReplacement(ctx, "a", retained)
+	require.ErrorIs(t, err, tenancy.ErrBusy)
 }
 
 // Programs of the release before, which write on any session, name these columns in each statement

@@ -126,7 +126,8 @@ func (l *lock) insertStaged(ctx context.Context, side *AuxiliarySchema, tenant i
 			s as (insert into {registry}.side_schemas (id, tenant_id, schema_name)
 				select $1::bigint, $2, $3 from allowed returning *),
 			locked as (`+takeNewLock("'side ' || s.id", "s")+`)
-			select `+auxiliaryColumns+` from s, locked, lateral (select `+schemalock.Scratch.Share("s.schema_name")+`) as working`,
+			select `+auxiliaryColumns+` from s, locked,
+				lateral (select `+schemalock.Scratch.Share("s.schema_name")+`) as working`,
 			side.ID, side.TenantID, side.Schema)
 		return err
 	})

@@ -2,6 +2,10 @@
 -- Operations on tenants that have begun and not ended. Programs of earlier releases name the columns that are dropped here
 -- in each operation on a tenant: their operations fail from now on, also those that are under way, and a later
 -- Resume goes on with these.
+
+-- An operation of an earlier release commits before this, or fails: none can begin after the rows below were read.
+lock table tenants, side_schemas in access exclusive mode;
+
 create table registry_operations (
 	tenant_id bigint not null constraint registry_operations_pkey primary key
 		constraint registry_operations_tenant_id_fkey references tenants (id) on delete cascade,
