@@ -2,7 +2,6 @@ package migrate
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -54,9 +53,6 @@ func Adopt(ctx context.Context, admin admin.Beginner, schema, owner string) (Ado
 		return report, err
 	}
 	err = pgx.BeginFunc(ctx, admin, func(tx pgx.Tx) error {
-		if tx.Conn() == nil {
-			return errors.New("needs a connection of pgx's own, not one that runs in the scope of a tenant")
-		}
 		return report.adopt(ctx, tx, owner, role)
 	})
 	if err != nil {

@@ -13,10 +13,6 @@ const MaxNameLen = 63
 // Public is the schema of the registry and of everything else that tenants share.
 const Public = "public"
 
-// RegistryComment is the comment of the registry's schema if that is not [Public]. admin.Provision
-// and admin.Deprovision refuse a schema with this comment, and admin.Check examines who may use it.
-const RegistryComment = "pgtenant registry"
-
 // ValidateName returns nil if name is valid for a tenant's schema. It must match
 // [a-z_][a-z0-9_]{0,62}. It must not be a name that PostgreSQL or the registry reserves (public,
 // information_schema, pg_*), or a keyword in place of a role or a path (none, default). Otherwise

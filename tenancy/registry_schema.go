@@ -120,7 +120,7 @@ func (m *Manager) createRegistrySchema(ctx context.Context) error {
 	}
 	for range createTries {
 		_, err = m.registry.Exec(ctx, `create schema if not exists {registry};
-			comment on schema {registry} is '`+schemactx.RegistryComment+`';
+			comment on schema {registry} is '`+registrydb.SchemaComment+`';
 			revoke all on schema {registry} from public; grant usage on schema {registry} to `+role)
 		if !createdConcurrently(err) {
 			break

@@ -144,11 +144,6 @@ var layers = []layer{
 		why:      "packages of every layer share them, so they need the standard library alone",
 	},
 	{
-		packages: []string{"internal/registrydb"},
-		imports:  []string{"schemactx"},
-		why:      "it names the registry's schema for the packages that have tables there, and knows none of the tables",
-	},
-	{
 		packages: []string{"migrate/drift"},
 		imports:  []string{"migrate", "internal/schemalock", "schemactx/admin", "schemactx"},
 		why:      "comparing structures is a use of the runner: migrating needs none of it",
@@ -160,9 +155,14 @@ var layers = []layer{
 	},
 	{
 		packages: []string{"schemactx/admin"},
-		imports:  []string{"schemactx", "internal/postgres", "internal/sqlstate"},
+		imports:  []string{"schemactx", "internal/postgres", "internal/registrydb", "internal/sqlstate"},
 		outside:  []string{"github.com/jackc/pgx/v5"},
 		why:      "it sets up what the scope stands on: pgx, the standard library, no more",
+	},
+	{
+		packages: []string{"internal/registrydb"},
+		imports:  []string{"schemactx"},
+		why:      "it names the registry's schema for the packages that have tables there, and knows none of the tables",
 	},
 	{
 		packages: []string{"schemactx"},

@@ -8,6 +8,10 @@ import (
 
 const mark = "{registry}"
 
+// SchemaComment is the comment of the registry's schema if that is not public. admin.Provision and
+// admin.Deprovision refuse a schema with this comment, and admin.Check examines who may use it.
+const SchemaComment = "pgtenant registry"
+
 // Schema is the schema of a registry. The zero value is public.
 type Schema struct{ name, quoted string }
 

@@ -15,7 +15,6 @@ import (
 
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
-	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 // ReadOptions say how to read structures. The zero value is ready to use.
@@ -31,6 +30,11 @@ type ReadOptions struct {
 	// LockTimeout bounds the wait for the lock on a view whose table is being altered. Default: 5 s;
 	// at least 1 ms.
 	LockTimeout time.Duration
+}
+
+// beginner is a pool, a connection or a transaction.
+type beginner interface {
+	Begin(ctx context.Context) (pgx.Tx, error)
 }
 
 // maxReadAttempts bounds how often a batch is read again because a schema changed in between.
@@ -60,7 +64,7 @@ const maxReadAttempts = 5
 //
 // The server process caches what it has read, some 170 kB for a schema of 20 tables. Read thousands
 // of schemas over more than one connection, as [Check] does.
-func Read(ctx context.Context, db admin.Beginner, opts ReadOptions, schemas ...string) iter.Seq2[Structure, error] {
+func Read(ctx context.Context, db beginner, opts ReadOptions, schemas ...string) iter.Seq2[Structure, error] {
 	return func(yield func(Structure, error) bool) {
 		opts.Batch = cmp.Or(max(opts.Batch, 0), 50)
 		opts.LockTimeout = max(cmp.Or(opts.LockTimeout, 5*time.Second), time.Millisecond)
@@ -129,7 +133,7 @@ func readable(schema string) error {
 
 // readStructures reads a batch in a transaction that it rolls back, so that not even the settings
 // of an outer transaction change.
-func readStructures(ctx context.Context, db admin.Beginner, opts ReadOptions, schemas []string) ([][]Object, error) {
+func readStructures(ctx context.Context, db beginner, opts ReadOptions, schemas []string) ([][]Object, error) {
 	tx, err := db.Begin(ctx)
 	if err != nil {
 		return nil, err

@@ -35,7 +35,7 @@ func Reference(ctx context.Context, r *migrate.Runner, opts ReadOptions) (Struct
 	return s, nil
 }
 
-func readOne(ctx context.Context, db admin.Beginner, schema string, opts ReadOptions) (Structure, error) {
+func readOne(ctx context.Context, db beginner, schema string, opts ReadOptions) (Structure, error) {
 	for s, err := range Read(ctx, db, opts, schema) {
 		return s, err
 	}
@@ -63,7 +63,7 @@ func makeScratch(ctx context.Context, tx pgx.Tx, schema string, roles schemactx.
 		if _, err := tx.Exec(ctx, "create schema "+quoted); err != nil {
 			return err
 		}
-	} else if _, err := admin.Provision(ctx, tx, set, schema); err != nil {
+	} else if _, err := admin.ProvisionTx(ctx, tx, set, schema); err != nil {
 		return err
 	}
 	_, err = tx.Exec(ctx, "comment on schema "+quoted+" is '"+schemalock.ScratchComment+"'")

@@ -1,7 +1,7 @@
 package admin
 
 import (
-	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/internal/registrydb"
 )
 
 // pathRules are about the schemas that follow the tenant's schema on the path of every scope.
@@ -16,7 +16,7 @@ var pathRules = []rule{
 				format('is not for %I: GRANT USAGE ON SCHEMA %I TO PUBLIC, as Setup does', r.rolname, nspname)
 			from path_schema p, runner r
 			where not exists (select from aclexplode(acl) where grantee = 0 and privilege_type = 'USAGE')
-				and coalesce(obj_description(p.oid, 'pg_namespace'), '') <> '` + schemactx.RegistryComment + `'
+				and coalesce(obj_description(p.oid, 'pg_namespace'), '') <> '` + registrydb.SchemaComment + `'
 				and not has_schema_privilege(r.oid, p.oid, 'usage')`,
 		message: "{object} of the extra search path {detail}; PostgreSQL leaves it out without an error",
 	},

@@ -1,12 +1,12 @@
 package admin
 
 import (
-	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/internal/registrydb"
 )
 
 // registrySchemaSQL selects the schemas that Init of package tenancy has marked with a comment.
 const registrySchemaSQL = `select oid, nspname, nspacl from pg_namespace
-	where obj_description(oid, 'pg_namespace') = '` + schemactx.RegistryComment + `'`
+	where obj_description(oid, 'pg_namespace') = '` + registrydb.SchemaComment + `'`
 
 // registryRules are about the registry's schema, if it is not public. Programs share public with
 // their tenants, so there the privileges of each table decide.

@@ -18,7 +18,7 @@ func CheckDependents(ctx context.Context, owner Beginner, schema string) error {
 	if err := schemactx.ValidateName(schema); err != nil {
 		return err
 	}
-	err := beginFunc(ctx, owner, func(tx pgx.Tx) error {
+	err := pgx.BeginFunc(ctx, owner, func(tx pgx.Tx) error {
 		var oid uint32
 		err := tx.QueryRow(ctx, "select oid from pg_namespace where nspname = $1", schema).Scan(&oid)
 		if errors.Is(err, pgx.ErrNoRows) {

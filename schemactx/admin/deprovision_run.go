@@ -26,9 +26,6 @@ func (d *deprovision) run(ctx context.Context) error {
 	if err := d.opts.validate(); err != nil {
 		return err
 	}
-	if _, ok := d.owner.(pgx.Tx); ok {
-		return errors.New("needs a pool or a connection, as it is several transactions")
-	}
 	schema, role, err := d.close(ctx)
 	if err != nil {
 		return err

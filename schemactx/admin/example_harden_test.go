@@ -18,15 +18,15 @@ func ExampleHarden() {
 		return
 	}
 	for _, action := range report.Actions {
-		fmt.Printf("%s: %s on %s\n", action.Outcome, action.Privilege, action.Object)
+		fmt.Println(action)
 	}
 	fmt.Println("complete:", report.Complete())
 
 	// Output:
-	// done: EXECUTE on function pg_catalog.set_config(text, text, boolean)
-	// done: EXECUTE on function pg_catalog.lo_creat(integer)
-	// done: EXECUTE on function pg_catalog.lo_create(oid)
-	// done: EXECUTE on function pg_catalog.lo_from_bytea(oid, bytea)
-	// done: USAGE on language plpgsql
+	// revoke EXECUTE on function pg_catalog.set_config(text, text, boolean) from public: done
+	// revoke EXECUTE on function pg_catalog.lo_creat(integer) from public: done
+	// revoke EXECUTE on function pg_catalog.lo_create(oid) from public: done
+	// revoke EXECUTE on function pg_catalog.lo_from_bytea(oid, bytea) from public: done
+	// revoke USAGE on language plpgsql from public: done
 	// complete: true
 }

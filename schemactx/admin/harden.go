@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -49,7 +48,7 @@ import (
 // action that was not possible is not an error, see [HardenReport.Complete].
 func Harden(ctx context.Context, admin Beginner, roles schemactx.RoleNames) (HardenReport, error) {
 	var report HardenReport
-	err := beginFunc(ctx, admin, func(tx pgx.Tx) error {
+	err := pgx.BeginFunc(ctx, admin, func(tx pgx.Tx) error {
 		if err := lockSetup(ctx, tx); err != nil {
 			return err
 		}
@@ -77,62 +76,20 @@ func Harden(ctx context.Context, admin Beginner, roles schemactx.RoleNames) (Har
 
 // HardenReport says what [Harden] did.
 type HardenReport struct {
-	Actions []HardenAction // one for each object, set_config first
+	// Actions has one action for each object, set_config first. What is the REVOKE from PUBLIC. The
+	// roles that keep the privilege have a grant of their own. Err says why an action is impossible.
+	Actions []Action
 }
 
 // Complete reports whether PUBLIC has none of the privileges that [Harden] revokes, and each role
 // that keeps one has it.
 func (r HardenReport) Complete() bool {
 	for _, action := range r.Actions {
-		if action.Outcome == HardenImpossible {
+		if action.Outcome == ActionImpossible {
 			return false
 		}
 	}
 	return true
-}
-
-// HardenAction says what [Harden] did about one privilege of PUBLIC.
-type HardenAction struct {
-	Privilege string   // EXECUTE or USAGE
-	Object    string   // as in GRANT: "function pg_catalog.set_config(text, text, boolean)"
-	Keepers   []string // the roles that have the privilege themselves
-	Outcome   HardenOutcome
-	Reason    string // why it is impossible, or ""
-}
-
-// String returns the action as one line for a log.
-func (a HardenAction) String() string {
-	s := fmt.Sprintf("%s on %s only for %s: %s", a.Privilege, a.Object, strings.Join(a.Keepers, ", "), a.Outcome)
-	if a.Reason != "" {
-		s += ", " + a.Reason
-	}
-	return s
-}
-
-// HardenOutcome says how a [HardenAction] ended.
-type HardenOutcome int
-
-const (
-	// HardenDone is the outcome of an action that this run completed.
-	HardenDone HardenOutcome = iota
-	// HardenAlready is the outcome of an action that was not needed.
-	HardenAlready
-	// HardenImpossible is the outcome of an action that this admin may not do. The object has stayed
-	// as it was.
-	HardenImpossible
-)
-
-// String returns the outcome in words.
-func (o HardenOutcome) String() string {
-	switch o {
-	case HardenDone:
-		return "done"
-	case HardenAlready:
-		return "already set"
-	case HardenImpossible:
-		return "not possible"
-	}
-	return fmt.Sprintf("outcome %d", int(o))
 }
 
 // expectRoles returns an error unless the roles exist.

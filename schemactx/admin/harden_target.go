@@ -68,25 +68,25 @@ type impossible string
 func (i impossible) Error() string { return string(i) }
 
 // harden changes the privileges of the target, or leaves them as they were if that is not possible.
-func (t hardenTarget) harden(ctx context.Context, tx pgx.Tx) (HardenAction, error) {
-	action := HardenAction{Privilege: t.privilege, Object: t.kind + " " + t.name, Keepers: t.keepers}
+func (t hardenTarget) harden(ctx context.Context, tx pgx.Tx) (Action, error) {
+	action := Action{What: "revoke " + t.object() + " from public"}
 	before, err := t.rights(ctx, tx)
 	if err != nil {
 		return action, err
 	}
 	if len(before.grantors) == 0 && len(before.missing) == 0 {
-		action.Outcome = HardenAlready
+		action.Outcome = ActionAlready
 		return action, nil
 	}
 	err = pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error { return t.change(ctx, tx) })
 	var why impossible
 	switch {
 	case errors.As(err, &why):
-		action.Outcome, action.Reason = HardenImpossible, string(why)
+		action.Outcome, action.Err = ActionImpossible, why
 	case sqlstate.Is(err, sqlstate.InsufficientRights):
-		action.Outcome, action.Reason = HardenImpossible, "the server refuses it to this role: "+err.Error()
+		action.Outcome, action.Err = ActionImpossible, fmt.Errorf("the server refuses it to this role: %w", err)
 	case err != nil:
-		return action, fmt.Errorf("%s: %w", action.Object, err)
+		return action, fmt.Errorf("%s: %w", action.What, err)
 	}
 	return action, nil
 }
@@ -98,8 +98,7 @@ func (t hardenTarget) change(ctx context.Context, tx pgx.Tx) error {
 	if err != nil {
 		return err
 	}
-	on := t.privilege + " on " + t.kind + " " + t.name
-	if err := execAll(ctx, tx, "grant "+on+" to "+keepers, "revoke "+on+" from public"); err != nil {
+	if err := execAll(ctx, tx, "grant "+t.object()+" to "+keepers, "revoke "+t.object()+" from public"); err != nil {
 		return err
 	}
 	// If the role may not grant or revoke here, the server only warns.
@@ -118,6 +117,9 @@ func (t hardenTarget) change(ctx context.Context, tx pgx.Tx) error {
 	}
 	return nil
 }
+
+// object returns the privilege and the object as GRANT names them.
+func (t hardenTarget) object() string { return t.privilege + " on " + t.kind + " " + t.name }
 
 // rights says which roles have a privilege on an object.
 type rights struct {

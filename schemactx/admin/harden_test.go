@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -107,22 +108,22 @@ func TestHardenLeavesTheOwnerWhatMigrationsAndDumpsNeed(t *testing.T) {
 func TestHardenTellsWhatItDidAndCanRunAgain(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	outcomes := func(want admin.HardenOutcome) {
+	outcomes := func(want admin.ActionOutcome) {
 		t.Helper()
 		report, err := admin.Harden(t.Context(), f.pg.Pool, f.roles)
 		require.NoError(t, err)
 		for _, a := range report.Actions {
 			assert.Equal(t, want, a.Outcome, a)
-			assert.Empty(t, a.Reason, a)
+			assert.NoError(t, a.Err, a)
 		}
 		if assert.GreaterOrEqual(t, len(report.Actions), 5,
 			"got the actions %v, want set_config first and all others", report.Actions) {
-			assert.Contains(t, report.Actions[0].Object, "set_config",
+			assert.Contains(t, report.Actions[0].What, "set_config",
 				"got the actions %v, want set_config first and all others", report.Actions)
 		}
 	}
-	outcomes(admin.HardenDone)
-	outcomes(admin.HardenAlready)
+	outcomes(admin.ActionDone)
+	outcomes(admin.ActionAlready)
 	run(t, f, "revoke execute on function pg_catalog.set_config from "+f.roles.Runtime())
 	report, err := admin.Harden(t.Context(), f.pg.Pool, f.roles)
 	require.NoError(t, err)
@@ -140,8 +141,8 @@ func TestHardenReportsWhatIsImpossible(t *testing.T) {
 	assert.False(t, report.Complete(), "got %v, want nothing complete", report.Actions)
 	assert.GreaterOrEqual(t, len(report.Actions), 5, "got %v, want nothing complete", report.Actions)
 	for _, a := range report.Actions {
-		assert.Equal(t, admin.HardenImpossible, a.Outcome, "%s; want it impossible, with a reason", a)
-		assert.NotEmpty(t, a.Reason, "%s; want it impossible, with a reason", a)
+		assert.Equal(t, admin.ActionImpossible, a.Outcome, "%s; want it impossible, with a reason", a)
+		assert.Error(t, a.Err, "%s; want it impossible, with a reason", a)
 	}
 	var role, word string
 	require.NoError(t, f.db.QueryRow(in(t, "tenant_a"), escape(f)).Scan(&role, &word)) // still possible
@@ -158,8 +159,8 @@ func TestHardenReadsBackWhatItRevoked(t *testing.T) {
 	require.NoError(t, err)
 	got := report.Actions[0]
 	if assert.False(t, report.Complete(), "%s; want it impossible because of the other grant", got) &&
-		assert.Equal(t, admin.HardenImpossible, got.Outcome, "%s; want it impossible because of the other grant", got) {
-		assert.Contains(t, got.Reason, f.named("{prefix}_x granted it"),
+		assert.Equal(t, admin.ActionImpossible, got.Outcome, "%s; want it impossible because of the other grant", got) {
+		assert.ErrorContains(t, got.Err, f.named("{prefix}_x granted it"),
 			"%s; want it impossible because of the other grant", got)
 	}
 	assert.Zero(t, report.Actions[1].Outcome, "%s; want what is possible done", report.Actions[1])
@@ -200,7 +201,7 @@ func TestHardenFindsOtherLanguages(t *testing.T) {
 	report, err := admin.Harden(t.Context(), f.pg.Pool, f.roles)
 	require.NoError(t, err)
 	assert.True(t,
-		slices.ContainsFunc(report.Actions, func(a admin.HardenAction) bool { return a.Object == `language "Other"` }),
+		slices.ContainsFunc(report.Actions, func(a admin.Action) bool { return strings.Contains(a.What, `language "Other"`) }),
 		"got %v, want the language too", report.Actions)
 	_, err = f.db.Exec(in(t, "tenant_a"), `do $$ begin perform 1; end $$ language "Other"`)
 	expectState(t, err, "42501")

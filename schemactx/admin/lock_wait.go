@@ -27,9 +27,9 @@ type lockWait struct {
 // run runs fn in a transaction. It runs fn again in a new transaction if a lock was not available
 // in time or the server found a deadlock. Between two attempts it holds no lock: a session that
 // waits for an ACCESS EXCLUSIVE lock makes all sessions behind it wait.
-func (w lockWait) run(ctx context.Context, owner Beginner, fn func(tx pgx.Tx) error) error {
+func (w lockWait) run(ctx context.Context, owner beginner, fn func(tx pgx.Tx) error) error {
 	for try, pause := 0, firstPause; ; try++ {
-		err := beginFunc(ctx, owner, func(tx pgx.Tx) error {
+		err := pgx.BeginFunc(ctx, owner, func(tx pgx.Tx) error {
 			if err := execAll(ctx, tx, "set local lock_timeout = "+postgres.Milliseconds(w.lockTimeout)); err != nil {
 				return err
 			}

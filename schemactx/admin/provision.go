@@ -11,24 +11,24 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// Beginner begins a transaction: a [*pgxpool.Pool], a [*pgx.Conn], or a [pgx.Tx] of one. A
-// [schemactx.DB] has the method too but is refused: its transactions have the privileges of a
-// tenant and do not expose their connection.
+// Beginner begins a transaction: a [*pgxpool.Pool], a [*pgxpool.Conn] or a [*pgx.Conn]. A
+// [schemactx.DB] and a [pgx.Tx] have no Ping, so they do not satisfy it: the transactions of a DB
+// have the privileges of a tenant, and some functions of this package are several transactions.
 type Beginner interface {
+	beginner
+	Ping(ctx context.Context) error
+}
+
+type beginner interface {
 	Begin(ctx context.Context) (pgx.Tx, error)
 }
 
-// errNotPlain is the error for a [Beginner] whose transactions run in a scope.
-var errNotPlain = errors.New("needs a connection of pgx's own, not one that runs in the scope of a tenant")
-
-// beginFunc is [pgx.BeginFunc]. It returns errNotPlain if the transaction runs in a scope.
-func beginFunc(ctx context.Context, b Beginner, fn func(tx pgx.Tx) error) error {
-	return pgx.BeginFunc(ctx, b, func(tx pgx.Tx) error {
-		if tx.Conn() == nil {
-			return errNotPlain
-		}
-		return fn(tx)
-	})
+// expectPlain returns an error if tx runs in the scope of a tenant, that is, on a [schemactx.DB].
+func expectPlain(tx pgx.Tx) error {
+	if tx.Conn() == nil {
+		return errors.New("needs a transaction of a pgx connection, not one in the scope of a tenant")
+	}
+	return nil
 }
 
 // Provision creates a tenant's schema and role. It grants the role USAGE on the schema, SELECT,
@@ -50,6 +50,20 @@ func beginFunc(ctx context.Context, b Beginner, fn func(tx pgx.Tx) error) error 
 // name and for one that [schemactx.RoleNames.ValidateSchema] refuses. After an error nothing has
 // changed.
 func Provision(ctx context.Context, owner Beginner, roles schemactx.RoleNames, schema string) (ProvisionReport, error) {
+	return provisionWithoutLogin(ctx, owner, roles, schema)
+}
+
+// ProvisionTx is [Provision] in a savepoint of the caller's transaction.
+func ProvisionTx(ctx context.Context, tx pgx.Tx, roles schemactx.RoleNames, schema string) (ProvisionReport, error) {
+	if err := expectPlain(tx); err != nil {
+		return ProvisionReport{}, err
+	}
+	return provisionWithoutLogin(ctx, tx, roles, schema)
+}
+
+func provisionWithoutLogin(
+	ctx context.Context, owner beginner, roles schemactx.RoleNames, schema string,
+) (ProvisionReport, error) {
 	if err := roles.ValidateSchema(schema); err != nil {
 		return ProvisionReport{}, err
 	}
@@ -74,13 +88,13 @@ func (r ProvisionReport) Changed() bool { return changed(r.Actions) }
 // in another. login returns the further changes for a role that logs in; nil means none.
 func provision(
 	ctx context.Context,
-	owner Beginner,
+	owner beginner,
 	roles schemactx.RoleNames,
 	schema string,
 	login func(role string, st tenantState) ([]change, error),
 ) (ProvisionReport, error) {
 	report := ProvisionReport{Schema: schema, Role: roles.Tenant(schema)}
-	err := beginFunc(ctx, owner, func(tx pgx.Tx) error {
+	err := pgx.BeginFunc(ctx, owner, func(tx pgx.Tx) error {
 		st, err := readNew(ctx, tx, roles, schema)
 		if err == nil && (login != nil || st.schema != 0 || st.role.exists) {
 			st, err = readTenant(ctx, tx, roles, schema)

@@ -7,7 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/oryne/pgtenant/internal/postgres"
-
+	"github.com/oryne/pgtenant/internal/registrydb"
 	"github.com/oryne/pgtenant/schemactx"
 )
 
@@ -56,7 +56,7 @@ const tenantStateSQL = `with want as (select $1::name as schema, $3::name as rol
 			where rolname = $2::name)),
 		coalesce(n.oid, 0),
 		coalesce(n.nspowner = (select oid from pg_roles where rolname = current_user), false),
-		coalesce(obj_description(n.oid, 'pg_namespace') = '` + schemactx.RegistryComment + `', false),
+		coalesce(obj_description(n.oid, 'pg_namespace') = '` + registrydb.SchemaComment + `', false),
 		exists (select from aclexplode(nspacl) where grantee = 0),
 		exists (select from aclexplode(nspacl) where grantee = r.oid and privilege_type = 'USAGE'),
 		not exists (select from relation where relkind in ('r', 'p', 'v', 'm', 'f')

@@ -3,6 +3,8 @@ package admin_test
 import (
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -81,14 +83,14 @@ func TestSetupRefusesAPasswordItCannotHash(t *testing.T) {
 	expectNote(t, in(t, "tenant_a"), f.open(t, schemactx.Config{}, 1), "tenant_a") // the old password still works
 }
 
-func TestSettingUpNeedsAConnectionWithoutAScope(t *testing.T) {
+// A DB and its transactions run in the scope of a tenant, and some functions of package admin are
+// several transactions.
+func TestBeginnerIsAPoolOrAConnection(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
-	ctx := schemactx.NewPublicContext(t.Context())
-	_, err := admin.Provision(ctx, f.db, f.roles, "tenant_c")
-	assert.Error(t, err, "Provision took a DB")
-	_, err = admin.Setup(ctx, f.db, admin.SetupConfig{Roles: f.roles})
-	assert.Error(t, err, "Setup took a DB")
-	_, err = admin.Harden(ctx, f.db, f.roles)
-	assert.Error(t, err, "Harden took a DB")
+	var beginner *admin.Beginner
+	assert.NotImplements(t, beginner, (*schemactx.DB)(nil))
+	assert.NotImplements(t, beginner, struct{ pgx.Tx }{})
+	assert.Implements(t, beginner, (*pgxpool.Pool)(nil))
+	assert.Implements(t, beginner, (*pgxpool.Conn)(nil))
+	assert.Implements(t, beginner, (*pgx.Conn)(nil))
 }

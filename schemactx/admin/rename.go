@@ -27,9 +27,7 @@ func (r RenameReport) Changed() bool { return changed(r.Actions) }
 // Rename is one transaction, which ctx governs. It locks no table and does not wait for statements
 // of the tenant: statements that run continue, and the tenant's next one under the old name fails
 // with [schemactx.ErrSchemaMissing]. Rename waits up to two seconds for locks that other sessions
-// hold, and tries again until ctx ends. If owner is a [pgx.Tx], the program can change its own
-// record of the name in the same transaction; Rename then sets the lock_timeout of that
-// transaction. After an error nothing has changed.
+// hold, and tries again until ctx ends. After an error nothing has changed.
 //
 // It can be run again: if only the new name exists, with its role, the report says that nothing had
 // to be renamed. The error is
@@ -47,6 +45,21 @@ func (r RenameReport) Changed() bool { return changed(r.Actions) }
 // clears an MD5 password, because the name of the role is its salt; the SCRAM verifiers of this
 // package stay.)
 func Rename(ctx context.Context, owner Beginner, roles schemactx.RoleNames, from, to string) (RenameReport, error) {
+	return rename(ctx, owner, roles, from, to)
+}
+
+// RenameTx is [Rename] in a savepoint of the caller's transaction, in which the program can change
+// its own record of the name. RenameTx sets the lock_timeout of that transaction.
+func RenameTx(ctx context.Context, tx pgx.Tx, roles schemactx.RoleNames, from, to string) (RenameReport, error) {
+	if err := expectPlain(tx); err != nil {
+		return RenameReport{}, err
+	}
+	return rename(ctx, tx, roles, from, to)
+}
+
+func rename(
+	ctx context.Context, owner beginner, roles schemactx.RoleNames, from, to string,
+) (RenameReport, error) {
 	if err := cmp.Or(schemactx.ValidateName(from), roles.ValidateSchema(to)); err != nil {
 		return RenameReport{}, err
 	}

@@ -72,7 +72,7 @@ func CheckRename(ctx context.Context, owner Beginner, schema string) error {
 		return err
 	}
 	var objects []string
-	err := beginFunc(ctx, owner, func(tx pgx.Tx) error {
+	err := pgx.BeginFunc(ctx, owner, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, renameCheckSQL, pgx.QueryExecModeExec, schema)
 		if err == nil {
 			objects, err = pgx.CollectRows(rows, pgx.RowTo[string])

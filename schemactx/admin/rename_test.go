@@ -90,7 +90,7 @@ func TestRenameInATransactionOfTheCaller(t *testing.T) {
 	f := setup(t)
 	changedMind := errors.New("changed my mind")
 	err := pgx.BeginFunc(t.Context(), f.owner, func(tx pgx.Tx) error {
-		if _, err := admin.Rename(t.Context(), tx, f.roles, "tenant_a", "tenant_z"); err != nil {
+		if _, err := admin.RenameTx(t.Context(), tx, f.roles, "tenant_a", "tenant_z"); err != nil {
 			return err
 		}
 		return changedMind

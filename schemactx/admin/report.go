@@ -7,12 +7,12 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Action is one step of [Setup], [Provision], [RevokeAccess], [RestoreAccess], [Deprovision] or
-// [Rename], and its outcome.
+// Action is one step of [Setup], [Harden], [Provision], [RevokeAccess], [RestoreAccess],
+// [Deprovision] or [Rename], and its outcome.
 type Action struct {
 	What    string // the SQL, with names quoted and without passwords: `create schema "tenant_1"`
 	Outcome ActionOutcome
-	Err     error // a [PrivilegeError] if the server refused it to [Setup]; else nil
+	Err     error // why it was not possible; a [PrivilegeError] in the report of [Setup]
 }
 
 // String returns the action as one line for a log.

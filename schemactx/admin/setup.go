@@ -96,7 +96,7 @@ func setupDatabase(ctx context.Context, admin Beginner, cfg SetupConfig) (SetupR
 		return SetupReport{}, err
 	}
 	report := SetupReport{Roles: cfg.Roles}
-	err = beginFunc(ctx, admin, func(tx pgx.Tx) error {
+	err = pgx.BeginFunc(ctx, admin, func(tx pgx.Tx) error {
 		if v := version(tx); v < MinVersion {
 			return fmt.Errorf("%w: server is %d, oldest supported is %d", ErrVersion, v, MinVersion)
 		}

@@ -162,7 +162,7 @@ func setPasswords(ctx context.Context, admin Beginner, roles schemactx.RoleNames
 
 func setPassword(ctx context.Context, admin Beginner, login string, set change) (Action, error) {
 	c := refusableChange{change: set}
-	err := beginFunc(ctx, admin, func(tx pgx.Tx) error {
+	err := pgx.BeginFunc(ctx, admin, func(tx pgx.Tx) error {
 		c.missing = rightToAlter(login, version(tx))
 		return execAll(ctx, tx, c.sql...)
 	})
@@ -171,7 +171,7 @@ func setPassword(ctx context.Context, admin Beginner, login string, set change) 
 	}
 	var why *PrivilegeError
 	answer := err
-	err = beginFunc(ctx, admin, func(tx pgx.Tx) (err error) {
+	err = pgx.BeginFunc(ctx, admin, func(tx pgx.Tx) (err error) {
 		why, err = c.refused(ctx, tx, answer)
 		return err
 	})

@@ -116,11 +116,7 @@ func (m *mount) initRoles(ctx context.Context, c *call, done *initJSON) (incompl
 	r := setup.Roles
 	done.Roles = map[string]string{"owner": r.Owner(), "runtime": r.Runtime(), "public": r.Public()}
 	for _, a := range setup.Actions {
-		action := actionJSON{What: a.What, Outcome: a.Outcome.String()}
-		if a.Err != nil {
-			action.Reason = a.Err.Error()
-		}
-		done.Actions = append(done.Actions, action)
+		done.Actions = append(done.Actions, adminAction(a))
 	}
 	for _, a := range setup.Extensions {
 		done.Actions = append(done.Actions, extensionAction(a))
@@ -137,14 +133,21 @@ func (m *mount) initRoles(ctx context.Context, c *call, done *initJSON) (incompl
 	}
 	done.Hardened = hardened.Complete()
 	for _, a := range hardened.Actions {
-		done.Actions = append(done.Actions, actionJSON{
-			What: "revoke " + a.Privilege + " on " + a.Object + " from public", Outcome: a.Outcome.String(), Reason: a.Reason,
-		})
+		done.Actions = append(done.Actions, adminAction(a))
 	}
 	if !done.Hardened && incomplete == nil {
 		incomplete = &codeError{CodeIncomplete, errors.New("--harden could not revoke everything: run it as a superuser")}
 	}
 	return incomplete, nil
+}
+
+// adminAction returns the outcome of an action of package admin, in JSON.
+func adminAction(a admin.Action) actionJSON {
+	done := actionJSON{What: a.What, Outcome: a.Outcome.String()}
+	if a.Err != nil {
+		done.Reason = a.Err.Error()
+	}
+	return done
 }
 
 // extensionAction returns the outcome of an extension, in JSON.
