@@ -12,8 +12,8 @@ type layer struct {
 	why      string   // the reason; follows "may not import X:"
 }
 
-// layers are the packages of the modules of go.work, from the top layer down. A package imports only packages
-// of lower rows.
+// layers are the packages of the modules of go.work, from the top layer down. A package imports
+// only packages of lower rows.
 var layers = []layer{
 	{
 		packages: []string{"examples/school"},

@@ -32,8 +32,8 @@ func parse(name string, src []byte) (file, error) {
 	return file{path: name, syntax: syntax, lines: lines}, err
 }
 
-// parseTree parses the Go files of the modules that go.work in tree lists. It leaves out what the go
-// command leaves out: other nested modules, testdata, and names that begin with a dot or an
+// parseTree parses the Go files of the modules that go.work in tree lists. It leaves out what the
+// go command leaves out: other nested modules, testdata, and names that begin with a dot or an
 // underscore.
 func parseTree(tree fs.FS) ([]file, error) {
 	var files []file

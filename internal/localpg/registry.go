@@ -87,8 +87,8 @@ func (r registry) dist(ctx context.Context, name, version string) (dist, error) 
 
 var errIntegrity = errors.New("another SHA-512 than the registry's document says")
 
-// sha512Of returns the SHA-512 of an integrity value such as "sha512-<base64>", which may list several
-// hashes. Weaker hashes are not accepted.
+// sha512Of returns the SHA-512 of an integrity value such as "sha512-<base64>", which may list
+// several hashes. Weaker hashes are not accepted.
 func sha512Of(integrity string) ([]byte, error) {
 	for _, value := range strings.Fields(integrity) {
 		if encoded, ok := strings.CutPrefix(value, "sha512-"); ok {

@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/oryne/pgtenant/internal/moduletest"
 )
 
 const (
@@ -30,10 +32,11 @@ type module struct {
 	files     []string
 }
 
-// modules returns the modules of the tree by their import path. Those that are private to the tree are
-// among them.
+// modules returns the modules of the tree by their import path. Those that are private to the tree
+// are among them.
 func modules(t *testing.T) map[string]*module {
 	t.Helper()
+	moduletest.ReadInputs() // git reads them as well
 	git := exec.Command("git", "-C", rootDir, "ls-files", "--cached", "--others", "--exclude-standard", "-z")
 	out, err := git.Output()
 	if err != nil && os.Getenv("CI") == "" {
@@ -112,15 +115,15 @@ type consumer struct {
 	env []string
 }
 
-// newConsumer creates a consumer that requires modules of the tree. Other modules come from the module
-// cache of this machine, or from its proxy. Their checksums are those of the tree.
+// newConsumer creates a consumer that requires modules of the tree. Other modules come from the
+// module cache of this machine, or from its proxy. Their checksums are those of the tree.
 func newConsumer(t *testing.T, proxy string, all map[string]*module, required []string, imports ...string) consumer {
 	t.Helper()
 	goEnv, err := exec.Command("go", "env", "GOMODCACHE", "GOPROXY").Output()
 	require.NoError(t, err)
 	cache, upstream, _ := strings.Cut(strings.TrimSpace(string(goEnv)), "\n")
 	c := consumer{dir: t.TempDir(), env: append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod -modcacherw -buildvcs=false",
-		"GOMODCACHE="+t.TempDir(), "GONOSUMDB="+treeModule+","+treeModule+"/*", "GOSUMDB=off", "GOPRIVATE=", "GONOPROXY=none",
+		"GOMODCACHE="+filepath.Join(proxy, "cache"), "GONOSUMDB="+treeModule+","+treeModule+"/*", "GOSUMDB=off", "GOPRIVATE=", "GONOPROXY=none",
 		"GOTOOLCHAIN=local", "GOPROXY=file://"+filepath.ToSlash(proxy)+
 			",file://"+filepath.ToSlash(filepath.Join(cache, "cache", "download"))+","+upstream)}
 	mod, source, sums := "module example.com/consumer\n\ngo 1.26.0\n", "package consumer\n", make(map[string]bool)
@@ -148,7 +151,8 @@ func newConsumer(t *testing.T, proxy string, all map[string]*module, required []
 // unreachable is what the go command says if a module is in no cache and there is no network.
 var unreachable = regexp.MustCompile(`dial tcp|no such host|i/o timeout|connection refused|module lookup disabled`)
 
-// run runs the go command. Where modules cannot be downloaded the test is skipped, or fails if CI is set.
+// run runs the go command. Where modules cannot be downloaded the test is skipped, or fails if CI
+// is set.
 func (c consumer) run(t *testing.T, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", args...)

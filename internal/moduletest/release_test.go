@@ -14,8 +14,8 @@ import (
 
 // packages are what a program with tenants imports of the root module.
 var packages = []string{
-	treeModule + "/schemactx", treeModule + "/schemactx/admin", treeModule + "/tenancy", treeModule + "/tenancy/tenanthttp",
-	treeModule + "/resolver", treeModule + "/migrate",
+	treeModule + "/schemactx", treeModule + "/schemactx/admin", treeModule + "/tenancy",
+	treeModule + "/tenancy/tenanthttp", treeModule + "/resolver", treeModule + "/migrate",
 }
 
 // importable are the modules that users import, each with the packages that they import.
@@ -31,8 +31,8 @@ var importable = map[string][]string{
 	treeModule + "/tenancy/tenantvet":            {treeModule + "/tenancy/tenantvet"},
 }
 
-// A release is what a module proxy serves: replace directives and go.work have no effect there. Every
-// import must be found there; where CI is set, the programs are compiled too.
+// A release is what a module proxy serves: replace directives and go.work have no effect there.
+// Every import must be found there; where CI is set, the programs are compiled too.
 func TestAProgramBuildsAgainstAModuleProxy(t *testing.T) {
 	t.Parallel()
 	all := modules(t)
@@ -85,8 +85,8 @@ type modFile struct {
 	}
 }
 
-// The modules of the tree require each other in one version that is released, and use the tree where they
-// are built without go.work.
+// The modules of the tree require each other in one version that is released, and use the tree
+// where they are built without go.work.
 func TestModulesRequireAReleaseAndReplaceItByTheTree(t *testing.T) {
 	t.Parallel()
 	for _, m := range modules(t) {

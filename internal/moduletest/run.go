@@ -30,11 +30,33 @@ const (
 	waitDelay = 5 * time.Second
 )
 
-// Run runs the tests of the module in a directory, which is relative to the root of the tree. It fails
-// if they cannot be built, and if there are none.
+// Run runs the tests of the module in a directory, which is relative to the root of the tree. It
+// fails if they cannot be built, and if there are none.
 func Run(t *testing.T, directory string) {
 	t.Helper()
+	readInputs()
 	run(t, filepath.Join(root(), filepath.FromSlash(directory)), "./...")
+}
+
+// environment are the variables that decide how the tests run.
+var environment = []string{
+	"CI", "TEST_DATABASE_URL", "TEST_PG", "TEST_PG_BIN", "TEST_PG_IMAGE", "TEST_PG_KEEP", "DOCKER_HOST",
+	"PATH", "TMPDIR", "GOWORK", "GOFLAGS",
+}
+
+// readInputs reads the directories of the tree and the environment. The go command reuses the
+// result of a test whose inputs are as before, and it knows only those that the process of the test
+// reads itself.
+func readInputs() {
+	for _, name := range environment {
+		_ = os.Getenv(name)
+	}
+	_ = filepath.WalkDir(root(), func(_ string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() && entry.Name() == ".git" {
+			return filepath.SkipDir // another test may have removed the directory
+		}
+		return nil
+	})
 }
 
 // run runs the tests of packages and reports those of each package when they have ended.
@@ -87,8 +109,8 @@ func flags() []string {
 	return args
 }
 
-// reportEvents reports each package as a subtest of t. It returns the number of tests, and the output
-// that belongs to no package.
+// reportEvents reports each package as a subtest of t. It returns the number of tests, and the
+// output that belongs to no package.
 func reportEvents(t *testing.T, stdout io.Reader) (tests int, other string) {
 	t.Helper()
 	packages := make(map[string]*result)
@@ -117,8 +139,8 @@ func reportEvents(t *testing.T, stdout io.Reader) (tests int, other string) {
 	return tests, builds.output.String()
 }
 
-// packageEvent adds an event to its package. If it is the last one, it reports the package and returns
-// the number of its tests.
+// packageEvent adds an event to its package. If it is the last one, it reports the package and
+// returns the number of its tests.
 func packageEvent(t *testing.T, packages map[string]*result, e event) (tests int) {
 	t.Helper()
 	p := packages[e.Package]

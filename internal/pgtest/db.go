@@ -187,7 +187,8 @@ func (db *DB) finish(t testing.TB, ownRoles bool) {
 func (db *DB) leaks(ctx context.Context) (string, error) {
 	for deadline := time.Now().Add(3 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		var leaks string
-		err := db.server.admin.QueryRow(ctx, `select coalesce(string_agg(format('%s (%s): %s', usename, state, query), '; '), '')
+		err := db.server.admin.QueryRow(ctx, `
+			select coalesce(string_agg(format('%s (%s): %s', usename, state, query), '; '), '')
 			from pg_stat_activity where datname = $1 and backend_type = 'client backend'`, db.Name).
 			Scan(&leaks)
 		if err != nil || leaks == "" || time.Now().After(deadline) {

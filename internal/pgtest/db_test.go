@@ -113,8 +113,8 @@ func TestPassedTestLeavesNothing(t *testing.T) {
 	assert.False(t, r.failed, "the clean-up has failed: %v", r.log)
 	assert.False(t, exists(t, db), "the database is left")
 	var roles int
-	err := db.server.admin.QueryRow(t.Context(), "select count(*) from pg_roles where starts_with(rolname::text, $1)", db.RolePrefix).
-		Scan(&roles)
+	err := db.server.admin.QueryRow(t.Context(),
+		"select count(*) from pg_roles where starts_with(rolname::text, $1)", db.RolePrefix).Scan(&roles)
 	assert.NoError(t, err, "%d roles left", roles)
 	assert.Equal(t, 0, roles, "%d roles left", roles)
 }

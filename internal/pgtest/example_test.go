@@ -51,8 +51,8 @@ func TestClosingTellsOfLeakedConnections(t *testing.T) {
 func expectGone(t *testing.T, db *DB) {
 	t.Helper()
 	var roles int
-	err := db.server.admin.QueryRow(t.Context(), "select count(*) from pg_roles where starts_with(rolname::text, $1)", db.RolePrefix).
-		Scan(&roles)
+	err := db.server.admin.QueryRow(t.Context(),
+		"select count(*) from pg_roles where starts_with(rolname::text, $1)", db.RolePrefix).Scan(&roles)
 	assert.NoError(t, err)
 	assert.Zero(t, roles, "roles are left")
 	assert.False(t, exists(t, db), "the database is left")
