@@ -34,7 +34,7 @@ func migrationsOf(status migrate.Status) []archive.Migration {
 	return list
 }
 
-const module = "github.com/oryne/pgtenant"
+const module = "github.com/oryne/pgtenant/tenancy/backup"
 
 // library returns the version of this module in the running program.
 func library() string {

@@ -51,9 +51,9 @@ const programRows = `select concat_ws(' ',
 	(select string_agg(version_id::text, ',') from public.goose_db_version t),
 	(select string_agg(relname, ',' order by relname) from pg_class where relnamespace = 'public'::regnamespace))`
 
-// besides returns a fixture in a database whose schema public belongs to another program. The
-// registry is in the schema "order", a name that needs quotes.
-func besides(t *testing.T) (f *fixture, db *schemactx.DB, untouched func()) {
+// setupBesideProgram returns a fixture in a database whose schema public belongs to another
+// program. The registry is in the schema "order", a name that needs quotes.
+func setupBesideProgram(t *testing.T) (f *fixture, db *schemactx.DB, untouched func()) {
 	t.Helper()
 	f = &fixture{pg: pgtest.New(t), home: "order"}
 	var err error
@@ -92,7 +92,7 @@ func besides(t *testing.T) (f *fixture, db *schemactx.DB, untouched func()) {
 
 func TestTenantOperationsWithTheRegistryInAnotherSchema(t *testing.T) {
 	t.Parallel()
-	f, db, untouched := besides(t)
+	f, db, untouched := setupBesideProgram(t)
 	ctx := t.Context()
 	north, err := f.tenants.Create(ctx, tenancy.CreateParams{Slug: "north", Domain: "north.example.com"})
 	require.NoError(t, err)
@@ -196,7 +196,7 @@ func TestTenantOperationsWithTheRegistryInAnotherSchema(t *testing.T) {
 
 func TestNoTenantReachesTheRegistryInAnotherSchema(t *testing.T) {
 	t.Parallel()
-	f, db, _ := besides(t)
+	f, db, _ := setupBesideProgram(t)
 	ctx := t.Context()
 	north := f.create(t, "north")
 	rows, err := f.owner.Query(ctx, `select format('%s.%I', relnamespace::regnamespace, relname) from pg_class

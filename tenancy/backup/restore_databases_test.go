@@ -16,10 +16,10 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// apart migrates the registry in its own database.
-type apart struct{ registry, schemas *migrate.Runner }
+// separateRunners migrates the registry in its own database.
+type separateRunners struct{ registry, schemas *migrate.Runner }
 
-func (a apart) Migrate(ctx context.Context, schema string) error {
+func (a separateRunners) Migrate(ctx context.Context, schema string) error {
 	if schema == schemactx.Public {
 		return a.registry.Migrate(ctx, schema)
 	}
@@ -52,7 +52,7 @@ func TestARestoreWithTheRegistryInAnotherDatabase(t *testing.T) {
 	f.runner, err = migrate.New(f.owner, migrate.Config{Tenant: []migrate.Source{notes}})
 	require.NoError(t, err)
 	f.tenants, err = tenancy.New(central, tenancy.Config{
-		Migrator: apart{shared, f.runner}, Schemas: f.owner, Roles: f.roles, RegistryRoles: centralRoles,
+		Migrator: separateRunners{shared, f.runner}, Schemas: f.owner, Roles: f.roles, RegistryRoles: centralRoles,
 		Drop: tenancy.DropConfig{Enabled: true},
 	})
 	require.NoError(t, err)

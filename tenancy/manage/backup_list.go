@@ -150,9 +150,10 @@ it needs --yes.`,
 		values: m.slugs,
 		flags: func(f *pflag.FlagSet) {
 			yesFlag(f)
-			for _, rule := range []string{"last", "daily", "weekly", "monthly"} {
-				f.Int(rule, 0, "number of backups to keep by this rule")
-			}
+			f.Int("last", 0, "number of newest backups to keep")
+			f.Int("daily", 0, "number of days of which to keep the newest backup")
+			f.Int("weekly", 0, "number of weeks of which to keep the newest backup")
+			f.Int("monthly", 0, "number of months of which to keep the newest backup")
 		},
 		run: pruneBackups,
 	})

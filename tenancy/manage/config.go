@@ -60,7 +60,8 @@ type App struct {
 	// that of Migrations.
 	ExtraSearchPath []string
 
-	// Check configures check. Default of its Roles: those of Tenants. Default of its ExtraSearchPath: that of the App.
+	// Check configures check. Default of its Roles: those of Tenants. Default of its ExtraSearchPath:
+	// that of the App.
 	Check admin.CheckConfig
 
 	// Backups backs up and restores tenants. Schedule is for backup --due. Set [BackupProgress] as

@@ -12,8 +12,9 @@
 //	tenant create, resume, list, show, update, rename, suspend, activate, maintenance on|off
 //	tenant drop, drop request|approve|confirm
 //	domain list, add, claim, verify, primary, remove, move
-//	migrate, migrate status|down|redo|baseline
-//	backup, backup list|verify|prune, restore, restore revert|confirm, clone, export, dump
+//	migrate, migrate status|down|redo|baseline|accept
+//	backup, backup list|verify|prune|adopt, restore, restore request|revert|confirm
+//	clone, export, dump                     a copy of a tenant, files to hand over
 //	erase, erase resume
 //	audit tail, verify, heads, export
 //	foreach, shell                          a command for each tenant, psql in a tenant's scope

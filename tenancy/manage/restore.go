@@ -32,7 +32,7 @@ confirm or revert.
 With --file it restores a file that 'export' wrote, instead of a backup in the store.`,
 		example: `  $0 restore schoola
   $0 restore schoola --as schoola-old --domain old.schoola.example.com
-  $0 restore schoola --file schoola.tar.zst --yes`,
+  $0 restore schoola --file schoola.archive --yes`,
 		codes:  map[int]string{CodeUnconfirmed: "", CodeMissing: ""},
 		needs:  []need{needTenants, needBackups},
 		values: m.slugs,

@@ -33,8 +33,8 @@ logins for tenants. The session then belongs to the runtime login, and "set role
 tenant's role is an ordinary statement in psql. Also, \connect and \! reach whatever the user of
 this terminal reaches. ("reset role" and a new connection return to the tenant's role.) If the
 program has logins for tenants, the session is logged in as the tenant's role and can take no other
-role: the server itself refuses to leave the scope. Give a shell only to people to whom you would
-give the login of the service.
+role: the server itself prevents it from leaving the scope. Give a shell only to people to whom you
+would give the login of the service.
 
 psql runs without its start-up file and without variables of this environment that may contain
 secrets. The password is in a file that only you can read, and that is deleted afterwards.`,
