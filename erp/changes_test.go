@@ -13,7 +13,7 @@ import (
 	"github.com/oryne/pgtenant/erp"
 )
 
-func TestChangesNameTheVersionThatTheyHaveSeen(t *testing.T) {
+func TestChangesNeedTheCurrentVersion(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	created := request(f.admin, "POST", f.a.Host, "/api/classes/", `{"name": "7", "year": 2026}`)
@@ -66,7 +66,7 @@ func TestChangesNameTheVersionThatTheyHaveSeen(t *testing.T) {
 	expectProblem(t, "gone", request(f.admin, "DELETE", f.a.Host, "/api/classes/1", "", "If-Match: "+third), 404, "")
 }
 
-func TestOfChangesAtOnceOneWins(t *testing.T) {
+func TestOneOfConcurrentChangesWins(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ctx := erp.NewContext(f.a.Context(), erp.System())
@@ -96,7 +96,7 @@ func TestOfChangesAtOnceOneWins(t *testing.T) {
 
 // Versions differ even if two changes have the same time: now() does not advance in a transaction,
 // and the clock can go back.
-func TestEveryChangeHasAVersionOfItsOwn(t *testing.T) {
+func TestEveryChangeHasANewVersion(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ctx := erp.NewContext(f.a.Context(), erp.System())
@@ -168,7 +168,7 @@ func TestLinksArePartOfTheTeacherAndTheParent(t *testing.T) {
 
 // The links of a row that a viewer sees can change without the row, so there is no 304 for such a
 // viewer.
-func TestLinksThatOneDoesNotSeeAreLeftOut(t *testing.T) {
+func TestInvisibleLinksAreOmitted(t *testing.T) {
 	t.Parallel()
 	w := populate(t)
 	exec(t, w.fixture, w.a, "insert into class_teachers values (2, 1)")
@@ -201,7 +201,7 @@ func TestLinksThatOneDoesNotSeeAreLeftOut(t *testing.T) {
 	}
 }
 
-func TestAStudentWithFeesStays(t *testing.T) {
+func TestStudentWithFeesIsNotDeleted(t *testing.T) {
 	t.Parallel()
 	w := populate(t)
 	for path, field := range map[string]string{

@@ -119,7 +119,7 @@ func TestAFeeIsDueUntilTheDayHasPassed(t *testing.T) {
 	status(yesterday, erp.FeePaid)
 }
 
-func TestFeesAreListedByWhatIsAskedFor(t *testing.T) {
+func TestListFeesFiltered(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ctx := asSystem(f.a)
@@ -155,7 +155,7 @@ func TestFeesAreListedByWhatIsAskedFor(t *testing.T) {
 	assert.Equal(t, one.ID, next, "first page %+v, %d", page, next)
 }
 
-func TestAStudentIsChargedByHand(t *testing.T) {
+func TestFeeOfOneStudent(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ctx := asSystem(f.a)
@@ -186,7 +186,7 @@ func TestAStudentIsChargedByHand(t *testing.T) {
 	}
 }
 
-func TestAStructureIsFixedOnceThereAreFeesOfIt(t *testing.T) {
+func TestStructureWithFeesIsFixed(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ctx := asSystem(f.a)
@@ -230,7 +230,7 @@ func TestAStructureIsFixedOnceThereAreFeesOfIt(t *testing.T) {
 
 // A generation of fees locks the structure. A concurrent change of its amount waits and is then
 // refused.
-func TestAStructureDoesNotChangeUnderAGeneration(t *testing.T) {
+func TestStructureDoesNotChangeDuringAGeneration(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ctx := asSystem(f.a)

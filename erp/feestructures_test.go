@@ -9,7 +9,7 @@ import (
 	"github.com/oryne/pgtenant/erp"
 )
 
-func TestFeeStructuresAreListedByWhatIsAskedFor(t *testing.T) {
+func TestListFeeStructuresFiltered(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ctx := asSystem(f.a)
@@ -45,7 +45,7 @@ func TestFeeStructuresAreListedByWhatIsAskedFor(t *testing.T) {
 	}
 }
 
-func TestFeeStructuresThatCannotBeAreRefused(t *testing.T) {
+func TestInvalidFeeStructuresAreRefused(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ctx := asSystem(f.a)

@@ -217,7 +217,7 @@ func TestPages(t *testing.T) {
 }
 
 // A page can pass on any input. Text that PostgreSQL cannot store matches no row.
-func TestASearchForWhatIsNoTextFindsNothing(t *testing.T) {
+func TestSearchForInvalidTextFindsNothing(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	request(f.admin, "POST", f.a.Host, "/api/students/", `{"admission_number": "1", "first_name": "A", "last_name": "B"}`)

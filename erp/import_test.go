@@ -62,7 +62,7 @@ func TestAFileOfStudentsIsImported(t *testing.T) {
 	assert.Equal(t, [2]int{3, 0}, n, "the schools have %v students", n)
 }
 
-func TestAFileWithErrorsImportsNothingAndSaysWhichRowsTheyAreIn(t *testing.T) {
+func TestImportWithErrorsWritesNothingAndListsTheRows(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	exec(t, f, f.a, "insert into classes (name, year) values ('7', 2026)")
@@ -162,7 +162,7 @@ func TestImportHasLimits(t *testing.T) {
 }
 
 // A read error is returned, not reported as an error of a row.
-func TestImportOfAFileThatBreaksOff(t *testing.T) {
+func TestImportOfATruncatedFile(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	broken := errors.New("cable pulled")

@@ -11,7 +11,7 @@ import (
 )
 
 // The fees of a school that has not migrated to payments yet survive the migration up and down.
-func TestFeesFromBeforeInvoicesStay(t *testing.T) {
+func TestFeesFromBeforeInvoicesAreKept(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	runner, err := migrate.New(f.env.Owner, migrate.Config{Tenant: []migrate.Source{{Name: "erp", FS: erp.Migrations()}}})

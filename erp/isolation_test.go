@@ -65,7 +65,7 @@ func TestTheAPIOfOneSchoolTouchesNothingOfAnother(t *testing.T) {
 }
 
 // Ids of one school do not exist at the other school, for any method.
-func TestIDsOfTheOtherSchoolAreNothing(t *testing.T) {
+func TestIDsOfAnotherSchoolAreNotFound(t *testing.T) {
 	t.Parallel()
 	w := populate(t)
 	for _, path := range []string{

@@ -128,7 +128,7 @@ func (e *events) hooks() erp.Hooks {
 	}
 }
 
-func TestTokensThatAreNoGoodAreRefusedAndTold(t *testing.T) {
+func TestInvalidTokensAreRefusedAndReported(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	seen := &events{}
@@ -167,7 +167,7 @@ func TestTokensThatAreNoGoodAreRefusedAndTold(t *testing.T) {
 	assert.Nil(t, seen.tokens, "told %v of a request without one", seen.tokens)
 }
 
-func TestAWrongPasswordAndAnUnknownAddressAreTheSame(t *testing.T) {
+func TestWrongPasswordAndUnknownAddressLookTheSame(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	seen := &events{}
@@ -205,7 +205,7 @@ func TestAWrongPasswordAndAnUnknownAddressAreTheSame(t *testing.T) {
 	}
 }
 
-func TestGuessesOfOneAccountAreFew(t *testing.T) {
+func TestGuessesOfOneAccountAreLimited(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for _, email := range []string{"admin@example.com", "nobody@example.com"} {
@@ -245,7 +245,7 @@ func TestChangingOnesPasswordEndsAllOtherSessions(t *testing.T) {
 	assert.Equal(t, 401, w.Code, "the old password: %d %s", w.Code, w.Body)
 }
 
-func TestAnotherSiteCannotMakeABrowserSendAChange(t *testing.T) {
+func TestCrossSiteChangesAreRefused(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	session := "Cookie: session=" + f.token(f.a, erp.RoleAdmin)
@@ -290,7 +290,7 @@ func TestOldPasswordHashesAreReplacedAtLogin(t *testing.T) {
 	assert.Equal(t, 200, w.Code, w.Body)
 }
 
-func TestWithoutASignerNobodyLogsIn(t *testing.T) {
+func TestLoginNeedsASigner(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	token := f.token(f.a, erp.RoleAdmin)
@@ -326,7 +326,7 @@ func (c *cutOff) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, 
 
 // A login that fails at any of its queries starts no session, and its answer does not mention a
 // change.
-func TestALoginThatIsCutOffBeginsNoSession(t *testing.T) {
+func TestInterruptedLoginBeginsNoSession(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for at := 1; ; at++ {

@@ -70,7 +70,7 @@ const newPayment = `{"fee_id": 1, "kind": "payment", "amount_minor": 9900, "curr
 	`"paid_on": "2026-09-01"}`
 
 // Rows that are never changed or deleted have no such method for any role.
-func TestWhatIsKeptHasNoMethodToDelete(t *testing.T) {
+func TestRetainedRecordsHaveNoDelete(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for _, c := range []string{

@@ -10,7 +10,7 @@ import (
 
 // A filter by a row that the viewer may not see finds nothing. Otherwise it would reveal links
 // between rows to a viewer who tries ids.
-func TestAFilterTellsNothingOfWhatItsViewerDoesNotSee(t *testing.T) {
+func TestFiltersRevealNoInvisibleRows(t *testing.T) {
 	t.Parallel()
 	w := populate(t)
 	exec(t, w.fixture, w.a, "insert into student_parents values (1, 2, 'father'), (3, 1, 'aunt')")

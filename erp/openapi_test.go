@@ -38,7 +38,7 @@ func TestTheDocumentIsOpenAPI(t *testing.T) {
 	assert.Error(t, schema.Validate(doc.root), "the schema accepts a document without a title")
 }
 
-func TestTheDocumentHangsTogether(t *testing.T) {
+func TestDocumentReferencesResolve(t *testing.T) {
 	t.Parallel()
 	doc, err := readDocument(erp.OpenAPI())
 	require.NoError(t, err)
@@ -131,7 +131,7 @@ func accepted(name string) bool {
 	return strings.HasPrefix(name, "New") || name == "FeeChange" || name == "Generation"
 }
 
-func TestTheDocumentIsServedToEverybody(t *testing.T) {
+func TestDocumentIsPublic(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	w := request(f.handler, "GET", f.a.Host, "/api/openapi.json", "")

@@ -37,7 +37,7 @@ func TestPasswordsAreVerified(t *testing.T) {
 	assert.NoError(t, err, "the reference's hash: %v", outdated)
 }
 
-func TestPasswordsThatCannotBe(t *testing.T) {
+func TestInvalidPasswordsAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, password := range []string{"", "1234567", "ü234567", strings.Repeat("x", 257), "12345678\xff"} {
 		var refused *InputError
@@ -55,7 +55,7 @@ func TestPasswordsThatCannotBe(t *testing.T) {
 // Hashing is bounded by the number of cores. Other calls wait until their context ends, and the
 // number of waiting calls is bounded too. That also holds for unknown accounts: each password,
 // right or wrong, waits for its turn.
-func TestPasswordsWaitForTheirTurn(t *testing.T) { // not parallel: it uses all turns
+func TestPasswordHashesAreLimited(t *testing.T) { // not parallel: it uses all turns
 	for range cap(hashing) {
 		hashing <- struct{}{}
 	}

@@ -66,7 +66,7 @@ func TestARepeatedPaymentGetsTheFirstAnswer(t *testing.T) {
 	assert.Equal(t, http.StatusCreated, w.Code, "the other school: %d %s", w.Code, w.Body)
 }
 
-func TestFeesAreChangedByWhoHasSeenThem(t *testing.T) {
+func TestFeeChangesNeedTheCurrentVersion(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	fee := f.addFee(t, f.a, "1")
@@ -177,7 +177,7 @@ func FuzzIdempotencyKey(f *testing.F) {
 }
 
 // Ids of one school do not exist at the other.
-func TestTheMoneyOfTheOtherSchoolIsNothing(t *testing.T) {
+func TestMoneyOfAnotherSchoolIsNotFound(t *testing.T) {
 	t.Parallel()
 	w := populate(t)
 	for ask, body := range map[string]string{

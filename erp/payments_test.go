@@ -49,7 +49,7 @@ func TestAFeeIsPaidInPartsAndRefunded(t *testing.T) {
 	f.expectBalanced(t, f.a)
 }
 
-func TestPaymentsThatCannotBeAreRefusedAndWriteNothing(t *testing.T) {
+func TestInvalidPaymentsAreRefusedAndWriteNothing(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ctx, fee := asSystem(f.a), f.addFee(t, f.a, "1")
@@ -174,7 +174,7 @@ func TestConcurrentRepetitionsRecordOnePayment(t *testing.T) {
 
 // Sixteen concurrent payments use one key for eight fees: one fee is paid, and the others are
 // refused because the key is taken.
-func TestAKeyIsForOneFeeAlsoAtTheSameTime(t *testing.T) {
+func TestIdempotencyKeyIsForOneFeeUnderConcurrency(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ctx := asSystem(f.a)
@@ -272,7 +272,7 @@ func TestPaymentsAreNeverChangedOrDeleted(t *testing.T) {
 	f.expectBalanced(t, f.a)
 }
 
-func TestNothingIsPaidForACancelledFee(t *testing.T) {
+func TestCancelledFeeAcceptsNoPayment(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ctx, fee := asSystem(f.a), f.addFee(t, f.a, "1")

@@ -15,7 +15,7 @@ import (
 	"github.com/oryne/pgtenant/erp"
 )
 
-func TestUsersAreOneForEachAddressInAnyCase(t *testing.T) {
+func TestAddressesAreUniqueInAnyCase(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for body, c := range map[string]struct {
@@ -49,7 +49,7 @@ func TestUsersAreOneForEachAddressInAnyCase(t *testing.T) {
 
 // After a restore the database can assign an id again. A session of the earlier user with that id,
 // which can be valid for hours, must not become one of the new user.
-func TestASessionIsNotThatOfWhoGetsTheIDLater(t *testing.T) {
+func TestSessionIsNotValidForALaterUserWithTheID(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ctx := erp.NewContext(f.a.Context(), erp.System())
@@ -75,7 +75,7 @@ func TestASessionIsNotThatOfWhoGetsTheIDLater(t *testing.T) {
 	assert.Equal(t, 401, ask(), "with the id of somebody else")
 }
 
-func TestASessionEndsAtOnce(t *testing.T) {
+func TestEndedSessionIsRefusedAtOnce(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	teacher := f.addUser(t, f.a, erp.RoleTeacher)
@@ -129,7 +129,7 @@ func TestASessionEndsAtOnce(t *testing.T) {
 }
 
 // A school always has an active administrator.
-func TestAdminsCannotTakeTheAdministrationFromThemselves(t *testing.T) {
+func TestAdminsCannotDemoteThemselves(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for _, body := range []string{
@@ -144,7 +144,7 @@ func TestAdminsCannotTakeTheAdministrationFromThemselves(t *testing.T) {
 	assert.Equal(t, 200, w.Code, "another name: %d %s", w.Code, w.Body)
 }
 
-func TestOfTwoAdminsWhoDismissEachOtherOneStays(t *testing.T) {
+func TestTwoAdminsCannotDisableEachOther(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	system := erp.NewContext(f.a.Context(), erp.System())

@@ -84,7 +84,7 @@ func TestEveryProcessSeesAChange(t *testing.T) {
 	}
 }
 
-func TestChangesOfManyTenantsAreOneLoad(t *testing.T) {
+func TestManyChangesAreOneLoad(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.exec(
@@ -113,7 +113,7 @@ func TestChangesOfManyTenantsAreOneLoad(t *testing.T) {
 	assert.LessOrEqual(t, s.FullLoads+s.PartialLoads, int64(20), "status %+v", s)
 }
 
-func TestRefreshBringsInWhatWasCommittedBefore(t *testing.T) {
+func TestRefreshLoadsEarlierCommits(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	d := f.directory(t, resolver.Config{})
@@ -141,7 +141,7 @@ func TestRefreshBringsInWhatWasCommittedBefore(t *testing.T) {
 }
 
 // A reconciliation loads everything periodically, and finds changes without a notification.
-func TestReconcileFindsWhatWasNotNotified(t *testing.T) {
+func TestReconcileFindsUnnotifiedChanges(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	id := f.tenant(t, "a", "a.example.com")
@@ -159,7 +159,7 @@ func TestReconcileFindsWhatWasNotNotified(t *testing.T) {
 	assert.Zero(t, s.Notifications, "status %+v", s)
 }
 
-func TestNewDirectoryNeedsAFirstCopy(t *testing.T) {
+func TestNewDirectoryFailsWithoutAFirstLoad(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -181,7 +181,7 @@ func TestNewDirectoryNeedsAFirstCopy(t *testing.T) {
 }
 
 // The ctx of NewDirectory governs only the first load. The schema in ctx is ignored.
-func TestADirectoryOutlivesTheContextOfItsOpening(t *testing.T) {
+func TestDirectoryOutlivesTheContextOfNewDirectory(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ctx, cancel := context.WithCancel(schemactx.NewContext(t.Context(), "tenant_1"))

@@ -13,7 +13,7 @@ import (
 )
 
 // Attacks 37 to 39 and 41.
-func TestHostsLeadToOneTenantInEveryForm(t *testing.T) {
+func TestEveryFormOfAHostResolvesToOneTenant(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.tenant(t, "a", "schoola.example.com")
@@ -77,7 +77,7 @@ func TestSlugsHaveHostsUnderBaseDomains(t *testing.T) {
 		map[string]string{"d.example.com": "", "e.example.com": "e", "e.example.eu": "e", "d.example.net": "e"})
 }
 
-func TestAHostThatTwoTenantsHaveIsAnError(t *testing.T) {
+func TestHostOfTwoTenantsIsAmbiguous(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.tenant(t, "a", "a.example.net")
@@ -117,7 +117,7 @@ func TestAHostThatTwoTenantsHaveIsAnError(t *testing.T) {
 	expectError(t, d, resolver.ErrAmbiguous, "a.example.com")
 }
 
-func TestWWWStandsForTheBareHostWhereThatIsWanted(t *testing.T) {
+func TestWWWIsTheBareHostIfConfigured(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.tenant(t, "a", "a.example.net")
@@ -149,7 +149,7 @@ func TestWWWStandsForTheBareHostWhereThatIsWanted(t *testing.T) {
 	expectError(t, d, tenancy.ErrInvalidHost, "www.10.0.0.1", "www..example.com")
 }
 
-func TestConfigurationsThatMakeNoSenseAreRefused(t *testing.T) {
+func TestInvalidConfigurationsAreRefused(t *testing.T) {
 	t.Parallel()
 	db := setup(t).db(t, nil)
 	for name, cfg := range map[string]resolver.Config{
@@ -170,7 +170,7 @@ func TestConfigurationsThatMakeNoSenseAreRefused(t *testing.T) {
 	assert.Error(t, err, "no error without a database")
 }
 
-func TestRowsThatAreNoHostsLeadNowhere(t *testing.T) {
+func TestRowsWithInvalidHostsAreIgnored(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.tenant(t, "a", "a.example.net", "b.example.net.", "c.example.net:80", "d..example", "xn--a.example", "*.example")
@@ -189,7 +189,7 @@ func TestRowsThatAreNoHostsLeadNowhere(t *testing.T) {
 	expectError(t, d, tenancy.ErrInvalidHost, "d..example", "xn--a.example", "*.example")
 }
 
-func TestHitsAndUnknownHostsCostNoAllocation(t *testing.T) {
+func TestResolveDoesNotAllocate(t *testing.T) {
 	f := setup(t)
 	f.tenant(t, "a", "schoola.example.com")
 	d := f.directory(t, resolver.Config{PublicHosts: []string{"example.com"}, WWW: resolver.WWWSame})

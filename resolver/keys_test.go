@@ -43,7 +43,7 @@ func ask(t *testing.T, keys *resolver.Keys, url string, headers ...string) (int,
 	return w.Code, w.Body.String()
 }
 
-func TestSourcesThatSpeakMustAgree(t *testing.T) {
+func TestSourcesMustAgree(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.tenant(t, "a", "a.example.com")
@@ -123,7 +123,7 @@ func TestSourcesThatSpeakMustAgree(t *testing.T) {
 }
 
 // Two different Tenant values with the same ID agree.
-func TestOneTenantReadTwiceIsOne(t *testing.T) {
+func TestSourcesAgreeOnATenantReadTwice(t *testing.T) {
 	t.Parallel()
 	lookup := func(id int64, slug string) resolver.Lookup {
 		return func(context.Context, string) (tenanthttp.Target, error) {

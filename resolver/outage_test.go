@@ -13,7 +13,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-func TestWhileTheDatabaseIsAwayMemoryAnswers(t *testing.T) {
+func TestDirectoryAnswersWithoutTheDatabase(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a := f.tenant(t, "a", "a.example.com")
@@ -49,7 +49,7 @@ func TestWhileTheDatabaseIsAwayMemoryAnswers(t *testing.T) {
 }
 
 // A connection that silently stops delivering data is detected by its keep-alive.
-func TestASilentConnectionIsGivenUp(t *testing.T) {
+func TestSilentConnectionIsClosed(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.tenant(t, "a", "a.example.com")
@@ -86,7 +86,7 @@ func TestStatusIsCurrentWhileNothingChanges(t *testing.T) {
 }
 
 // Attack 43. Three unknown hosts may be looked up, and no further tokens arrive within the hour.
-func TestAFloodOfUnknownHostsCostsAHandfulOfQueries(t *testing.T) {
+func TestManyUnknownHostsCauseFewQueries(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.tenant(t, "a", "a.example.com")
@@ -117,7 +117,7 @@ func TestAFloodOfUnknownHostsCostsAHandfulOfQueries(t *testing.T) {
 
 // A host without a notification is found by the first request for it. Concurrent requests share the
 // query.
-func TestAMissFindsANewHost(t *testing.T) {
+func TestUnknownHostIsLookedUp(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	var queries counter
@@ -134,7 +134,7 @@ func TestAMissFindsANewHost(t *testing.T) {
 	expectHosts(t, d, map[string]string{"c.example.com": ""}) // no token is left
 }
 
-func TestAMissFindsTheSlugOfANewTenantUnderABaseDomain(t *testing.T) {
+func TestUnknownHostUnderABaseDomainIsLookedUpBySlug(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	d := open(t, f.db(t, nil), resolver.Config{
@@ -156,7 +156,7 @@ func TestAMissFindsTheSlugOfANewTenantUnderABaseDomain(t *testing.T) {
 	expectHosts(t, d, map[string]string{"x.a.example.com": "", "a.example.edu": "", "nobody.example.com": ""})
 }
 
-func TestADirectoryBeforeInitSaysSo(t *testing.T) {
+func TestDirectoryBeforeInitIsAnError(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	_, err := f.pg.Pool.Exec(t.Context(), "drop table public.tenants cascade")

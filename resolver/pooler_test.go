@@ -20,7 +20,7 @@ import (
 )
 
 // PgBouncer runs LISTEN on any of its server connections, and discards the notifications.
-func TestADirectoryThroughAPoolerSaysThatItIsNotListening(t *testing.T) {
+func TestDirectoryReportsThatAPoolerPreventsListening(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.tenant(t, "a", "a.example.com")
@@ -42,7 +42,7 @@ func TestADirectoryThroughAPoolerSaysThatItIsNotListening(t *testing.T) {
 // A failover can put a pooler between the directory and the server. The directory reports that when
 // it reconnects, gets changes by reconciling, and listens again as soon as it has a direct
 // connection.
-func TestADirectoryThatIsLedThroughAPoolerSaysSo(t *testing.T) {
+func TestDirectoryReportsAPoolerBehindTheAddress(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	direct := f.pg.URLAs(f.roles.Runtime(), "r")
@@ -80,7 +80,7 @@ func TestADirectoryThatIsLedThroughAPoolerSaysSo(t *testing.T) {
 
 // Sessions that notify without end, also on the registry's channel, and a server under load are not
 // taken for a pooler.
-func TestADirectoryOnABusyServerListens(t *testing.T) {
+func TestDirectoryListensOnABusyServer(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ctx, stop := context.WithCancel(t.Context())
@@ -111,7 +111,7 @@ func TestADirectoryOnABusyServerListens(t *testing.T) {
 }
 
 // A pooler in session mode assigns a server connection to the client.
-func TestADirectoryThroughAPoolerInSessionModeListens(t *testing.T) {
+func TestDirectoryListensThroughAPoolerInSessionMode(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	through := poolertest.Start(t, f.pg.URLAs(f.roles.Runtime(), "r"), 5, "pool_mode = session")
@@ -125,7 +125,7 @@ func TestADirectoryThroughAPoolerInSessionModeListens(t *testing.T) {
 
 // A directory that cannot notify itself, for lack of connections, works and reports that it does
 // not know whether it listens.
-func TestADirectoryThatCannotNotifyItselfSaysSo(t *testing.T) {
+func TestDirectoryReportsThatItCannotNotifyItself(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	logged := &lockedBuffer{}

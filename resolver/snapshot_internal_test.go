@@ -14,7 +14,7 @@ import (
 
 // After each random change the snapshot equals one that is built from scratch, and earlier clones
 // are unchanged.
-func TestSnapshotsDoNotChangeAfterACloneOfThem(t *testing.T) {
+func TestClonedSnapshotsAreIndependent(t *testing.T) {
 	t.Parallel()
 	p := policy{public: []string{"example.com"}, bases: []string{"example.net"}}
 	routes := map[int64]tenancy.Route{}

@@ -135,7 +135,7 @@ func (y *tally) of(statuses ...int) (n int) {
 
 // PostgreSQL is killed under load, stays down for a while and recovers. Until then every answer is
 // 503.
-func TestWhilePostgreSQLIsAwayEveryAnswerIs503(t *testing.T) {
+func TestAnswersAre503WithoutPostgreSQL(t *testing.T) {
 	t.Parallel()
 	s := newRestartable(t)
 	dir := filepath.Join(tempDir(t), "data")

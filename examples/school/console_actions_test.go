@@ -46,7 +46,7 @@ func (p *program) confirmRestore(t *testing.T, k key, cookie, slug, schema strin
 }
 
 // Every action of the console on a school, and its refusals, in one sequence.
-func TestWhatTheConsoleDoesToASchool(t *testing.T) {
+func TestConsoleActions(t *testing.T) {
 	t.Parallel()
 	p, db, k := startWithKey(t)
 	cookie := p.logIn(t, k, ada, 0)

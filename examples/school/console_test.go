@@ -19,7 +19,7 @@ import (
 const ada, grace = "ada@platform.example", "grace@platform.example"
 
 // Every failed login gets the same answer, and a code can be used once.
-func TestStaffComeInWithPasswordAndCode(t *testing.T) {
+func TestStaffLogInWithPasswordAndCode(t *testing.T) {
 	t.Parallel()
 	p, db, k := startWithKey(t)
 	attempt := func(email, password, code string) answer {
@@ -133,7 +133,7 @@ func TestTheConsoleIsForStaffAlone(t *testing.T) {
 }
 
 // One person alone cannot drop a school, and the log has each step with its actor.
-func TestADropTakesTwoPeople(t *testing.T) {
+func TestDropNeedsTwoMembersOfStaff(t *testing.T) {
 	t.Parallel()
 	p, db, k := startWithKey(t)
 	first, second := p.logIn(t, k, ada, -30), p.logIn(t, k, grace, -30)
@@ -180,7 +180,7 @@ func TestADropTakesTwoPeople(t *testing.T) {
 
 // A new member gets a random password and secret that are shown once. A dismissed member's session
 // ends at once.
-func TestStaffComeAndGo(t *testing.T) {
+func TestStaffAreAddedAndDisabled(t *testing.T) {
 	t.Parallel()
 	p, db, dir := startIn(t)
 	school := func(args ...string) (string, error) {

@@ -13,7 +13,7 @@ import (
 )
 
 // Hints use the command that started the program, with any directory and flags of "go run".
-func TestHintsAreTypedAsTheProgramWasStarted(t *testing.T) {
+func TestHintsRepeatHowTheProgramWasStarted(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux shows the command line of another process")

@@ -15,7 +15,7 @@ import (
 
 // The login page does not read the body of a GET. Such a body could fill the memory and the disk,
 // and the page needs no session.
-func TestTheWayInReadsNoBody(t *testing.T) {
+func TestHandlersBeforeTheLoginReadNoBody(t *testing.T) {
 	t.Parallel()
 	p, _ := startOn(t)
 	const form = "--b\r\nContent-Disposition: form-data; name=\"next\"\r\n\r\n/admin/of-the-body\r\n--b--\r\n"
@@ -28,7 +28,7 @@ func TestTheWayInReadsNoBody(t *testing.T) {
 
 // An invalid address is not logged, because it may be the password. The access log is kept for a
 // year and has other readers.
-func TestWhatIsNoAddressIsNotInTheAccessLog(t *testing.T) {
+func TestInvalidAddressesAreNotInTheAccessLog(t *testing.T) {
 	t.Parallel()
 	p, db := startOn(t)
 	for _, email := range []string{"correct horse battery", "eve@platform.example"} {
@@ -52,7 +52,7 @@ func TestWhatIsNoAddressIsNotInTheAccessLog(t *testing.T) {
 
 // Password guesses from many clients keep a staff member from logging in for a while, but not from
 // using a running session.
-func TestGuessesAtALoginHoldNobodyUpInside(t *testing.T) {
+func TestLoginAttemptsDoNotDelayLoggedInStaff(t *testing.T) {
 	t.Parallel()
 	program, db, dir := startIn(t)
 	k, err := loginKey(dir)
@@ -78,7 +78,7 @@ func TestGuessesAtALoginHoldNobodyUpInside(t *testing.T) {
 }
 
 // A disabled member cannot log in, and gets no session that would become valid again later.
-func TestDisabledStaffDoNotComeIn(t *testing.T) {
+func TestDisabledStaffCannotLogIn(t *testing.T) {
 	t.Parallel()
 	p, db, k := startWithKey(t)
 	_, err := db.Pool.Exec(t.Context(), "update public.platform_users set disabled_at = now() where email = $1", ada)
@@ -94,7 +94,7 @@ func TestDisabledStaffDoNotComeIn(t *testing.T) {
 
 // Another host of the same domain can set cookies that come before the valid one. They do not lock
 // the user out.
-func TestCookiesOfOtherHostsLockNobodyOut(t *testing.T) {
+func TestCookiesOfOtherHostsDoNotPreventLogin(t *testing.T) {
 	t.Parallel()
 	p, _, k := startWithKey(t)
 	cookie := p.logIn(t, k, ada, 0)
@@ -113,7 +113,7 @@ func TestCookiesOfOtherHostsLockNobodyOut(t *testing.T) {
 
 // The command that adds an administrator refuses an address that a user has: a parent stays a
 // parent.
-func TestNobodyIsMadeAnAdministratorByAnAddressThatIsTaken(t *testing.T) {
+func TestTakenAddressDoesNotBecomeAnAdministrator(t *testing.T) {
 	t.Parallel()
 	p, db, dir := startIn(t)
 	admin := func(address string) (string, error) {

@@ -16,7 +16,7 @@ import (
 )
 
 // A key file of another user, or one that others can read, is refused.
-func TestAKeyThatOthersCanReadIsRefused(t *testing.T) {
+func TestKeyFileReadableByOthersIsRefused(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	first, err := loginKey(dir)
@@ -38,7 +38,7 @@ func TestAKeyThatOthersCanReadIsRefused(t *testing.T) {
 }
 
 // With a missing or misspelt --data-dir, a command does not create a second, empty database.
-func TestCommandsMakeNoDatabase(t *testing.T) {
+func TestCommandsStartNoDatabase(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "no such data")
 	for _, command := range []string{

@@ -16,7 +16,7 @@ import (
 
 // A clone for development has no personal data, and a subject export has only the data of its
 // person.
-func TestPeopleAreNotInACloneAndGetWhatIsTheirs(t *testing.T) {
+func TestCloneIsAnonymizedAndExportHasOnePersonsData(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	db.RolePrefix = schemactx.DefaultRoleNames(db.Name).Prefix()

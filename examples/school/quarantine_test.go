@@ -38,7 +38,7 @@ func (l *logBuffer) has(text string) bool {
 // The program starts on a database with four bad schools: one whose migration fails, one that is
 // locked, one that is newer, and one that was edited. It serves the other schools, shows the
 // problem to staff, and serves each school again after its repair.
-func TestOneSchoolThatCannotBeMigratedKeepsNoOtherOut(t *testing.T) {
+func TestUnmigratableSchoolDoesNotStopTheOthers(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	db.RolePrefix = schemactx.DefaultRoleNames(db.Name).Prefix()

@@ -68,7 +68,7 @@ func normal(output, name string) string {
 }
 
 // Runs every command of the README in a shell, against a running program, and compares the output.
-func TestWhatTheReadmeShows(t *testing.T) {
+func TestReadmeCommands(t *testing.T) {
 	t.Parallel()
 	for _, tool := range []string{"bash", "curl", "psql"} {
 		if _, err := exec.LookPath(tool); err != nil {

@@ -211,7 +211,7 @@ func expectRuntimeReadsNothing(t *testing.T, output string) {
 	}
 }
 
-func TestDatabaseOfSomebodyElse(t *testing.T) {
+func TestDatabaseOfAnotherProgram(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	db.RolePrefix = schemactx.DefaultRoleNames(db.Name).Prefix() // dropped after the test
@@ -313,7 +313,7 @@ func TestNoDemo(t *testing.T) {
 	require.NoError(t, p.stop())
 }
 
-func TestStartsThatCannotBe(t *testing.T) {
+func TestInvalidStartsAreRefused(t *testing.T) {
 	t.Parallel()
 	foreign := tempDir(t)
 	require.NoError(t, os.WriteFile(filepath.Join(foreign, "thesis.txt"), nil, 0o644))

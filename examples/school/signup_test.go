@@ -12,7 +12,7 @@ import (
 
 // The creation of a school continues after the client has disconnected. Otherwise a lost connection
 // would leave a school without an administrator that keeps its short name.
-func TestASchoolIsMadeAlsoForWhoHasHungUp(t *testing.T) {
+func TestSchoolIsCreatedAfterTheClientDisconnects(t *testing.T) {
 	t.Parallel()
 	p, db := startOn(t)
 	eventually(t, "a school in stock", func() (there bool) {

@@ -17,7 +17,7 @@ import (
 
 // A client that sends a request one byte at a time, or not at all, keeps its connection only for
 // seconds.
-func TestSlowClientsAreHungUpOn(t *testing.T) {
+func TestSlowClientsAreDisconnected(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	db.RolePrefix = schemactx.DefaultRoleNames(db.Name).Prefix() // dropped after the test

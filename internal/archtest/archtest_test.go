@@ -35,7 +35,7 @@ func report(t *testing.T, broken []string) {
 	}
 }
 
-func TestTheTableOnlyGoesDown(t *testing.T) {
+func TestLayersAreInOrder(t *testing.T) {
 	t.Parallel()
 	report(t, checkTable(layers))
 }

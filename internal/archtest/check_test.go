@@ -37,7 +37,7 @@ var twoLayers = []layer{
 	{packages: []string{"base"}, outside: []string{"github.com/jackc/pgx/v5"}, why: "of that"},
 }
 
-func TestATableThatGoesUpIsFound(t *testing.T) {
+func TestLayersThatImportUpwardsAreFound(t *testing.T) {
 	t.Parallel()
 	expect(t, checkTable(twoLayers))
 	expect(t, checkTable([]layer{twoLayers[1], twoLayers[0]}),
@@ -67,7 +67,7 @@ func TestAnImportThatTheTableDoesNotAllowIsFound(t *testing.T) {
 }
 
 // Rules of the design, checked against the real table.
-func TestTheTableSaysWhatTheDesignSays(t *testing.T) {
+func TestLayersFollowTheDesign(t *testing.T) {
 	t.Parallel()
 	files := madeUp(t, map[string]string{
 		"tenancy/x.go":         `package tenancy; import "github.com/oryne/pgtenant/migrate"`,

@@ -38,7 +38,7 @@ func TestTrackedFilesAreSmallText(t *testing.T) {
 	}
 }
 
-func TestWhatIsWrongWithATrackedFile(t *testing.T) {
+func TestBinaryAndLargeFilesAreFound(t *testing.T) {
 	t.Parallel()
 	assert.Empty(t, checkTracked("a.go", []byte("package a // ä\n")))
 	assert.Equal(t, []string{"a: is binary; only text files are tracked"}, checkTracked("a", []byte("\x7fELF\x00")))

@@ -54,7 +54,7 @@ func students(t *testing.T, n int) string {
 }
 
 // Two members of the staff and the school's administrator create, use and drop a school.
-func TestASchoolFromItsMakingToItsEnd(t *testing.T) {
+func TestCreateUseAndDeleteASchool(t *testing.T) {
 	t.Parallel()
 	chromium(t)
 	p := start(t)

@@ -168,7 +168,7 @@ func TestEveryPanelHasDataInARealPrometheus(t *testing.T) {
 	})
 }
 
-func TestPanelsAndAlertsNameWhatThereIs(t *testing.T) {
+func TestPanelsAndAlertsNameExistingMetrics(t *testing.T) {
 	t.Parallel()
 	p := start(t)
 	p.background(t, p.use)

@@ -12,7 +12,7 @@ import (
 )
 
 // A shell reads each quoted word as the original.
-func TestAShellReadsEachWordAsItWas(t *testing.T) {
+func TestShellReadsQuotedWordsUnchanged(t *testing.T) {
 	t.Parallel()
 	words := []string{
 		"plain",

@@ -59,7 +59,7 @@ func TestProgramOfTheReadmeIsTheMinimalExample(t *testing.T) {
 	assert.Less(t, lines, 75, "lines of the smallest program, which also sets up its database")
 }
 
-func TestTheReadmeIsNoManual(t *testing.T) {
+func TestReadmeIsShort(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)

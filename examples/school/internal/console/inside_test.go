@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestWhoLogsInIsSentNowhereElse(t *testing.T) {
+func TestLoginRedirectsWithinTheSite(t *testing.T) {
 	t.Parallel()
 	for next, want := range map[string]string{
 		"/admin/tenants/schoola": "/admin/tenants/schoola", "": "/admin/", "/": "/admin/", "//evil.example/admin/": "/admin/",

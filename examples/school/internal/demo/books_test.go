@@ -9,7 +9,7 @@ import (
 	"github.com/oryne/pgtenant/erp"
 )
 
-func TestASchoolIsTheSameAtEveryStart(t *testing.T) {
+func TestDemoDataIsTheSameAtEveryStart(t *testing.T) {
 	t.Parallel()
 	users := map[Role]int64{Admin: 1, Teacher: 2, Parent: 3, Student: 4}
 	for _, s := range Schools("basic", "premium") {

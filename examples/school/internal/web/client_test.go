@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestAClientHasOneNameHoweverManyAddressesItHas(t *testing.T) {
+func TestAClientIsOneForAllItsAddresses(t *testing.T) {
 	t.Parallel()
 	from := func(addr string) string {
 		r := posted(formType, "")

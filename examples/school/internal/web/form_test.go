@@ -19,7 +19,7 @@ func posted(contentType, body string) *http.Request {
 	return r
 }
 
-func TestWhatIsNoFormIsRefused(t *testing.T) {
+func TestInvalidFormsAreRefused(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", maxForm)
 	for name, c := range map[string]struct {
@@ -43,7 +43,7 @@ func TestWhatIsNoFormIsRefused(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoFileIsRefused(t *testing.T) {
+func TestInvalidUploadsAreRefused(t *testing.T) {
 	t.Parallel()
 	const multipart = "multipart/form-data; boundary=b"
 	file := "--b\r\nContent-Disposition: form-data; name=\"other\"\r\n\r\nx\r\n--b\r\n" +
@@ -72,7 +72,7 @@ func TestWhatIsNoFileIsRefused(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoJSONIsRefused(t *testing.T) {
+func TestInvalidJSONIsRefused(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]int{
 		`{"name": "x"}`: 200, `{"name": 1}`: 400, `{"other": "x"}`: 400, `{"name": "x"} {}`: 400, `{"name": "x"`: 400,

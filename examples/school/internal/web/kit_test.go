@@ -37,7 +37,7 @@ func on(id int64, method string) *http.Request {
 	return r.WithContext(tenancy.NewContext(r.Context(), &tenancy.Tenant{ID: id, Schema: "tenant_1", Slug: "a"}))
 }
 
-func TestAMessageIsShownOnceAndOnItsSiteAlone(t *testing.T) {
+func TestFlashIsShownOnceAndOnItsOwnSite(t *testing.T) {
 	t.Parallel()
 	k := kit(t)
 	w := httptest.NewRecorder()
@@ -65,7 +65,7 @@ func TestAMessageIsShownOnceAndOnItsSiteAlone(t *testing.T) {
 	assert.NotContains(t, body, "flash", "a forged one is shown")
 }
 
-func TestAPageIsWholeOrAnError(t *testing.T) {
+func TestPageIsCompleteOrAnError(t *testing.T) {
 	t.Parallel()
 	k, w := kit(t), httptest.NewRecorder()
 	k.Render(w, on(0, http.MethodGet), 200, "broken", Page{Data: "text"})
