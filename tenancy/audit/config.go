@@ -24,19 +24,19 @@ const (
 
 // The defaults of a [Config].
 const (
-	DefaultQueueSize    = 20_000
-	DefaultBatchSize    = 5_000
-	DefaultLinger       = 20 * time.Millisecond
-	DefaultWriteTimeout = 10 * time.Second
+	defaultQueueSize    = 20_000
+	defaultBatchSize    = 5_000
+	defaultLinger       = 20 * time.Millisecond
+	defaultWriteTimeout = 10 * time.Second
 )
 
-// MinKeyLen is the minimum length of a key, in bytes.
-const MinKeyLen = 32
+// minKeyLen is the minimum length of a key, in bytes.
+const minKeyLen = 32
 
 // Config configures a [Log]. The zero value is usable.
 type Config struct {
 	// Key makes the hashes HMACs. A role that can write to the database, even as its owner, cannot
-	// compute them. The key has at least [MinKeyLen] random bytes, is known only to programs and is
+	// compute them. The key has at least 32 random bytes, is known only to programs and is
 	// never stored in the database. Default: nil, plain hashes.
 	Key []byte
 
@@ -46,17 +46,17 @@ type Config struct {
 	// Overflow selects what happens to entries if the queue is full. Default: [Block].
 	Overflow Overflow
 
-	// QueueSize is the maximum number of entries in memory. Default: [DefaultQueueSize].
+	// QueueSize is the maximum number of entries in memory. Default: 20,000.
 	QueueSize int
 
-	// BatchSize is the maximum number of entries in one COPY. Default: [DefaultBatchSize].
+	// BatchSize is the maximum number of entries in one COPY. Default: 5,000.
 	BatchSize int
 
 	// Linger is how long an entry waits for others, so that they are stored together. Default:
-	// [DefaultLinger].
+	// 20 milliseconds.
 	Linger time.Duration
 
-	// WriteTimeout bounds each attempt to write to the database. Default: [DefaultWriteTimeout].
+	// WriteTimeout bounds each attempt to write to the database. Default: 10 seconds.
 	WriteTimeout time.Duration
 
 	// Spill configures files for entries while the database is unavailable. Default: entries stay in
@@ -102,11 +102,11 @@ func (c Config) withDefaults() (Config, error) {
 			Rule:  "is neither SyncBatch nor SyncNever",
 		}
 	}
-	c.QueueSize = cmp.Or(c.QueueSize, DefaultQueueSize)
-	c.BatchSize = cmp.Or(c.BatchSize, DefaultBatchSize)
-	c.Linger = cmp.Or(c.Linger, DefaultLinger)
-	c.WriteTimeout = cmp.Or(c.WriteTimeout, DefaultWriteTimeout)
-	c.Spill.MaxBytes = cmp.Or(c.Spill.MaxBytes, DefaultSpillBytes)
+	c.QueueSize = cmp.Or(c.QueueSize, defaultQueueSize)
+	c.BatchSize = cmp.Or(c.BatchSize, defaultBatchSize)
+	c.Linger = cmp.Or(c.Linger, defaultLinger)
+	c.WriteTimeout = cmp.Or(c.WriteTimeout, defaultWriteTimeout)
+	c.Spill.MaxBytes = cmp.Or(c.Spill.MaxBytes, defaultSpillBytes)
 	c.Process = cut(clean(cmp.Or(c.Process, processName())), MaxText)
 	if c.Clock == nil {
 		c.Clock = time.Now
@@ -124,7 +124,7 @@ func processName() string {
 
 // checkKey validates the length of a key. Its error does not contain the key.
 func checkKey(field string, key []byte) error {
-	if key != nil && len(key) < MinKeyLen {
+	if key != nil && len(key) < minKeyLen {
 		return &FieldError{Field: field, Rule: "is shorter than 32 bytes"}
 	}
 	return nil

@@ -79,7 +79,7 @@ func stepEntry(data tenancy.StepData) Entry {
 		tenancy.OpCreate:           Create,
 		tenancy.OpResume:           Create,
 		tenancy.OpStock:            Create,
-		tenancy.OpAssignStocked:    Claim,
+		tenancy.OpAssignStocked:    AssignStocked,
 		tenancy.OpUpdate:           Update,
 		tenancy.OpRename:           Rename,
 		tenancy.OpSuspend:          Suspend,

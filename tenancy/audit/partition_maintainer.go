@@ -14,13 +14,13 @@ import (
 
 // The defaults of [PartitionMaintainerConfig].
 const (
-	DefaultAhead       = 2
-	DefaultLockTimeout = 2 * time.Second
+	defaultAhead       = 2
+	defaultLockTimeout = 2 * time.Second
 )
 
 // PartitionMaintainerConfig configures a [PartitionMaintainer].
 type PartitionMaintainerConfig struct {
-	// Ahead is the number of future months that have partitions. Default: [DefaultAhead].
+	// Ahead is the number of future months that have partitions. Default: 2.
 	Ahead int
 
 	// Keep is the number of whole months to keep besides the current one. Older months are verified,
@@ -34,7 +34,7 @@ type PartitionMaintainerConfig struct {
 	RegistrySchema string
 
 	// LockTimeout is how long a schema change waits for its table locks; readers and writers queue
-	// behind it meanwhile. A change is tried up to ten times. Default: [DefaultLockTimeout].
+	// behind it meanwhile. A change is tried up to ten times. Default: 2 seconds.
 	LockTimeout time.Duration
 
 	// Clock returns the current time. Default: [time.Now].
@@ -65,10 +65,10 @@ func NewPartitionMaintainer(owner *pgxpool.Pool, cfg PartitionMaintainerConfig) 
 		return nil, &FieldError{Field: "lock_timeout", Value: cfg.LockTimeout.String(), Rule: "is negative"}
 	}
 	if cfg.Ahead == 0 {
-		cfg.Ahead = DefaultAhead
+		cfg.Ahead = defaultAhead
 	}
 	if cfg.LockTimeout == 0 {
-		cfg.LockTimeout = DefaultLockTimeout
+		cfg.LockTimeout = defaultLockTimeout
 	}
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now

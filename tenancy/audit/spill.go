@@ -23,8 +23,8 @@ const (
 	SyncNever
 )
 
-// DefaultSpillBytes is the default of [SpillConfig].MaxBytes.
-const DefaultSpillBytes = 256 << 20
+// defaultSpillBytes is the default of [SpillConfig].MaxBytes.
+const defaultSpillBytes = 256 << 20
 
 // SpillConfig configures the files for entries while the database is unavailable.
 type SpillConfig struct {
@@ -34,7 +34,7 @@ type SpillConfig struct {
 	// writes their rows first. Default: "", entries are not spilled.
 	Dir string
 
-	// MaxBytes is the maximum total size of the files. Default: [DefaultSpillBytes]; negative values
+	// MaxBytes is the maximum total size of the files. Default: 256 MiB; negative values
 	// are refused.
 	MaxBytes int64
 

@@ -27,7 +27,7 @@ var actions = []audit.Action{
 	audit.PermissionDenied,
 	audit.ExplicitSwitch,
 	audit.Create,
-	audit.Claim,
+	audit.AssignStocked,
 	audit.Update,
 	audit.Suspend,
 	audit.Activate,

@@ -20,8 +20,8 @@ const (
 // UnknownTenant is the Tenant of a [Problem] whose tenant cannot be determined.
 const UnknownTenant = -1
 
-// MaxProblems is the maximum number of problems in a [Report].
-const MaxProblems = 1000
+// maxProblems is the maximum number of problems in a [Report].
+const maxProblems = 1000
 
 // Problem describes damage to a range of a chain.
 type Problem struct {
@@ -48,7 +48,7 @@ type Report struct {
 	Rows     int64     // number of verified rows
 	Chains   int       // number of their chains
 	Late     int64     // rows received over an hour after their time: from a spill, or forged later
-	Problems []Problem // at most [MaxProblems]
+	Problems []Problem // at most 1000
 	More     int       // number of further problems
 }
 
@@ -61,7 +61,7 @@ func (r Report) Err() error {
 }
 
 func (r *Report) add(p Problem) {
-	if len(r.Problems) == MaxProblems {
+	if len(r.Problems) == maxProblems {
 		r.More++
 		return
 	}

@@ -9,7 +9,7 @@ const (
 	ExplicitSwitch   Action = "explicit_switch"   // code selected a schema explicitly
 	Migration        Action = "migration"         // of a schema
 	Create           Action = "create"            // of a tenant
-	Claim            Action = "claim"             // a stocked tenant was assigned
+	AssignStocked    Action = "claim"             // a stocked tenant was assigned
 	Update           Action = "update"            // of a tenant's name, plan, limits or metadata
 	Rename           Action = "rename"            // of a tenant
 	Suspend          Action = "suspend"           // of a tenant

@@ -9,10 +9,11 @@ import (
 	"time"
 )
 
-// Page sizes.
 const (
-	DefaultPageSize = 100
-	MaxPageSize     = 1000
+	defaultPageSize = 100
+
+	// MaxPageSize is the maximum number of records of a page.
+	MaxPageSize = 1000
 )
 
 // Order is the order of a list, by time.
@@ -41,7 +42,7 @@ type Filter struct {
 	// Default: "", the first page.
 	After Cursor
 
-	// Limit is the maximum number of records of a page. Default: [DefaultPageSize]. A negative limit,
+	// Limit is the maximum number of records of a page. Default: 100. A negative limit,
 	// or one over [MaxPageSize], is a [FieldError].
 	Limit int
 }
@@ -86,7 +87,7 @@ func (f Filter) validate() (Filter, error) {
 		return f, &FieldError{Field: "limit", Value: itoa(int64(f.Limit)), Rule: "is not between 0 and 1000"}
 	}
 	if f.Limit == 0 {
-		f.Limit = DefaultPageSize
+		f.Limit = defaultPageSize
 	}
 	if f.Order < Oldest || f.Order > Newest {
 		return f, &FieldError{Field: "order", Value: itoa(int64(f.Order)), Rule: "is neither Oldest nor Newest"}
