@@ -31,7 +31,7 @@ create index t%[1]d_parent_id on t%[1]d (parent_id);
 `, i, max(i-1, 1))
 }
 
-// benchSQL is what the files say, in a schema of its own: one string, one transaction.
+// benchSQL returns the SQL of all files, in a new schema, for one transaction.
 func benchSQL(schema string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "create schema %[1]s; set local search_path = %[1]s, pg_temp;\n", schema)
@@ -41,6 +41,7 @@ func benchSQL(schema string) string {
 	return b.String()
 }
 
+// creators is a fixture whose manager creates tenants with benchTables tables.
 type creators struct {
 	*fixture
 	m *tenancy.Manager
@@ -67,37 +68,39 @@ func (c *creators) drop(b *testing.B, slug string) {
 	require.NoError(b, err)
 }
 
-// BenchmarkCreate compares the whole of Create with one Exec of one string, in one transaction, by
-// pgx: "same" makes all that Create makes (row, role, grants, version table), "exec" the schema and
-// its tables alone; and with psql -1 of the latter, where there is a psql, whose start counts too.
-// Each round does each of them once, in turn, and then drops what they have made, so that all meet
-// the same machine and catalogue: a file system is slower after many files were removed. b.N is the
-// number of rounds; the ratios are medians over the rounds.
+// BenchmarkCreate compares Create with one Exec of one SQL string in one transaction. The string of
+// "same" creates all that Create creates: row, role, grants and version table. The string of "exec"
+// creates only the schema and its tables. If psql is installed, "psql" runs the string of "exec"
+// with psql -1, including the start of the process.
+//
+// Each round runs each of them once and then drops what it has created, so that all run under the
+// same conditions: a file system is slower after many files were removed. b.N is the number of
+// rounds. The ratios are medians over the rounds.
 //
 //	go test -run '^$' -bench 'Create$' -benchtime 100x ./tenancy
 //
-// The server of the tests does not sync its files. For one that does, see TEST_DATABASE_URL.
+// The server of the tests does not sync its files. Set TEST_DATABASE_URL for a server that does.
 func BenchmarkCreate(b *testing.B) {
 	c := setupCreators(b, func(*tenancy.Config) {})
-	ways := []way{{"create", c.create}, {"same", c.same}, {"exec", c.exec}}
+	variants := []variant{{"create", c.create}, {"same", c.same}, {"exec", c.exec}}
 	if psql, err := exec.LookPath("psql"); err == nil {
-		ways = append(ways, way{"psql", c.psql(b, psql)})
+		variants = append(variants, variant{"psql", c.psql(b, psql)})
 	}
-	for _, w := range ways { // warm: connections, and the statements that they have seen
+	for _, w := range variants { // opens connections and prepares statements
 		w.run(b, "warm_"+w.name)
 	}
 	times := make(map[string][]float64)
 	for round := range b.N {
-		for i := range ways {
-			w := ways[(round+i)%len(ways)]
+		for i := range variants {
+			w := variants[(round+i)%len(variants)]
 			start := time.Now()
 			undo := w.run(b, fmt.Sprintf("%s_%d", w.name, round))
 			times[w.name] = append(times[w.name], float64(time.Since(start).Microseconds())/1000)
 			undo()
 		}
 	}
-	b.ReportMetric(0, "ns/op") // the length of a round, which says nothing
-	for _, w := range ways {
+	b.ReportMetric(0, "ns/op") // the duration of a round has no meaning
+	for _, w := range variants {
 		if w.name != "create" {
 			b.ReportMetric(quantile(ratios(times["create"], times[w.name]), 0.5), "ratio-to-"+w.name)
 		}
@@ -105,8 +108,8 @@ func BenchmarkCreate(b *testing.B) {
 	}
 }
 
-// way makes a schema of that name with the tables, and returns what removes it.
-type way struct {
+// variant creates a schema with the tables. undo removes it.
+type variant struct {
 	name string
 	run  func(b *testing.B, name string) (undo func())
 }
@@ -126,7 +129,7 @@ func (c *creators) exec(b *testing.B, name string) func() {
 	return func() { c.dropSchema(b, name) }
 }
 
-// same sends what Create does, without its looks at what is there, as one string.
+// same sends the statements of Create as one string, without its checks.
 func (c *creators) same(b *testing.B, name string) func() {
 	b.Helper()
 	role := c.roles.Tenant(name)
@@ -170,14 +173,14 @@ func (c *creators) psql(b *testing.B, psql string) func(b *testing.B, name strin
 		require.NoError(b, os.WriteFile(file, []byte(benchSQL(name)), 0o600))
 		out, err := exec.CommandContext(b.Context(), psql, "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-f", file,
 			c.pg.URLAs(c.roles.Owner(), "o")).CombinedOutput()
-		require.NoError(b, err, "psql: %v: %s", err, out)
+		require.NoError(b, err, "psql: %s", out)
 		return func() { c.dropSchema(b, name) }
 	}
 }
 
-// BenchmarkAssignStocked measures how long a customer waits for a tenant from the stock, of 20 tables:
+// BenchmarkAssignStocked measures the latency of AssignStocked, for tenants with 20 tables:
 //
-//	go test -run '^$' -bench 'Claim$' -benchtime 200x ./tenancy
+//	go test -run '^$' -bench 'AssignStocked$' -benchtime 200x ./tenancy
 func BenchmarkAssignStocked(b *testing.B) {
 	const size = 50
 	c := setupCreators(b, func(cfg *tenancy.Config) { cfg.Stock = tenancy.StockConfig{Size: size, StockOnly: true} })
@@ -191,7 +194,7 @@ func BenchmarkAssignStocked(b *testing.B) {
 		times = append(times, float64(time.Since(start).Microseconds())/1000)
 		require.NoError(b, err)
 	}
-	b.ReportMetric(0, "ns/op") // which is that of the refills
+	b.ReportMetric(0, "ns/op") // includes the refills
 	b.ReportMetric(quantile(times, 0.5), "p50-ms")
 	b.ReportMetric(quantile(times, 0.99), "p99-ms")
 }
@@ -204,7 +207,7 @@ func ratios(of, to []float64) []float64 {
 	return r
 }
 
-// quantile returns the value below which a part q of values lies.
+// quantile returns the q-quantile of values.
 func quantile(values []float64, q float64) float64 {
 	values = slices.Sorted(slices.Values(values))
 	return values[int(q*float64(len(values)-1)+0.5)]

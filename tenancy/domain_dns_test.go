@@ -19,8 +19,8 @@ type nameServer struct {
 	conn    net.PacketConn
 	records map[string][]string // by full name; other names do not exist
 
-	mu    sync.Mutex
-	asked []string
+	mu      sync.Mutex
+	queried []string
 }
 
 func newNameServer(t *testing.T, records map[string][]string) *nameServer {
@@ -64,7 +64,7 @@ func (s *nameServer) serve() {
 func (s *nameServer) answer(msg dnsmessage.Message) *dnsmessage.Message {
 	q := msg.Questions[0]
 	s.mu.Lock()
-	s.asked = append(s.asked, q.Name.String())
+	s.queried = append(s.queried, q.Name.String())
 	s.mu.Unlock()
 	msg.Response, msg.Additionals = true, nil
 	txt, found := s.records[q.Name.String()]
@@ -90,14 +90,15 @@ func TestDNSVerifierMatchesWholeRecord(t *testing.T) {
 	})
 	v := tenancy.DNSVerifier{Resolver: s.resolver()}
 	for host, good := range map[string]bool{
-		"good.example.com": true, "part.example.com": false, "empty.example.com": false, "apex.example.com": false, "none.example.com": false,
+		"good.example.com": true, "part.example.com": false, "empty.example.com": false,
+		"apex.example.com": false, "none.example.com": false,
 		strings.Repeat("a.", 124) + "com": false, // too long for the DNS with the label prepended
 	} {
 		err := v.Verify(t.Context(), tenancy.Domain{Host: host, Token: "TOKEN"})
 		assert.Equal(t, good, err == nil, "%s: %v", host, err)
 	}
 	assert.Error(t, v.Verify(t.Context(), tenancy.Domain{Host: "empty.example.com"}),
-		"no token is equal to an empty record")
+		"an empty token matches an empty record")
 	var dnsErr *net.DNSError
 	err := v.Verify(t.Context(), tenancy.Domain{Host: "none.example.com", Token: "TOKEN"})
 	if assert.ErrorAs(t, err, &dnsErr, "a name that does not exist") {
@@ -105,11 +106,11 @@ func TestDNSVerifierMatchesWholeRecord(t *testing.T) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, name := range s.asked {
+	for _, name := range s.queried {
 		assert.True(t, strings.HasSuffix(name, ".example.com.") && strings.HasPrefix(name, "_pgtenant."),
-			"asked for %q", name)
+			"query for %q", name)
 	}
-	assert.Contains(t, s.asked, "_pgtenant.good.example.com.", "asked for %q", s.asked)
+	assert.Contains(t, s.queried, "_pgtenant.good.example.com.")
 }
 
 func TestVerifyDomainUsesDNS(t *testing.T) {

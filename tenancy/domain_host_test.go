@@ -36,8 +36,8 @@ func TestNormalizeHost(t *testing.T) {
 		"XN--BCHER-KVA.example":    "xn--bcher-kva.example",
 	} {
 		got, err := tenancy.NormalizeHost(host)
-		assert.NoError(t, err, "NormalizeHost(%q) = %q, %v; want %q", host, got, err, want)
-		assert.Equal(t, want, got, "NormalizeHost(%q) = %q", host, got)
+		assert.NoError(t, err, "NormalizeHost(%q)", host)
+		assert.Equal(t, want, got, "NormalizeHost(%q)", host)
 	}
 }
 
@@ -45,8 +45,9 @@ func TestNormalizeHostRefuses(t *testing.T) {
 	t.Parallel()
 	label := strings.Repeat("a", 63)
 	for _, host := range []string{
-		"", ".", "..", ":80", "a..b", ".a", "a.b..", "*.example.com", "*", "a b", "a\x00b", "a\nb", "a_b.example", "-a.example", "a-.example",
-		"user@example.com", "http://example.com", "example.com/", "a,b", "a;b", `a"b`, "a%00b", "[::1", "::1]", "[127.0.0.1]", "[fe80::1%25eth0]", "fe80::1%eth0",
+		"", ".", "..", ":80", "a..b", ".a", "a.b..", "*.example.com", "*", "a b", "a\x00b", "a\nb",
+		"a_b.example", "-a.example", "a-.example", "user@example.com", "http://example.com", "example.com/",
+		"a,b", "a;b", `a"b`, "a%00b", "[::1", "::1]", "[127.0.0.1]", "[fe80::1%25eth0]", "fe80::1%eth0",
 		"example.com:http", "example.com:99999", "example.com:0", "example.com:+1", "example.com:80:80", "[::1]x", "[::1]:x",
 		"1.2.3", "999.1.1.1", "xn--a", "xn--", "xn--bcher-kv\xffa.example",
 		"a.-b.example", "a.b-.example", "a.1", "A.1", "a.b-", "\u212a.xn--a.example",
@@ -79,11 +80,11 @@ func TestNormalizeHostRefusesHugeHost(t *testing.T) {
 func TestNormalizeHostDoesNotAllocate(t *testing.T) {
 	for _, host := range []string{"schoola.example.com", "schoola.example.com:8000"} {
 		n := testing.AllocsPerRun(100, func() { _, _ = tenancy.NormalizeHost(host) })
-		assert.Zero(t, n, "%q: %v allocations, want 0", host, n)
+		assert.Zero(t, n, "allocations for %q", host)
 	}
 }
 
-// FuzzNormalizeHost checks that normalising a normal form changes nothing.
+// FuzzNormalizeHost checks that NormalizeHost is idempotent and ignores a port.
 func FuzzNormalizeHost(f *testing.F) {
 	for _, seed := range []string{"a.example:80", "[::1]:1", "bücher.example", "..", "xn--bcher-kva.example.", "1.2.3.4"} {
 		f.Add(seed)

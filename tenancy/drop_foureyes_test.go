@@ -12,13 +12,13 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// destruction is a way to destroy a tenant's data, together with the request that it needs.
+// destruction is an operation that drops rows of a tenant, with the request that it needs.
 type destruction struct {
 	request func(slug string) (tenancy.DropRequest, error)
 	do      func(p tenancy.DropParams) error
 }
 
-// destructions returns all ways to destroy data, for a tenant with a retained schema retained.
+// destructions returns all operations that drop rows, for a tenant with a retained schema.
 func destructions(t *testing.T, m *tenancy.Manager, retained string) map[string]destruction {
 	return map[string]destruction{
 		"drop": {
@@ -41,20 +41,20 @@ func TestFourEyesRefuseDropByOnePerson(t *testing.T) {
 	f.create(t, "b")
 	f.replace(t, "a")
 	m := f.fourEyesManager(t)
-	ways := destructions(t, m, a.Schema)
-	approved := func(way, slug string) tenancy.DropRequest {
-		r, err := ways[way].request(slug)
+	operations := destructions(t, m, a.Schema)
+	approved := func(operation, slug string) tenancy.DropRequest {
+		r, err := operations[operation].request(slug)
 		require.NoError(t, err)
 		_, err = m.ApproveDrop(t.Context(), r.ID, "bob@example.com")
 		require.NoError(t, err)
 		return r
 	}
-	for name, way := range ways {
+	for name, operation := range operations {
 		other := "confirm"
 		if name == other {
 			other = "drop"
 		}
-		mine, err := way.request("a")
+		unapproved, err := operation.request("a")
 		require.NoError(t, err)
 		expired, early := approved(name, "a"), approved(name, "a")
 		_, err = f.pg.Pool.Exec(t.Context(), "update public.drop_requests set expires_at = now() where id = $1", expired.ID)
@@ -64,38 +64,44 @@ func TestFourEyesRefuseDropByOnePerson(t *testing.T) {
 		require.NoError(t, err)
 		_, err = m.ApproveDrop(t.Context(), early.ID, "bob@example.com")
 		require.ErrorIs(t, err, tenancy.ErrDropExpired)
-		_, err = m.ApproveDrop(t.Context(), mine.ID, actor)
+		_, err = m.ApproveDrop(t.Context(), unapproved.ID, actor)
 		require.ErrorIs(t, err, tenancy.ErrSelfApproval)
-		_, err = m.ApproveDrop(t.Context(), mine.ID, "ADA@example.com")
+		_, err = m.ApproveDrop(t.Context(), unapproved.ID, "ADA@example.com")
 		require.ErrorIs(t, err, tenancy.ErrSelfApproval)
 		before := f.snapshot(t)
-		for tried, c := range map[string]struct {
+		for attempt, c := range map[string]struct {
 			p    tenancy.DropParams
 			want error
 		}{
-			"without a token":            {tenancy.DropParams{Slug: "a", Actor: actor}, tenancy.ErrDropToken},
-			"with a token made up":       {tenancy.DropParams{Slug: "a", Actor: actor, Token: "x"}, tenancy.ErrDropToken},
-			"without another's approval": {tenancy.DropParams{Slug: "a", Actor: actor, Token: mine.Token}, tenancy.ErrDropNotApproved},
-			"too late":                   {tenancy.DropParams{Slug: "a", Actor: actor, Token: expired.Token}, tenancy.ErrDropExpired},
-			"with a request of a wrong clock": {
+			"no token":    {tenancy.DropParams{Slug: "a", Actor: actor}, tenancy.ErrDropToken},
+			"wrong token": {tenancy.DropParams{Slug: "a", Actor: actor, Token: "x"}, tenancy.ErrDropToken},
+			"request without approval": {
+				tenancy.DropParams{Slug: "a", Actor: actor, Token: unapproved.Token}, tenancy.ErrDropNotApproved,
+			},
+			"expired request": {
+				tenancy.DropParams{Slug: "a", Actor: actor, Token: expired.Token}, tenancy.ErrDropExpired,
+			},
+			"request from the future": {
 				tenancy.DropParams{Slug: "a", Actor: actor, Token: early.Token}, tenancy.ErrDropExpired,
 			},
-			"in another's name": {tenancy.DropParams{Slug: "a", Actor: "bob@example.com", Token: mine.Token}, tenancy.ErrDropToken},
-			"with what another approved for another way": {
+			"another actor": {
+				tenancy.DropParams{Slug: "a", Actor: "bob@example.com", Token: unapproved.Token}, tenancy.ErrDropToken,
+			},
+			"approved request for another operation": {
 				tenancy.DropParams{Slug: "a", Actor: actor, Token: approved(other, "a").Token}, tenancy.ErrDropToken,
 			},
-			"with what another approved for another tenant": {
+			"approved request for another tenant": {
 				tenancy.DropParams{Slug: "a", Actor: actor, Token: approved("drop", "b").Token}, tenancy.ErrDropToken,
 			},
 		} {
-			err := way.do(c.p)
-			require.ErrorIs(t, err, c.want, "%s %s", name, tried)
-			require.Equal(t, before, f.snapshot(t), "%s %s", name, tried)
+			err := operation.do(c.p)
+			require.ErrorIs(t, err, c.want, "%s %s", name, attempt)
+			require.Equal(t, before, f.snapshot(t), "%s %s", name, attempt)
 		}
 	}
 	for _, name := range []string{"confirm", "drop"} {
 		r := approved(name, "a")
-		require.NoError(t, ways[name].do(tenancy.DropParams{Slug: "a", Actor: actor, Token: r.Token}), name)
+		require.NoError(t, operations[name].do(tenancy.DropParams{Slug: "a", Actor: actor, Token: r.Token}), name)
 	}
 	f.expectInvariants(t)
 }
@@ -118,15 +124,17 @@ func TestActorNamesAreNormalized(t *testing.T) {
 			require.ErrorIs(t, err, tenancy.ErrSelfApproval, "%+q as %+q", name, other)
 		}
 		for _, refused := range []string{
-			"\u200b", "\u00ad", "\u2060", "\ufe0f", "x\u00a0y", "\u202e", "\u034f", "\u115f", "\u3164", "\uffa0", "\u2800", "\U000e0041",
-			"\u0430", "\u03bf", "\u0561", " b\u0435n",
+			"\u200b", "\u00ad", "\u2060", "\ufe0f", "x\u00a0y", "\u202e", "\u034f", "\u115f", "\u3164", "\uffa0",
+			"\u2800", "\U000e0041", "\u0430", "\u03bf", "\u0561", " b\u0435n",
 		} {
 			_, err = m.ApproveDrop(t.Context(), r.ID, "x"+refused)
 			var field *tenancy.FieldError
 			require.ErrorAs(t, err, &field, "%+q", refused)
 		}
 	}
-	for _, name := range []string{"Zoë Łuczak", "Иван Петров (ivan@example.com)", "Νίκος 7", "王小明", "Nguyễn Văn Anh", "ada lovelace"} {
+	for _, name := range []string{
+		"Zoë Łuczak", "Иван Петров (ivan@example.com)", "Νίκος 7", "王小明", "Nguyễn Văn Anh", "ada lovelace",
+	} {
 		r, err := m.RequestDrop(t.Context(), "a", actor)
 		require.NoError(t, err)
 		_, err = m.ApproveDrop(t.Context(), r.ID, name)
@@ -134,7 +142,7 @@ func TestActorNamesAreNormalized(t *testing.T) {
 	}
 }
 
-// One person alone can do everything else, and the rows of both schemas stay.
+// One person can run every other operation, and the rows of both schemas remain.
 func TestOtherOperationsKeepRows(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -144,13 +152,16 @@ func TestOtherOperationsKeepRows(t *testing.T) {
 	m := f.fourEyesManager(t)
 	unapproved := request(t, m, "a")
 	for name, do := range map[string]func() error{
-		"sweep":       func() error { _, err := m.SweepStagedSchemas(t.Context()); return err },
-		"resume":      func() error { _, err := m.Resume(t.Context(), "a"); return err },
-		"maintenance": func() error { _, err := m.StartMaintenance(t.Context(), "a", tenancy.MaintenanceParams{}); return err },
-		"back":        func() error { _, err := m.EndMaintenance(t.Context(), "a"); return err },
-		"revert":      func() error { _, err := m.RevertReplacement(t.Context(), "a", a.Schema); return err },
-		"slug":        func() error { _, err := m.Rename(t.Context(), "a", tenancy.RenameParams{Slug: "b"}); return err },
-		"slug back":   func() error { _, err := m.Rename(t.Context(), "b", tenancy.RenameParams{Slug: "a"}); return err },
+		"sweep":  func() error { _, err := m.SweepStagedSchemas(t.Context()); return err },
+		"resume": func() error { _, err := m.Resume(t.Context(), "a"); return err },
+		"maintenance": func() error {
+			_, err := m.StartMaintenance(t.Context(), "a", tenancy.MaintenanceParams{})
+			return err
+		},
+		"end maintenance": func() error { _, err := m.EndMaintenance(t.Context(), "a"); return err },
+		"revert":          func() error { _, err := m.RevertReplacement(t.Context(), "a", a.Schema); return err },
+		"slug":            func() error { _, err := m.Rename(t.Context(), "a", tenancy.RenameParams{Slug: "b"}); return err },
+		"slug back":       func() error { _, err := m.Rename(t.Context(), "b", tenancy.RenameParams{Slug: "a"}); return err },
 		"replace": func() error {
 			s, err := m.StageReplacement(t.Context(), "a")
 			if err == nil {
@@ -168,13 +179,13 @@ func TestOtherOperationsKeepRows(t *testing.T) {
 	} {
 		t.Logf("%s: %v", name, do()) // some are refused, depending on the order
 		var rows int
-		side, err := m.AuxiliarySchemas(t.Context())
+		auxiliary, err := m.AuxiliarySchemas(t.Context())
 		require.NoError(t, err)
-		require.Len(t, side, 1, name)
+		require.Len(t, auxiliary, 1, name)
 		now, err := m.ByID(t.Context(), a.ID)
 		require.NoError(t, err)
-		require.ElementsMatch(t, []string{a.Schema, replaced.Schema}, []string{now.Schema, side[0].Schema}, name)
-		for _, schema := range []string{now.Schema, side[0].Schema} {
+		require.ElementsMatch(t, []string{a.Schema, replaced.Schema}, []string{now.Schema, auxiliary[0].Schema}, name)
+		for _, schema := range []string{now.Schema, auxiliary[0].Schema} {
 			require.NoError(t, f.pg.Pool.QueryRow(t.Context(), "select count(*) from "+schema+".notes").Scan(&rows))
 			require.Positive(t, rows, name)
 		}
@@ -265,8 +276,8 @@ func (b *schemaBackups) LastBackupOf(
 	return time.Time{}, nil
 }
 
-// A process of a release before RequestConfirm ignores the schema of a request. There the token of
-// a confirmation must not allow a drop.
+// A release before RequestConfirm ignores the schema of a request. It must not accept the token of
+// a confirmation for a drop.
 func TestConfirmTokenIsNotADropTokenForOlderReleases(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -301,7 +312,7 @@ func TestConfirmHasTheRequirementsOfDrop(t *testing.T) {
 	refused := errors.New("wrong code")
 	backedUp, asked := time.Time{}, tenancy.ApprovalData{}
 	approve := refused
-	m, told := f.dropManager(t, tenancy.DropConfig{
+	m, events := f.dropManager(t, tenancy.DropConfig{
 		Backups: tenancy.BackupsFunc(func(context.Context, *tenancy.Tenant) (time.Time, error) { return backedUp, nil }),
 		Approve: tenancy.ApproverFunc(func(_ context.Context, data tenancy.ApprovalData) error {
 			asked = data
@@ -344,7 +355,7 @@ func TestConfirmHasTheRequirementsOfDrop(t *testing.T) {
 	require.NoError(t, err)
 	_, err = m.ConfirmReplacement(t.Context(), p, a.Schema)
 	require.ErrorIs(t, err, tenancy.ErrNoRetainedSchema)
-	last := told.all[len(told.all)-2]
+	last := events.all[len(events.all)-2]
 	require.Equal(t, tenancy.DropDone, last.Phase)
 	require.Equal(t, a.Schema, last.Schema)
 	f.expectInvariants(t)

@@ -21,8 +21,8 @@ func TestDropIsDisabledByDefault(t *testing.T) {
 	f.create(t, "a")
 	enabled, _ := f.dropManager(t, tenancy.DropConfig{})
 	params := request(t, enabled, "a")
-	told := &dropEvents{}
-	m := f.managerWith(t, func(cfg *tenancy.Config) { cfg.Drop.Notify = told.notify })
+	events := &dropEvents{}
+	m := f.managerWith(t, func(cfg *tenancy.Config) { cfg.Drop.Notify = events.notify })
 	before := f.snapshot(t)
 	_, err := m.RequestDrop(t.Context(), "a", actor)
 	assert.ErrorIs(t, err, tenancy.ErrDropDisabled)
@@ -30,16 +30,16 @@ func TestDropIsDisabledByDefault(t *testing.T) {
 	assert.ErrorIs(t, err, tenancy.ErrDropDisabled)
 	_, err = m.Drop(t.Context(), params)
 	assert.ErrorIs(t, err, tenancy.ErrDropDisabled)
-	for i, e := range told.drain() {
+	for i, e := range events.drain() {
 		want := []tenancy.Op{tenancy.OpRequestDrop, tenancy.OpApproveDrop, tenancy.OpDrop}[i]
-		assert.Equal(t, tenancy.DropRefused, e.Phase, "event %+v", e)
-		assert.Equal(t, want, e.Op, "event %+v", e)
-		assert.ErrorIs(t, e.Err, tenancy.ErrDropDisabled, "event %+v", e)
+		assert.Equal(t, tenancy.DropRefused, e.Phase)
+		assert.Equal(t, want, e.Op)
+		assert.ErrorIs(t, e.Err, tenancy.ErrDropDisabled)
 	}
 	assert.Equal(t, before, f.snapshot(t))
 }
 
-// Every refusal is told with its actor, and changes nothing.
+// Every refusal is reported with its actor and changes nothing.
 func TestDropRefuses(t *testing.T) {
 	t.Parallel()
 	shared := setup(t)
@@ -51,55 +51,68 @@ func TestDropRefuses(t *testing.T) {
 		change func(p *tenancy.DropParams)
 		want   error
 	}{
-		"a wrong token":         {change: func(p *tenancy.DropParams) { p.Token = strings.Repeat("A", 43) }, want: tenancy.ErrDropToken},
-		"no token":              {change: func(p *tenancy.DropParams) { p.Token = "" }, want: tenancy.ErrDropToken},
-		"more than the token":   {change: func(p *tenancy.DropParams) { p.Token += " " }, want: tenancy.ErrDropToken},
-		"another actor":         {change: func(p *tenancy.DropParams) { p.Actor = "bob" }, want: tenancy.ErrDropToken},
-		"an actor of capitals":  {change: func(p *tenancy.DropParams) { p.Actor = strings.ToUpper(actor) }, want: tenancy.ErrDropToken},
-		"another tenant":        {change: func(p *tenancy.DropParams) { p.Slug = "b" }, want: tenancy.ErrDropToken},
-		"a tenant there is not": {change: func(p *tenancy.DropParams) { p.Slug = "c" }, want: tenancy.ErrNotFound},
-		"public":                {change: func(p *tenancy.DropParams) { p.Slug = "public" }, want: tenancy.ErrNotFound},
-		"a slug that was the other's": {
-			setUp: "update public.tenants set slug = 'x' where slug = 'a'; update public.tenants set slug = 'a' where slug = 'b'",
-			want:  tenancy.ErrDropToken,
+		"a wrong token": {
+			change: func(p *tenancy.DropParams) { p.Token = strings.Repeat("A", 43) }, want: tenancy.ErrDropToken,
 		},
-		"too late":     {setUp: "update public.drop_requests set expires_at = now()", want: tenancy.ErrDropExpired},
-		"a used token": {setUp: "update public.drop_requests set used_at = now()", want: tenancy.ErrDropToken},
-		"a rename under way": {
+		"no token":            {change: func(p *tenancy.DropParams) { p.Token = "" }, want: tenancy.ErrDropToken},
+		"more than the token": {change: func(p *tenancy.DropParams) { p.Token += " " }, want: tenancy.ErrDropToken},
+		"another actor":       {change: func(p *tenancy.DropParams) { p.Actor = "bob" }, want: tenancy.ErrDropToken},
+		"an actor in capitals": {
+			change: func(p *tenancy.DropParams) { p.Actor = strings.ToUpper(actor) }, want: tenancy.ErrDropToken,
+		},
+		"another tenant":   {change: func(p *tenancy.DropParams) { p.Slug = "b" }, want: tenancy.ErrDropToken},
+		"a missing tenant": {change: func(p *tenancy.DropParams) { p.Slug = "c" }, want: tenancy.ErrNotFound},
+		"public":           {change: func(p *tenancy.DropParams) { p.Slug = "public" }, want: tenancy.ErrNotFound},
+		"a slug of another tenant": {
+			setUp: `update public.tenants set slug = 'x' where slug = 'a';
+				update public.tenants set slug = 'a' where slug = 'b'`,
+			want: tenancy.ErrDropToken,
+		},
+		"an expired request": {setUp: "update public.drop_requests set expires_at = now()", want: tenancy.ErrDropExpired},
+		"a used token":       {setUp: "update public.drop_requests set used_at = now()", want: tenancy.ErrDropToken},
+		"an unfinished rename": {
 			setUp: `insert into public.registry_operations (tenant_id, operation, step, arguments)
 				select id, 'rename', 'schema', '{"schema": "x"}' from public.tenants where slug = 'a'`,
 			want: tenancy.ErrBusy,
 		},
-		"a view of the platform's": {
+		"a dependent view": {
 			setUp: "create view public.report as select * from tenant_1.notes", want: &admin.DependentsError{},
 		},
-		"a registry that says public": {
-			setUp: `alter table public.tenants drop constraint tenants_schema_name_check, drop constraint tenants_schema_name_fkey;
+		"the schema public": {
+			setUp: `alter table public.tenants
+					drop constraint tenants_schema_name_check, drop constraint tenants_schema_name_fkey;
 				update public.tenants set schema_name = 'public' where slug = 'a'`,
 			want: &schemactx.NameError{},
 		},
-		"only one pair of eyes": {config: tenancy.DropConfig{FourEyes: true}, want: tenancy.ErrDropNotApproved},
+		"no approval": {config: tenancy.DropConfig{FourEyes: true}, want: tenancy.ErrDropNotApproved},
 		"an approver": {
 			config: tenancy.DropConfig{Approve: tenancy.ApproverFunc(func(_ context.Context, data tenancy.ApprovalData) error {
-				if data.Proof == "right" && data.Actor == actor && data.Request.ID != 0 && data.Request.Token == "" && data.Tenant.Slug == "a" {
+				if data.Proof == "right" && data.Actor == actor && data.Tenant.Slug == "a" &&
+					data.Request.ID != 0 && data.Request.Token == "" {
 					return nil
 				}
 				return errWrongProof
 			})},
 			change: func(p *tenancy.DropParams) { p.Proof = "wrong" }, want: errWrongProof,
 		},
-		"no backup":                {config: backedUp(func() time.Time { return time.Time{} }), want: &tenancy.BackupError{}},
-		"an old backup":            {config: backedUp(func() time.Time { return time.Now().Add(-25 * time.Hour) }), want: tenancy.ErrNoFreshBackup},
-		"a backup from the future": {config: backedUp(func() time.Time { return time.Now().Add(time.Hour) }), want: tenancy.ErrNoFreshBackup},
-		"no word of the backups": {
+		"no backup": {config: backedUp(func() time.Time { return time.Time{} }), want: &tenancy.BackupError{}},
+		"an old backup": {
+			config: backedUp(func() time.Time { return time.Now().Add(-25 * time.Hour) }), want: tenancy.ErrNoFreshBackup,
+		},
+		"a backup from the future": {
+			config: backedUp(func() time.Time { return time.Now().Add(time.Hour) }), want: tenancy.ErrNoFreshBackup,
+		},
+		"an error of the backup server": {
 			config: tenancy.DropConfig{Backups: tenancy.BackupsFunc(func(context.Context, *tenancy.Tenant) (time.Time, error) {
-				return time.Now(), errNoWord
-			})}, want: errNoWord,
+				return time.Now(), errBackupServer
+			})}, want: errBackupServer,
 		},
 		"no actor":           {change: func(p *tenancy.DropParams) { p.Actor = "" }, want: &tenancy.FieldError{}},
-		"an actor of spaces": {change: func(p *tenancy.DropParams) { p.Actor = actor + " " }, want: &tenancy.FieldError{}},
-		"an actor of lines":  {change: func(p *tenancy.DropParams) { p.Actor = "a\nb" }, want: &tenancy.FieldError{}},
-		"an endless actor":   {change: func(p *tenancy.DropParams) { p.Actor = strings.Repeat("a", 201) }, want: &tenancy.FieldError{}},
+		"a space at the end": {change: func(p *tenancy.DropParams) { p.Actor = actor + " " }, want: &tenancy.FieldError{}},
+		"two lines":          {change: func(p *tenancy.DropParams) { p.Actor = "a\nb" }, want: &tenancy.FieldError{}},
+		"a long actor": {
+			change: func(p *tenancy.DropParams) { p.Actor = strings.Repeat("a", 201) }, want: &tenancy.FieldError{},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := shared
@@ -108,7 +121,7 @@ func TestDropRefuses(t *testing.T) {
 				f.create(t, "a")
 				f.create(t, "b")
 			}
-			m, told := f.dropManager(t, c.config)
+			m, events := f.dropManager(t, c.config)
 			params := request(t, m, "a")
 			if c.setUp != "" {
 				_, err := f.pg.Pool.Exec(t.Context(), c.setUp)
@@ -118,15 +131,14 @@ func TestDropRefuses(t *testing.T) {
 				c.change(&params)
 			}
 			before := f.snapshot(t)
-			told.drain()
+			events.drain()
 			_, err := m.Drop(t.Context(), params)
 			expectKind(t, err, c.want)
-			all := told.drain()
-			if assert.Len(t, all, 1, "told") &&
-				assert.Equal(t, tenancy.DropRefused, all[0].Phase, "told") &&
-				assert.Equal(t, params.Actor, all[0].Actor, "told") &&
-				assert.Equal(t, params.Slug, all[0].Slug, "told") {
-				assert.ErrorIs(t, all[0].Err, err, "told")
+			if all := events.drain(); assert.Len(t, all, 1, "drop events") {
+				assert.Equal(t, tenancy.DropRefused, all[0].Phase)
+				assert.Equal(t, params.Actor, all[0].Actor)
+				assert.Equal(t, params.Slug, all[0].Slug)
+				assert.ErrorIs(t, all[0].Err, err)
 			}
 			assert.Equal(t, before, f.snapshot(t))
 		})
@@ -134,17 +146,18 @@ func TestDropRefuses(t *testing.T) {
 }
 
 var (
-	errWrongProof = errors.New("wrong proof")
-	errNoWord     = errors.New("the backup server is away")
+	errWrongProof   = errors.New("wrong proof")
+	errBackupServer = errors.New("the backup server is not reachable")
 )
 
+// backedUp returns a configuration whose backups report last.
 func backedUp(last func() time.Time) tenancy.DropConfig {
 	return tenancy.DropConfig{Backups: tenancy.BackupsFunc(func(context.Context, *tenancy.Tenant) (time.Time, error) {
 		return last(), nil
 	})}
 }
 
-// expectKind expects a sentinel, or an error of the same type as want.
+// expectKind expects the error want or, for some types, an error of the same type.
 func expectKind(t *testing.T, err, want error) {
 	t.Helper()
 	ok := errors.Is(err, want)
@@ -161,8 +174,8 @@ func expectKind(t *testing.T, err, want error) {
 func TestRequestDropRefuses(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	m, told := f.dropManager(t, tenancy.DropConfig{})
-	_, err := m.RequestDrop(t.Context(), "nobody", actor)
+	m, events := f.dropManager(t, tenancy.DropConfig{})
+	_, err := m.RequestDrop(t.Context(), "missing", actor)
 	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 	_, err = m.RequestDrop(t.Context(), "public", actor)
 	assert.ErrorIs(t, err, tenancy.ErrNotFound)
@@ -177,16 +190,16 @@ func TestRequestDropRefuses(t *testing.T) {
 	require.NoError(t, err)
 	_, err = m.RequestDrop(t.Context(), "a", actor)
 	expectKind(t, err, &schemactx.NameError{})
-	told.expectPhases(t, tenancy.DropRefused, tenancy.DropRefused, tenancy.DropRefused, tenancy.DropRefused)
+	events.expectPhases(t, tenancy.DropRefused, tenancy.DropRefused, tenancy.DropRefused, tenancy.DropRefused)
 	var requests int
 	require.NoError(t, f.owner.QueryRow(t.Context(), "select count(*) from public.drop_requests").Scan(&requests))
-	assert.Equal(t, 0, requests)
+	assert.Zero(t, requests, "drop requests")
 }
 
 func TestFourEyesDropNeedsApproval(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	m, told := f.dropManager(t, tenancy.DropConfig{FourEyes: true})
+	m, events := f.dropManager(t, tenancy.DropConfig{FourEyes: true})
 	f.create(t, "a")
 	r, err := m.RequestDrop(t.Context(), "a", actor)
 	require.NoError(t, err)
@@ -202,21 +215,21 @@ func TestFourEyesDropNeedsApproval(t *testing.T) {
 	_, err = m.Drop(t.Context(), params)
 	assert.ErrorIs(t, err, tenancy.ErrDropNotApproved)
 
-	told.drain()
+	events.drain()
 	approved, err := m.ApproveDrop(t.Context(), r.ID, "bob")
 	require.NoError(t, err)
-	assert.Equal(t, "bob", approved.ApprovedBy, "approved %+v", approved)
-	assert.Empty(t, approved.Token, "approved %+v", approved)
-	assert.Equal(t, "a", approved.Tenant.Slug, "approved %+v", approved)
+	assert.Equal(t, "bob", approved.ApprovedBy)
+	assert.Empty(t, approved.Token)
+	assert.Equal(t, "a", approved.Tenant.Slug)
 	again, err := m.ApproveDrop(t.Context(), r.ID, "carol")
-	assert.NoError(t, err, "approved again: %+v", again)
-	assert.Equal(t, "bob", again.ApprovedBy, "approved again: %+v", again)
-	other := request(t, m, "a") // is another request, which nobody has seen
+	assert.NoError(t, err)
+	assert.Equal(t, "bob", again.ApprovedBy)
+	other := request(t, m, "a") // another request, without approval
 	_, err = m.Drop(t.Context(), other)
 	assert.ErrorIs(t, err, tenancy.ErrDropNotApproved)
 	_, err = m.Drop(t.Context(), params)
 	require.NoError(t, err)
-	told.expectPhases(t, tenancy.DropApproved, tenancy.DropApproved, tenancy.DropRequested, tenancy.DropRefused,
+	events.expectPhases(t, tenancy.DropApproved, tenancy.DropApproved, tenancy.DropRequested, tenancy.DropRefused,
 		tenancy.DropStarted, tenancy.DropDone)
 	_, err = m.ApproveDrop(t.Context(), r.ID, "bob")
 	assert.ErrorIs(t, err, tenancy.ErrDropRequest)
@@ -242,10 +255,10 @@ func TestDatabaseRefusesSelfApproval(t *testing.T) {
 	f.create(t, "a")
 	request(t, m, "a")
 	_, err := f.owner.Exec(t.Context(), "update public.drop_requests set approved_by = upper(actor)")
-	assert.Error(t, err, "approved by its actor")
+	assert.Error(t, err)
 }
 
-// A backup is not demanded of half a tenant.
+// A drop that continues does not check the backup again: there is no complete tenant to back up.
 func TestContinuedDropNeedsNoNewBackup(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -256,12 +269,7 @@ func TestContinuedDropNeedsNoNewBackup(t *testing.T) {
 	stopping := f.managerWith(t, func(cfg *tenancy.Config) {
 		cfg.Drop = backedUp(time.Now)
 		cfg.Drop.Enabled = true
-		cfg.Hooks.Before = func(_ context.Context, data tenancy.StepData) error {
-			if data.Step == "delete" {
-				return stop
-			}
-			return nil
-		}
+		cfg.Hooks.Before = failBefore("delete", stop)
 	})
 	_, err := stopping.Drop(t.Context(), request(t, m, "a"))
 	assert.ErrorIs(t, err, stop)
@@ -271,7 +279,8 @@ func TestContinuedDropNeedsNoNewBackup(t *testing.T) {
 	assert.Empty(t, f.leftovers(t, a))
 }
 
-// What comes to depend on the schema after the check gives the tenant back.
+// If an object depends on the schema after the check, the drop fails and the tenant is active
+// again.
 func TestDropRefusedAfterMarkReactivatesTenant(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -290,7 +299,7 @@ func TestDropRefusedAfterMarkReactivatesTenant(t *testing.T) {
 	expectKind(t, err, &admin.DependentsError{})
 	found, err := m.BySlug(t.Context(), "a")
 	require.NoError(t, err)
-	assert.Equal(t, tenancy.Active, found.Status, "status")
+	assert.Equal(t, tenancy.Active, found.Status)
 	f.expectUsable(t, a)
 }
 
@@ -305,6 +314,6 @@ func TestNewRefusesInvalidDropConfig(t *testing.T) {
 		"age of no backups": {MaxBackupAge: time.Hour},
 	} {
 		_, err := tenancy.New(f.owner, tenancy.Config{Migrator: f.migrator, Drop: cfg})
-		assert.Error(t, err, "%s: accepted", name)
+		assert.Error(t, err, name)
 	}
 }

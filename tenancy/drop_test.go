@@ -24,47 +24,45 @@ import (
 func TestDropRemovesTenantAndFreesItsSlug(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	m, told := f.dropManager(t, tenancy.DropConfig{})
+	m, events := f.dropManager(t, tenancy.DropConfig{})
 	a, err := f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "a", Domain: "a.example.com", Schema: "school_a"})
 	require.NoError(t, err)
 	b := f.create(t, "b")
 	f.expectUsable(t, a)
 	f.expectUsable(t, b)
-	_, err = f.pg.Pool.Exec(
-		t.Context(),
-		`insert into public.domains (tenant_id, host, is_primary, verified_at, token) values
-		($1, 'www.a.example.com', false, now(), ''), ($1, 'claimed.example.com', false, null, 'x')`,
-		a.ID,
-	)
+	_, err = f.pg.Pool.Exec(t.Context(), `insert into public.domains (tenant_id, host, is_primary, verified_at, token)
+		values ($1, 'www.a.example.com', false, now(), ''), ($1, 'claimed.example.com', false, null, 'x')`, a.ID)
 	require.NoError(t, err)
 
 	r, err := m.RequestDrop(t.Context(), "a", actor)
 	require.NoError(t, err)
-	assert.Equal(t, a.ID, r.Tenant.ID, "request %+v", r)
-	assert.Equal(t, actor, r.Actor, "request %+v", r)
-	assert.NotZero(t, r.ID, "request %+v", r)
-	assert.Len(t, r.Token, 43, "request %+v", r)
-	assert.Equal(t, tenancy.DefaultDropTTL, r.ExpiresAt.Sub(r.RequestedAt), "request %+v", r)
+	assert.Equal(t, a.ID, r.Tenant.ID)
+	assert.Equal(t, actor, r.Actor)
+	assert.NotZero(t, r.ID)
+	assert.Len(t, r.Token, 43)
+	assert.Equal(t, tenancy.DefaultDropTTL, r.ExpiresAt.Sub(r.RequestedAt))
 	c := r.Contents
-	assert.Equal(t, 2, c.Tables, "contents %+v", c)
-	assert.NotZero(t, c.Bytes, "contents %+v", c)
-	assert.Equal(t, []string{"a.example.com", "www.a.example.com"}, c.Domains, "contents %+v", c)
+	assert.Equal(t, 2, c.Tables)
+	assert.NotZero(t, c.Bytes)
+	assert.Equal(t, []string{"a.example.com", "www.a.example.com"}, c.Domains)
 	gone, err := m.Drop(t.Context(), tenancy.DropParams{Slug: "a", Token: r.Token, Actor: actor})
 	require.NoError(t, err)
-	assert.Equal(t, a.ID, gone.ID, "dropped %+v", gone)
-	assert.Equal(t, tenancy.Dropping, gone.Status, "dropped %+v", gone)
-	told.expectPhases(t, tenancy.DropRequested, tenancy.DropStarted, tenancy.DropDone)
+	assert.Equal(t, a.ID, gone.ID)
+	assert.Equal(t, tenancy.Dropping, gone.Status)
+	events.expectPhases(t, tenancy.DropRequested, tenancy.DropStarted, tenancy.DropDone)
 	assert.Empty(t, f.leftovers(t, a))
 	f.expectUsable(t, b)
-	var remembered, used bool
+	var recorded, used bool
 	require.NoError(t, f.owner.QueryRow(t.Context(), `select exists (select from public.schema_names where name = $1),
-		exists (select from public.drop_requests where id = $2 and used_at is not null)`, a.Schema, r.ID).Scan(&remembered, &used))
-	assert.True(t, remembered && used, "name remembered: %t, request used: %t", remembered, used)
+		exists (select from public.drop_requests where id = $2 and used_at is not null)`,
+		a.Schema, r.ID).Scan(&recorded, &used))
+	assert.True(t, recorded, "the schema name stays recorded")
+	assert.True(t, used, "the request is used")
 
 	_, err = m.Drop(t.Context(), tenancy.DropParams{Slug: "a", Token: r.Token, Actor: actor})
 	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 	again := f.create(t, "a")
-	assert.NotEqual(t, a.Schema, again.Schema, "schema %q was given out twice", a.Schema)
+	assert.NotEqual(t, a.Schema, again.Schema, "a schema name is not used again")
 	_, err = m.Drop(t.Context(), tenancy.DropParams{Slug: "a", Token: r.Token, Actor: actor})
 	assert.ErrorIs(t, err, tenancy.ErrDropToken)
 	_, err = f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "c", Domain: "c.example.com", Schema: a.Schema})
@@ -76,30 +74,33 @@ func TestDropInEachStatus(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	m, _ := f.dropManager(t, tenancy.DropConfig{})
-	for _, status := range []tenancy.Status{tenancy.Active, tenancy.Suspended, tenancy.Maintenance, tenancy.Provisioning, tenancy.Dropping} {
+	for _, status := range []tenancy.Status{
+		tenancy.Active, tenancy.Suspended, tenancy.Maintenance, tenancy.Provisioning, tenancy.Dropping,
+	} {
 		tenant := f.create(t, string(status))
 		_, err := f.pg.Pool.Exec(t.Context(), "update public.tenants set status = $2 where id = $1", tenant.ID, status)
 		require.NoError(t, err)
 		_, err = m.Drop(t.Context(), request(t, m, tenant.Slug))
 		require.NoError(t, err)
-		assert.Empty(t, f.leftovers(t, tenant), "left of a tenant that was %s", status)
+		assert.Empty(t, f.leftovers(t, tenant), "leftovers of a tenant in status %s", status)
 	}
 }
 
-// A create that ran into a schema that is not its own must not take that schema with it.
+// A create failed because its schema exists and has another owner. A drop must not drop that
+// schema.
 func TestDropKeepsSchemaThatCreateFoundTaken(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	m, _ := f.dropManager(t, tenancy.DropConfig{})
-	_, err := f.pg.Pool.Exec(t.Context(), "create schema theirs create table theirs.kept (id int)")
+	_, err := f.pg.Pool.Exec(t.Context(), "create schema existing create table existing.kept (id int)")
 	require.NoError(t, err)
-	_, err = m.Create(t.Context(), tenancy.CreateParams{Slug: "a", Domain: "a.example.com", Schema: "theirs"})
+	_, err = m.Create(t.Context(), tenancy.CreateParams{Slug: "a", Domain: "a.example.com", Schema: "existing"})
 	assert.ErrorIs(t, err, admin.ErrTaken)
 	_, err = m.Drop(t.Context(), request(t, m, "a"))
 	require.NoError(t, err)
 	_, err = f.registry.BySlug(t.Context(), "a")
 	assert.ErrorIs(t, err, tenancy.ErrNotFound)
-	_, err = f.pg.Pool.Exec(t.Context(), "select from theirs.kept")
+	_, err = f.pg.Pool.Exec(t.Context(), "select from existing.kept")
 	require.NoError(t, err)
 }
 
@@ -111,20 +112,21 @@ func TestDropOfThousandTables(t *testing.T) {
 	for range 4 {
 		_, err := f.owner.Exec(t.Context(), `do $$ begin
 			for i in 1 .. 250 loop
-				execute format('create table `+a.Schema+`.%I (id int primary key, body text)', 'many_' || nextval('public.tenants_id_seq'));
+				execute format('create table `+a.Schema+`.%I (id int primary key, body text)',
+					'many_' || nextval('public.tenants_id_seq'));
 			end loop;
 		end $$`)
 		require.NoError(t, err)
 	}
 	r, err := m.RequestDrop(t.Context(), "a", actor)
 	require.NoError(t, err)
-	assert.Equal(t, 1002, r.Contents.Tables, "%d tables", r.Contents.Tables)
+	assert.Equal(t, 1002, r.Contents.Tables)
 	_, err = m.Drop(t.Context(), tenancy.DropParams{Slug: "a", Token: r.Token, Actor: actor})
 	require.NoError(t, err)
 	assert.Empty(t, f.leftovers(t, a))
 }
 
-// Names that begin alike, and numbers that are begun by others, are nobody else's.
+// A tenant's name or number may be a prefix of another tenant's, such as t_1 and t_10.
 func TestDropKeepsTenantsWithSimilarNames(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -144,38 +146,41 @@ func TestDropKeepsTenantsWithSimilarNames(t *testing.T) {
 		require.NoError(t, err)
 		assert.Empty(t, f.leftovers(t, tenants[0]), tenants[0].Slug)
 		tenants = tenants[1:]
-		for _, neighbour := range tenants {
-			f.expectUsable(t, neighbour)
+		for _, other := range tenants {
+			f.expectUsable(t, other)
 		}
 	}
-	assert.Equal(t, [3]int{}, f.countRows(t), "left")
+	assert.Equal(t, [3]int{}, f.countRows(t), "tenants, domains and schemas")
 }
 
 func TestDropWaitsForRunningTransactions(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	m, told := f.dropManager(t, tenancy.DropConfig{Options: admin.DeprovisionOptions{LockTimeout: 10 * time.Millisecond}})
+	options := admin.DeprovisionOptions{LockTimeout: 10 * time.Millisecond}
+	m, events := f.dropManager(t, tenancy.DropConfig{Options: options})
 	a, b := f.create(t, "a"), f.create(t, "b")
 	f.expectUsable(t, b)
 	request := request(t, m, "a")
 	inA := tenancy.NewContext(t.Context(), &a)
 	tx, err := f.db.Begin(inA)
 	require.NoError(t, err)
-	defer func() { _ = tx.Rollback(inA) }() // ended by then, unless the test has failed
+	defer func() { _ = tx.Rollback(inA) }() // if the test fails before it rolls back
 	_, err = tx.Exec(inA, "insert into notes values ('in flight')")
 	require.NoError(t, err)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	go func() { // until the drop waits for the request in flight
+	go func() { // cancels the drop when it waits for the running transaction
 		defer cancel()
-		for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline) && ctx.Err() == nil; time.Sleep(time.Millisecond) {
+		deadline := time.Now().Add(time.Minute)
+		for time.Now().Before(deadline) && ctx.Err() == nil {
 			var waits bool
-			err := f.pg.Pool.QueryRow(ctx, "select exists (select from pg_locks where not granted and database = (select oid from pg_database where datname = current_database()))").
-				Scan(&waits)
+			err := f.pg.Pool.QueryRow(ctx, `select exists (select from pg_locks where not granted
+				and database = (select oid from pg_database where datname = current_database()))`).Scan(&waits)
 			if err != nil || waits {
 				return
 			}
+			time.Sleep(time.Millisecond)
 		}
 	}()
 	_, err = m.Drop(ctx, request)
@@ -185,19 +190,20 @@ func TestDropWaitsForRunningTransactions(t *testing.T) {
 	require.Equal(t, "schema", stopped.Step)
 	require.Equal(t, tenancy.Dropping, stopped.Tenant.Status)
 	assert.ErrorIs(t, err, context.Canceled)
-	told.expectPhases(t, tenancy.DropRequested, tenancy.DropStarted, tenancy.DropStopped)
+	events.expectPhases(t, tenancy.DropRequested, tenancy.DropStarted, tenancy.DropStopped)
 
-	// Others are out at once, and this one sees its own rows or an error.
+	// New requests fail at once. The running transaction reads its own rows or fails.
 	_, err = f.db.Exec(inA, "select from notes")
 	var scopeErr *schemactx.ScopeError
 	assert.ErrorAs(t, err, &scopeErr, "a new request of the tenant")
 	var body string
 	err = tx.QueryRow(inA, "select body from notes").Scan(&body)
 	var pgErr *pgconn.PgError
-	assert.True(t,
-		(err != nil || body == "in flight") && (err == nil || errors.As(err, &pgErr) && (pgErr.Code == "42501" ||
-			pgErr.Code == "42P01")),
-		"the request in flight reads %q, %v", body, err)
+	if err == nil {
+		assert.Equal(t, "in flight", body, "note that the running transaction reads")
+	} else if assert.ErrorAs(t, err, &pgErr) {
+		assert.Contains(t, []string{"42501", "42P01"}, pgErr.Code)
+	}
 	_ = tx.Rollback(inA)
 	_, err = m.Drop(t.Context(), request)
 	require.NoError(t, err)
@@ -229,35 +235,35 @@ func TestOneOfConcurrentDropsSucceeds(t *testing.T) {
 			assert.ErrorIs(t, err, tenancy.ErrNotFound)
 		}
 	}
-	assert.Equal(t, 1, done, "%d drops succeeded", done)
+	assert.Equal(t, 1, done, "drops that succeeded")
 }
 
-// Whoever comes first, a create, resume and drop of one slug end with a whole tenant or none.
+// In any order, concurrent creates, resumes and drops of one slug leave a complete tenant or none.
 func TestConcurrentDropsAndCreatesOfOneSlug(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	m, _ := f.dropManager(t, tenancy.DropConfig{})
 	var wg sync.WaitGroup
-	run := func(what string, allowed []error, op func() error) {
+	repeat := func(name string, allowed []error, op func() error) {
 		wg.Go(func() {
 			for range 12 {
 				err := op()
 				assert.True(t, err == nil || slices.ContainsFunc(allowed, func(a error) bool { return errors.Is(err, a) }),
-					"%s: %v", what, err)
+					"%s: %v", name, err)
 			}
 		})
 	}
 	params := tenancy.CreateParams{Slug: "a", Domain: "a.example.com"}
-	run("create", []error{tenancy.ErrSlugTaken, tenancy.ErrDomainTaken}, func() error {
+	repeat("create", []error{tenancy.ErrSlugTaken, tenancy.ErrDomainTaken}, func() error {
 		_, err := m.Create(t.Context(), params)
 		return err
 	})
-	run("resume", []error{tenancy.ErrNotFound, tenancy.ErrStatus}, func() error {
+	repeat("resume", []error{tenancy.ErrNotFound, tenancy.ErrStatus}, func() error {
 		_, err := m.Resume(t.Context(), "a")
 		return err
 	})
 	for range 2 {
-		run("drop", []error{tenancy.ErrNotFound, tenancy.ErrDropToken}, func() error {
+		repeat("drop", []error{tenancy.ErrNotFound, tenancy.ErrDropToken}, func() error {
 			r, err := m.RequestDrop(t.Context(), "a", actor)
 			if err == nil {
 				_, err = m.Drop(t.Context(), tenancy.DropParams{Slug: "a", Token: r.Token, Actor: actor})
@@ -290,10 +296,10 @@ func TestDropTokenIsReturnedOnce(t *testing.T) {
 	logger.Info("requested", slog.Any("request", r))
 	again, err := m.DropRequest(t.Context(), r.ID)
 	require.NoError(t, err)
-	assert.Empty(t, again.Token, "read again: %+v", again)
-	assert.Equal(t, actor, again.Actor, "read again: %+v", again)
-	assert.Equal(t, "a", again.Tenant.Slug, "read again: %+v", again)
-	assert.Equal(t, r.Contents.Tables, again.Contents.Tables, "read again: %+v", again)
+	assert.Empty(t, again.Token)
+	assert.Equal(t, actor, again.Actor)
+	assert.Equal(t, "a", again.Tenant.Slug)
+	assert.Equal(t, r.Contents.Tables, again.Contents.Tables)
 	rows, err := f.owner.Query(t.Context(), "select d::text from public.drop_requests d")
 	require.NoError(t, err)
 	stored, err := pgx.CollectRows(rows, pgx.RowTo[string])

@@ -15,7 +15,7 @@ func ExampleManager_VerifyDomain() {
 	tenants, _, done := newSchools(tenancy.Config{
 		Domains: tenancy.DomainVerifierFunc(func(_ context.Context, d tenancy.Domain) error {
 			if published[d.Host] != d.Token {
-				return errors.New("there is no such token")
+				return errors.New("no such token")
 			}
 			return nil
 		}),
@@ -40,7 +40,7 @@ func ExampleManager_VerifyDomain() {
 	// Output:
 	// school.example.org false <nil>
 	// <nil>
-	// true verify domain "school.example.org" of tenant "north": domain is not verified: there is no such token
+	// true verify domain "school.example.org" of tenant "north": domain is not verified: no such token
 	// true <nil>
 	// true
 }
@@ -48,22 +48,22 @@ func ExampleManager_VerifyDomain() {
 // The platform knows the owners of its own subdomains, and needs no proof. A tenant with domains
 // has exactly one primary domain at all times.
 func ExampleManager_MoveDomain() {
-	tenants, _, done := newSchools(tenancy.Config{}, "north", "south")
+	tenants, _, done := newSchools(tenancy.Config{}, "east", "west")
 	defer done()
 	ctx := context.Background()
 
-	if _, err := tenants.AddDomain(ctx, "north", "polar.example.com"); err != nil {
+	if _, err := tenants.AddDomain(ctx, "east", "sunrise.example.com"); err != nil {
 		fmt.Println(err)
 		return
 	}
-	move := tenancy.MoveDomainParams{Host: "north.example.com", From: "north", To: "south"}
+	move := tenancy.MoveDomainParams{Host: "east.example.com", From: "east", To: "west"}
 	_, err := tenants.MoveDomain(ctx, move)
 	fmt.Println(err)
-	move.NewPrimary = "polar.example.com"
+	move.NewPrimary = "sunrise.example.com"
 	_, err = tenants.MoveDomain(ctx, move)
 	fmt.Println(err)
 
-	for _, slug := range []string{"north", "south"} {
+	for _, slug := range []string{"east", "west"} {
 		details, err := tenants.Show(ctx, slug)
 		if err != nil {
 			fmt.Println(err)
@@ -75,9 +75,9 @@ func ExampleManager_MoveDomain() {
 	}
 
 	// Output:
-	// move domain "north.example.com" from tenant "north" to "south": domain is the tenant's primary one
+	// move domain "east.example.com" from tenant "east" to "west": domain is the tenant's primary one
 	// <nil>
-	// north polar.example.com true
-	// south south.example.com true
-	// south north.example.com false
+	// east sunrise.example.com true
+	// west west.example.com true
+	// west east.example.com false
 }

@@ -68,8 +68,8 @@ func (f *fixture) auxiliarySchemas(t testing.TB) (states []string) {
 	return states
 }
 
-// expectServed expects an active tenant with one note, and the notes of its retained schema. Without
-// retained notes it expects that there is no retained schema.
+// expectServed expects an active tenant with one note, and the notes of its retained schema.
+// Without retained notes it expects that there is no retained schema.
 func (f *fixture) expectServed(t *testing.T, slug, note string, retained ...string) {
 	t.Helper()
 	got, err := f.tenants.BySlug(t.Context(), slug)

@@ -46,19 +46,19 @@ func TestForEachCallsOncePerActiveTenant(t *testing.T) {
 	}, tenancy.ForEachOptions{Filter: tenancy.Filter{Limit: 7}})
 	require.NoError(t, err)
 	slices.Sort(seen)
-	if assert.Len(t, seen, 25) && assert.Len(t, slices.Compact(seen), 25) {
-		assert.NotContains(t, seen, "suspended")
-	}
-	if assert.Len(t, report.Results, 25, "report: %+v", report) &&
-		assert.Equal(t, 25, report.Count(tenancy.Succeeded), "report: %+v", report) &&
-		assert.Zero(t, report.Next, "report: %+v", report) &&
-		assert.False(t, report.Stopped, "report: %+v", report) {
-		assert.Equal(t, "t03", report.Results[3].Slug, "report: %+v", report)
+	assert.Len(t, seen, 25)
+	assert.Len(t, slices.Compact(seen), 25, "different tenants")
+	assert.NotContains(t, seen, "suspended")
+	assert.Equal(t, 25, report.Count(tenancy.Succeeded))
+	assert.Zero(t, report.Next)
+	assert.False(t, report.Stopped)
+	if assert.Len(t, report.Results, 25) {
+		assert.Equal(t, "t03", report.Results[3].Slug)
 	}
 	report, err = f.tenants.ForEach(t.Context(), func(context.Context, *tenancy.Tenant) error { return nil },
 		tenancy.ForEachOptions{Filter: tenancy.Filter{Statuses: []tenancy.Status{tenancy.Suspended}}})
 	require.NoError(t, err)
-	assert.Equal(t, "suspended=succeeded", outcomes(report), "suspended ones")
+	assert.Equal(t, "suspended=succeeded", outcomes(report))
 }
 
 func TestForEachRunsAsManyCallsAsWorkers(t *testing.T) {
@@ -87,7 +87,7 @@ func TestForEachRunsAsManyCallsAsWorkers(t *testing.T) {
 		}
 	}, tenancy.ForEachOptions{Workers: 3})
 	require.NoError(t, err)
-	assert.Equal(t, int32(3), most.Load(), "%d at a time, want 3", most.Load())
+	assert.Equal(t, int32(3), most.Load(), "calls at the same time")
 }
 
 func TestForEachContinuesAfterFailuresAndPanics(t *testing.T) {
@@ -107,7 +107,7 @@ func TestForEachContinuesAfterFailuresAndPanics(t *testing.T) {
 		return nil
 	}, tenancy.ForEachOptions{Workers: 1})
 	want := "t00=succeeded t01=failed t02=failed t03=failed t04=succeeded"
-	assert.Equal(t, want, outcomes(report), "report")
+	assert.Equal(t, want, outcomes(report))
 	var failed *tenancy.ForEachError
 	if assert.ErrorAs(t, err, &failed) &&
 		assert.Equal(t, 3, failed.Failed) &&
@@ -116,11 +116,11 @@ func TestForEachContinuesAfterFailuresAndPanics(t *testing.T) {
 		assert.ErrorIs(t, err, injected)
 	}
 	var panicked *tenancy.PanicError
-	if assert.ErrorAs(t, report.Results[2].Err, &panicked, "the panic") &&
-		assert.Equal(t, "t02", panicked.Slug, "the panic") &&
-		assert.ErrorIs(t, panicked, injected, "the panic") &&
-		assert.Contains(t, string(panicked.Stack), "foreach_test.go", "the panic") {
-		assert.Contains(t, panicked.Error(), "t02", "the panic")
+	if assert.ErrorAs(t, report.Results[2].Err, &panicked) &&
+		assert.Equal(t, "t02", panicked.Slug) &&
+		assert.ErrorIs(t, panicked, injected) &&
+		assert.Contains(t, string(panicked.Stack), "foreach_test.go") {
+		assert.Contains(t, panicked.Error(), "t02")
 	}
 }
 
@@ -134,12 +134,10 @@ func TestForEachStopsAfterFailuresAndContinuesFromNext(t *testing.T) {
 		}
 		return nil
 	}
-	report, err := f.tenants.ForEach(
-		t.Context(),
-		fail,
-		tenancy.ForEachOptions{Workers: 1, StopAfter: 2, Filter: tenancy.Filter{Limit: 3}},
-	)
-	want := "t00=succeeded t01=succeeded t02=failed t03=failed t04=not started t05=not started t06=not started t07=not started t08=not started"
+	options := tenancy.ForEachOptions{Workers: 1, StopAfter: 2, Filter: tenancy.Filter{Limit: 3}}
+	report, err := f.tenants.ForEach(t.Context(), fail, options)
+	want := "t00=succeeded t01=succeeded t02=failed t03=failed " +
+		"t04=not started t05=not started t06=not started t07=not started t08=not started"
 	assert.Error(t, err)
 	assert.True(t, report.Stopped)
 	if assert.Equal(t, want, outcomes(report)) {
@@ -157,7 +155,7 @@ func TestForEachDrainsWhenContextEnds(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.insertTenants(t, 9)
-	cause := errors.New("enough")
+	cause := errors.New("stopped")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	var ended atomic.Int32
 	started := make(chan struct{}, 9)
@@ -177,14 +175,11 @@ func TestForEachDrainsWhenContextEnds(t *testing.T) {
 	if assert.Equal(t, 7, report.Count(tenancy.NotStarted)) && assert.Len(t, report.Results, 9) {
 		assert.Equal(t, report.Results[1].ID, report.Next)
 	}
-	report, err = f.tenants.ForEach(
-		ctx,
-		func(context.Context, *tenancy.Tenant) error { return nil },
-		tenancy.ForEachOptions{},
-	)
-	assert.Error(t, err, "under a context that is over: %v, %+v", err, report)
-	assert.Empty(t, report.Results, "under a context that is over: %v, %+v", err, report)
-	assert.True(t, report.Stopped, "under a context that is over: %v, %+v", err, report)
+	succeed := func(context.Context, *tenancy.Tenant) error { return nil }
+	report, err = f.tenants.ForEach(ctx, succeed, tenancy.ForEachOptions{}) // with a context that has ended
+	assert.Error(t, err)
+	assert.Empty(t, report.Results)
+	assert.True(t, report.Stopped)
 }
 
 func TestForEachMayCallTheManager(t *testing.T) {
@@ -192,13 +187,13 @@ func TestForEachMayCallTheManager(t *testing.T) {
 	f := setup(t)
 	f.insertTenants(t, 6)
 	_, err := f.tenants.ForEach(t.Context(), func(ctx context.Context, tenant *tenancy.Tenant) error {
-		_, err := f.tenants.Suspend(ctx, tenant.Slug, "all of them")
+		_, err := f.tenants.Suspend(ctx, tenant.Slug, "unpaid")
 		return err
 	}, tenancy.ForEachOptions{Workers: 6, Filter: tenancy.Filter{Limit: 2}})
 	require.NoError(t, err)
 	page, err := f.tenants.List(t.Context(), tenancy.Filter{Statuses: []tenancy.Status{tenancy.Suspended}})
 	require.NoError(t, err)
-	assert.Len(t, page.Tenants, 6, "%d are suspended", len(page.Tenants))
+	assert.Len(t, page.Tenants, 6)
 }
 
 func TestForEachRefusesBadOptions(t *testing.T) {
@@ -218,7 +213,7 @@ func TestForEachSkipsTenantsThatAdmitRefuses(t *testing.T) {
 	f := setup(t)
 	f.insertTenants(t, 3)
 	report, err := f.tenants.ForEach(t.Context(), func(_ context.Context, tenant *tenancy.Tenant) error {
-		assert.NotEqual(t, "t01", tenant.Slug, "worked on t01")
+		assert.NotEqual(t, "t01", tenant.Slug)
 		return nil
 	}, tenancy.ForEachOptions{Admit: func(_ context.Context, tenant *tenancy.Tenant) error {
 		if tenant.Slug == "t01" {

@@ -19,8 +19,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// With another login than the owner's, nothing is created, whichever login it is and whether or not
-// Setup has run.
+// Every login except the owner role is refused and creates nothing, whether or not Setup has run.
 func TestOperationsRefuseWrongLogin(t *testing.T) {
 	t.Parallel()
 	pg := pgtest.New(t)
@@ -37,11 +36,9 @@ func TestOperationsRefuseWrongLogin(t *testing.T) {
 		t.Cleanup(p.Close)
 		return p
 	}
-	made := func() (n int) {
-		require.NoError(
-			t,
-			pg.Pool.QueryRow(t.Context(), "select count(*) from pg_class where relnamespace = 'public'::regnamespace").Scan(&n),
-		)
+	relations := func() (n int) {
+		sql := "select count(*) from pg_class where relnamespace = 'public'::regnamespace"
+		require.NoError(t, pg.Pool.QueryRow(t.Context(), sql).Scan(&n))
 		return n
 	}
 	manager := func(p *pgxpool.Pool, cfg tenancy.Config) (*tenancy.Manager, error) {
@@ -62,7 +59,7 @@ func TestOperationsRefuseWrongLogin(t *testing.T) {
 		assert.Equal(t, want, wrong.Want)
 		assert.Equal(t, missing, wrong.Missing)
 		assert.Contains(t, err.Error(), "admin.Setup")
-		assert.Zero(t, made(), "the wrong login has made something")
+		assert.Zero(t, relations(), "the wrong login has created objects")
 	}
 
 	refused("", tenancy.Config{}, schemactx.LoginSuperuser, roles.Owner(), true) // Setup has not run
@@ -84,48 +81,49 @@ func TestOperationsRefuseWrongLogin(t *testing.T) {
 	var login *schemactx.LoginError
 	require.ErrorAs(t, m.Init(t.Context()), &login)
 	assert.Equal(t, roles.Owner(), login.Want)
-	assert.Zero(t, made(), "the wrong login has made something")
+	assert.Zero(t, relations(), "the wrong login has created objects")
 
 	m, err = manager(pool(roles.Owner()), tenancy.Config{})
 	require.NoError(t, err)
 	require.NoError(t, m.Init(t.Context()))
-	assert.NotZero(t, made())
+	assert.NotZero(t, relations())
 
 	// The owner could not continue with objects that another role has created. So each operation
 	// refuses such a login, whether or not Init was called.
 	require.NoError(t, created(m.Create(t.Context(), tenancy.CreateParams{Slug: "north"})))
-	before := rowsOfRegistry(t, pg.Pool)
+	before := registryCounts(t, pg.Pool)
 	wrong, err := manager(pg.Pool, tenancy.Config{Drop: tenancy.DropConfig{Enabled: true}})
 	require.NoError(t, err)
-	for operation, err := range operationsThatMake(t, wrong) {
+	for operation, err := range schemaOperations(t, wrong) {
 		requireSuperuser(t, err, operation)
 	}
 	_, err = wrong.Suspend(t.Context(), "north", "")
 	requireSuperuser(t, err, "suspend")
 
-	wrong, err = manager(silent(t, pg.URL), tenancy.Config{})
+	wrong, err = manager(poolWithoutLoginReport(t, pg.URL), tenancy.Config{})
 	require.NoError(t, err)
-	for operation, err := range operationsThatMake(t, wrong) {
+	for operation, err := range schemaOperations(t, wrong) {
 		requireSuperuser(t, err, operation+" through a pooler that reports no login")
 	}
 
 	// The registry has the right login, the schemas have a wrong one.
 	wrong, err = manager(pool(roles.Owner()), tenancy.Config{Schemas: pg.Pool})
 	require.NoError(t, err)
-	for operation, err := range operationsThatMake(t, wrong) {
+	for operation, err := range schemaOperations(t, wrong) {
 		requireSuperuser(t, err, operation)
 	}
-	assert.Equal(t, before, rowsOfRegistry(t, pg.Pool), "the wrong login has made something")
+	assert.Equal(t, before, registryCounts(t, pg.Pool), "the wrong login has created objects")
 }
 
-// silent returns a pool to which the server reports no login, as behind some poolers.
-func silent(t *testing.T, url string) *pgxpool.Pool {
+// poolWithoutLoginReport returns a pool whose server does not report session_authorization, as
+// behind some poolers.
+func poolWithoutLoginReport(t *testing.T, url string) *pgxpool.Pool {
 	t.Helper()
 	cfg, err := pgxpool.ParseConfig(url)
 	require.NoError(t, err)
 	cfg.ConnConfig.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := (&net.Dialer{}).DialContext(ctx, network, addr)
-		return silentConn{conn}, err
+		return unreportedConn{conn}, err
 	}
 	cfg.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
 		require.Empty(t, conn.PgConn().ParameterStatus("session_authorization"))
@@ -137,9 +135,9 @@ func silent(t *testing.T, url string) *pgxpool.Pool {
 	return pool
 }
 
-type silentConn struct{ net.Conn }
+type unreportedConn struct{ net.Conn }
 
-func (c silentConn) Read(p []byte) (int, error) {
+func (c unreportedConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	copy(p, bytes.ReplaceAll(p[:n], []byte("session_authorization"), []byte("session_whatever_else")))
 	return n, err
@@ -154,8 +152,8 @@ func requireSuperuser(t *testing.T, err error, operation string) {
 
 func created(_ tenancy.Tenant, err error) error { return err }
 
-// operationsThatMake returns the error of each operation that creates a schema.
-func operationsThatMake(t *testing.T, m *tenancy.Manager) map[string]error {
+// schemaOperations returns the error of each operation that creates a schema.
+func schemaOperations(t *testing.T, m *tenancy.Manager) map[string]error {
 	t.Helper()
 	operations := map[string]error{"create": created(m.Create(t.Context(), tenancy.CreateParams{Slug: "south"}))}
 	_, operations["stage a schema"] = m.StageScratch(t.Context())
@@ -164,13 +162,12 @@ func operationsThatMake(t *testing.T, m *tenancy.Manager) map[string]error {
 	return operations
 }
 
-// rowsOfRegistry counts the rows of the registry, and the schemas of the database.
-func rowsOfRegistry(t *testing.T, pool *pgxpool.Pool) (rows [4]int) {
+// registryCounts counts the rows of the registry, and the schemas of the database.
+func registryCounts(t *testing.T, pool *pgxpool.Pool) (rows [4]int) {
 	t.Helper()
-	require.NoError(
-		t,
-		pool.QueryRow(t.Context(), `select (select count(*) from public.tenants), (select count(*) from public.schema_names),
-		(select count(*) from public.side_schemas), (select count(*) from pg_namespace)`).Scan(&rows[0], &rows[1], &rows[2], &rows[3]),
-	)
+	require.NoError(t, pool.QueryRow(t.Context(), `select
+		(select count(*) from public.tenants), (select count(*) from public.schema_names),
+		(select count(*) from public.side_schemas), (select count(*) from pg_namespace)`,
+	).Scan(&rows[0], &rows[1], &rows[2], &rows[3]))
 	return rows
 }

@@ -54,7 +54,7 @@ func operationsBeforeInit(
 	u *platformuser.Store,
 ) map[string]error {
 	t.Helper()
-	ctx, errs := t.Context(), operationsThatMake(t, m)
+	ctx, errs := t.Context(), schemaOperations(t, m)
 	_, errs["list"] = m.List(ctx, tenancy.Filter{})
 	_, errs["list as the runtime login"] = r.List(ctx, tenancy.Filter{})
 	_, errs["by slug"] = r.BySlug(ctx, "north")

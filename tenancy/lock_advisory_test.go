@@ -13,8 +13,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// squatter is a session of the runtime login with the rights of a tenant, whose SQL a stranger
-// writes.
+// tenantSession opens a session of the runtime login with the role of a tenant, for SQL that the
+// tenant controls.
 func (f *fixture) tenantSession(t *testing.T, tenant tenancy.Tenant) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), f.pg.URLAs(f.roles.Runtime(), "r"))
@@ -25,8 +25,8 @@ func (f *fixture) tenantSession(t *testing.T, tenant tenancy.Tenant) *pgx.Conn {
 	return conn
 }
 
-// Advisory locks are everybody's, and their keys can be guessed or read: no operation waits for one
-// that a tenant has taken.
+// Every role can take every advisory lock, and the keys can be guessed. No operation waits for an
+// advisory lock that a tenant holds.
 func TestAdvisoryLocksOfTenantBlockNoOperation(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -65,18 +65,18 @@ func TestAdvisoryLocksOfTenantBlockNoOperation(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// squat takes, as a tenant, each advisory lock that the library has ever taken, of all schemas and
-// tenants there could be, shared and not.
+// takeAdvisoryLocks takes, as a tenant, the advisory locks of all releases of the library, for many
+// schemas and tenants, shared and exclusive.
 func (f *fixture) takeAdvisoryLocks(t *testing.T, tenant tenancy.Tenant) {
 	t.Helper()
 	for i, lock := range []string{"pg_try_advisory_lock", "pg_try_advisory_lock_shared"} {
-		squatter := f.tenantSession(t, tenant)
+		session := f.tenantSession(t, tenant)
 		for _, key := range []string{
 			"pgtenant.registry", "pgtenant.stock", "pgtenant.tenant.N", "pgtenant.side.N",
 			"pgtenant.scratch.tenant_N", "pgtenant.scratch.tenant_N_rM", "pgtenant.scratch.renamed",
 			"pgtenant.migrate.tenant_N", "pgtenant.migrate.tenant_N_rM", "pgtenant.migrate.public",
 		} {
-			_, err := squatter.Exec(
+			_, err := session.Exec(
 				t.Context(),
 				"select "+lock+`(hashtextextended(replace(replace($1, 'N', n::text), 'M', m::text), 0))
 				from generate_series(1 + $2, 20, 2) n, generate_series(1, 5) m`,
@@ -88,7 +88,7 @@ func (f *fixture) takeAdvisoryLocks(t *testing.T, tenant tenancy.Tenant) {
 	}
 }
 
-// connect opens a session of the owner's that has nothing to do.
+// connect opens an idle session of the owner role.
 func (f *fixture) connect(t *testing.T) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), f.pg.URLAs(f.roles.Owner(), "o"))
@@ -97,25 +97,23 @@ func (f *fixture) connect(t *testing.T) *pgx.Conn {
 	return conn
 }
 
-// A row is a lock as long as its session lives, and no longer: whoever has its number afterwards,
-// or its login, does not have it.
+// A row of registry_locks is a lock while its session exists. A later session with the same process
+// id, or another login, does not hold it.
 func TestLockOfEndedSessionIsTakenOver(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	for name, session := range map[string]string{
-		"gone":             "select 0, now(), (select oid from pg_roles where rolname = $2)",
-		"of another start": "select pid, backend_start - interval '1 ms', usesysid from pg_stat_activity where pid = $3 and $2 <> ''",
+	for name, holder := range map[string]string{
+		"gone": "select 0, now(), (select oid from pg_roles where rolname = $2)",
+		"of another start": `select pid, backend_start - interval '1 ms', usesysid
+			from pg_stat_activity where pid = $3 and $2 <> ''`,
 		"of another login": "select pid, backend_start, 1 from pg_stat_activity where pid = $3 and $2 <> ''",
 	} {
 		conn := f.connect(t)
 		a := f.create(t, strings.ReplaceAll(name, " ", "-"))
 		var mark int64
-		require.NoError(
-			t,
-			f.pg.Pool.QueryRow(t.Context(), "insert into public.registry_locks (key, pid, backend_start, login) select 'tenant ' || $1::bigint, x.* from ("+
-				session+") x where $3 > 0 returning mark", a.ID, f.roles.Owner(), int32(conn.PgConn().PID())).
-				Scan(&mark),
-		)
+		require.NoError(t, f.pg.Pool.QueryRow(t.Context(), `insert into public.registry_locks
+			(key, pid, backend_start, login) select 'tenant ' || $1::bigint, x.* from (`+holder+`) x
+			where $3 > 0 returning mark`, a.ID, f.roles.Owner(), int32(conn.PgConn().PID())).Scan(&mark))
 		_, err := conn.Exec(t.Context(), "select pg_advisory_lock_shared($1)", mark)
 		require.NoError(t, err)
 		_, err = f.tenants.Suspend(timeoutContext(t), a.Slug, "")
@@ -134,19 +132,20 @@ func TestLockedStockedTenantIsNotAssigned(t *testing.T) {
 	})
 	refill(t, m)
 	_, err := f.pg.Pool.Exec(t.Context(), `insert into public.registry_locks (key, pid, backend_start, login)
-		select 'tenant ' || (select min(id) from public.tenants), pid, backend_start, usesysid from pg_stat_activity where pid = pg_backend_pid()`)
+		select 'tenant ' || (select min(id) from public.tenants), pid, backend_start, usesysid
+		from pg_stat_activity where pid = pg_backend_pid()`)
 	require.NoError(t, err)
 	got, err := m.AssignStocked(t.Context(), createParams("a"))
 	require.NoError(t, err)
-	assert.Equal(t, int64(2), got.ID, "claimed tenant")
+	assert.Equal(t, int64(2), got.ID, "id of the assigned tenant")
 	_, err = m.AssignStocked(t.Context(), createParams("b"))
 	assert.ErrorIs(t, err, tenancy.ErrStockEmpty)
 	_, err = f.pg.Pool.Exec(t.Context(), "delete from public.registry_locks")
 	require.NoError(t, err)
 }
 
-// A refill that is killed before it releases the lock of a tenant that is ready leaves the row of
-// it.
+// A refill that is killed after a tenant is ready and before it releases the tenant's lock leaves
+// the row of the lock.
 func TestStockedTenantIsAssignedAfterItsLockEnds(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -165,10 +164,10 @@ func TestStockedTenantIsAssignedAfterItsLockEnds(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// tries is a tracer that says when a session asks who has a lock that it did not get.
-type tries chan struct{}
+// lockTries is a tracer that reports each query for the holder of a lock that is not free.
+type lockTries chan struct{}
 
-func (c tries) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+func (c lockTries) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
 	if strings.Contains(data.SQL, "from public.registry_locks l left join pg_stat_activity") {
 		select {
 		case c <- struct{}{}:
@@ -178,7 +177,7 @@ func (c tries) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQ
 	return ctx
 }
 
-func (c tries) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+func (c lockTries) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
 func TestOperationWaitsForAnotherOnTheSameTenant(t *testing.T) {
 	t.Parallel()
@@ -191,19 +190,14 @@ func TestOperationWaitsForAnotherOnTheSameTenant(t *testing.T) {
 	first, second := make(chan error, 1), make(chan error, 1)
 	go func() { _, err := slow.Suspend(t.Context(), "a", "first"); first <- err }()
 	<-entered
-	cfg, err := pgxpool.ParseConfig(f.pg.URLAs(f.roles.Owner(), "o"))
-	require.NoError(t, err)
-	anew := make(tries, 3)
-	cfg.ConnConfig.Tracer = anew
-	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
-	require.NoError(t, err)
-	t.Cleanup(pool.Close)
+	tries := make(lockTries, 3)
+	pool := f.ownerPool(t, func(cfg *pgxpool.Config) { cfg.ConnConfig.Tracer = tries })
 	m, err := tenancy.New(pool, tenancy.Config{Migrator: f.migrator, Roles: f.roles})
 	require.NoError(t, err)
 	go func() { _, err := m.Suspend(t.Context(), "a", "second"); second <- err }()
 	for range 3 {
 		select {
-		case <-anew:
+		case <-tries:
 		case err := <-second:
 			require.Fail(t, "the second change did not wait for the first", "%v", err)
 		}
@@ -213,5 +207,5 @@ func TestOperationWaitsForAnotherOnTheSameTenant(t *testing.T) {
 	require.NoError(t, <-second)
 	got, err := f.tenants.BySlug(t.Context(), "a")
 	require.NoError(t, err)
-	assert.Equal(t, "second", got.Reason, "the reason")
+	assert.Equal(t, "second", got.Reason)
 }

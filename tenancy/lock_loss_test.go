@@ -12,20 +12,17 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// killLeases ends the sessions that hold locks of tenants, as an administrator or a restart of the
-// server would.
+// terminateLockSessions terminates the sessions that hold locks of tenants, as an administrator or
+// a restart of the server does.
 func (f *fixture) terminateLockSessions(t *testing.T) {
 	t.Helper()
 	var n int
-	require.NoError(
-		t,
-		f.pg.Pool.QueryRow(context.Background(), `select count(*) from (select pg_terminate_backend(pid, 10000) from (select distinct pid from public.registry_locks) l) x`).
-			Scan(&n),
-	)
-	assert.Equal(t, 1, n, "%d sessions held locks", n)
+	require.NoError(t, f.pg.Pool.QueryRow(context.Background(), `select count(*) from (
+		select pg_terminate_backend(pid, 10000) from (select distinct pid from public.registry_locks) l) x`).Scan(&n))
+	assert.Equal(t, 1, n, "sessions that held locks")
 }
 
-// killBefore is a manager that loses its lock before a step of each operation.
+// loseLockBefore returns a manager that loses its lock before a step.
 func (f *fixture) loseLockBefore(t *testing.T, cfg tenancy.Config, step string) *tenancy.Manager {
 	t.Helper()
 	cfg.Hooks.Before = func(_ context.Context, d tenancy.StepData) error {
@@ -36,26 +33,26 @@ func (f *fixture) loseLockBefore(t *testing.T, cfg tenancy.Config, step string) 
 	}
 	cfg.Hooks.After = func(_ context.Context, d tenancy.StepData) {
 		if d.Step == step {
-			assert.ErrorIs(t, d.Err, tenancy.ErrLockLost, "the hook is told %v", d.Err)
+			assert.ErrorIs(t, d.Err, tenancy.ErrLockLost, "error that the hook receives")
 		}
 	}
 	return f.manager(t, cfg)
 }
 
-// expectLost expects that an operation stopped at a step because its lock was lost.
+// expectLockLost expects that an operation stopped at a step because its lock was lost.
 func expectLockLost(t *testing.T, err error, step string) {
 	t.Helper()
 	var stopped *tenancy.StepError
-	if assert.ErrorAs(t, err, &stopped, "got %v, want a StepError of %q that wraps %v", err, step, tenancy.ErrLockLost) &&
-		assert.Equal(t, step, stopped.Step, "got %v, want a StepError of %q that wraps %v", err, step, tenancy.ErrLockLost) {
-		assert.ErrorIs(t, err, tenancy.ErrLockLost, "got %v, want a StepError of %q that wraps", err, step)
+	if assert.ErrorAs(t, err, &stopped) {
+		assert.Equal(t, step, stopped.Step)
+		assert.ErrorIs(t, err, tenancy.ErrLockLost)
 	}
 }
 
 func TestStepDoesNotBeginWithoutLock(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	unexpected := errors.New("the step was done")
+	unexpected := errors.New("the step was executed")
 	f.migrator.err.Store(&unexpected)
 	p := tenancy.CreateParams{Slug: "a", Domain: "a.example.com"}
 	_, err := f.loseLockBefore(t, tenancy.Config{}, "migrate").Create(t.Context(), p)
@@ -64,9 +61,8 @@ func TestStepDoesNotBeginWithoutLock(t *testing.T) {
 	f.migrator.err.Store(nil)
 	a, err := f.tenants.BySlug(t.Context(), "a")
 	require.NoError(t, err)
-	if assert.Equal(t, tenancy.Provisioning, a.Status, "who lost the lock wrote into the row: %+v", a) {
-		assert.Empty(t, failureOf(a), "who lost the lock wrote into the row: %+v", a)
-	}
+	assert.Equal(t, tenancy.Provisioning, a.Status)
+	assert.Empty(t, failureOf(a), "an operation without its lock records no failure")
 	a, err = f.tenants.Resume(t.Context(), "a")
 	require.NoError(t, err)
 	f.insertNote(t, a, "of a")
@@ -75,12 +71,13 @@ func TestStepDoesNotBeginWithoutLock(t *testing.T) {
 	expectLockLost(t, err, "status")
 	_, err = f.loseLockBefore(t, tenancy.Config{}, "domain").AddDomain(t.Context(), "a", "alias.example.com")
 	expectLockLost(t, err, "domain")
-	_, err = f.loseLockBefore(t, tenancy.Config{}, "schema").Rename(t.Context(), "a", tenancy.RenameParams{Schema: "renamed"})
+	renaming := f.loseLockBefore(t, tenancy.Config{}, "schema")
+	_, err = renaming.Rename(t.Context(), "a", tenancy.RenameParams{Schema: "renamed"})
 	expectLockLost(t, err, "schema")
 	a, err = f.tenants.Resume(t.Context(), "a")
 	require.NoError(t, err)
-	assert.Equal(t, tenancy.Active, a.Status, "tenant %+v", a)
-	assert.Equal(t, "renamed", a.Schema, "tenant %+v", a)
+	assert.Equal(t, tenancy.Active, a.Status)
+	assert.Equal(t, "renamed", a.Schema)
 	f.expectHosts(t, "a", "a!")
 	f.expectNote(t, a, "of a")
 	f.expectInvariants(t)
@@ -100,11 +97,11 @@ func TestDropWithoutLockDeletesNothing(t *testing.T) {
 		expectLockLost(t, err, step)
 		var n int
 		require.NoError(t, f.pg.Pool.QueryRow(t.Context(), "select count(*) from "+a.Schema+".notes").Scan(&n))
-		assert.Equal(t, 1, n, "%d rows are left", n)
+		assert.Equal(t, 1, n, "notes")
 	}
 	a, err := f.tenants.BySlug(t.Context(), "a")
 	require.NoError(t, err)
-	assert.Equal(t, tenancy.Dropping, a.Status, "it")
+	assert.Equal(t, tenancy.Dropping, a.Status)
 }
 
 // slowMigrator migrates a tenant until its context ends.
@@ -149,7 +146,7 @@ func TestLockCheckDoesNotDisturbLongStep(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	m := f.manager(t, tenancy.Config{Seed: func(ctx context.Context, tenant *tenancy.Tenant) error {
-		_, err := f.pg.Pool.Exec(ctx, "select pg_sleep(2.5)") // a lock is looked for every second
+		_, err := f.pg.Pool.Exec(ctx, "select pg_sleep(2.5)") // the lock is checked every second
 		return err
 	}})
 	_, err := m.Create(t.Context(), tenancy.CreateParams{Slug: "a", Domain: "a.example.com"})

@@ -11,9 +11,11 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// blocked starts a suspension of the tenant "a", and returns when its write waits for the tenant's
-// row, which unblock releases.
-func (f *fixture) blockSuspend(ctx context.Context, t *testing.T, m *tenancy.Manager) (result chan error, unblock func()) {
+// blockSuspend starts a suspension of the tenant "a" and returns when its write waits for the row
+// lock of the tenant. unblock releases the row lock.
+func (f *fixture) blockSuspend(
+	ctx context.Context, t *testing.T, m *tenancy.Manager,
+) (result chan error, unblock func()) {
 	t.Helper()
 	tx, err := f.pg.Pool.Begin(t.Context())
 	require.NoError(t, err)
@@ -30,7 +32,7 @@ func (f *fixture) blockSuspend(ctx context.Context, t *testing.T, m *tenancy.Man
 		return assert.NoError(t, err) && waits
 	}
 	require.Eventually(t, waits, time.Minute, 10*time.Millisecond)
-	return result, func() { // after the server has ended the statement too
+	return result, func() { // after the server has ended the statement
 		require.Eventually(t, func() bool { return !waits() }, time.Minute, 10*time.Millisecond)
 		require.NoError(t, tx.Rollback(context.Background()))
 	}

@@ -15,23 +15,23 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// cutter ends a context at the start of the n-th statement.
-type cutter struct {
+// canceller is a tracer that cancels a context at the start of the n-th statement.
+type canceller struct {
 	left atomic.Int64
 	end  atomic.Pointer[context.CancelFunc]
 }
 
-func (c *cutter) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+func (c *canceller) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
 	if c.left.Add(-1) == 0 {
 		(*c.end.Load())()
 	}
 	return ctx
 }
 
-func (c *cutter) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+func (c *canceller) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
 // arm returns a context that ends at the n-th statement from now, or never if n is 0.
-func (c *cutter) arm(t *testing.T, n int) context.Context {
+func (c *canceller) arm(t *testing.T, n int) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
@@ -46,13 +46,8 @@ func (c *cutter) arm(t *testing.T, n int) context.Context {
 func TestOperationsContinueAfterCancellationAtEachStatement(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	cut := &cutter{}
-	cfg, err := pgxpool.ParseConfig(f.pg.URLAs(f.roles.Owner(), "o"))
-	require.NoError(t, err)
-	cfg.MaxConns, cfg.ConnConfig.Tracer = 2, cut
-	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
-	require.NoError(t, err)
-	t.Cleanup(pool.Close)
+	cancelAt := &canceller{}
+	pool := f.ownerPool(t, func(cfg *pgxpool.Config) { cfg.MaxConns, cfg.ConnConfig.Tracer = 2, cancelAt })
 	m, err := tenancy.New(pool, tenancy.Config{
 		Migrator: notesRunner(t, pool), Roles: f.roles, Domains: acceptAllDomains, Drop: tenancy.DropConfig{Enabled: true},
 		Stock: tenancy.StockConfig{Size: 1, StockOnly: true},
@@ -73,8 +68,14 @@ func TestOperationsContinueAfterCancellationAtEachStatement(t *testing.T) {
 			return err
 		}, tenancy.ErrStatus},
 		{"refill", func(ctx context.Context) error { _, err := m.Refill(ctx); return err }, nil},
-		{"claim", func(ctx context.Context) error { _, err := m.AssignStocked(ctx, createParams("b")); return err }, tenancy.ErrSlugTaken},
-		{"add domain", func(ctx context.Context) error { _, err := m.AddDomain(ctx, "a", "alias.example.com"); return err }, nil},
+		{"assign stocked", func(ctx context.Context) error {
+			_, err := m.AssignStocked(ctx, createParams("b"))
+			return err
+		}, tenancy.ErrSlugTaken},
+		{"add domain", func(ctx context.Context) error {
+			_, err := m.AddDomain(ctx, "a", "alias.example.com")
+			return err
+		}, nil},
 		{"move domain", func(ctx context.Context) error { _, err := m.MoveDomain(ctx, move); return err }, nil},
 		{"rename", func(ctx context.Context) error {
 			_, err := m.Rename(ctx, "a", tenancy.RenameParams{Slug: "c", Schema: "c"})
@@ -92,19 +93,19 @@ func TestOperationsContinueAfterCancellationAtEachStatement(t *testing.T) {
 		{"drop", func(ctx context.Context) error { _, err := m.Drop(ctx, token); return err }, tenancy.ErrNotFound},
 	} {
 		for n := 1; ; n++ {
-			err := op.call(cut.arm(t, n))
-			through := cut.left.Load() > 0
-			require.LessOrEqual(t, n, 200, "%s, try %d: %v", op.name, n, err)
-			if through && err != nil {
-				require.ErrorIs(t, err, op.done, "%s, try %d", op.name, n)
+			err := op.call(cancelAt.arm(t, n))
+			completed := cancelAt.left.Load() > 0
+			require.LessOrEqual(t, n, 200, "%s, attempt %d: %v", op.name, n, err)
+			if completed && err != nil {
+				require.ErrorIs(t, err, op.done, "%s, attempt %d", op.name, n)
 			}
 			expectIdle(t, pool)
-			if through {
+			if completed {
 				break
 			}
 		}
 	}
-	cut.arm(t, 0)
+	cancelAt.arm(t, 0)
 	b, err := m.BySlug(t.Context(), "b")
 	assert.NoError(t, err)
 	assert.Equal(t, tenancy.Active, b.Status)

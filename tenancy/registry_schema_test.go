@@ -22,23 +22,16 @@ import (
 	"github.com/oryne/pgtenant/tenancy/platformuser"
 )
 
-// ownPublic returns a database whose schema public has a program's tables.
+// databaseWithTables returns a database whose schema public has a program's tables.
 func databaseWithTables(t *testing.T, tables string) (pg *pgtest.DB, roles schemactx.RoleNames, owner *pgxpool.Pool) {
 	t.Helper()
-	pg = pgtest.New(t)
-	roles, err := schemactx.NewRoleNames(pg.RolePrefix)
+	f := setupRoles(t, pgtest.New(t))
+	_, err := f.pg.Pool.Exec(t.Context(), tables)
 	require.NoError(t, err)
-	_, err = admin.Setup(t.Context(), pg.Pool, admin.SetupConfig{Roles: roles, OwnerPassword: "o", RuntimePassword: "r"})
-	require.NoError(t, err)
-	_, err = pg.Pool.Exec(t.Context(), tables)
-	require.NoError(t, err)
-	owner, err = pgxpool.New(context.Background(), pg.URLAs(roles.Owner(), "o"))
-	require.NoError(t, err)
-	t.Cleanup(owner.Close)
-	return pg, roles, owner
+	return f.pg, f.roles, f.owner
 }
 
-// managerIn returns a manager whose registry is in the schema.
+// managerInSchema returns a manager whose registry is in the schema.
 func managerInSchema(
 	t *testing.T,
 	owner *pgxpool.Pool,
@@ -56,12 +49,14 @@ func managerInSchema(
 	return m
 }
 
-// everything lists all relations, schemas and functions.
+// databaseObjects lists all relations, schemas and functions.
 func databaseObjects(t *testing.T, pg *pgtest.DB) (all []string) {
 	t.Helper()
 	require.NoError(t, pg.Pool.QueryRow(t.Context(), `select array(
-		select nspname || ' ' || coalesce(nspacl::text, '') || coalesce(obj_description(oid, 'pg_namespace'), '') from pg_namespace where nspname !~ '^pg_toast'
-		union all select relnamespace::regnamespace::text || '.' || relname from pg_class where relnamespace <> 'pg_toast'::regnamespace
+		select nspname || ' ' || coalesce(nspacl::text, '') || coalesce(obj_description(oid, 'pg_namespace'), '')
+			from pg_namespace where nspname !~ '^pg_toast'
+		union all select relnamespace::regnamespace::text || '.' || relname
+			from pg_class where relnamespace <> 'pg_toast'::regnamespace
 		order by 1)`).Scan(&all))
 	return all
 }
@@ -73,10 +68,11 @@ func TestInitKeepsTablesOfAnotherProgram(t *testing.T) {
 		tables string
 		shared []migrate.Source
 	}{
-		"tenants":              {"create table tenants (name text)", nil},
-		"a view of that name":  {"create view domains as select 1 as x", nil},
-		"a log of its own":     {"create table audit_log (message text)", []migrate.Source{logs}},
-		"goose's own versions": {"create table tenants (name text); create table goose_db_version (id int, version_id bigint, is_applied boolean, tstamp timestamptz)", nil},
+		"tenants":             {"create table tenants (name text)", nil},
+		"a view of that name": {"create view domains as select 1 as x", nil},
+		"a log of its own":    {"create table audit_log (message text)", []migrate.Source{logs}},
+		"goose's own versions": {`create table tenants (name text);
+			create table goose_db_version (id int, version_id bigint, is_applied boolean, tstamp timestamptz)`, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -116,7 +112,8 @@ func TestMigrationsBeforeInitNameInit(t *testing.T) {
 
 func TestDatabaseHasOneRegistry(t *testing.T) {
 	t.Parallel()
-	pg, roles, owner := databaseWithTables(t, "create table audit_log (message text)") // does not matter without package audit
+	// The table audit_log does not matter without package audit.
+	pg, roles, owner := databaseWithTables(t, "create table audit_log (message text)")
 	first, second := managerInSchema(t, owner, roles, ""), managerInSchema(t, owner, roles, "tenancy")
 	require.NoError(t, first.Init(t.Context()))
 	before := databaseObjects(t, pg)
@@ -127,17 +124,14 @@ func TestDatabaseHasOneRegistry(t *testing.T) {
 	require.NoError(t, first.Init(t.Context()))
 }
 
-// If one place that names the schema is forgotten, the error says that the schema may be wrong.
-// Init has run, so a hint to run Init would not be enough.
+// If one configuration does not name the registry's schema, the error mentions RegistrySchema. Init
+// has run, so a hint to run Init would not be enough.
 func TestMissingRegistrySchemaIsReported(t *testing.T) {
 	t.Parallel()
 	pg, roles, owner := databaseWithTables(t, "create table tenants (name text); create table domains (host text)")
 	logs := migrate.Source{Name: "audit", FS: audit.Migrations(), Base: audit.MigrationBase}
 	require.NoError(t, managerInSchema(t, owner, roles, "tenancy", logs).Init(t.Context()))
-	runtime, err := pgxpool.New(context.Background(), pg.URLAs(roles.Runtime(), "r"))
-	require.NoError(t, err)
-	t.Cleanup(runtime.Close)
-	db, err := schemactx.New(runtime, schemactx.Config{Roles: roles})
+	db, err := schemactx.New(newPool(t, pg.URLAs(roles.Runtime(), "r")), schemactx.Config{Roles: roles})
 	require.NoError(t, err)
 	reader, err := audit.NewReader(owner, audit.ReaderConfig{})
 	require.NoError(t, err)
@@ -162,7 +156,7 @@ func TestMissingRegistrySchemaIsReported(t *testing.T) {
 
 func TestInvalidRegistrySchemaIsRefused(t *testing.T) {
 	t.Parallel()
-	pg, roles, owner := databaseWithTables(t, "create schema theirs")
+	pg, roles, owner := databaseWithTables(t, "create schema existing")
 	for _, name := range []string{
 		"pg_x", "information_schema", "None", "a b", "tenant_7", "tenant_7_r1", "pgtenant_check_1", "extensions",
 		roles.Owner(), roles.Runtime(), roles.Public(), roles.Tenant("x"),
@@ -186,7 +180,7 @@ func TestInvalidRegistrySchemaIsRefused(t *testing.T) {
 
 	var refused *tenancy.RegistrySchemaError
 	before := databaseObjects(t, pg)
-	require.ErrorAs(t, managerInSchema(t, owner, roles, "theirs").Init(t.Context()), &refused)
+	require.ErrorAs(t, managerInSchema(t, owner, roles, "existing").Init(t.Context()), &refused)
 	require.Equal(t, before, databaseObjects(t, pg))
 	_, err = admin.Provision(t.Context(), owner, roles, "school")
 	require.NoError(t, err)

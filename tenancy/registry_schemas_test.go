@@ -16,22 +16,21 @@ func TestSchemasReturnsSchemasToMigrate(t *testing.T) {
 	f := setup(t)
 	var _ migrate.List = f.tenants.Schemas
 	var want []string
-	for i, status := range []tenancy.Status{tenancy.Active, tenancy.Suspended, tenancy.Maintenance, tenancy.Provisioning, tenancy.Dropping} {
+	for i, status := range []tenancy.Status{
+		tenancy.Active, tenancy.Suspended, tenancy.Maintenance, tenancy.Provisioning, tenancy.Dropping,
+	} {
 		tenant := f.create(t, fmt.Sprintf("t%d", i))
 		if status != tenancy.Provisioning && status != tenancy.Dropping {
 			want = append(want, tenant.Schema)
 		}
-		_, err := f.pg.Pool.Exec(
-			t.Context(),
-			"update public.tenants set status = $1 where id = $2",
-			string(status),
-			tenant.ID,
-		)
+		sql := "update public.tenants set status = $1 where id = $2"
+		_, err := f.pg.Pool.Exec(t.Context(), sql, string(status), tenant.ID)
 		require.NoError(t, err)
 	}
-	// These are more than a page. The last tenant is not ready yet: it may have no schema.
+	// More tenants than a page has. The last one is not ready yet: it may have no schema.
 	_, err := f.pg.Pool.Exec(t.Context(), `with n as (
-			insert into public.schema_names (name, tenant_id) select 'stock_' || i, i from generate_series(10001, 11200) i returning name, tenant_id
+			insert into public.schema_names (name, tenant_id)
+			select 'stock_' || i, i from generate_series(10001, 11200) i returning name, tenant_id
 		)
 		insert into public.tenants (id, schema_name, slug, name, status, stock_version)
 		select tenant_id, name, '_' || tenant_id, name, 'stocked', case when tenant_id < 11200 then 'v1' else '' end from n`)

@@ -48,7 +48,8 @@ func TestRegistryAndTenantsInSeparateDatabases(t *testing.T) {
 	injected := errors.New("seed failed")
 	var fail error
 	m, err := tenancy.New(central.owner, tenancy.Config{
-		Migrator: splitMigrator{registryRunner, tenantRunner}, Schemas: tenants.owner, Roles: tenants.roles, RegistryRoles: central.roles,
+		Migrator: splitMigrator{registryRunner, tenantRunner}, Schemas: tenants.owner,
+		Roles: tenants.roles, RegistryRoles: central.roles,
 		Seed:  func(context.Context, *tenancy.Tenant) error { return fail },
 		Drop:  tenancy.DropConfig{Enabled: true},
 		Stock: tenancy.StockConfig{Size: 1, StockOnly: true},

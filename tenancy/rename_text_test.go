@@ -10,20 +10,25 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Everything that keeps the name of its schema as text keeps the old one.
+// An object that contains the name of its schema as text contains the old name after a rename.
 func TestRenameRefusesReferencesInText(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for slug, sql := range map[string]string{
-		"from-current":  "set local search_path = SCHEMA, pg_temp; create function f() returns int language sql set search_path from current as 'select 1'",
-		"procedure":     "create procedure SCHEMA.p() language sql set search_path = SCHEMA, pg_temp as ''",
-		"body":          "create function SCHEMA.f() returns bigint language plpgsql as 'begin return (select count(*) from SCHEMA.notes); end'",
-		"string":        "create function SCHEMA.f() returns bool language plpgsql as $$begin return to_regnamespace('SCHEMA') is null; end$$",
-		"elsewhere":     "create schema other; create function other.f() returns int language plpgsql as 'begin perform 1 from SCHEMA.notes; return 1; end'",
-		"default":       "create sequence SCHEMA.s; alter table SCHEMA.notes add n bigint default nextval('SCHEMA.s'::text)",
-		"check":         "alter table SCHEMA.notes add check (to_regclass('SCHEMA.notes'::text) is not null)",
-		"view":          "create view SCHEMA.v as select to_regclass('SCHEMA.notes'::text) r",
-		"trigger":       "create function SCHEMA.t() returns trigger language plpgsql as 'begin return new; end'; create trigger t before insert on SCHEMA.notes for each row execute function SCHEMA.t('SCHEMA')",
+		"from-current": `set local search_path = SCHEMA, pg_temp;
+			create function f() returns int language sql set search_path from current as 'select 1'`,
+		"procedure": "create procedure SCHEMA.p() language sql set search_path = SCHEMA, pg_temp as ''",
+		"body": `create function SCHEMA.f() returns bigint language plpgsql
+			as 'begin return (select count(*) from SCHEMA.notes); end'`,
+		"string": `create function SCHEMA.f() returns bool language plpgsql
+			as $$begin return to_regnamespace('SCHEMA') is null; end$$`,
+		"elsewhere": `create schema other; create function other.f() returns int language plpgsql
+			as 'begin perform 1 from SCHEMA.notes; return 1; end'`,
+		"default": "create sequence SCHEMA.s; alter table SCHEMA.notes add n bigint default nextval('SCHEMA.s'::text)",
+		"check":   "alter table SCHEMA.notes add check (to_regclass('SCHEMA.notes'::text) is not null)",
+		"view":    "create view SCHEMA.v as select to_regclass('SCHEMA.notes'::text) r",
+		"trigger": `create function SCHEMA.t() returns trigger language plpgsql as 'begin return new; end';
+			create trigger t before insert on SCHEMA.notes for each row execute function SCHEMA.t('SCHEMA')`,
 		"login-setting": "alter role OWNER set search_path = SCHEMA",
 	} {
 		a := f.create(t, slug)
@@ -38,12 +43,11 @@ func TestRenameRefusesReferencesInText(t *testing.T) {
 		require.Equal(t, before, f.snapshot(t), slug)
 	}
 	a := f.create(t, "fine")
-	_, err := f.pg.Pool.Exec(
-		t.Context(),
-		strings.ReplaceAll(`create sequence SCHEMA.s; alter table SCHEMA.notes add n bigint default nextval('SCHEMA.s');
-		create view SCHEMA.v as select * from SCHEMA.notes; create function SCHEMA.f() returns bigint begin atomic select count(*) from SCHEMA.notes; end;
-		create function SCHEMA.g() returns text language sql as 'select ''xSCHEMAx.y''::text'`, "SCHEMA", a.Schema),
-	)
+	followed := `create sequence SCHEMA.s; alter table SCHEMA.notes add n bigint default nextval('SCHEMA.s');
+		create view SCHEMA.v as select * from SCHEMA.notes;
+		create function SCHEMA.f() returns bigint begin atomic select count(*) from SCHEMA.notes; end;
+		create function SCHEMA.g() returns text language sql as 'select ''xSCHEMAx.y''::text'`
+	_, err := f.pg.Pool.Exec(t.Context(), strings.ReplaceAll(followed, "SCHEMA", a.Schema))
 	require.NoError(t, err)
 	_, err = f.tenants.Rename(t.Context(), "fine", tenancy.RenameParams{Schema: "renamed"})
 	require.NoError(t, err)

@@ -14,7 +14,7 @@ import (
 func TestMaintenanceStartedDuringRevertRemains(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	for slug, goOn := range map[string]func(slug string, old tenancy.Tenant) error{
+	for slug, complete := range map[string]func(slug string, old tenancy.Tenant) error{
 		"resume": func(slug string, _ tenancy.Tenant) error { _, err := f.tenants.Resume(t.Context(), slug); return err },
 		"revert": func(slug string, old tenancy.Tenant) error {
 			_, err := f.tenants.RevertReplacement(t.Context(), slug, old.Schema)
@@ -33,13 +33,12 @@ func TestMaintenanceStartedDuringRevertRemains(t *testing.T) {
 		until := time.Now().Add(time.Hour).Truncate(time.Second)
 		_, err := f.tenants.StartMaintenance(t.Context(), slug, tenancy.MaintenanceParams{Reason: "moving", Until: until})
 		require.NoError(t, err)
-		require.NoError(t, goOn(slug, old))
+		require.NoError(t, complete(slug, old))
 		got, err := f.tenants.BySlug(t.Context(), slug)
 		require.NoError(t, err)
-		if assert.Equal(t, tenancy.Maintenance, got.Status, "%s: %s %q %v", slug, got.Status, got.Reason, got.Until) &&
-			assert.Equal(t, "moving", got.Reason, "%s: %s %q %v", slug, got.Status, got.Reason, got.Until) {
-			assert.WithinDuration(t, until, got.Until, 0, slug)
-		}
+		assert.Equal(t, tenancy.Maintenance, got.Status, slug)
+		assert.Equal(t, "moving", got.Reason, slug)
+		assert.WithinDuration(t, until, got.Until, 0, slug)
 	}
 }
 
@@ -66,18 +65,22 @@ func TestStoppedRevertIsEndedByStatusChange(t *testing.T) {
 		_, err := f.tenants.RevertReplacement(t.Context(), slug, old.Schema)
 		return err
 	}
+	suspendLater := func(slug string, _ tenancy.Tenant) error {
+		_, err := suspend(slug)
+		return err
+	}
 	none := func(slug string) (tenancy.Tenant, error) { return f.tenants.BySlug(t.Context(), slug) }
 	for slug, c := range map[string]struct {
 		before func(slug string) (tenancy.Tenant, error)
 		after  []func(slug string, old tenancy.Tenant) error
 	}{
-		"suspended-activate":  {suspend, []func(string, tenancy.Tenant) error{activate}},
-		"suspended-resume":    {suspend, []func(string, tenancy.Tenant) error{resume, activate}},
-		"suspended-again":     {suspend, []func(string, tenancy.Tenant) error{again, activate}},
-		"maintenance-end":     {maintain, []func(string, tenancy.Tenant) error{end}},
-		"maintenance-again":   {maintain, []func(string, tenancy.Tenant) error{again, end}},
-		"active-end":          {none, []func(string, tenancy.Tenant) error{end}},
-		"suspended-after-all": {none, []func(string, tenancy.Tenant) error{func(slug string, _ tenancy.Tenant) error { _, err := suspend(slug); return err }, activate}},
+		"suspended-activate": {suspend, []func(string, tenancy.Tenant) error{activate}},
+		"suspended-resume":   {suspend, []func(string, tenancy.Tenant) error{resume, activate}},
+		"suspended-again":    {suspend, []func(string, tenancy.Tenant) error{again, activate}},
+		"maintenance-end":    {maintain, []func(string, tenancy.Tenant) error{end}},
+		"maintenance-again":  {maintain, []func(string, tenancy.Tenant) error{again, end}},
+		"active-end":         {none, []func(string, tenancy.Tenant) error{end}},
+		"active-suspend":     {none, []func(string, tenancy.Tenant) error{suspendLater, activate}},
 	} {
 		old := f.create(t, slug)
 		f.insertNote(t, old, "old")
@@ -109,10 +112,9 @@ func TestRevertSwapsSchemas(t *testing.T) {
 		require.NoError(t, err)
 		got, err := f.tenants.RevertReplacement(t.Context(), "a", retained.Schema)
 		require.NoError(t, err)
-		if assert.Equal(t, tenancy.Active, got.Status, "revert %d: %+v", i, got) &&
-			assert.Equal(t, retained.Schema, got.Schema, "revert %d: %+v", i, got) {
-			assert.Equal(t, []string{want}, f.tenantNotes(t, got), "revert %d: %+v", i, got)
-		}
+		assert.Equal(t, tenancy.Active, got.Status, "revert %d", i)
+		assert.Equal(t, retained.Schema, got.Schema, "revert %d", i)
+		assert.Equal(t, []string{want}, f.tenantNotes(t, got), "revert %d", i)
 		other := replaced
 		if want == "new" {
 			other = a

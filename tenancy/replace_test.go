@@ -2,7 +2,6 @@ package tenancy_test
 
 import (
 	"context"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -21,18 +20,17 @@ func TestReplaceServesNewSchemaAndRevokesOld(t *testing.T) {
 	s := f.stageReplacement(t, "a", "new")
 	got, err := s.Replace(t.Context())
 	require.NoError(t, err)
-	if assert.Equal(t, a.ID, got.ID, "replaced %+v", got) &&
-		assert.Equal(t, s.Schema(), got.Schema, "replaced %+v", got) {
-		assert.Equal(t, tenancy.Active, got.Status, "replaced %+v", got)
-	}
+	assert.Equal(t, a.ID, got.ID)
+	assert.Equal(t, s.Schema(), got.Schema)
+	assert.Equal(t, tenancy.Active, got.Status)
 	assert.Equal(t, []string{"new"}, f.tenantNotes(t, got))
-	_, err = f.db.Exec(tenancy.NewContext(t.Context(), &a), "insert into notes values ('lost')") // who has not heard of it
+	oldContext := tenancy.NewContext(t.Context(), &a) // with the old schema name
+	_, err = f.db.Exec(oldContext, "insert into notes values ('lost')")
 	assert.ErrorIs(t, err, schemactx.ErrNotProvisioned)
 	retained, err := f.tenants.RetainedSchema(t.Context(), "a")
 	require.NoError(t, err)
-	if assert.Equal(t, a.Schema, retained.Schema, "retained %+v", retained) {
-		assert.Equal(t, []string{"old"}, f.schemaNotes(t, retained.Schema), "retained %+v", retained)
-	}
+	assert.Equal(t, a.Schema, retained.Schema)
+	assert.Equal(t, []string{"old"}, f.schemaNotes(t, retained.Schema))
 	var replaced *tenancy.ReplacedError
 	_, err = f.tenants.StageReplacement(t.Context(), "a")
 	if assert.ErrorAs(t, err, &replaced, "a second replacement") {
@@ -53,12 +51,12 @@ func TestReplaceKeepsStatus(t *testing.T) {
 		before, err := change()
 		require.NoError(t, err)
 		after := f.replace(t, slug)
-		assert.Equal(t, before.Status, after.Status, "replaced %+v", after)
-		assert.Equal(t, before.Reason, after.Reason, "replaced %+v", after)
+		assert.Equal(t, before.Status, after.Status, "status after the replacement")
+		assert.Equal(t, before.Reason, after.Reason, "reason after the replacement")
 		after, err = f.tenants.RevertReplacement(t.Context(), slug, before.Schema)
 		require.NoError(t, err)
-		assert.Equal(t, before.Status, after.Status, "reverted %+v", after)
-		assert.Equal(t, before.Reason, after.Reason, "reverted %+v", after)
+		assert.Equal(t, before.Status, after.Status, "status after the revert")
+		assert.Equal(t, before.Reason, after.Reason, "reason after the revert")
 	}
 }
 
@@ -82,36 +80,33 @@ func TestReplaceWaitsForRunningWriters(t *testing.T) {
 	stop()
 	err = <-replaced
 	var stepErr *tenancy.StepError
-	if assert.ErrorAs(t, err, &stepErr) && assert.Equal(t, "close", stepErr.Step) {
+	if assert.ErrorAs(t, err, &stepErr) {
+		assert.Equal(t, "close", stepErr.Step)
 		assert.Equal(t, tenancy.Maintenance, stepErr.Tenant.Status)
 	}
 	_, err = tx.Exec(ctx, "insert into notes values ('late')")
-	assert.Error(t, err, "it goes on writing")
+	assert.Error(t, err, "the running transaction writes after the privileges are revoked")
 	_ = tx.Rollback(ctx)
 	got, err := f.tenants.Resume(t.Context(), "a")
 	require.NoError(t, err)
-	assert.Equal(t, tenancy.Active, got.Status, "resumed %+v", got)
+	assert.Equal(t, tenancy.Active, got.Status)
 	_, err = f.tenants.Resume(t.Context(), "a")
 	assert.ErrorIs(t, err, tenancy.ErrStatus)
 }
 
-// awaitWaiter waits until somebody waits for a lock on a schema's table of notes.
+// awaitWaiter waits until a session waits for a lock on a schema's table of notes.
 func (f *fixture) awaitWaiter(t *testing.T, schema string) {
 	t.Helper()
 	for waits := false; !waits; {
-		require.NoError(
-			t,
-			f.pg.Pool.QueryRow(t.Context(), "select exists (select from pg_locks where relation = $1::text::regclass and not granted)",
-				schema+".notes").
-				Scan(&waits),
-		)
+		sql := "select exists (select from pg_locks where relation = $1::text::regclass and not granted)"
+		require.NoError(t, f.pg.Pool.QueryRow(t.Context(), sql, schema+".notes").Scan(&waits))
 	}
 }
 
 func TestReplaceRefuses(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	_, err := f.tenants.StageReplacement(t.Context(), "nobody")
+	_, err := f.tenants.StageReplacement(t.Context(), "missing")
 	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 	f.create(t, "a")
 	scratch, err := f.tenants.StageScratch(t.Context())
@@ -128,7 +123,7 @@ func TestReplaceRefuses(t *testing.T) {
 	_, err = f.tenants.Resume(t.Context(), "b")
 	require.NoError(t, err)
 
-	// What has changed while it was built.
+	// The tenant changes while a replacement is staged.
 	s := f.stageReplacement(t, "a", "new")
 	dropper, _ := f.dropManager(t, tenancy.DropConfig{})
 	_, err = dropper.Drop(t.Context(), request(t, dropper, "a"))
@@ -153,15 +148,15 @@ func TestConfirmDropsRetainedSchema(t *testing.T) {
 	}
 	got, err := approveAndConfirm(t.Context(), f.fourEyesManager(t), "a", a.Schema)
 	require.NoError(t, err)
-	assert.Equal(t, []string{"new"}, f.tenantNotes(t, got), "the new notes are gone")
+	assert.Equal(t, []string{"new"}, f.tenantNotes(t, got))
 	_, err = approveAndConfirm(t.Context(), f.fourEyesManager(t), "a", a.Schema)
 	assert.ErrorIs(t, err, tenancy.ErrNoRetainedSchema)
 	assert.Empty(t, f.auxiliarySchemas(t))
 	f.expectInvariants(t)
 	_, err = f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Schema: "b"})
 	require.NoError(t, err)
-	_, err = f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Schema: strings.Clone(replaced.Schema)})
-	assert.ErrorIs(t, err, admin.ErrTaken) // as the names of all schemas that the tenant has had
+	_, err = f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Schema: replaced.Schema})
+	assert.ErrorIs(t, err, admin.ErrTaken) // earlier schema names stay reserved
 }
 
 func TestConfirmRefusesDependents(t *testing.T) {

@@ -29,24 +29,23 @@ func TestAssignStockedTakesTenantFromStock(t *testing.T) {
 	}
 	a, err := m.AssignStocked(t.Context(), tenancy.CreateParams{Slug: "a", Name: "School A", Domain: "A.example.com"})
 	require.NoError(t, err)
-	assert.Equal(t, before[0], a.ID, "claimed %+v", a)
-	assert.Equal(t, tenancy.Active, a.Status, "claimed %+v", a)
-	assert.Equal(t, "a", a.Slug, "claimed %+v", a)
-	assert.Equal(t, "School A", a.Name, "claimed %+v", a)
-	assert.Equal(t, fmt.Sprintf("tenant_%d", a.ID), a.Schema, "claimed %+v", a)
+	assert.Equal(t, before[0], a.ID)
+	assert.Equal(t, tenancy.Active, a.Status)
+	assert.Equal(t, "a", a.Slug)
+	assert.Equal(t, "School A", a.Name)
+	assert.Equal(t, fmt.Sprintf("tenant_%d", a.ID), a.Schema)
 	found, err := f.registry.ByHost(t.Context(), "a.example.com")
 	require.NoError(t, err)
 	f.expectUsable(t, found)
-	assert.Equal(t, before[1:], stockedIDs(t, m), "stock was %v", before)
+	assert.Equal(t, before[1:], stockedIDs(t, m), "stocked tenants")
 	assert.Equal(t, tenancy.RefillReport{Made: 1}, refill(t, m))
-	report := refill(t, m)
-	assert.Equal(t, tenancy.RefillReport{}, report, "report of a full stock %+v", report)
+	assert.Equal(t, tenancy.RefillReport{}, refill(t, m), "report of a full stock")
 }
 
 func TestAssignStockedCreatesWhenStockIsEmpty(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	a, err := f.tenants.AssignStocked(t.Context(), createParams("a")) // has no stock
+	a, err := f.tenants.AssignStocked(t.Context(), createParams("a")) // a manager without a stock
 	require.NoError(t, err)
 	f.expectUsable(t, a)
 	b, err := f.stockManager(t, tenancy.StockConfig{Size: 1}).AssignStocked(t.Context(), createParams("b"))
@@ -78,7 +77,7 @@ func TestAssignStockedRefusesAndKeepsStock(t *testing.T) {
 		"a stocked slug": {tenancy.CreateParams{Slug: placeholder, Domain: "x.example.com"}, &tenancy.FieldError{}},
 	} {
 		_, err := m.AssignStocked(t.Context(), c.params)
-		require.Error(t, err, "%s: claimed", name)
+		require.Error(t, err, name)
 		expectKind(t, err, c.want)
 	}
 	_, err := m.Create(t.Context(), tenancy.CreateParams{Slug: placeholder, Domain: "x.example.com"})
@@ -90,34 +89,34 @@ func TestAssignStockedRefusesAndKeepsStock(t *testing.T) {
 
 func TestEachStockedTenantIsAssignedOnce(t *testing.T) {
 	t.Parallel()
-	const claims, size = 64, 20
+	const calls, size = 64, 20
 	f := setup(t)
 	m := f.stockManager(t, tenancy.StockConfig{Size: size})
 	refill(t, m)
 	stock := stockedIDs(t, m)
 	var wg sync.WaitGroup
-	claimed := make(chan tenancy.Tenant, claims)
-	for i := range claims {
+	assigned := make(chan tenancy.Tenant, calls)
+	for i := range calls {
 		wg.Go(func() {
 			tenant, err := m.AssignStocked(t.Context(), createParams(fmt.Sprintf("t%d", i)))
 			assert.NoError(t, err)
-			claimed <- tenant
+			assigned <- tenant
 		})
 	}
 	wg.Wait()
-	close(claimed)
+	close(assigned)
 	seen := make(map[int64]bool)
 	fromStock := 0
-	for tenant := range claimed {
-		assert.False(t, seen[tenant.ID], "tenant %d was claimed twice", tenant.ID)
+	for tenant := range assigned {
+		assert.False(t, seen[tenant.ID], "tenant %d was assigned twice", tenant.ID)
 		seen[tenant.ID] = true
 		if slices.Contains(stock, tenant.ID) {
 			fromStock++
 		}
 		f.expectUsable(t, tenant)
 	}
-	assert.Len(t, seen, claims, "%d tenants, %d of them from the stock of %d", len(seen), fromStock, size)
-	assert.Equal(t, size, fromStock, "%d tenants, %d of them from the stock of %d", len(seen), fromStock, size)
+	assert.Len(t, seen, calls, "different tenants")
+	assert.Equal(t, size, fromStock, "tenants from the stock")
 }
 
 func TestConcurrentRefillsDoNotExceedSize(t *testing.T) {
@@ -143,14 +142,14 @@ func TestConcurrentRefillsDoNotExceedSize(t *testing.T) {
 func TestSeedRunsAfterAssignment(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	injected := errors.New("no seeds today")
+	injected := errors.New("seed failed")
 	broken := true
 	m := f.stockManager(t, tenancy.StockConfig{Size: 1, StockOnly: true}, func(cfg *tenancy.Config) {
 		cfg.Seed = func(ctx context.Context, tenant *tenancy.Tenant) error {
 			if broken {
 				return injected
 			}
-			assert.Equal(t, tenancy.Provisioning, tenant.Status, "seeded while")
+			assert.Equal(t, tenancy.Provisioning, tenant.Status, "status during the seed")
 			_, err := f.db.Exec(ctx, "insert into notes values ($1)", tenant.Slug)
 			return err
 		}
@@ -172,11 +171,11 @@ func TestSeedRunsAfterAssignment(t *testing.T) {
 	var seeds int
 	require.NoError(t,
 		f.db.QueryRow(tenancy.NewContext(t.Context(), &b), "select count(*) from notes where body = 'b'").Scan(&seeds))
-	assert.Equal(t, tenancy.Active, b.Status, "claimed %+v with %d seeds", b, seeds)
-	assert.Equal(t, 1, seeds, "claimed %+v with %d", b, seeds)
+	assert.Equal(t, tenancy.Active, b.Status)
+	assert.Equal(t, 1, seeds, "notes of the seed")
 }
 
-// releases are migrators of two releases of a program, the later of which has one migration more.
+// releases returns migrators of two releases of a program. The later one has one more migration.
 func (f *fixture) releases(t testing.TB) (earlier, later *migrate.Runner) {
 	t.Helper()
 	files := fstest.MapFS{
@@ -199,12 +198,10 @@ func TestStockOfEarlierReleaseIsMigratedBeforeAssignment(t *testing.T) {
 	_, err := after.AssignStocked(t.Context(), createParams("a"))
 	assert.ErrorIs(t, err, tenancy.ErrStockEmpty)
 	assert.Equal(t, tenancy.RefillReport{Updated: 2}, refill(t, after))
-	// The earlier release, which still runs, neither claims nor breaks nor adds to what the later one
-	// has.
+	// The earlier release still runs. It assigns no tenant of the later release and changes none.
 	_, err = before.AssignStocked(t.Context(), createParams("a"))
 	assert.ErrorIs(t, err, tenancy.ErrStockEmpty)
-	report := refill(t, before)
-	assert.Equal(t, tenancy.RefillReport{}, report, "report of the earlier release %+v", report)
+	assert.Equal(t, tenancy.RefillReport{}, refill(t, before), "report of the earlier release")
 	a, err := after.AssignStocked(t.Context(), createParams("a"))
 	require.NoError(t, err)
 	_, err = f.db.Exec(tenancy.NewContext(t.Context(), &a), "select from more")
@@ -218,18 +215,18 @@ func TestFailedStockIsRetriedAndNotAssigned(t *testing.T) {
 	before := f.stockManager(t, tenancy.StockConfig{Size: 2}, func(cfg *tenancy.Config) { cfg.Migrator = earlier })
 	refill(t, before)
 	injected := errors.New("the disk is full")
-	migrator := &fullDisk{Runner: later, err: injected}
+	migrator := &failingRunner{Runner: later, err: injected}
 	m := f.stockManager(
 		t,
 		tenancy.StockConfig{Size: 4, StockOnly: true},
 		func(cfg *tenancy.Config) { cfg.Migrator = migrator },
 	)
-	for range 2 { // the second time there is one half-made one more to repair, and none may come on top
+	for range 2 { // the second call has one more unfinished tenant to repair and creates no other
 		report, err := m.Refill(t.Context())
 		assert.ErrorIs(t, err, injected)
-		assert.Equal(t, 0, report.Made, "report %+v", report)
-		assert.Equal(t, 0, report.Updated, "report %+v", report)
-		assert.GreaterOrEqual(t, report.Failed, 3, "report %+v", report)
+		assert.Zero(t, report.Made)
+		assert.Zero(t, report.Updated)
+		assert.GreaterOrEqual(t, report.Failed, 3)
 		_, err = m.AssignStocked(t.Context(), createParams("a"))
 		assert.ErrorIs(t, err, tenancy.ErrStockEmpty)
 	}
@@ -238,19 +235,20 @@ func TestFailedStockIsRetriedAndNotAssigned(t *testing.T) {
 	assert.Equal(t, tenancy.RefillReport{Updated: 4}, refill(t, m))
 }
 
-type fullDisk struct {
+// failingRunner is a runner that fails while err is set.
+type failingRunner struct {
 	*migrate.Runner
 	err error
 }
 
-func (f *fullDisk) Migrate(ctx context.Context, schema string) error {
+func (f *failingRunner) Migrate(ctx context.Context, schema string) error {
 	if f.err != nil {
 		return f.err
 	}
 	return f.Runner.Migrate(ctx, schema)
 }
 
-func (f *fullDisk) MigrateUnused(ctx context.Context, schema string) error {
+func (f *failingRunner) MigrateUnused(ctx context.Context, schema string) error {
 	if f.err != nil {
 		return f.err
 	}
@@ -303,24 +301,23 @@ func TestDropStockedTenant(t *testing.T) {
 	params := request(t, m, second.Slug)
 	a, err := m.AssignStocked(t.Context(), createParams("a"))
 	require.NoError(t, err)
-	_, err = m.Drop(t.Context(), params) // it is somebody's now
+	_, err = m.Drop(t.Context(), params) // the tenant has a customer now
 	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 	f.expectUsable(t, a)
 }
 
-// A drop that has looked at a stocked tenant must not take the one that a customer has claimed
-// since.
+// A drop that began with a stocked tenant must not drop the tenant after it was assigned.
 func TestDropIsRefusedAfterAssignment(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	claimer := f.stockManager(t, tenancy.StockConfig{Size: 1, StockOnly: true})
-	refill(t, claimer)
+	assigner := f.stockManager(t, tenancy.StockConfig{Size: 1, StockOnly: true})
+	refill(t, assigner)
 	var a tenancy.Tenant
 	m := f.managerWith(t, func(cfg *tenancy.Config) {
 		cfg.Drop.Enabled = true
 		cfg.Hooks.Before = func(ctx context.Context, data tenancy.StepData) (err error) {
 			if data.Step == "mark" {
-				a, err = claimer.AssignStocked(ctx, createParams("a"))
+				a, err = assigner.AssignStocked(ctx, createParams("a"))
 			}
 			return err
 		}
@@ -370,11 +367,12 @@ func TestNewRefusesInvalidStockConfig(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	runner := notesRunner(t, f.owner)
+	withoutVersion := migratorFunc(func(context.Context, string) error { return nil })
 	for name, cfg := range map[string]tenancy.Config{
-		"negative":            {Migrator: runner, Stock: tenancy.StockConfig{Size: -1}},
-		"negative interval":   {Migrator: runner, Stock: tenancy.StockConfig{Size: 1, Interval: -1}},
-		"claims only nothing": {Migrator: runner, Stock: tenancy.StockConfig{StockOnly: true}},
-		"no version":          {Migrator: migratorFunc(func(context.Context, string) error { return nil }), Stock: tenancy.StockConfig{Size: 1}},
+		"negative":           {Migrator: runner, Stock: tenancy.StockConfig{Size: -1}},
+		"negative interval":  {Migrator: runner, Stock: tenancy.StockConfig{Size: 1, Interval: -1}},
+		"stock only, size 0": {Migrator: runner, Stock: tenancy.StockConfig{StockOnly: true}},
+		"no version":         {Migrator: withoutVersion, Stock: tenancy.StockConfig{Size: 1}},
 	} {
 		cfg.Roles = schemactx.DefaultRoleNames("x")
 		_, err := tenancy.New(f.owner, cfg)
