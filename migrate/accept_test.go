@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/oryne/pgtenant/internal/migratetest"
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/migrate/drift"
 )
@@ -17,7 +18,7 @@ func TestWhatWasEditedIsAccepted(t *testing.T) {
 	f := setup(t)
 	for name, lock := range map[string]migrate.Lock{"advisory": migrate.LockAdvisory, "table": migrate.LockTable} {
 		t.Run(name, func(t *testing.T) {
-			f.exec(t, "drop schema if exists tenant_1 cascade; create schema tenant_1")
+			f.Exec(t, "drop schema if exists tenant_1 cascade; create schema tenant_1")
 			require.NoError(t, f.tenant(t, texts("app", both)).Migrate(t.Context(), "tenant_1"))
 			strict := f.runnerWith(
 				t,
@@ -26,7 +27,7 @@ func TestWhatWasEditedIsAccepted(t *testing.T) {
 			expectStands(t, strict, "tenant_1", migrate.Edited)
 			var before, after string
 			comment := "select obj_description('tenant_1.goose_db_version'::regclass)"
-			f.scan(t, comment, &before)
+			f.Scan(t, comment, &before)
 
 			done, err := strict.Accept(t.Context(), "tenant_1")
 			require.NoError(t, err)
@@ -35,12 +36,12 @@ func TestWhatWasEditedIsAccepted(t *testing.T) {
 			status, err := strict.Status(t.Context(), "tenant_1")
 			require.NoError(t, err)
 			expectVersions(t, status.Versions(migrate.Applied), 1, 2, 3)
-			f.scan(t, comment, &after)
+			f.Scan(t, comment, &after)
 			assert.NotEqual(t, before, after, "nothing was written")
 			done, err = strict.Accept(t.Context(), "tenant_1")
 			require.NoError(t, err)
 			expectVersions(t, done.Versions)
-			f.scan(t, comment, &before)
+			f.Scan(t, comment, &before)
 			assert.Equal(t, before, after, "the second time wrote %s, after %s", before, after)
 			_, err = f.tenant(t, texts("app", both)).Accept(t.Context(), "tenant_1") // back to the first files
 			require.NoError(t, err)
@@ -61,7 +62,7 @@ func TestAcceptWritesNothingWhereItMayNot(t *testing.T) {
 	require.NoError(t, err)
 	expectVersions(t, done.Versions)
 	var tables int
-	f.scan(t, "select count(*) from pg_class where relnamespace = 'tenant_1'::regnamespace", &tables)
+	f.Scan(t, "select count(*) from pg_class where relnamespace = 'tenant_1'::regnamespace", &tables)
 	assert.Equal(t, 0, tables, "%d tables were made", tables)
 
 	require.NoError(t, f.tenant(t, texts("app", both)).Migrate(t.Context(), "tenant_1"))
@@ -69,7 +70,7 @@ func TestAcceptWritesNothingWhereItMayNot(t *testing.T) {
 	_, err = older.Accept(t.Context(), "tenant_1")
 	assert.ErrorIs(t, err, migrate.ErrUnknownVersion)
 
-	tx, err := f.pg.Pool.Begin(t.Context())
+	tx, err := f.PG.Pool.Begin(t.Context())
 	require.NoError(t, err)
 	_, err = tx.Exec(t.Context(), "select pg_advisory_xact_lock(hashtextextended('pgtenant.migrate.tenant_1', 0))")
 	require.NoError(t, err)
@@ -77,12 +78,12 @@ func TestAcceptWritesNothingWhereItMayNot(t *testing.T) {
 	assert.ErrorIs(t, err, migrate.ErrLocked)
 	require.NoError(t, tx.Rollback(t.Context()))
 
-	f.exec(t, "comment on table tenant_1.goose_db_version is 'ours'")
+	f.Exec(t, "comment on table tenant_1.goose_db_version is 'ours'")
 	done, err = r.Accept(t.Context(), "tenant_1")
 	require.NoError(t, err)
 	expectVersions(t, done.Versions)
 	var comment string
-	f.scan(t, "select obj_description('tenant_1.goose_db_version'::regclass)", &comment)
+	f.Scan(t, "select obj_description('tenant_1.goose_db_version'::regclass)", &comment)
 	assert.Equal(t, "ours", comment, "the comment is %q now", comment)
 }
 
@@ -106,7 +107,7 @@ func TestEditedFilesAreNamedUnderBothPolicies(t *testing.T) {
 			expectVersions(t, status.Versions(migrate.Changed), s.Edited...)
 			assert.Equal(t, s.Outcome, status.Outcome, "%s: the fleet says %s, status", s.Schema, s.Outcome)
 		}
-		expectLines(t, got, want...)
+		migratetest.ExpectLines(t, got, want...)
 	}
 	r := f.tenant(t, texts("app", edited()))
 	require.NoError(t, r.CheckApplied(nil, 0))
@@ -146,7 +147,7 @@ func TestDriftTellsOfEditedFilesAndNewerSchemas(t *testing.T) {
 				assert.ErrorIs(t, result.Err, migrate.ErrChanged)
 			}
 		}
-		expectLines(
+		migratetest.ExpectLines(
 			t,
 			got,
 			"tenant_1 "+string(want)+" [1]",

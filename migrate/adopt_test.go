@@ -44,13 +44,13 @@ var atTen = migrate.DjangoState{"students": "0010_fees", "auth": "0012_user", "g
 func setupDjango(t *testing.T) *django {
 	t.Helper()
 	d := &django{fixture: setup(t)}
-	d.login = d.pg.RolePrefix + "_django"
+	d.login = d.PG.RolePrefix + "_django"
 	var err error
-	d.roles, err = schemactx.NewRoleNames(d.pg.RolePrefix)
+	d.roles, err = schemactx.NewRoleNames(d.PG.RolePrefix)
 	require.NoError(t, err)
-	d.exec(t, "drop schema tenant_1; drop schema tenant_2; drop schema tenant_3; create role "+d.login+
-		"; grant create on database "+d.pg.Name+" to "+d.login+"; grant create on schema public to "+d.login)
-	d.exec(t, "set role "+d.login+`;
+	d.Exec(t, "drop schema tenant_1; drop schema tenant_2; drop schema tenant_3; create role "+d.login+
+		"; grant create on database "+d.PG.Name+" to "+d.login+"; grant create on schema public to "+d.login)
+	d.Exec(t, "set role "+d.login+`;
 		create table public.customers_client (id bigserial primary key, schema_name varchar(63) not null unique,
 			name varchar(100) not null);
 		create table public.customers_domain (id bigserial primary key, domain varchar(253) not null unique,
@@ -61,11 +61,11 @@ func setupDjango(t *testing.T) *django {
 		`+djangoMigrations("public")+djangoMigrations("school_a")+djangoMigrations("school_b")+"reset role")
 	_, err = admin.Setup(
 		t.Context(),
-		d.pg.Pool,
+		d.PG.Pool,
 		admin.SetupConfig{Roles: d.roles, OwnerPassword: "o", RuntimePassword: "r"},
 	)
 	require.NoError(t, err)
-	d.owner, err = pgxpool.New(context.Background(), d.pg.URLAs(d.roles.Owner(), "o"))
+	d.owner, err = pgxpool.New(context.Background(), d.PG.URLAs(d.roles.Owner(), "o"))
 	require.NoError(t, err)
 	t.Cleanup(d.owner.Close)
 	return d
@@ -115,13 +115,13 @@ func TestTakeOverFromDjangoTenants(t *testing.T) {
 	for _, schema := range []string{"school_a", "school_b"} {
 		_, err := admin.Provision(t.Context(), d.owner, d.roles, schema)
 		assert.ErrorIs(t, err, admin.ErrTaken) // it belongs to Django's role
-		report, err := migrate.Adopt(t.Context(), d.pg.Pool, schema, d.roles.Owner())
+		report, err := migrate.Adopt(t.Context(), d.PG.Pool, schema, d.roles.Owner())
 		require.NoError(t, err)
 		got := strings.Join(report.Review, ", ")
 		assert.Len(t, report.Review, 3, "to review: %s", got)
 		assert.Contains(t, got, ".secret()", "to review")
 		assert.Contains(t, got, ".names", "to review")
-		report, err = migrate.Adopt(t.Context(), d.pg.Pool, schema, d.roles.Owner())
+		report, err = migrate.Adopt(t.Context(), d.PG.Pool, schema, d.roles.Owner())
 		assert.NoError(t, err, "again: %+v", report)
 		assert.Empty(t, report.Changed, "again: %+v", report)
 		res, err := r.BaselineDjango(t.Context(), schema, 1, atTen)
@@ -132,7 +132,7 @@ func TestTakeOverFromDjangoTenants(t *testing.T) {
 		require.NoError(t, err)
 	}
 	var foreign int // number of objects in the schemas that the owner does not own
-	d.scan(t, fmt.Sprintf(`select count(*) from pg_shdepend where refobjid = '%s'::regrole and deptype = 'o'
+	d.Scan(t, fmt.Sprintf(`select count(*) from pg_shdepend where refobjid = '%s'::regrole and deptype = 'o'
 		and dbid = (select oid from pg_database where datname = current_database())
 			and not (classid = 'pg_class'::regclass and objid in (
 			select oid from pg_class where relnamespace = 'public'::regnamespace))`, d.login), &foreign)
@@ -143,7 +143,7 @@ func TestTakeOverFromDjangoTenants(t *testing.T) {
 // expectServed expects that a tenant can read what Django has written.
 func (d *django) expectServed(t *testing.T) {
 	t.Helper()
-	pool, err := pgxpool.New(t.Context(), d.pg.URLAs(d.roles.Runtime(), "r"))
+	pool, err := pgxpool.New(t.Context(), d.PG.URLAs(d.roles.Runtime(), "r"))
 	require.NoError(t, err)
 	defer pool.Close()
 	db, err := schemactx.New(pool, schemactx.Config{Roles: d.roles})
@@ -164,7 +164,7 @@ func TestDjangoSchemaThatIsElsewhereIsNotTakenOver(t *testing.T) {
 	t.Parallel()
 	d := setupDjango(t)
 	r := d.runner(t)
-	_, err := migrate.Adopt(t.Context(), d.pg.Pool, "school_a", d.roles.Owner())
+	_, err := migrate.Adopt(t.Context(), d.PG.Pool, "school_a", d.roles.Owner())
 	require.NoError(t, err)
 	for app, want := range map[string]string{"students": "0009_class", "auth": "0013_more", "gone": "0001_initial"} {
 		_, err := r.BaselineDjango(t.Context(), "school_a", 1, migrate.DjangoState{app: want})
@@ -178,9 +178,9 @@ func TestDjangoSchemaThatIsElsewhereIsNotTakenOver(t *testing.T) {
 	_, err = r.BaselineDjango(t.Context(), "school_a", 1, nil)
 	assert.Error(t, err, "a state that says nothing was taken")
 	var versions bool
-	d.scan(t, "select to_regclass('school_a.goose_db_version') is not null", &versions)
+	d.Scan(t, "select to_regclass('school_a.goose_db_version') is not null", &versions)
 	assert.False(t, versions, "a version table was made")
-	d.exec(t, "drop table school_a.django_migrations")
+	d.Exec(t, "drop table school_a.django_migrations")
 	_, err = r.BaselineDjango(t.Context(), "school_a", 1, atTen)
 	var pgErr *pgconn.PgError
 	if assert.ErrorAs(t, err, &pgErr, "without the table") {
@@ -192,7 +192,7 @@ func TestBaselineOnlyWhereThereAreNoVersions(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	r := f.tenant(t, texts("app", both))
-	f.exec(t, "create table tenant_1.a (id int); create table tenant_1.b (id int)")
+	f.Exec(t, "create table tenant_1.a (id int); create table tenant_1.b (id int)")
 	res, err := r.Baseline(t.Context(), "tenant_1", 2)
 	require.NoError(t, err)
 	expectVersions(t, res.Applied, 1, 2)
@@ -222,21 +222,21 @@ func TestBaselineOnlyWhereThereAreNoVersions(t *testing.T) {
 func TestAdoptRefuses(t *testing.T) {
 	t.Parallel()
 	d := setupDjango(t)
-	_, err := migrate.Adopt(t.Context(), d.pg.Pool, "nowhere", d.roles.Owner())
+	_, err := migrate.Adopt(t.Context(), d.PG.Pool, "nowhere", d.roles.Owner())
 	assert.ErrorIs(t, err, migrate.ErrSchemaMissing)
 	var nameErr *schemactx.NameError
 	for _, names := range [][2]string{{"pg_catalog", d.roles.Owner()}, {"a,b", d.roles.Owner()}, {"school_a", ""}} {
-		_, err := migrate.Adopt(t.Context(), d.pg.Pool, names[0], names[1])
+		_, err := migrate.Adopt(t.Context(), d.PG.Pool, names[0], names[1])
 		assert.ErrorAs(t, err, &nameErr, "%q", names)
 	}
 	var pgErr *pgconn.PgError
-	_, err = migrate.Adopt(t.Context(), d.pg.Pool, "school_a", "nobody_"+d.pg.RolePrefix)
+	_, err = migrate.Adopt(t.Context(), d.PG.Pool, "school_a", "nobody_"+d.PG.RolePrefix)
 	assert.ErrorAs(t, err, &pgErr, "a role that does not exist")
 	report, err := migrate.Adopt(t.Context(), d.owner, "school_a", d.roles.Owner()) // the owner may not take it
 	if assert.ErrorAs(t, err, &pgErr, report) {
 		assert.Empty(t, report.Changed, report)
 	}
-	report, err = migrate.Adopt(t.Context(), d.pg.Pool, "public", d.roles.Owner())
+	report, err = migrate.Adopt(t.Context(), d.PG.Pool, "public", d.roles.Owner())
 	require.NoError(t, err)
 	assert.Equal(t, "table public.customers_client, table public.customers_domain, table public.django_migrations",
 		strings.Join(report.Changed, ", "),
@@ -248,13 +248,13 @@ func TestAdoptRefuses(t *testing.T) {
 func TestTakeOverFromGoose(t *testing.T) {
 	t.Parallel()
 	d := setupDjango(t)
-	d.exec(t, "set role "+d.login+"; create schema made_by_goose; reset role")
-	d.exec(t, `set search_path to made_by_goose; set role `+d.login+`;
+	d.Exec(t, "set role "+d.login+"; create schema made_by_goose; reset role")
+	d.Exec(t, `set search_path to made_by_goose; set role `+d.login+`;
 		create table goose_db_version (id serial primary key, version_id bigint not null, is_applied boolean not null,
 			tstamp timestamp default now());
 		insert into goose_db_version (version_id, is_applied) values (0, true), (1, true);`+
 		schoolTables+"reset role; reset search_path")
-	_, err := migrate.Adopt(t.Context(), d.pg.Pool, "made_by_goose", d.roles.Owner())
+	_, err := migrate.Adopt(t.Context(), d.PG.Pool, "made_by_goose", d.roles.Owner())
 	require.NoError(t, err)
 	_, err = admin.Provision(t.Context(), d.owner, d.roles, "made_by_goose")
 	require.NoError(t, err)
@@ -262,7 +262,7 @@ func TestTakeOverFromGoose(t *testing.T) {
 	require.NoError(t, err)
 	expectVersions(t, res.Applied, 2)
 	var rights bool // the privileges that Provision granted
-	d.scan(
+	d.Scan(
 		t,
 		fmt.Sprintf(
 			"select has_table_privilege('%s', 'made_by_goose.goose_db_version', 'insert')",

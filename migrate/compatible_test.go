@@ -47,7 +47,7 @@ func expectStands(t *testing.T, r *migrate.Runner, schema string, want migrate.O
 	assert.Equal(t, status.Err == nil, err == nil, "%s: Up says %s (%v), want", schema, res.Outcome, err)
 	report, _ := r.UpAll(t.Context(), migrate.Schemas(schema), migrate.UpAllOptions{SkipShared: true})
 	assert.Equal(t, 1, report.Count(want), "%s: UpAll reports %s, want %s", schema, report.Summary(), want)
-	assert.Equal(t, status.Err == nil, report.Err() == nil, "%s: UpAll reports %s, want %s", schema, report.Summary(), want)
+	assert.Equal(t, status.Err == nil, report.Err() == nil, "%s: UpAll reports %s", schema, report.Summary())
 }
 
 func TestAnOlderProgramServesNewerSchemasThatSayItMay(t *testing.T) {
@@ -62,7 +62,7 @@ func TestAnOlderProgramServesNewerSchemasThatSayItMay(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f.exec(t, "drop schema if exists tenant_1 cascade; create schema tenant_1")
+			f.Exec(t, "drop schema if exists tenant_1 cascade; create schema tenant_1")
 			require.NoError(t, up(at(2, 0), "tenant_1"))
 			require.NoError(t, up(at(4, 2), "tenant_1"))
 			expectStands(t, at(4, 2), "tenant_1", migrate.Current)
@@ -97,7 +97,7 @@ func TestEachSourceSpeaksForItself(t *testing.T) {
 		"advisory": migrate.LockAdvisory, "table": migrate.LockTable, "session": migrate.LockSession,
 	} {
 		t.Run(name, func(t *testing.T) {
-			f.exec(t, "drop schema if exists tenant_1 cascade; create schema tenant_1")
+			f.Exec(t, "drop schema if exists tenant_1 cascade; create schema tenant_1")
 			with := func(app, wiki migrate.Source) *migrate.Runner {
 				return f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{app, wiki}, Lock: lock})
 			}
@@ -166,12 +166,12 @@ func TestANoteThatMakesNoSensePermitsNothing(t *testing.T) {
 		`{"": {"from": 1, "versions": [3]}}`, `{"wiki": {"from": 1, "versions": [3]}}`,
 		`{"app": {"from": 3, "versions": [3]}}`,
 	} {
-		f.exec(t, `comment on table tenant_1.goose_db_version is '{"pgtenant": {}, "compatible": `+compatible+`}'`)
+		f.Exec(t, `comment on table tenant_1.goose_db_version is '{"pgtenant": {}, "compatible": `+compatible+`}'`)
 		expectStands(t, older, "tenant_1", migrate.UnknownVersion)
 	}
-	f.exec(t, `comment on table tenant_1.goose_db_version is 'of somebody else'`)
+	f.Exec(t, `comment on table tenant_1.goose_db_version is 'of somebody else'`)
 	expectStands(t, older, "tenant_1", migrate.UnknownVersion)
-	f.exec(t, `comment on table tenant_1.goose_db_version is null`)
+	f.Exec(t, `comment on table tenant_1.goose_db_version is null`)
 	expectStands(t, older, "tenant_1", migrate.UnknownVersion)
 }
 
@@ -181,12 +181,12 @@ func TestCompatibleFromIsAVersionOfTheSource(t *testing.T) {
 	for _, src := range []migrate.Source{
 		release("app", 2, -1, 0), release("app", 2, 3, 0), release("app", 2, 1001, 1000), release("app", 2, 1<<63-1, 1000),
 	} {
-		_, err := migrate.New(f.pg.Pool, migrate.Config{Tenant: []migrate.Source{src}})
+		_, err := migrate.New(f.PG.Pool, migrate.Config{Tenant: []migrate.Source{src}})
 		assert.ErrorContains(t, err, "CompatibleFrom", "%d from %d", src.CompatibleFrom, src.Base)
 	}
 	// If no older program is compatible, the comment has no such part.
 	require.NoError(t, f.tenant(t, release("app", 2, 2, 0)).Migrate(t.Context(), "tenant_1"))
 	var comment string
-	f.scan(t, "select obj_description('tenant_1.goose_db_version'::regclass)", &comment)
+	f.Scan(t, "select obj_description('tenant_1.goose_db_version'::regclass)", &comment)
 	assert.NotContains(t, comment, "compatible", "the comment")
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/oryne/pgtenant/internal/migratetest"
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/migrate/drift"
 )
@@ -43,7 +44,7 @@ drop index concurrently t_s;
 // snapshot opens a transaction with a snapshot. It ends with the test, or when end is called.
 func (f fixture) snapshot(t *testing.T) (end func()) {
 	t.Helper()
-	cfg := f.pg.Pool.Config().ConnConfig.Copy()
+	cfg := f.PG.Pool.Config().ConnConfig.Copy()
 	cfg.RuntimeParams["application_name"] = "a report"
 	conn, err := pgx.ConnectConfig(t.Context(), cfg)
 	require.NoError(t, err)
@@ -62,7 +63,7 @@ func (f fixture) snapshot(t *testing.T) (end func()) {
 // capitals.
 func (f fixture) indexes(t *testing.T, schema string) (names string) {
 	t.Helper()
-	f.scan(
+	f.Scan(
 		t,
 		`select coalesce(string_agg(case when x.indisvalid then c.relname else upper(c.relname) end, ' '
 			order by c.relname collate "C"), '')
@@ -90,7 +91,7 @@ func TestUnusedSchemasDoNotWaitForSnapshots(t *testing.T) {
 	for _, schema := range names(3) {
 		assert.Equal(t, allIndexes, f.indexes(t, schema), schema)
 	}
-	expectLines(t, driftLines(t, r, drift.Options{}, names(3)...))
+	migratetest.ExpectLines(t, migratetest.DriftLines(t, r, drift.Options{}, names(3)...))
 }
 
 // TestIndexesOfPartitionedTablesAreRefusedInUnusedSchemasToo checks that a statement which
@@ -153,7 +154,7 @@ func TestConcurrentIndexWaitsForSnapshotsWithinABound(t *testing.T) {
 		done <- f.runnerWith(t, cfg).Migrate(context.WithoutCancel(t.Context()), "tenant_1")
 	}()
 	for n := 0; n == 0; { // it waits for longer than the lock timeout
-		f.scan(
+		f.Scan(
 			t,
 			`select count(*) from pg_stat_activity where datname = current_database()
 				and query ~ '^(drop|create) index concurrently'
@@ -175,14 +176,14 @@ func TestHalfMadeIndexesAreMadeAgain(t *testing.T) {
 	for _, schema := range names(3) {
 		_, err := r.UpTo(t.Context(), schema, 1)
 		require.NoError(t, err)
-		f.exec(
+		f.Exec(
 			t,
 			`create index t_s on `+schema+`.t (s); create index on `+schema+`.t (s, id);
 			create index old_ccnew on `+schema+`.t (id);
 			create unique index "concurrently ""x" on `+schema+`.t (s) where s <> 'create index concurrently y on t (s)';
 			create index foreign_one on `+schema+`.t (id, s)`,
 		)
-		f.exec(
+		f.Exec(
 			t,
 			`update pg_index set indisvalid = false where indrelid = '`+schema+`.t'::regclass
 				and indexrelid <> '`+schema+`.old'::regclass`,
@@ -217,14 +218,14 @@ func TestIndexThatCannotBeBuiltIsNotApplied(t *testing.T) {
 			"00001_a.sql": "create table t (s text);\ninsert into t values ('x'), ('x');",
 			"00002_b.sql": "-- +goose NO TRANSACTION\n" + create,
 		}
-		r := f.runner(t, files)
+		r := f.Runner(t, files)
 		for range 2 {
 			_, err := r.Up(t.Context(), kind)
 			var failure *migrate.Error
 			require.ErrorAs(t, err, &failure)
 			assert.Equal(t, "23505", failure.SQLState())
 		}
-		f.exec(t, "delete from "+kind+".t where ctid = (select min(ctid) from "+kind+".t)")
+		f.Exec(t, "delete from "+kind+".t where ctid = (select min(ctid) from "+kind+".t)")
 		require.NoError(t, r.Migrate(t.Context(), kind))
 		got := f.indexes(t, kind)
 		assert.Equal(t, strings.ToLower(got), got, "there are indexes that are not valid")
@@ -263,7 +264,7 @@ func TestDetachThatWasInterruptedIsFinalized(t *testing.T) {
 	})}, ConcurrentTimeout: 100 * time.Millisecond}
 	_, err := f.runnerWith(t, cfg).UpTo(t.Context(), "tenant_1", 1)
 	require.NoError(t, err)
-	tx, err := f.pg.Pool.Begin(t.Context())
+	tx, err := f.PG.Pool.Begin(t.Context())
 	require.NoError(t, err)
 	_, err = tx.Exec(t.Context(), "select * from tenant_1.p")
 	require.NoError(t, err)
@@ -272,6 +273,6 @@ func TestDetachThatWasInterruptedIsFinalized(t *testing.T) {
 	require.NoError(t, tx.Rollback(t.Context()))
 	require.NoError(t, f.runnerWith(t, cfg).Migrate(t.Context(), "tenant_1"))
 	var partitions int
-	f.scan(t, "select count(*) from pg_inherits where inhparent = 'tenant_1.p'::regclass", &partitions)
+	f.Scan(t, "select count(*) from pg_inherits where inhparent = 'tenant_1.p'::regclass", &partitions)
 	assert.Zero(t, partitions)
 }

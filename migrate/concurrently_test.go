@@ -21,12 +21,12 @@ func TestRunnersThatBuildAnIndexConcurrentlyDoNotStopEachOther(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	files := map[string]string{"00001_a.sql": "create table a (x int);\ninsert into a select generate_series(1, 20000);"}
-	_, err := f.runner(t, files).Up(t.Context(), "tenant_1")
+	_, err := f.Runner(t, files).Up(t.Context(), "tenant_1")
 	require.NoError(t, err)
 	files["00002_b.sql"] = "-- +goose NO TRANSACTION\nselect pg_sleep(1.5);\ncreate index concurrently a_x on a (x);"
 	var runners sync.WaitGroup
 	for range 4 {
-		r := f.runner(t, files)
+		r := f.Runner(t, files)
 		runners.Go(func() {
 			_, err := r.Up(t.Context(), "tenant_1")
 			assert.NoError(t, err)
@@ -34,7 +34,7 @@ func TestRunnersThatBuildAnIndexConcurrentlyDoNotStopEachOther(t *testing.T) {
 	}
 	runners.Wait()
 	var valid bool
-	f.scan(t, "select indisvalid from pg_index where indexrelid = 'tenant_1.a_x'::regclass", &valid)
+	f.Scan(t, "select indisvalid from pg_index where indexrelid = 'tenant_1.a_x'::regclass", &valid)
 	assert.True(t, valid, "the index is not valid")
 }
 
@@ -67,12 +67,12 @@ func TestWhoWaitsForTheLockDoesNotKeepAnIndexFromBeingBuilt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := fleet(t, 2)
-			holder, err := f.pg.Pool.Acquire(t.Context())
+			holder, err := f.PG.Pool.Acquire(t.Context())
 			require.NoError(t, err)
 			defer holder.Release()
 			_, err = holder.Exec(t.Context(), "select pg_advisory_lock(hashtextextended('pgtenant.migrate.tenant_1', 0))")
 			require.NoError(t, err)
-			pool, err := pgxpool.New(t.Context(), f.pg.URL+"&application_name=waits")
+			pool, err := pgxpool.New(t.Context(), f.PG.URL+"&application_name=waits")
 			require.NoError(t, err)
 			defer pool.Close()
 			r, err := migrate.New(pool, migrate.Config{
@@ -82,7 +82,7 @@ func TestWhoWaitsForTheLockDoesNotKeepAnIndexFromBeingBuilt(t *testing.T) {
 			done := make(chan error, 1)
 			go func() { done <- c.run(t.Context(), r) }()
 			for asks := false; !asks; {
-				f.scan(
+				f.Scan(
 					t,
 					`select count(*) > 0 from pg_stat_activity where datname = current_database() and application_name = 'waits'
 					and query ~ 'advisory.*lock'`,
@@ -95,7 +95,7 @@ func TestWhoWaitsForTheLockDoesNotKeepAnIndexFromBeingBuilt(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, <-done)
 			var body bool
-			f.scan(
+			f.Scan(
 				t,
 				"select exists (select from pg_attribute where attrelid = 'tenant_1.notes'::regclass and attname = 'body')",
 				&body,
@@ -108,7 +108,7 @@ func TestWhoWaitsForTheLockDoesNotKeepAnIndexFromBeingBuilt(t *testing.T) {
 func TestLockThatAnotherRunnerKeeps(t *testing.T) {
 	t.Parallel()
 	f := fleet(t, 3)
-	holder, err := f.pg.Pool.Acquire(t.Context())
+	holder, err := f.PG.Pool.Acquire(t.Context())
 	require.NoError(t, err)
 	defer holder.Release()
 	_, err = holder.Exec(t.Context(), "select pg_advisory_lock(hashtextextended('pgtenant.migrate.tenant_2', 0))")

@@ -35,7 +35,7 @@ func (f fixture) tenant(t *testing.T, sources ...migrate.Source) *migrate.Runner
 // tables returns the tables of a schema except the version table.
 func (f fixture) tables(t *testing.T, schema string) (names string) {
 	t.Helper()
-	f.scan(
+	f.Scan(
 		t,
 		"select coalesce(string_agg(relname, ' ' order by relname), '') from pg_class where relkind = 'r' "+
 			"and relname <> 'goose_db_version' and relnamespace = '"+schema+"'::regnamespace",
@@ -57,13 +57,13 @@ func TestUpToDownToAndRedo(t *testing.T) {
 	require.NoError(t, err)
 	expectVersions(t, res.Applied, 1, 2)
 	assert.Equal(t, "a b", f.tables(t, "tenant_1"), "tables")
-	f.exec(t, "insert into tenant_1.b values (1)")
+	f.Exec(t, "insert into tenant_1.b values (1)")
 	res, err = r.Redo(t.Context(), "tenant_1")
 	require.NoError(t, err)
 	expectVersions(t, res.Undone, 2)
 	expectVersions(t, res.Applied, 2)
 	var left int
-	f.scan(t, "select count(*) from tenant_1.b", &left)
+	f.Scan(t, "select count(*) from tenant_1.b", &left)
 	assert.Equal(t, 0, left, "redo did not undo")
 	require.NoError(t, r.Migrate(t.Context(), "tenant_1"))
 	res, err = r.Down(t.Context(), "tenant_1")
@@ -130,7 +130,7 @@ func TestFailedDownStopsWhereItIs(t *testing.T) {
 	f := setup(t)
 	r := f.tenant(t, texts("app", both))
 	require.NoError(t, r.Migrate(t.Context(), "tenant_1"))
-	f.exec(t, "drop table tenant_1.b")
+	f.Exec(t, "drop table tenant_1.b")
 	res, err := r.DownTo(t.Context(), "tenant_1", 0)
 	expectVersions(t, res.Undone, 3)
 	var failure *migrate.Error

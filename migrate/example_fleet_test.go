@@ -17,7 +17,7 @@ func schools(ctx context.Context) (db *pgtest.DB, files map[string]string, done 
 	if err != nil {
 		panic(err)
 	}
-	files = map[string]string{"00001_students.sql": "create table students (name text);"}
+	files = map[string]string{"00001_pupils.sql": "create table pupils (name text);"}
 	runner, err := migrate.New(db.Pool, migrate.Config{Tenant: []migrate.Source{source("erp", files)}})
 	if err != nil {
 		panic(err)
@@ -30,7 +30,7 @@ func schools(ctx context.Context) (db *pgtest.DB, files map[string]string, done 
 			panic(err)
 		}
 	}
-	files["00002_age.sql"] = "alter table students add column age int;"
+	files["00002_age.sql"] = "alter table pupils add column age int;"
 	return db, files, func() {
 		if err := closeDB(); err != nil {
 			panic(err)
@@ -43,7 +43,7 @@ func ExampleRunner_UpAll() {
 	ctx := context.Background()
 	db, files, done := schools(ctx)
 	defer done()
-	_, err := db.Pool.Exec(ctx, "drop table school_b.students")
+	_, err := db.Pool.Exec(ctx, "drop table school_b.pupils")
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -69,7 +69,7 @@ func ExampleRunner_UpAll() {
 	// Output:
 	// true 1
 	// SCHEMA    OUTCOME   VERSION  TIME  WHAT
-	// school_b  failed    1        1ms   erp/00002_age.sql:2: relation "students" does not exist (42P01)
+	// school_b  failed    1        1ms   erp/00002_age.sql:2: relation "pupils" does not exist (42P01)
 	// school_x  missing   -        -     schema does not exist
 	// school_a  migrated  1 -> 2   1ms   applied 2
 	// school_c  migrated  1 -> 2   1ms   applied 2

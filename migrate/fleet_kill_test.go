@@ -104,7 +104,7 @@ func (f fixture) expectVictimsDone(t *testing.T, round string, alone bool) {
 		var versions string
 		var notes, seen int
 		var index, built bool
-		f.scan(t, fmt.Sprintf(`select (select string_agg(version_id::text, ' ' order by id) from %[1]s.goose_db_version),
+		f.Scan(t, fmt.Sprintf(`select (select string_agg(version_id::text, ' ' order by id) from %[1]s.goose_db_version),
 			(select max(id) from %[1]s.notes), (select count(*) from %[1]s.seen),
 			exists (select from pg_index where indexrelid = to_regclass('%[1]s.notes_body') and indisvalid),
 			exists (select from pg_index where indexrelid = to_regclass('%[1]s.seen_id') and indisvalid)`, name),
@@ -139,7 +139,7 @@ func TestFleetThatIsKilledGoesOn(t *testing.T) {
 		group := 1 + round%2*9
 		alone := round%3 == 2
 		name := fmt.Sprintf("round %d, %d per transaction, NO TRANSACTION %t", round, group, alone)
-		cmd := startVictim(t, f.pg.URL, group, alone)
+		cmd := startVictim(t, f.PG.URL, group, alone)
 		time.Sleep(rand.N(window)) // the test needs a random moment
 		require.NoError(t, cmd.Process.Kill())
 		var exit *exec.ExitError
@@ -147,7 +147,7 @@ func TestFleetThatIsKilledGoesOn(t *testing.T) {
 		if err != nil {
 			require.ErrorAs(t, err, &exit)
 		}
-		report, err := f.runner(t, victimFiles(alone)).
+		report, err := f.Runner(t, victimFiles(alone)).
 			UpAll(t.Context(), migrate.Schemas(names(victimSchemas)...), migrate.UpAllOptions{})
 		require.NoError(t, err)
 		switch {
@@ -178,7 +178,7 @@ func (f fixture) startOver(t *testing.T) {
 			name,
 		)
 	}
-	f.exec(t, sql.String())
+	f.Exec(t, sql.String())
 }
 
 func TestTwoProcessesMigrateOneFleet(t *testing.T) {
@@ -192,7 +192,7 @@ func TestTwoProcessesMigrateOneFleet(t *testing.T) {
 		f.startOver(t)
 		var wg sync.WaitGroup
 		for i := range 3 {
-			cmd := startVictim(t, f.pg.URL, 1+i*4, alone)
+			cmd := startVictim(t, f.PG.URL, 1+i*4, alone)
 			wg.Go(func() {
 				assert.NoError(t, cmd.Wait(), "process %d", i)
 			})
@@ -211,7 +211,7 @@ const waitingHere = `select count(*) from pg_locks join pg_database d on d.oid =
 func TestCancelLetsWhatRunsFinish(t *testing.T) {
 	t.Parallel()
 	f := fleet(t, 12)
-	gate, err := f.pg.Pool.Begin(t.Context())
+	gate, err := f.PG.Pool.Begin(t.Context())
 	require.NoError(t, err)
 	_, err = gate.Exec(t.Context(), "select pg_advisory_xact_lock(1)")
 	require.NoError(t, err)
@@ -232,7 +232,7 @@ func TestCancelLetsWhatRunsFinish(t *testing.T) {
 	}
 	waiting := func() {
 		for n := 0; n < 2; {
-			f.scan(t, waitingHere, &n)
+			f.Scan(t, waitingHere, &n)
 		}
 	}
 	go up(time.Minute)
@@ -247,7 +247,7 @@ func TestCancelLetsWhatRunsFinish(t *testing.T) {
 	assert.Equal(t, 2, f.at(t, 12), "are migrated")
 
 	// Without a drain they are rolled back.
-	gate, err = f.pg.Pool.Begin(t.Context())
+	gate, err = f.PG.Pool.Begin(t.Context())
 	require.NoError(t, err)
 	_, err = gate.Exec(t.Context(), "select pg_advisory_xact_lock(1)")
 	require.NoError(t, err)
@@ -258,7 +258,7 @@ func TestCancelLetsWhatRunsFinish(t *testing.T) {
 	got = <-ended
 	assert.ErrorIs(t, got.err, context.Canceled)
 	for n := 1; n > 0; { // until the server has cancelled them
-		f.scan(t, waitingHere, &n)
+		f.Scan(t, waitingHere, &n)
 	}
 	require.NoError(t, gate.Rollback(t.Context()))
 	assert.Equal(t, 2, got.report.Count(migrate.Failed), got.report.Summary())
@@ -276,7 +276,7 @@ func TestLockedTenantMakesOnlyItselfLate(t *testing.T) {
 	t.Parallel()
 	f := fleet(t, 20)
 	locked := map[string]string{"tenant_3": "notes", "tenant_8": "notes", "tenant_12": "goose_db_version"}
-	gate, err := f.pg.Pool.Begin(t.Context())
+	gate, err := f.PG.Pool.Begin(t.Context())
 	require.NoError(t, err)
 	for schema, table := range locked {
 		_, err = gate.Exec(t.Context(), "lock table "+schema+"."+table)
@@ -313,12 +313,12 @@ func TestSchemaDroppedDuringTheRun(t *testing.T) {
 			t.Parallel()
 			f := fleet(t, 6)
 			var once sync.Once
-			report, err := f.runner(t, basic).
+			report, err := f.Runner(t, basic).
 				UpAll(t.Context(), migrate.Schemas(names(6)...),
 					migrate.UpAllOptions{Workers: 1, PerTransaction: group, Events: func(e migrate.Event) {
 						if e.Kind == migrate.EventPlanned {
 							once.Do(func() {
-								f.exec(t, "drop schema tenant_4 cascade; drop table tenant_5.goose_db_version, tenant_5.notes")
+								f.Exec(t, "drop schema tenant_4 cascade; drop table tenant_5.goose_db_version, tenant_5.notes")
 							})
 						}
 					}})
@@ -341,13 +341,13 @@ func TestVersionsThatChangedSinceTheyWereRead(t *testing.T) {
 	t.Parallel()
 	f := fleet(t, 4)
 	var once sync.Once
-	report, err := f.runner(t, basic).
+	report, err := f.Runner(t, basic).
 		UpAll(t.Context(), migrate.Schemas(names(4)...),
 			migrate.UpAllOptions{PerTransaction: 2, Events: func(e migrate.Event) {
 				if e.Kind == migrate.EventPlanned {
 					once.Do(func() {
-						require.NoError(t, f.runner(t, basic).Migrate(t.Context(), "tenant_1"))
-						f.exec(t, `insert into tenant_2.goose_db_version (version_id, is_applied) values (9, true);
+						require.NoError(t, f.Runner(t, basic).Migrate(t.Context(), "tenant_1"))
+						f.Exec(t, `insert into tenant_2.goose_db_version (version_id, is_applied) values (9, true);
 					update tenant_3.goose_db_version set is_applied = false where version_id = 1; drop table tenant_3.notes`)
 					})
 				}

@@ -15,7 +15,7 @@ import (
 func TestOptionsThatMakeNoSense(t *testing.T) {
 	t.Parallel()
 	f := fleet(t, 3)
-	r := f.runner(t, basic)
+	r := f.Runner(t, basic)
 	list := migrate.Schemas(names(3)...)
 	for _, opts := range []migrate.UpAllOptions{
 		{Workers: -1}, {Limit: -1}, {StopAfter: -1}, {PerTransaction: -1}, {PerTransaction: 11},
@@ -42,7 +42,7 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 func TestOnlyExceptLimitAndOrder(t *testing.T) {
 	t.Parallel()
 	f := fleet(t, 8)
-	r := f.runner(t, basic)
+	r := f.Runner(t, basic)
 	list := migrate.Schemas(names(8)...)
 	report, err := r.UpAll(
 		t.Context(),
@@ -78,8 +78,8 @@ func TestOnlyExceptLimitAndOrder(t *testing.T) {
 func TestStopAfterFailures(t *testing.T) {
 	t.Parallel()
 	f := fleet(t, 6)
-	f.exec(t, "alter table tenant_2.notes add column body text; alter table tenant_3.notes add column body text")
-	report, err := f.runner(t, basic).
+	f.Exec(t, "alter table tenant_2.notes add column body text; alter table tenant_3.notes add column body text")
+	report, err := f.Runner(t, basic).
 		UpAll(t.Context(), migrate.Schemas(names(6)...), migrate.UpAllOptions{Workers: 1, StopAfter: 2})
 	assert.ErrorIs(t, err, migrate.ErrStopAfter)
 	expectOutcomes(t, report, "tenant_1 migrated 1 2", "tenant_2 failed 1 1", "tenant_3 failed 1 1",
@@ -96,13 +96,13 @@ func TestSyntaxErrorStopsAtTheCanary(t *testing.T) {
 	}
 	list := migrate.Schemas(names(6)...)
 	var before string
-	f.scan(
+	f.Scan(
 		t,
 		"select string_agg(c.xmin::text || c.oid::text, ',' order by c.oid) from pg_class c where relname = 'notes'",
 		&before,
 	)
 	for _, canary := range []migrate.Canary{{Count: 1}, {Schemas: []string{"tenant_1"}}} {
-		report, err := f.runner(t, broken).UpAll(t.Context(), list, migrate.UpAllOptions{Canary: canary, Workers: 3})
+		report, err := f.Runner(t, broken).UpAll(t.Context(), list, migrate.UpAllOptions{Canary: canary, Workers: 3})
 		var canaryErr *migrate.CanaryError
 		var failure *migrate.Error
 		if assert.ErrorAs(t, err, &canaryErr) &&
@@ -114,7 +114,7 @@ func TestSyntaxErrorStopsAtTheCanary(t *testing.T) {
 			"tenant_4 not started 1 1", "tenant_5 not started 1 1", "tenant_6 not started 1 1")
 	}
 	var after string
-	f.scan(
+	f.Scan(
 		t,
 		"select string_agg(c.xmin::text || c.oid::text, ',' order by c.oid) from pg_class c where relname = 'notes'",
 		&after,
@@ -127,7 +127,7 @@ func TestSyntaxErrorStopsAtTheCanary(t *testing.T) {
 func TestCanaryIsCheckedBeforeTheRest(t *testing.T) {
 	t.Parallel()
 	f := fleet(t, 5)
-	r := f.runner(t, basic)
+	r := f.Runner(t, basic)
 	list := migrate.Schemas(names(5)...)
 	wrong := errors.New("the site is down")
 	canary := migrate.Canary{
@@ -187,10 +187,10 @@ func TestFleetOutOfOrder(t *testing.T) {
 	f := setup(t)
 	list := migrate.Schemas(names(3)...)
 	files := map[string]string{"20240101_a.sql": "create table a ();", "20240301_c.sql": "create table c ();"}
-	_, err := f.runner(t, files).UpAll(t.Context(), list, migrate.UpAllOptions{})
+	_, err := f.Runner(t, files).UpAll(t.Context(), list, migrate.UpAllOptions{})
 	require.NoError(t, err)
 	files["20240201_b.sql"] = "create table b ();" // from a branch that was merged late
-	_, err = f.runner(t, files).UpAll(t.Context(), list, migrate.UpAllOptions{})
+	_, err = f.Runner(t, files).UpAll(t.Context(), list, migrate.UpAllOptions{})
 	assert.ErrorIs(t, err, migrate.ErrOutOfOrder)
 	got := f.tables(t, "tenant_1")
 	assert.Equal(t, "a c", got, "refused, and there are the tables %q", got)
@@ -201,7 +201,7 @@ func TestFleetOutOfOrder(t *testing.T) {
 		got := f.tables(t, name)
 		assert.Equal(t, "a b c", got, "%s has the tables %q", name, got)
 	}
-	for st, err := range f.runner(t, files).Fleet(t.Context(), list) {
+	for st, err := range f.Runner(t, files).Fleet(t.Context(), list) {
 		require.NoError(t, err)
 		assert.Equal(t, migrate.Current, st.Outcome, st)
 		assert.Equal(t, int64(20240301), st.Version, st)

@@ -15,8 +15,8 @@ import (
 func TestReportAsJSON(t *testing.T) {
 	t.Parallel()
 	f := fleet(t, 3)
-	f.exec(t, "alter table tenant_2.notes add column body text")
-	report, err := f.runner(t, basic).
+	f.Exec(t, "alter table tenant_2.notes add column body text")
+	report, err := f.Runner(t, basic).
 		UpAll(t.Context(), migrate.Schemas(append(names(3), "tenant_9")...), migrate.UpAllOptions{})
 	assert.ErrorIs(t, err, migrate.ErrIncomplete)
 	text, err := json.Marshal(report)
@@ -65,11 +65,11 @@ func TestReportAsJSON(t *testing.T) {
 func TestProgressComesToAnEnd(t *testing.T) {
 	t.Parallel()
 	f := fleet(t, 5)
-	f.exec(t, "alter table tenant_2.notes add column body text")
+	f.Exec(t, "alter table tenant_2.notes add column body text")
 	var last migrate.Progress
 	var running atomic.Int32
 	kinds := make(map[migrate.EventKind]int)
-	_, err := f.runner(t, basic).
+	_, err := f.Runner(t, basic).
 		UpAll(t.Context(), migrate.Schemas(names(5)...), migrate.UpAllOptions{Events: func(e migrate.Event) {
 			assert.Equal(t, int32(1), running.Add(1), "two events at once")
 			assert.GreaterOrEqual(t, e.Progress.Done, last.Done, "%+v after %+v", e.Progress, last)

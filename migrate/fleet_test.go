@@ -20,23 +20,14 @@ import (
 // first is the first migration of basic.
 var first = map[string]string{"00001_notes.sql": basic["00001_notes.sql"]}
 
-// names returns tenant_1 to tenant_n.
-func names(n int) []string {
-	var all []string
-	for i := range n {
-		all = append(all, fmt.Sprintf("tenant_%d", i+1))
-	}
-	return all
-}
-
 // fleet is a fixture with n schemas that have the first migration of basic.
 func fleet(t *testing.T, n int) fixture {
 	t.Helper()
 	f := setup(t)
 	for _, name := range names(n) {
-		f.exec(t, "create schema if not exists "+name)
+		f.Exec(t, "create schema if not exists "+name)
 	}
-	_, err := f.runner(t, first).UpAll(t.Context(), migrate.Schemas(names(n)...), migrate.UpAllOptions{})
+	_, err := f.Runner(t, first).UpAll(t.Context(), migrate.Schemas(names(n)...), migrate.UpAllOptions{})
 	require.NoError(t, err)
 	return f
 }
@@ -64,7 +55,7 @@ func (f fixture) at(t *testing.T, n int) int {
 	for _, name := range names(n) {
 		var column bool
 		var rows, notes int
-		f.scan(
+		f.Scan(
 			t,
 			fmt.Sprintf(
 				`select exists (select from pg_attribute where attrelid = to_regclass('%[1]s.notes') and attname = 'body'),
@@ -88,8 +79,8 @@ func (f fixture) at(t *testing.T, n int) int {
 func TestUpAllGoesOnAfterAFailure(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.exec(t, "create table tenant_2.notes ()")
-	r := f.runner(t, basic)
+	f.Exec(t, "create table tenant_2.notes ()")
+	r := f.Runner(t, basic)
 	list := migrate.Schemas("tenant_1", "tenant_2", "tenant_9", "tenant_3", "tenant_1", "Tenant", "public")
 	report, err := r.UpAll(t.Context(), list, migrate.UpAllOptions{Workers: 2})
 	assert.ErrorIs(t, err, migrate.ErrIncomplete)
@@ -110,7 +101,7 @@ func TestUpAllGoesOnAfterAFailure(t *testing.T) {
 		assert.ErrorAs(t, report.Results[5].Err, &nameErr, "report %+v", report)
 	}
 	assert.Equal(t, migrate.ExitFailed, report.ExitCode(), "exit code")
-	f.exec(t, "drop table tenant_2.notes; create schema tenant_9")
+	f.Exec(t, "drop table tenant_2.notes; create schema tenant_9")
 	all := migrate.Schemas("tenant_1", "tenant_2", "tenant_9", "tenant_3")
 	report, err = r.UpAll(t.Context(), all, migrate.UpAllOptions{})
 	require.NoError(t, err)
@@ -135,9 +126,9 @@ func TestFleetTellsWhereEachSchemaStands(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for i := 4; i <= 12; i++ {
-		f.exec(t, fmt.Sprintf("create schema tenant_%d", i))
+		f.Exec(t, fmt.Sprintf("create schema tenant_%d", i))
 	}
-	newer := f.runner(
+	newer := f.Runner(
 		t,
 		map[string]string{
 			"00001_notes.sql": basic["00001_notes.sql"],
@@ -145,12 +136,12 @@ func TestFleetTellsWhereEachSchemaStands(t *testing.T) {
 			"00003_new.sql":   "select 1;",
 		},
 	)
-	require.NoError(t, f.runner(t, basic).Migrate(t.Context(), "tenant_1"))
-	require.NoError(t, f.runner(t, first).Migrate(t.Context(), "tenant_2"))
+	require.NoError(t, f.Runner(t, basic).Migrate(t.Context(), "tenant_1"))
+	require.NoError(t, f.Runner(t, first).Migrate(t.Context(), "tenant_2"))
 	require.NoError(t, newer.Migrate(t.Context(), "tenant_4"))
-	require.NoError(t, f.runner(t, map[string]string{"00002_body.sql": "select 1;"}).Migrate(t.Context(), "tenant_5"))
-	require.NoError(t, f.runner(t, basic).Migrate(t.Context(), "tenant_12"))
-	f.exec(t, `create table tenant_6.goose_db_version (id int);
+	require.NoError(t, f.Runner(t, map[string]string{"00002_body.sql": "select 1;"}).Migrate(t.Context(), "tenant_5"))
+	require.NoError(t, f.Runner(t, basic).Migrate(t.Context(), "tenant_12"))
+	f.Exec(t, `create table tenant_6.goose_db_version (id int);
 		create view tenant_7.goose_db_version as select 1;
 		create table tenant_8.goose_db_version (id text, version_id text, is_applied text, tstamp text);
 		insert into tenant_8.goose_db_version values ('id', 'version_id', 'is_applied', 'tstamp');
@@ -159,9 +150,9 @@ func TestFleetTellsWhereEachSchemaStands(t *testing.T) {
 		create table tenant_10.goose_db_version (id serial, version_id bigint, is_applied boolean, tstamp timestamp);
 		insert into tenant_10.goose_db_version (version_id, is_applied) values (1, true), (2, true), (2, false);
 		create table tenant_11.goose_db_version (id serial, version_id bigint, is_applied boolean, tstamp timestamp)`)
-	f.exec(t, "create schema stray; create table stray.goose_db_version ()")
+	f.Exec(t, "create schema stray; create table stray.goose_db_version ()")
 	var got []string
-	for st, err := range f.runner(t, basic).Fleet(t.Context(), migrate.Schemas(append(names(12), "tenant_99")...)) {
+	for st, err := range f.Runner(t, basic).Fleet(t.Context(), migrate.Schemas(append(names(12), "tenant_99")...)) {
 		require.NoError(t, err)
 		got = append(got, fmt.Sprintf("%s %s %d %v", st.Schema, st.Outcome, st.Version, st.Pending))
 		assert.Equal(t,
@@ -176,7 +167,7 @@ func TestFleetTellsWhereEachSchemaStands(t *testing.T) {
 		"tenant_99 missing 0 []", "stray stray 0 []",
 	}
 	assert.Equal(t, want, got, "got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-	for st, err := range f.runner(t, basic).Fleet(t.Context(), migrate.Schemas(names(3)...)) {
+	for st, err := range f.Runner(t, basic).Fleet(t.Context(), migrate.Schemas(names(3)...)) {
 		require.NoError(t, err)
 		assert.Equal(t, "tenant_1", st.Schema, "went on to %s", st.Schema)
 		break
@@ -186,14 +177,14 @@ func TestFleetTellsWhereEachSchemaStands(t *testing.T) {
 func TestEachKindOfTroubleHasItsOutcomeAndStopsNobody(t *testing.T) {
 	t.Parallel()
 	f := fleet(t, 6)
-	f.exec(t, "insert into tenant_2.goose_db_version (version_id, is_applied) values (9, true)")
-	f.exec(
+	f.Exec(t, "insert into tenant_2.goose_db_version (version_id, is_applied) values (9, true)")
+	f.Exec(
 		t,
 		"alter table tenant_3.goose_db_version drop column is_applied; drop schema tenant_4 cascade; "+
 			"drop table tenant_5.goose_db_version, tenant_5.notes",
 	)
-	f.exec(t, "create schema stray; create table stray.goose_db_version ()")
-	report, err := f.runner(t, basic).UpAll(t.Context(), migrate.Schemas(names(6)...), migrate.UpAllOptions{})
+	f.Exec(t, "create schema stray; create table stray.goose_db_version ()")
+	report, err := f.Runner(t, basic).UpAll(t.Context(), migrate.Schemas(names(6)...), migrate.UpAllOptions{})
 	assert.ErrorIs(t, err, migrate.ErrIncomplete)
 	expectOutcomes(
 		t,
@@ -224,12 +215,12 @@ func TestTenantsMadeDuringTheRunEndUpCurrent(t *testing.T) {
 			}
 		}
 	}
-	older := f.runner(t, first)
-	report, err := f.runner(t, basic).
+	older := f.Runner(t, first)
+	report, err := f.Runner(t, basic).
 		UpAll(t.Context(), list, migrate.UpAllOptions{Workers: 1, Events: func(e migrate.Event) {
 			if e.Kind == migrate.EventFinished && made.Load() < 3 {
 				name := names(3 + int(made.Load()) + 1)[3+made.Load()]
-				f.exec(t, "create schema "+name)
+				f.Exec(t, "create schema "+name)
 				require.NoError(t, older.Migrate(t.Context(), name))
 				made.Add(1)
 			}
@@ -238,7 +229,7 @@ func TestTenantsMadeDuringTheRunEndUpCurrent(t *testing.T) {
 	assert.Equal(t, 6, f.at(t, 6), "migrated schemas; the report: %v", outcomes(report))
 	assert.Len(t, report.Results, 6, "report %v", outcomes(report))
 	broken := errors.New("the registry is away")
-	_, err = f.runner(t, basic).UpAll(t.Context(), func(context.Context) iter.Seq2[string, error] {
+	_, err = f.Runner(t, basic).UpAll(t.Context(), func(context.Context) iter.Seq2[string, error] {
 		return func(yield func(string, error) bool) { yield("", broken) }
 	}, migrate.UpAllOptions{})
 	assert.ErrorIs(t, err, broken)

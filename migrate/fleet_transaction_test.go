@@ -20,20 +20,20 @@ import (
 func TestSchemasPerTransaction(t *testing.T) {
 	t.Parallel()
 	f := fleet(t, 23)
-	f.exec(t, "alter table tenant_7.notes add column body text")
-	report, err := f.runner(t, basic).
+	f.Exec(t, "alter table tenant_7.notes add column body text")
+	report, err := f.Runner(t, basic).
 		UpAll(t.Context(), migrate.Schemas(names(23)...), migrate.UpAllOptions{PerTransaction: 10, Workers: 2})
 	assert.ErrorIs(t, err, migrate.ErrIncomplete)
 	assert.Equal(t, 22, report.Count(migrate.Migrated), "report %v", outcomes(report))
 	if failed := report.Failed(); assert.Len(t, failed, 1, "report %v", outcomes(report)) {
 		assert.Equal(t, "tenant_7", failed[0].Schema, "report %v", outcomes(report))
 	}
-	f.exec(t, "alter table tenant_7.notes drop column body")
-	_, err = f.runner(t, basic).UpAll(t.Context(), migrate.Schemas(names(23)...), migrate.UpAllOptions{PerTransaction: 10})
+	f.Exec(t, "alter table tenant_7.notes drop column body")
+	_, err = f.Runner(t, basic).UpAll(t.Context(), migrate.Schemas(names(23)...), migrate.UpAllOptions{PerTransaction: 10})
 	require.NoError(t, err)
 	assert.Equal(t, 23, f.at(t, 23), "schemas are migrated")
 	var transactions int // of the group in which nothing failed
-	f.scan(
+	f.Scan(
 		t,
 		"select count(distinct x::text) from (values "+strings.Join(subqueries(names(20)[10:]), ", ")+") v (x)",
 		&transactions,
@@ -60,7 +60,7 @@ func TestTwoFleetsAtOnceApplyOnce(t *testing.T) {
 			var wg sync.WaitGroup
 			var migrated atomic.Int32
 			for i := range 4 {
-				pool, err := pgxpool.New(t.Context(), f.pg.URL)
+				pool, err := pgxpool.New(t.Context(), f.PG.URL)
 				require.NoError(t, err)
 				defer pool.Close()
 				r, err := migrate.New(pool, migrate.Config{Tenant: []migrate.Source{source("app", basic)}, Lock: lock})
@@ -87,9 +87,9 @@ func TestTwoFleetsAtOnceApplyOnce(t *testing.T) {
 func TestPoolOfOneConnection(t *testing.T) {
 	t.Parallel()
 	f := fleet(t, 70)
-	f.exec(t, "alter table tenant_7.notes add column body text")
+	f.Exec(t, "alter table tenant_7.notes add column body text")
 	for _, connections := range []string{"1", "2"} {
-		pool, err := pgxpool.New(t.Context(), f.pg.URL+"&pool_max_conns="+connections)
+		pool, err := pgxpool.New(t.Context(), f.PG.URL+"&pool_max_conns="+connections)
 		require.NoError(t, err)
 		defer pool.Close()
 		r, err := migrate.New(pool, migrate.Config{Tenant: []migrate.Source{source("app", basic)}})
@@ -125,7 +125,7 @@ func TestFleetOfGoAndNoTransactionMigrations(t *testing.T) {
 	require.NoError(t, err)
 	for _, name := range names(5) {
 		var body string
-		f.scan(t, "select body from "+name+".notes", &body)
+		f.Scan(t, "select body from "+name+".notes", &body)
 		assert.Equal(t, name, body)
 	}
 	if assert.Equal(t, 5, report.Count(migrate.Migrated), "report %+v", report.Results) {
@@ -136,12 +136,12 @@ func TestFleetOfGoAndNoTransactionMigrations(t *testing.T) {
 func TestChecksumsOfAFleetAreKept(t *testing.T) {
 	t.Parallel()
 	f := fleet(t, 3)
-	f.exec(t, "comment on table tenant_3.goose_db_version is 'mine'")
-	_, err := f.runner(t, basic).UpAll(t.Context(), migrate.Schemas(names(3)...), migrate.UpAllOptions{PerTransaction: 3})
+	f.Exec(t, "comment on table tenant_3.goose_db_version is 'mine'")
+	_, err := f.Runner(t, basic).UpAll(t.Context(), migrate.Schemas(names(3)...), migrate.UpAllOptions{PerTransaction: 3})
 	require.NoError(t, err)
 	edited := map[string]string{"00001_notes.sql": "select 1;", "00002_body.sql": "select 2;"}
 	for name, want := range map[string]int{"tenant_1": 2, "tenant_2": 2, "tenant_3": 0} {
-		status, err := f.runner(t, edited).Status(t.Context(), name)
+		status, err := f.Runner(t, edited).Status(t.Context(), name)
 		require.NoError(t, err)
 		n := len(status.Versions(migrate.Changed))
 		assert.Equal(t, want, n, "%s: %d of 2 files are known to be edited", name, n)
@@ -157,12 +157,12 @@ func TestChecksumsOfAFleetAreKept(t *testing.T) {
 func TestRightsOnTheVersionTableAreTakenAgain(t *testing.T) {
 	t.Parallel()
 	f := fleet(t, 2)
-	role := f.pg.RolePrefix + "_tenant"
-	f.exec(t, fmt.Sprintf("create role %[1]s; grant insert on tenant_1.goose_db_version to %[1]s", role))
-	_, err := f.runner(t, basic).UpAll(t.Context(), migrate.Schemas(names(2)...), migrate.UpAllOptions{PerTransaction: 2})
+	role := f.PG.RolePrefix + "_tenant"
+	f.Exec(t, fmt.Sprintf("create role %[1]s; grant insert on tenant_1.goose_db_version to %[1]s", role))
+	_, err := f.Runner(t, basic).UpAll(t.Context(), migrate.Schemas(names(2)...), migrate.UpAllOptions{PerTransaction: 2})
 	require.NoError(t, err)
 	var granted bool
-	f.scan(t, fmt.Sprintf("select has_table_privilege('%s', 'tenant_1.goose_db_version', 'insert')", role), &granted)
+	f.Scan(t, fmt.Sprintf("select has_table_privilege('%s', 'tenant_1.goose_db_version', 'insert')", role), &granted)
 	n := f.at(t, 2)
 	assert.False(t, granted, "granted %t, %d migrated", granted, n)
 	assert.Equal(t, 2, n, "granted %t, %d migrated", granted, n)
@@ -181,7 +181,7 @@ func (*counter) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData)
 func TestFilesOfAFleetAreComparedTogether(t *testing.T) {
 	t.Parallel()
 	f := fleet(t, 40)
-	pool, err := pgxpool.ParseConfig(f.pg.URL)
+	pool, err := pgxpool.ParseConfig(f.PG.URL)
 	require.NoError(t, err)
 	count := &counter{}
 	pool.ConnConfig.Tracer = count
@@ -196,7 +196,7 @@ func TestFilesOfAFleetAreComparedTogether(t *testing.T) {
 	}
 	report := run(basic)
 	assert.Equal(t, 40, report.Count(migrate.Migrated), report.Summary())
-	f.exec(t, "comment on table tenant_7.goose_db_version is null") // no checksums are known
+	f.Exec(t, "comment on table tenant_7.goose_db_version is null") // no checksums are known
 	edited := map[string]string{"00001_notes.sql": basic["00001_notes.sql"], "00002_body.sql": "select 2;"}
 	count.queries.Store(0)
 	report = run(edited)

@@ -43,8 +43,8 @@ func TestGoMigrationsRunAmongTheOthers(t *testing.T) {
 		require.NoError(t, err)
 		expectVersions(t, res.Applied, 1, 2, 3)
 		var rows, transactions int
-		f.scan(t, "select sum(id) from "+schema+".a", &rows)
-		f.scan(t, "select count(distinct xmin::text) from "+schema+".goose_db_version", &transactions)
+		f.Scan(t, "select sum(id) from "+schema+".a", &rows)
+		f.Scan(t, "select count(distinct xmin::text) from "+schema+".goose_db_version", &transactions)
 		assert.Equal(t, 2*(i+1)+1, rows, "%s: sum %d, %d transactions", schema, rows, transactions)
 		assert.Equal(t, 3, transactions, "%s: sum %d", schema, rows)
 	}
@@ -52,7 +52,7 @@ func TestGoMigrationsRunAmongTheOthers(t *testing.T) {
 	_, err := r.DownTo(t.Context(), "tenant_1", 1)
 	require.NoError(t, err)
 	var rows int
-	f.scan(t, "select count(*) from tenant_1.a", &rows)
+	f.Scan(t, "select count(*) from tenant_1.a", &rows)
 	assert.Equal(t, 0, rows, "%d rows are left", rows)
 	for _, m := range r.Migrations() {
 		assert.Equal(t, m.Checksum == "", m.Kind == migrate.KindGo, "described as %+v", m)
@@ -91,7 +91,7 @@ func TestGoMigrationThatFailsIsUndone(t *testing.T) {
 		expectVersions(t, res.Applied, 1)
 		got := f.tables(t, "tenant_1")
 		assert.Equal(t, "a", got, "%s: tables %q are left", name, got)
-		f.exec(t, "drop table tenant_1.a, tenant_1.goose_db_version")
+		f.Exec(t, "drop table tenant_1.a, tenant_1.goose_db_version")
 	}
 }
 
@@ -110,7 +110,7 @@ func TestGoMigrationThatCommitsByHandIsFound(t *testing.T) {
 	}
 	assert.ErrorIs(t, f.tenant(t, src).Migrate(t.Context(), "tenant_1"), migrate.ErrTransactionEnded)
 	var versions int
-	f.scan(t, "select count(*) from tenant_1.goose_db_version where version_id > 0", &versions)
+	f.Scan(t, "select count(*) from tenant_1.goose_db_version where version_id > 0", &versions)
 	assert.Equal(t, 0, versions, "it was written down")
 }
 
@@ -137,7 +137,7 @@ func TestGoMigrationWithoutATransaction(t *testing.T) {
 	require.NoError(t, err)
 	expectVersions(t, res.Undone, 3, 2)
 	var there bool
-	f.scan(t, "select to_regclass('tenant_1.a_id') is not null", &there)
+	f.Scan(t, "select to_regclass('tenant_1.a_id') is not null", &there)
 	assert.False(t, there, "the index is left")
 
 	src.Go[0].UpNoTx = func(ctx context.Context, conn *pgx.Conn) error {

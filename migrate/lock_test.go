@@ -16,8 +16,8 @@ import (
 func TestSettingsOfAMigrationEndWithIt(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	role := f.pg.RolePrefix + "_other"
-	f.exec(t, "create role "+role+"; create schema elsewhere; grant all on schema elsewhere to "+role)
+	role := f.PG.RolePrefix + "_other"
+	f.Exec(t, "create role "+role+"; create schema elsewhere; grant all on schema elsewhere to "+role)
 	files := map[string]string{
 		"00001_a.sql": "set local search_path to elsewhere;\nset local work_mem = '123kB';\n" +
 			"set local time zone 'Asia/Tokyo';\nset local role " + role + ";\ncreate table moved ();",
@@ -27,10 +27,10 @@ func TestSettingsOfAMigrationEndWithIt(t *testing.T) {
 			"perform set_config('role', '" + role + "', true); end $$;",
 		"00004_d.sql": "create table d ();",
 	}
-	require.NoError(t, f.runner(t, files).Migrate(t.Context(), "tenant_1"))
+	require.NoError(t, f.Runner(t, files).Migrate(t.Context(), "tenant_1"))
 	assert.Equal(t, "b d", f.tables(t, "tenant_1"), "tables")
 	var same bool
-	f.scan(
+	f.Scan(
 		t,
 		"select who = current_user and mem = current_setting('work_mem') and zone = current_setting('TimeZone') "+
 			"from tenant_1.b",
@@ -70,8 +70,8 @@ func TestEachLockKeepsRunnersApart(t *testing.T) {
 			assert.NoError(t, <-results, "lock %d", lock)
 		}
 		var rows, locks int
-		f.scan(t, "select count(*) from tenant_1.a", &rows)
-		f.scan(
+		f.Scan(t, "select count(*) from tenant_1.a", &rows)
+		f.Scan(
 			t,
 			"select count(*) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database "+
 				"where datname = current_database())",
@@ -99,8 +99,8 @@ func TestTableLockRefusesWhatNeedsASession(t *testing.T) {
 func TestNoTransactionIsNotRunTwiceForALock(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.exec(t, "create table tenant_1.a (id int)")
-	tx, err := f.pg.Pool.Begin(t.Context())
+	f.Exec(t, "create table tenant_1.a (id int)")
+	tx, err := f.PG.Pool.Begin(t.Context())
 	require.NoError(t, err)
 	_, err = tx.Exec(t.Context(), "lock table tenant_1.a")
 	require.NoError(t, err)

@@ -18,7 +18,7 @@ func TestASuperuserMigratesNoSchemaOfTheOwner(t *testing.T) {
 	f, owner, roles := provisioned(t)
 	shared := []migrate.Source{source("shared", map[string]string{"00001_s.sql": "create table s ();"})}
 	alone := map[string]string{"00001_a.sql": "-- +goose NO TRANSACTION\ncreate table a ();"}
-	before := f.world(t)
+	before := f.Inventory(t)
 	for _, lock := range []migrate.Lock{migrate.LockAdvisory, migrate.LockTable} {
 		for _, files := range []map[string]string{basic, alone} {
 			if lock == migrate.LockTable && files["00002_body.sql"] == "" {
@@ -43,7 +43,7 @@ func TestASuperuserMigratesNoSchemaOfTheOwner(t *testing.T) {
 			expectOwner(t, f.runnerWith(t, cfg).Migrate(t.Context(), "tenant_1"), roles)
 		}
 	}
-	after := f.world(t)
+	after := f.Inventory(t)
 	assert.Equal(t, before, after, "made:\n%s", after)
 	r, err := migrate.New(
 		owner,

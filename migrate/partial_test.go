@@ -65,11 +65,11 @@ func TestARepeatedMigrationSaysWhereAnEarlierRunStopped(t *testing.T) {
 		_, err = f.tenant(t, texts("app", edited)).Up(t.Context(), name)
 		require.ErrorAs(t, err, &half)
 		assert.True(t, half.Edited)
-		f.exec(t, "drop table "+name+".second")
+		f.Exec(t, "drop table "+name+".second")
 		_, err = f.tenant(t, texts("app", edited)).Up(t.Context(), name)
 		require.NoError(t, err)
 		var comment string
-		f.scan(t, "select obj_description('"+name+".goose_db_version'::regclass)", &comment)
+		f.Scan(t, "select obj_description('"+name+".goose_db_version'::regclass)", &comment)
 		assert.NotContains(t, comment, "half")
 	}
 }

@@ -19,7 +19,7 @@ import (
 func TestFleetThroughAPoolerInTransactionMode(t *testing.T) {
 	t.Parallel()
 	f := fleet(t, 24)
-	through := poolertest.Start(t, f.pg.URL, 3)
+	through := poolertest.Start(t, f.PG.URL, 3)
 	var wg sync.WaitGroup
 	var migrated atomic.Int32
 	for i := range 3 {
@@ -45,7 +45,7 @@ func TestFleetThroughAPoolerInTransactionMode(t *testing.T) {
 	cfg := migrate.Config{Tenant: []migrate.Source{source("app", basic)}, Lock: migrate.LockTable}
 	r, err := migrate.New(pool, cfg)
 	require.NoError(t, err)
-	f.exec(t, "create schema tenant_25")
+	f.Exec(t, "create schema tenant_25")
 	require.NoError(t, r.Migrate(t.Context(), "tenant_25"))
 	status, err := r.Status(t.Context(), "tenant_25")
 	require.NoError(t, err)

@@ -14,7 +14,7 @@ import (
 func TestPlanIsWhatIsSent(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.exec(t, "alter default privileges in schema tenant_1 grant select on tables to public")
+	f.Exec(t, "alter default privileges in schema tenant_1 grant select on tables to public")
 	r := f.tenant(t, texts("app", both))
 	plan, err := r.PlanUp(t.Context(), "tenant_1", migrate.Newest)
 	require.NoError(t, err)
@@ -32,7 +32,7 @@ func TestPlanIsWhatIsSent(t *testing.T) {
 	_, err = plan.WriteTo(&script)
 	require.NoError(t, err)
 	require.Empty(t, f.tables(t, "tenant_1"), "planning made")
-	_, err = f.pg.Pool.Exec(t.Context(), script.String(), pgx.QueryExecModeSimpleProtocol)
+	_, err = f.PG.Pool.Exec(t.Context(), script.String(), pgx.QueryExecModeSimpleProtocol)
 	require.NoError(t, err)
 	assert.Contains(t, script.String(), `revoke all on "tenant_1"."goose_db_version" from public`,
 		"no revoke in\n%s", script.String())

@@ -47,7 +47,7 @@ func TestSetTransactionIsTheFirstOfItsTransaction(t *testing.T) {
 			})
 			for lockName, lock := range everyLock {
 				for _, schema := range names(5) {
-					f.exec(t, "drop schema if exists "+schema+" cascade; create schema "+schema)
+					f.Exec(t, "drop schema if exists "+schema+" cascade; create schema "+schema)
 				}
 				r := f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{src}, Lock: lock})
 				require.NoError(t, r.Migrate(t.Context(), "tenant_1"), lockName)
@@ -60,7 +60,7 @@ func TestSetTransactionIsTheFirstOfItsTransaction(t *testing.T) {
 				require.Len(t, report.Results, 2)
 				for _, schema := range names(5) {
 					var levels string
-					f.scan(
+					f.Scan(
 						t,
 						"select a.level || ', ' || b.level || ', ' || c.level from "+
 							schema+".level_a a, "+schema+".level_b b, "+schema+".level_c c",
@@ -79,7 +79,7 @@ func TestSetTransactionIsTheFirstOfItsTransaction(t *testing.T) {
 // runScript runs a plan statement by statement, as psql does.
 func (f fixture) runScript(t *testing.T, plan migrate.Plan) {
 	t.Helper()
-	conn, err := pgx.Connect(t.Context(), f.pg.URL)
+	conn, err := pgx.Connect(t.Context(), f.PG.URL)
 	require.NoError(t, err)
 	defer conn.Close(context.WithoutCancel(t.Context()))
 	for _, c := range plan.Calls {
@@ -95,9 +95,9 @@ func (f fixture) runScript(t *testing.T, plan migrate.Plan) {
 func TestSetTransactionGoesDown(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.exec(t, "create table public.levels (level text)")
+	f.Exec(t, "create table public.levels (level text)")
 	set := "set transaction isolation level repeatable read;\n"
-	r := f.runner(t, map[string]string{
+	r := f.Runner(t, map[string]string{
 		"00001_a.sql": "create table a (id int);\n-- +goose Down\n" + set + "insert into public.levels " +
 			"select current_setting('transaction_isolation');\ndrop table a;",
 		"00002_b.sql": "select 1;\n-- +goose Down\n" + set + "insert into public.levels " +
@@ -107,7 +107,7 @@ func TestSetTransactionGoesDown(t *testing.T) {
 	_, err := r.DownTo(t.Context(), "tenant_1", 0)
 	require.NoError(t, err)
 	var levels string
-	f.scan(t, "select string_agg(level, ', ') from public.levels", &levels)
+	f.Scan(t, "select string_agg(level, ', ') from public.levels", &levels)
 	assert.Equal(t, "repeatable read, repeatable read", levels)
 }
 
@@ -125,7 +125,7 @@ func TestSetTransactionThatFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := setup(t)
-			r := f.runner(t, map[string]string{"00001_a.sql": file.sql})
+			r := f.Runner(t, map[string]string{"00001_a.sql": file.sql})
 			var failure *migrate.Error
 			for range 2 {
 				require.ErrorAs(t, r.Migrate(t.Context(), "tenant_1"), &failure)
@@ -193,7 +193,7 @@ func TestSetTransactionReadOnlyIsRefused(t *testing.T) {
 		"set transaction_read_only = on;", "set local transaction_read_only to 'true';",
 	} {
 		_, err := migrate.New(
-			f.pg.Pool,
+			f.PG.Pool,
 			migrate.Config{Tenant: []migrate.Source{source("app", map[string]string{"00001_a.sql": "select 1;\n" + sql})}},
 		)
 		var failure *migrate.ParseError
@@ -201,6 +201,6 @@ func TestSetTransactionReadOnlyIsRefused(t *testing.T) {
 		assert.Equal(t, 3, failure.Line)
 		assert.ErrorContains(t, err, "only reads")
 	}
-	r := f.runner(t, map[string]string{"00001_a.sql": "set transaction read write;\nset transaction_read_only to off;"})
+	r := f.Runner(t, map[string]string{"00001_a.sql": "set transaction read write;\nset transaction_read_only to off;"})
 	require.NoError(t, r.Migrate(t.Context(), "tenant_1"))
 }

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -15,57 +14,37 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/oryne/pgtenant/internal/pgtest"
+	"github.com/oryne/pgtenant/internal/migratetest"
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// source makes a source of the files. Each text is the Up section.
-func source(name string, files map[string]string) migrate.Source {
-	m := make(fstest.MapFS)
-	for file, up := range files {
-		m[file] = &fstest.MapFile{Data: []byte("-- +goose Up\n" + up + "\n")}
-	}
-	return migrate.Source{Name: name, FS: m}
-}
-
-var basic = map[string]string{
-	"00001_notes.sql": "create table notes (id int primary key);\ninsert into notes values (1);",
-	"00002_body.sql":  "alter table notes add column body text;",
-}
+// The shared parts of the fixture have short names here.
+var (
+	source = migratetest.Source
+	basic  = migratetest.Basic
+	names  = migratetest.Names
+)
 
 // fixture is a database with the empty schemas tenant_1 to tenant_3.
-type fixture struct {
-	pg *pgtest.DB
-}
+type fixture struct{ migratetest.Fixture }
 
 func setup(t *testing.T) fixture {
-	f := fixture{pgtest.New(t)}
-	for i := range 3 {
-		f.exec(t, fmt.Sprintf("create schema tenant_%d", i+1))
-	}
-	return f
+	t.Helper()
+	return fixture{migratetest.New(t)}
 }
 
-func (f fixture) exec(t *testing.T, sql string) {
+// provisioned returns a fixture whose schemas are provisioned for tenants, a pool of their owner,
+// and the roles.
+func provisioned(t *testing.T) (fixture, *pgxpool.Pool, schemactx.RoleNames) {
 	t.Helper()
-	_, err := f.pg.Pool.Exec(t.Context(), sql)
-	require.NoError(t, err)
-}
-
-func (f fixture) scan(t *testing.T, sql string, dest ...any) {
-	t.Helper()
-	require.NoError(t, f.pg.Pool.QueryRow(t.Context(), sql).Scan(dest...))
-}
-
-func (f fixture) runner(t *testing.T, files map[string]string) *migrate.Runner {
-	t.Helper()
-	return f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{source("app", files)}})
+	f, owner, roles := migratetest.NewProvisioned(t)
+	return fixture{f}, owner, roles
 }
 
 func (f fixture) runnerWith(t *testing.T, cfg migrate.Config) *migrate.Runner {
 	t.Helper()
-	r, err := migrate.New(f.pg.Pool, cfg)
+	r, err := migrate.New(f.PG.Pool, cfg)
 	require.NoError(t, err)
 	return r
 }
@@ -73,7 +52,7 @@ func (f fixture) runnerWith(t *testing.T, cfg migrate.Config) *migrate.Runner {
 func TestUpAppliesInOrderAndOnce(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	r := f.runner(t, basic)
+	r := f.Runner(t, basic)
 	res, err := r.Up(t.Context(), "tenant_1")
 	require.NoError(t, err)
 	assert.Zero(t, res.From, "result %+v", res)
@@ -85,8 +64,8 @@ func TestUpAppliesInOrderAndOnce(t *testing.T) {
 	assert.Equal(t, int64(2), res.To, "second result %+v", res)
 	assert.Nil(t, res.Applied, "second result %+v", res)
 	var notes, others int
-	f.scan(t, "select count(*) from tenant_1.notes", &notes)
-	f.scan(
+	f.Scan(t, "select count(*) from tenant_1.notes", &notes)
+	f.Scan(
 		t,
 		"select count(*) from pg_class where relname = 'notes' and relnamespace <> 'tenant_1'::regnamespace",
 		&others,
@@ -112,7 +91,7 @@ func (*queries) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData)
 func TestNothingPendingIsOneQuery(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	cfg, err := pgxpool.ParseConfig(f.pg.URL)
+	cfg, err := pgxpool.ParseConfig(f.PG.URL)
 	require.NoError(t, err)
 	counter := &queries{}
 	cfg.ConnConfig.Tracer = counter
@@ -135,7 +114,7 @@ func TestFailureUndoesItsFileAndNamesTheStatement(t *testing.T) {
 		"00002_b.sql": "create table b (id int);\n\ninsert into b values (1);\ninsert into nowhere values (1);\n" +
 			"create table c ();",
 	}
-	res, err := f.runner(t, files).Up(t.Context(), "tenant_1")
+	res, err := f.Runner(t, files).Up(t.Context(), "tenant_1")
 	var failure *migrate.Error
 	var pgErr *pgconn.PgError
 	require.ErrorAs(t, err, &failure)
@@ -153,7 +132,7 @@ func TestFailureUndoesItsFileAndNamesTheStatement(t *testing.T) {
 	got := f.tables(t, "tenant_1")
 	assert.Equal(t, "a", got, "tables %q are left", got)
 	files["00002_b.sql"] = "create table b (id int);"
-	res, err = f.runner(t, files).Up(t.Context(), "tenant_1")
+	res, err = f.Runner(t, files).Up(t.Context(), "tenant_1")
 	require.NoError(t, err)
 	assert.Equal(t, int64(2), res.To, "after the repair: %+v", res)
 }
@@ -168,7 +147,7 @@ func TestSharedSetGoesToPublic(t *testing.T) {
 	require.NoError(t, r.Migrate(t.Context(), "public"))
 	require.NoError(t, r.Migrate(t.Context(), "tenant_1"))
 	var ok bool
-	f.scan(
+	f.Scan(
 		t,
 		"select to_regclass('public.plans') is not null and to_regclass('public.notes') is null "+
 			"and to_regclass('tenant_1.plans') is null",
@@ -193,7 +172,7 @@ func TestSeveralSourcesInOneSet(t *testing.T) {
 	res, err := r.Up(t.Context(), "tenant_1") // 3 is not out of order: 100 is of another source
 	require.NoError(t, err)
 	assert.Equal(t, []int64{3}, res.Applied, "applied")
-	_, err = migrate.New(f.pg.Pool, migrate.Config{Tenant: []migrate.Source{source("one", basic), source("two", basic)}})
+	_, err = migrate.New(f.PG.Pool, migrate.Config{Tenant: []migrate.Source{source("one", basic), source("two", basic)}})
 	var parseErr *migrate.ParseError
 	assert.ErrorAs(t, err, &parseErr, "two files of one version")
 }
@@ -224,23 +203,23 @@ func TestTheVersionOfTenantsChangesWithTheirMigrations(t *testing.T) {
 func TestVersionsThatDoNotFit(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	require.NoError(t, f.runner(t, basic).Migrate(t.Context(), "tenant_1"))
+	require.NoError(t, f.Runner(t, basic).Migrate(t.Context(), "tenant_1"))
 	older := map[string]string{"00001_notes.sql": basic["00001_notes.sql"]}
-	assert.ErrorIs(t, f.runner(t, older).Migrate(t.Context(), "tenant_1"), migrate.ErrUnknownVersion)
+	assert.ErrorIs(t, f.Runner(t, older).Migrate(t.Context(), "tenant_1"), migrate.ErrUnknownVersion)
 
 	require.NoError(t,
-		f.runner(t, map[string]string{"00002_x.sql": "create table x ();"}).Migrate(t.Context(), "tenant_2"))
+		f.Runner(t, map[string]string{"00002_x.sql": "create table x ();"}).Migrate(t.Context(), "tenant_2"))
 	late := map[string]string{"00001_y.sql": "create table y ();", "00002_x.sql": "create table x ();"}
-	assert.ErrorIs(t, f.runner(t, late).Migrate(t.Context(), "tenant_2"), migrate.ErrOutOfOrder)
+	assert.ErrorIs(t, f.Runner(t, late).Migrate(t.Context(), "tenant_2"), migrate.ErrOutOfOrder)
 }
 
 func TestSchemaThatIsNotThere(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	r := f.runner(t, basic)
+	r := f.Runner(t, basic)
 	assert.ErrorIs(t, r.Migrate(t.Context(), "tenant_9"), migrate.ErrSchemaMissing)
 	var leaked bool
-	f.scan(t, "select to_regclass('public.notes') is not null or to_regnamespace('tenant_9') is not null", &leaked)
+	f.Scan(t, "select to_regclass('public.notes') is not null or to_regnamespace('tenant_9') is not null", &leaked)
 	assert.False(t, leaked, "something was made")
 	for _, name := range []string{"", "Tenant_1", `x"; drop schema tenant_1; --`, "pg_catalog", "a,b"} {
 		var nameErr *schemactx.NameError
@@ -255,7 +234,7 @@ func TestTwoRunnersApplyOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	var applied atomic.Int32
 	for range 8 {
-		r := f.runner(t, basic)
+		r := f.Runner(t, basic)
 		wg.Go(func() {
 			res, err := r.Up(t.Context(), "tenant_1")
 			assert.NoError(t, err)
@@ -280,9 +259,9 @@ func TestNoTransaction(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []int64{1, 2, 3}, res.Applied, "applied")
 	var there bool
-	f.scan(t, "select to_regclass('tenant_1.notes_id') is not null and to_regclass('tenant_1.more') is not null", &there)
+	f.Scan(t, "select to_regclass('tenant_1.notes_id') is not null and to_regclass('tenant_1.more') is not null", &there)
 	var changed int
-	f.scan(
+	f.Scan(
 		t,
 		"select count(*) from pg_stat_activity where pid = pg_backend_pid() and current_setting('work_mem') = '123kB'",
 		&changed,
@@ -306,8 +285,8 @@ func TestNoTransaction(t *testing.T) {
 func TestTenantCannotRewriteItsVersions(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	role := f.pg.RolePrefix + "_tenant"
-	f.exec(
+	role := f.PG.RolePrefix + "_tenant"
+	f.Exec(
 		t,
 		fmt.Sprintf(
 			"create role %[1]s; grant usage on schema tenant_1 to %[1]s; alter default privileges in schema tenant_1 grant "+
@@ -315,23 +294,23 @@ func TestTenantCannotRewriteItsVersions(t *testing.T) {
 			role,
 		),
 	)
-	require.NoError(t, f.runner(t, basic).Migrate(t.Context(), "tenant_1"))
+	require.NoError(t, f.Runner(t, basic).Migrate(t.Context(), "tenant_1"))
 	f.expectConcealed(t, role)
 	// Provision does the same when it runs again.
-	f.exec(t, fmt.Sprintf("grant all on all tables in schema tenant_1 to %s, public", role))
-	plan, err := f.runner(t, basic).PlanUp(t.Context(), "tenant_1", migrate.Newest)
+	f.Exec(t, fmt.Sprintf("grant all on all tables in schema tenant_1 to %s, public", role))
+	plan, err := f.Runner(t, basic).PlanUp(t.Context(), "tenant_1", migrate.Newest)
 	require.NoError(t, err)
 	if assert.NotEmpty(t, plan.Calls, "planned %+v", plan.Calls) {
 		assert.Empty(t, plan.Migrations(), "planned %+v", plan.Calls)
 	}
-	require.NoError(t, f.runner(t, basic).Migrate(t.Context(), "tenant_1"))
+	require.NoError(t, f.Runner(t, basic).Migrate(t.Context(), "tenant_1"))
 	f.expectConcealed(t, role)
 }
 
 func (f fixture) expectConcealed(t *testing.T, role string) {
 	t.Helper()
 	var notes, versions bool
-	f.scan(
+	f.Scan(
 		t,
 		fmt.Sprintf(
 			"select has_table_privilege('%[1]s', 'tenant_1.notes', 'insert'), "+
@@ -348,8 +327,8 @@ func TestLockThatIsHeldForAWhile(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	require.NoError(t,
-		f.runner(t, map[string]string{"00001_notes.sql": basic["00001_notes.sql"]}).Migrate(t.Context(), "tenant_1"))
-	tx, err := f.pg.Pool.Begin(t.Context())
+		f.Runner(t, map[string]string{"00001_notes.sql": basic["00001_notes.sql"]}).Migrate(t.Context(), "tenant_1"))
+	tx, err := f.PG.Pool.Begin(t.Context())
 	require.NoError(t, err)
 	_, err = tx.Exec(t.Context(), "lock table tenant_1.notes")
 	require.NoError(t, err)
@@ -367,7 +346,7 @@ func TestLockThatIsHeldForAWhile(t *testing.T) {
 	done := make(chan error)
 	go func() { done <- f.runnerWith(t, impatient).Migrate(t.Context(), "tenant_1") }()
 	for waiting := 0; waiting == 0; { // until it waits for the lock
-		f.scan(t, "select count(*) from pg_locks where not granted and relation = 'tenant_1.notes'::regclass", &waiting)
+		f.Scan(t, "select count(*) from pg_locks where not granted and relation = 'tenant_1.notes'::regclass", &waiting)
 	}
 	require.NoError(t, tx.Rollback(t.Context()))
 	require.NoError(t, <-done)

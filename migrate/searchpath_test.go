@@ -58,7 +58,7 @@ drop view adas;
 
 func (f fixture) extend(t *testing.T) {
 	t.Helper()
-	f.exec(
+	f.Exec(
 		t,
 		`create schema "Shared Data"; create extension citext schema "Shared Data";
 			create extension hstore schema "Shared Data";
@@ -83,8 +83,8 @@ func TestMigrationsFindTheExtraSchemas(t *testing.T) {
 			_, err = r.UpAll(t.Context(), migrate.Schemas("tenant_1", "tenant_2", "tenant_3"), migrate.UpAllOptions{})
 			require.NoError(t, err)
 			var users, elsewhere int
-			f.scan(t, "select (select count(*) from tenant_3.users) + (select count(*) from tenant_3.adas)", &users)
-			f.scan(t, `select count(*) from pg_class where relname in ('users', 'adas', 'goose_db_version') and relnamespace in (
+			f.Scan(t, "select (select count(*) from tenant_3.users) + (select count(*) from tenant_3.adas)", &users)
+			f.Scan(t, `select count(*) from pg_class where relname in ('users', 'adas', 'goose_db_version') and relnamespace in (
 				'"Shared Data"'::regnamespace, 'reference'::regnamespace)`, &elsewhere)
 			assert.Equal(t, 3, users)
 			assert.Zero(t, elsewhere)
@@ -105,7 +105,7 @@ func TestAnExtraSearchPathThatCannotBeIsRefused(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for _, extra := range [][]string{{"pg_temp"}, {"$user"}, {"a", "a"}, {""}} {
-		_, err := migrate.New(f.pg.Pool, migrate.Config{ExtraSearchPath: extra})
+		_, err := migrate.New(f.PG.Pool, migrate.Config{ExtraSearchPath: extra})
 		assert.ErrorAs(t, err, new(*schemactx.SearchPathError), "%q", extra)
 	}
 	r := f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{addresses}, ExtraSearchPath: []string{"tenant_2"}})

@@ -75,7 +75,7 @@ func TestStatementsThatCallFunctionsOutOfSight(t *testing.T) {
 			f.expectNothingLeft(t, pool, "fleet")
 			for _, schema := range names(3) {
 				var seen string
-				f.scan(t, "select seen from "+schema+".observed", &seen)
+				f.Scan(t, "select seen from "+schema+".observed", &seen)
 				assert.Empty(t, seen, schema)
 			}
 		})
@@ -91,7 +91,7 @@ func TestFileThatMakesAnEventTrigger(t *testing.T) {
 	r, err := migrate.New(pool, migrate.Config{Shared: []migrate.Source{source("app", map[string]string{
 		"00001_a.sql": "-- +goose StatementBegin\ncreate function public.leak() returns event_trigger language plpgsql as " +
 			"$$ begin perform set_config('app.tenant', 'x', false); end $$;\n-- +goose StatementEnd\n" +
-			"create event trigger leak_" + f.pg.RolePrefix + " on ddl_command_end execute function public.leak();",
+			"create event trigger leak_" + f.PG.RolePrefix + " on ddl_command_end execute function public.leak();",
 		"00002_b.sql": "create table public.plain (a int);",
 		"00003_c.sql": "create table public.seen as select coalesce(current_setting('app.tenant', true), '') as seen;",
 	})}})
@@ -99,6 +99,6 @@ func TestFileThatMakesAnEventTrigger(t *testing.T) {
 	require.NoError(t, r.Migrate(t.Context(), "public"))
 	f.expectNothingLeft(t, pool, "the next user")
 	var seen string
-	f.scan(t, "select seen from public.seen", &seen)
+	f.Scan(t, "select seen from public.seen", &seen)
 	assert.Empty(t, seen)
 }

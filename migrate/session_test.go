@@ -18,7 +18,7 @@ import (
 // poolOf returns a pool with the number of connections to the fixture's database.
 func (f fixture) poolOf(t *testing.T, conns int32, change func(*pgxpool.Config)) *pgxpool.Pool {
 	t.Helper()
-	cfg, err := pgxpool.ParseConfig(f.pg.URL)
+	cfg, err := pgxpool.ParseConfig(f.PG.URL)
 	require.NoError(t, err)
 	cfg.MaxConns = conns
 	if change != nil {
@@ -80,8 +80,8 @@ func TestNothingThatAMigrationSetsOutlivesIt(t *testing.T) {
 			t.Run(name+" "+kind, func(t *testing.T) {
 				t.Parallel()
 				f := setup(t)
-				other := f.pg.RolePrefix + "_other"
-				f.exec(t, "create role "+other+"; create schema elsewhere; grant all on schema elsewhere to "+other)
+				other := f.PG.RolePrefix + "_other"
+				f.Exec(t, "create role "+other+"; create schema elsewhere; grant all on schema elsewhere to "+other)
 				files := map[string]string{
 					"00001_a.sql": strings.ReplaceAll(files["00001_a.sql"], "OTHER", other),
 					"00002_b.sql": observe(f),
@@ -91,7 +91,7 @@ func TestNothingThatAMigrationSetsOutlivesIt(t *testing.T) {
 						continue
 					}
 					for _, schema := range names(3) {
-						f.exec(t, "drop schema "+schema+" cascade; create schema "+schema)
+						f.Exec(t, "drop schema "+schema+" cascade; create schema "+schema)
 					}
 					pool := f.poolOf(t, 1, nil)
 					r, err := migrate.New(pool, migrate.Config{Tenant: []migrate.Source{source("app", files)}, Lock: lock})
@@ -103,7 +103,7 @@ func TestNothingThatAMigrationSetsOutlivesIt(t *testing.T) {
 					f.expectNothingLeft(t, pool, lockName+", fleet")
 					for _, schema := range names(3) {
 						var seen string
-						f.scan(t, "select seen from "+schema+".observed", &seen)
+						f.Scan(t, "select seen from "+schema+".observed", &seen)
 						if name == "lock" { // the session's own lock ends with the connection and stops no file
 							continue
 						}
@@ -126,7 +126,7 @@ func observe(f fixture) string {
 	) + " as seen;"
 }
 
-func (f fixture) user() string { return f.pg.Pool.Config().ConnConfig.User }
+func (f fixture) user() string { return f.PG.Pool.Config().ConnConfig.User }
 
 func (f fixture) expectNothingLeft(t *testing.T, pool *pgxpool.Pool, what string) {
 	t.Helper()
@@ -179,7 +179,7 @@ func TestMigrationThatFailsLeavesNothingOnTheSession(t *testing.T) {
 			src.FS = source("app", next).FS
 		}
 		pool := f.poolOf(t, 1, nil)
-		f.exec(t, "drop schema tenant_1 cascade; create schema tenant_1")
+		f.Exec(t, "drop schema tenant_1 cascade; create schema tenant_1")
 		r, err := migrate.New(pool, migrate.Config{Tenant: []migrate.Source{src}})
 		require.NoError(t, err)
 		err = r.Migrate(t.Context(), "tenant_1")
@@ -187,7 +187,7 @@ func TestMigrationThatFailsLeavesNothingOnTheSession(t *testing.T) {
 		if src.Go != nil {
 			require.NoError(t, err, name)
 			var seen string
-			f.scan(t, "select seen from tenant_1.observed", &seen)
+			f.Scan(t, "select seen from tenant_1.observed", &seen)
 			assert.Contains(t, []string{"", "lock"}, seen, name)
 		}
 	}
@@ -198,8 +198,8 @@ func TestMigrationThatFailsLeavesNothingOnTheSession(t *testing.T) {
 func TestSettingsOfThePoolSurvive(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	owner := f.pg.RolePrefix + "_owner"
-	f.exec(t, "create role "+owner+" superuser")
+	owner := f.PG.RolePrefix + "_owner"
+	f.Exec(t, "create role "+owner+" superuser")
 	pool := f.poolOf(t, 1, func(cfg *pgxpool.Config) {
 		cfg.ConnConfig.RuntimeParams["work_mem"] = "7MB"
 		cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
@@ -228,7 +228,7 @@ func TestSettingsOfThePoolSurvive(t *testing.T) {
 	for _, schema := range names(3) {
 		for _, table := range []string{"a", "b", "c", "d"} {
 			var got string
-			f.scan(t, "select found from "+schema+"."+table, &got)
+			f.Scan(t, "select found from "+schema+"."+table, &got)
 			assert.Equal(t, want, got, "%s.%s", schema, table)
 		}
 	}
@@ -279,7 +279,7 @@ func TestEverythingWorksWithOneConnection(t *testing.T) {
 			}
 			_, err = r.PlanDown(t.Context(), "tenant_1", 0)
 			require.ErrorIs(t, err, migrate.ErrNoDown)
-			f.exec(t, "grant select on tenant_1.goose_db_version to public")
+			f.Exec(t, "grant select on tenant_1.goose_db_version to public")
 			require.NoError(t, r.Migrate(t.Context(), "tenant_1"))
 		})
 	}
@@ -294,7 +294,7 @@ func TestRunnerThatFindsItsWorkDoneWithOneConnection(t *testing.T) {
 			t.Parallel()
 			f := setup(t)
 			var once bool
-			faster := f.runner(t, basic)
+			faster := f.Runner(t, basic)
 			pool := f.poolOf(t, 1, func(cfg *pgxpool.Config) {
 				cfg.PrepareConn = func(ctx context.Context, conn *pgx.Conn) (bool, error) {
 					var there bool

@@ -74,7 +74,7 @@ func TestSourcesThatDoNotFit(t *testing.T) {
 			"UTF-8"},
 		"variables": {[]migrate.Source{texts("a", map[string]string{"1_a.sql": "-- +goose ENVSUB ON\n" + up})}, "ENVSUB"},
 	} {
-		_, err := migrate.New(f.pg.Pool, migrate.Config{Tenant: c.sources})
+		_, err := migrate.New(f.PG.Pool, migrate.Config{Tenant: c.sources})
 		if c.reason == "" {
 			assert.NoError(t, err, name)
 			continue
@@ -96,7 +96,7 @@ func TestSourcesThatDoNotFit(t *testing.T) {
 		"unknown policy":   {OutOfOrder: 9},
 		"negative timeout": {StatementTimeout: -1},
 	} {
-		_, err := migrate.New(f.pg.Pool, cfg)
+		_, err := migrate.New(f.PG.Pool, cfg)
 		assert.Error(t, err, "%s: no error", name)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/oryne/pgtenant/internal/migratetest"
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/migrate/drift"
 )
@@ -18,12 +19,12 @@ import (
 // block no runner.
 func (f fixture) squat(t *testing.T, kind string, schemas ...string) *pgx.Conn {
 	t.Helper()
-	login := f.pg.RolePrefix + "_squatter"
-	f.exec(
+	login := f.PG.RolePrefix + "_squatter"
+	f.Exec(
 		t,
 		"do $$ begin if to_regrole('"+login+"') is null then create role "+login+" login password 's'; end if; end $$",
 	)
-	conn, err := pgx.Connect(t.Context(), f.pg.URLAs(login, "s"))
+	conn, err := pgx.Connect(t.Context(), f.PG.URLAs(login, "s"))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
 	for i, schema := range schemas {
@@ -73,10 +74,10 @@ func TestLocksThatATenantTakesHoldUpNoMigration(t *testing.T) {
 		for _, schema := range squattedSchemas {
 			expectStands(t, r, schema, migrate.Current)
 		}
-		expectLines(t, driftLines(t, r, drift.Options{}, squattedSchemas...))
+		migratetest.ExpectLines(t, migratetest.DriftLines(t, r, drift.Options{}, squattedSchemas...))
 		cancel()
 		for _, schema := range squattedSchemas {
-			f.exec(t, "drop schema "+schema+" cascade; create schema "+schema)
+			f.Exec(t, "drop schema "+schema+" cascade; create schema "+schema)
 		}
 	}
 	f.expectNoLocks(t)
@@ -86,7 +87,7 @@ func TestLocksThatATenantTakesHoldUpNoMigration(t *testing.T) {
 func (f fixture) expectNoLocks(t *testing.T) {
 	t.Helper()
 	var locks int
-	f.scan(
+	f.Scan(
 		t,
 		`select count(*) from pg_locks l join pg_stat_activity a using (pid) where l.locktype = 'advisory'
 			and a.datname = current_database()
@@ -124,7 +125,7 @@ func TestRunnersKeepEachOtherOffASchemaWhoseLockATenantHas(t *testing.T) {
 	}
 	for _, schema := range squattedSchemas {
 		var rows int
-		f.scan(t, "select count(*) from "+schema+".a", &rows)
+		f.Scan(t, "select count(*) from "+schema+".a", &rows)
 		assert.Equal(t, 2, rows, schema)
 	}
 	f.expectNoLocks(t)
@@ -173,7 +174,7 @@ func TestAMarkIsALockWhenTheKeyIsFreeAgain(t *testing.T) {
 func TestLocksThatATenantTakesHideNoScratchSchema(t *testing.T) {
 	t.Parallel()
 	f, owner, roles := provisioned(t)
-	f.exec(t, "create schema tenant_9; create table tenant_9.goose_db_version ()")
+	f.Exec(t, "create schema tenant_9; create table tenant_9.goose_db_version ()")
 	for _, sql := range []string{
 		"create schema pgtenant_scratch_left", "comment on schema pgtenant_scratch_left is 'pgtenant: builds a reference, " +
 			"may be dropped'",
@@ -187,8 +188,9 @@ func TestLocksThatATenantTakesHideNoScratchSchema(t *testing.T) {
 	report, err := r.UpAll(t.Context(), migrate.Schemas("tenant_1"), migrate.UpAllOptions{})
 	require.NoError(t, err)
 	expectOutcomes(t, report, "tenant_1 migrated 0 2", "tenant_9 stray 0 0")
-	expectLines(t, driftLines(t, r, drift.Options{ReadOptions: drift.ReadOptions{Roles: roles}}, "tenant_1"))
+	options := drift.Options{ReadOptions: drift.ReadOptions{Roles: roles}}
+	migratetest.ExpectLines(t, migratetest.DriftLines(t, r, options, "tenant_1"))
 	var left int
-	f.scan(t, "select count(*) from pg_namespace where nspname like 'pgtenant_scratch%'", &left)
+	f.Scan(t, "select count(*) from pg_namespace where nspname like 'pgtenant_scratch%'", &left)
 	assert.Equal(t, 0, left, "%d scratch schemas are left", left)
 }

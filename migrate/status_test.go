@@ -54,7 +54,7 @@ func TestChecksumsAreForgottenWhereGooseAppliedAnew(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	require.NoError(t, f.tenant(t, texts("app", both)).Migrate(t.Context(), "tenant_1"))
-	f.exec(
+	f.Exec(
 		t,
 		"delete from tenant_1.goose_db_version where version_id = 2; "+
 			"insert into tenant_1.goose_db_version (version_id, is_applied) values (2, true)",
@@ -71,12 +71,12 @@ func TestCommentOfSomebodyElseStays(t *testing.T) {
 	_, err := r.UpTo(t.Context(), "tenant_1", 1)
 	require.NoError(t, err)
 	for _, comment := range []string{"ours", `{"a": 1}`, "null"} {
-		f.exec(t, fmt.Sprintf("comment on table tenant_1.goose_db_version is '%s'", comment))
+		f.Exec(t, fmt.Sprintf("comment on table tenant_1.goose_db_version is '%s'", comment))
 		require.NoError(t, r.Migrate(t.Context(), "tenant_1"))
 		_, err = r.DownTo(t.Context(), "tenant_1", 1)
 		require.NoError(t, err)
 		var got string
-		f.scan(t, "select obj_description('tenant_1.goose_db_version'::regclass)", &got)
+		f.Scan(t, "select obj_description('tenant_1.goose_db_version'::regclass)", &got)
 		assert.Equal(t, comment, got, "the comment is %q now", got)
 	}
 }
@@ -103,7 +103,7 @@ func TestVersionTablesAsTheyAreFound(t *testing.T) {
 		"a newer program": {table + "insert into tenant_1.goose_db_version (version_id, is_applied) values (1, true), " +
 			"(9, true)", []int64{1}, migrate.ErrUnknownVersion},
 	} {
-		f.exec(t, "drop schema tenant_1 cascade; create schema tenant_1;"+c.sql)
+		f.Exec(t, "drop schema tenant_1 cascade; create schema tenant_1;"+c.sql)
 		status, err := r.Status(t.Context(), "tenant_1")
 		require.NoError(t, err)
 		expectVersions(t, status.Versions(migrate.Applied), c.applied...)
@@ -115,7 +115,7 @@ func TestVersionTablesAsTheyAreFound(t *testing.T) {
 			continue
 		}
 		if len(c.applied) > 0 {
-			f.exec(t, "create table tenant_1.a ()")
+			f.Exec(t, "create table tenant_1.a ()")
 		}
 		require.NoError(t, r.Migrate(t.Context(), "tenant_1"))
 		assert.Equal(t, "a b c", f.tables(t, "tenant_1"), "%s: tables", name)
@@ -136,7 +136,7 @@ func TestVersionTableOfAnotherShape(t *testing.T) {
 		"create table tenant_1.goose_db_version (id int, version_id bigint, is_applied boolean, tstamp text)",
 		"create sequence tenant_1.goose_db_version",
 	} {
-		f.exec(t, "drop schema tenant_1 cascade; create schema tenant_1;"+sql)
+		f.Exec(t, "drop schema tenant_1 cascade; create schema tenant_1;"+sql)
 		_, statusErr := r.Status(t.Context(), "tenant_1")
 		for _, err := range []error{statusErr, r.Migrate(t.Context(), "tenant_1")} {
 			var tableErr *migrate.TableError

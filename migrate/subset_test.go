@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/oryne/pgtenant/internal/migratetest"
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/migrate/drift"
 )
@@ -25,7 +26,7 @@ func TestOnlySomeVersionsAreApplied(t *testing.T) {
 
 	reference, err := drift.Reference(t.Context(), older, drift.ReadOptions{})
 	require.NoError(t, err)
-	expectLines(t, driftLines(t, r, drift.Options{Reference: &reference}, "tenant_1"))
+	migratetest.ExpectLines(t, migratetest.DriftLines(t, r, drift.Options{Reference: &reference}, "tenant_1"))
 	newest, err := drift.Reference(t.Context(), r, drift.ReadOptions{})
 	require.NoError(t, err)
 	assert.NotEqual(t, reference.Hash(), newest.Hash(), "the reference of two versions is that of three")
@@ -47,7 +48,7 @@ func TestStatusInATransactionIsThatOfItsSnapshot(t *testing.T) {
 	_, err := r.UpTo(t.Context(), "tenant_1", 2)
 	require.NoError(t, err)
 	opts := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	require.NoError(t, pgx.BeginTxFunc(t.Context(), f.pg.Pool, opts, func(tx pgx.Tx) error {
+	require.NoError(t, pgx.BeginTxFunc(t.Context(), f.PG.Pool, opts, func(tx pgx.Tx) error {
 		for range 2 {
 			status, err := r.StatusTx(t.Context(), tx, "tenant_1")
 			require.NoError(t, err)

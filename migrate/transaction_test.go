@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/oryne/pgtenant/internal/migratetest"
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/migrate/drift"
 )
@@ -56,7 +57,7 @@ func TestFilesThatNeedATransactionEach(t *testing.T) {
 			t.Run(name+", "+lockName, func(t *testing.T) {
 				t.Parallel()
 				f := setup(t)
-				f.exec(t, "create schema tenant_4")
+				f.Exec(t, "create schema tenant_4")
 				r := f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{source("app", files)}, Lock: lock})
 				for version := range int64(3) {
 					_, err := r.UpTo(t.Context(), "tenant_1", version+1)
@@ -68,7 +69,7 @@ func TestFilesThatNeedATransactionEach(t *testing.T) {
 				require.NoError(t, err)
 				require.Len(t, report.Results, 1)
 				assert.Equal(t, []int64{1, 2, 3}, report.Results[0].Applied)
-				expectLines(t, driftLines(t, r, drift.Options{}, names(4)...))
+				migratetest.ExpectLines(t, migratetest.DriftLines(t, r, drift.Options{}, names(4)...))
 			})
 		}
 		t.Run(name+", in one transaction", func(t *testing.T) {
@@ -89,7 +90,7 @@ func TestFilesThatNeedATransactionEach(t *testing.T) {
 			assert.Equal(t, before, f.tables(t, "tenant_1"))
 		})
 	}
-	_, err := migrate.New(setup(t).pg.Pool, migrate.Config{Transactions: migrate.TransactionForAll + 1})
+	_, err := migrate.New(setup(t).PG.Pool, migrate.Config{Transactions: migrate.TransactionForAll + 1})
 	assert.Error(t, err)
 }
 
@@ -109,9 +110,10 @@ func TestFifteenFilesOfAHundredTables(t *testing.T) {
 	r, err := migrate.New(owner, migrate.Config{Tenant: []migrate.Source{source("app", files)}})
 	require.NoError(t, err)
 	require.NoError(t, r.MigrateNew(t.Context(), "tenant_1"))
-	before := f.world(t)
-	expectLines(t, driftLines(t, r, drift.Options{ReadOptions: drift.ReadOptions{Roles: roles}}, "tenant_1"))
-	assert.Equal(t, before, f.world(t), "the reference left something")
+	before := f.Inventory(t)
+	options := drift.Options{ReadOptions: drift.ReadOptions{Roles: roles}}
+	migratetest.ExpectLines(t, migratetest.DriftLines(t, r, options, "tenant_1"))
+	assert.Equal(t, before, f.Inventory(t), "the reference left something")
 }
 
 func TestDownRunsEachFileInATransaction(t *testing.T) {
@@ -159,7 +161,7 @@ func TestConnectionThatIsLostBetweenTwoFiles(t *testing.T) {
 			}
 			assert.Equal(t, 3, f.at(t, 3))
 			lost["00003_lost.sql"] = "create table found ();"
-			report, err = f.runner(t, lost).UpAll(t.Context(), migrate.Schemas(names(3)...), migrate.UpAllOptions{})
+			report, err = f.Runner(t, lost).UpAll(t.Context(), migrate.Schemas(names(3)...), migrate.UpAllOptions{})
 			require.NoError(t, err)
 			assert.Equal(t, 3, report.Count(migrate.Migrated))
 			assert.Equal(t, "found notes", f.tables(t, "tenant_2"))
@@ -194,7 +196,7 @@ func TestFleetKeepsTheFilesBeforeAnError(t *testing.T) {
 			t.Run(fmt.Sprint(name, together), func(t *testing.T) {
 				t.Parallel()
 				f := fleet(t, 6)
-				f.exec(t, "create table tenant_2.second (); create table tenant_5.second ()")
+				f.Exec(t, "create table tenant_2.second (); create table tenant_5.second ()")
 				files := map[string]string{
 					"00001_notes.sql": basic["00001_notes.sql"], "00002_body.sql": basic["00002_body.sql"],
 					"00003_second.sql": "create table second ();", "00004_third.sql": "create table third ();",
@@ -218,12 +220,12 @@ func TestFleetKeepsTheFilesBeforeAnError(t *testing.T) {
 				assert.Equal(t, []int64{2}, report.Results[1].Applied)
 				assert.Equal(t, []int64{2, 3, 4}, report.Results[5].Applied)
 				assert.Equal(t, 6, f.at(t, 6))
-				f.exec(t, "drop table tenant_2.second; drop table tenant_5.second")
+				f.Exec(t, "drop table tenant_2.second; drop table tenant_5.second")
 				report, err = r.UpAll(t.Context(), migrate.Schemas(names(6)...), opts)
 				require.NoError(t, err)
 				expectOutcomes(t, report, "tenant_2 migrated 2 4", "tenant_5 migrated 2 4")
 				var sums int
-				f.scan(t, `select count(*) from pg_description where objoid = 'tenant_5.goose_db_version'::regclass and
+				f.Scan(t, `select count(*) from pg_description where objoid = 'tenant_5.goose_db_version'::regclass and
 					(select count(*) from regexp_matches(description, '"[1-4]":"[0-9a-f]{16}"', 'g')) = 4`, &sums)
 				assert.Equal(t, 1, sums, "not all checksums are there")
 			})
@@ -244,7 +246,7 @@ func TestFileThatFindsALockIsTriedAgainAlone(t *testing.T) {
 				"00002_once.sql":  "create table once ();",
 				"00003_body.sql":  "alter table notes add column body text;",
 			}
-			gate, err := f.pg.Pool.Begin(t.Context())
+			gate, err := f.PG.Pool.Begin(t.Context())
 			require.NoError(t, err)
 			_, err = gate.Exec(t.Context(), "lock table tenant_1.notes, tenant_2.notes in access share mode")
 			require.NoError(t, err)
@@ -266,7 +268,7 @@ func TestFileThatFindsALockIsTriedAgainAlone(t *testing.T) {
 				done <- err
 			}()
 			for there := false; !there; {
-				f.scan(t, "select to_regclass('tenant_2.once') is not null", &there)
+				f.Scan(t, "select to_regclass('tenant_2.once') is not null", &there)
 			}
 			require.NoError(t, gate.Rollback(t.Context()))
 			require.NoError(t, <-done)
@@ -295,12 +297,12 @@ func TestASettingLastsUntilTheEndOfItsFile(t *testing.T) {
 			_, err := r.Up(t.Context(), "tenant_1")
 			require.NoError(t, err)
 			var m, d, z string
-			require.NoError(t, f.pg.Pool.QueryRow(t.Context(), "select m, d, z from tenant_1.first").Scan(&m, &d, &z))
+			require.NoError(t, f.PG.Pool.QueryRow(t.Context(), "select m, d, z from tenant_1.first").Scan(&m, &d, &z))
 			assert.Equal(t, []string{"77kB", "SQL, DMY", "Asia/Tokyo"}, []string{m, d, z})
 			var same bool
 			require.NoError(
 				t,
-				f.pg.Pool.QueryRow(t.Context(), `select m = current_setting('work_mem') and d = current_setting('DateStyle')
+				f.PG.Pool.QueryRow(t.Context(), `select m = current_setting('work_mem') and d = current_setting('DateStyle')
 				and z = current_setting('TimeZone') from tenant_1.second`).Scan(&same),
 			)
 			assert.True(t, same, "the second file has the settings of the first")

@@ -144,6 +144,13 @@ var layers = []layer{
 		why:      "packages of every layer share them, so they need the standard library alone",
 	},
 	{
+		packages: []string{"internal/migratetest"},
+		imports: []string{
+			"migrate/drift", "migrate", "schemactx/admin", "schemactx", "internal/pgtest",
+		},
+		why: "the tests of migrate and migrate/drift share it, and it knows nothing above them",
+	},
+	{
 		packages: []string{"migrate/drift"},
 		imports:  []string{"migrate", "internal/schemalock", "schemactx/admin", "schemactx"},
 		why:      "comparing structures is a use of the runner: migrating needs none of it",
@@ -228,6 +235,7 @@ var layers = []layer{
 var testOnly = []string{
 	"testing",
 	"testing/",
+	module + "/internal/migratetest",
 	module + "/internal/pgtest",
 	module + "/internal/poolertest",
 	module + "/internal/schooltest",
@@ -239,6 +247,7 @@ var testOnly = []string{
 // testCode are the packages that are test code although the names of their files do not end in
 // _test.go.
 var testCode = []string{
+	"internal/migratetest",
 	"internal/pgtest",
 	"internal/poolertest",
 	"internal/schooltest",

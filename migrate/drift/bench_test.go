@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/oryne/pgtenant/internal/migratetest"
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/migrate/drift"
@@ -55,7 +56,7 @@ func BenchmarkDrift(b *testing.B) {
 			tenants, err := strconv.Atoi(n)
 			require.NoError(b, err)
 			pg := pgtest.New(b)
-			r, err := migrate.New(pg.Pool, migrate.Config{Tenant: []migrate.Source{source("app", twentyTables())}})
+			r, err := migrate.New(pg.Pool, migrate.Config{Tenant: []migrate.Source{migratetest.Source("app", twentyTables())}})
 			require.NoError(b, err)
 			schemas := make([]string, tenants)
 			for i := range schemas {

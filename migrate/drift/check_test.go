@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/oryne/pgtenant/internal/migratetest"
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/migrate/drift"
 	"github.com/oryne/pgtenant/schemactx"
@@ -15,18 +16,18 @@ import (
 
 func TestDriftIsFoundWhereVersionsSayAllIsWell(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
-	r := f.runner(t, zoo)
+	f := migratetest.New(t)
+	r := f.Runner(t, zoo)
 	schemas := []string{"tenant_1", "tenant_2", "tenant_3"}
 	_, err := r.UpAll(t.Context(), migrate.Schemas(schemas...), migrate.UpAllOptions{})
 	require.NoError(t, err)
-	expectLines(t, driftLines(t, r, drift.Options{}, schemas...))
+	migratetest.ExpectLines(t, migratetest.DriftLines(t, r, drift.Options{}, schemas...))
 
-	f.exec(t, "alter table tenant_2.classes drop name")
+	f.Exec(t, "alter table tenant_2.classes drop name")
 	status, err := r.Status(t.Context(), "tenant_2")
 	require.NoError(t, err)
 	assert.Empty(t, status.Versions(migrate.Pending), "pending")
-	expectLines(t, driftLines(t, r, drift.Options{}, schemas...),
+	migratetest.ExpectLines(t, migratetest.DriftLines(t, r, drift.Options{}, schemas...),
 		"tenant_2: table classes: column name is missing", "tenant_2: table classes: constraint classes_name_key is missing")
 
 	report, err := drift.Check(t.Context(), r, schemas, drift.Options{})
@@ -47,12 +48,12 @@ func TestDriftIsFoundWhereVersionsSayAllIsWell(t *testing.T) {
 
 func TestDriftOfSchemasThatCannotBeCompared(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
-	r := f.runner(t, basic)
+	f := migratetest.New(t)
+	r := f.Runner(t, migratetest.Basic)
 	require.NoError(t, r.Migrate(t.Context(), "tenant_2"))
-	got := driftLines(t, r, drift.Options{ReadOptions: drift.ReadOptions{Batch: 2}},
+	got := migratetest.DriftLines(t, r, drift.Options{ReadOptions: drift.ReadOptions{Batch: 2}},
 		"tenant_9", "tenant_2", "Tenant", "tenant_2", "pg_catalog", "", "public", "tenant_8")
-	expectLines(
+	migratetest.ExpectLines(
 		t,
 		got,
 		"tenant_9: missing",
@@ -72,16 +73,16 @@ func TestDriftOfSchemasThatCannotBeCompared(t *testing.T) {
 	assert.Contains(t, string(encoded),
 		`{"schema":"tenant_9","state":"missing","error":"fingerprint schema \"tenant_9\": schema does not exist"}`,
 		"JSON")
-	expectLines(t, driftLines(t, r, drift.Options{}))
+	migratetest.ExpectLines(t, migratetest.DriftLines(t, r, drift.Options{}))
 }
 
 func TestDriftThatIsNoMatterIsLeftOut(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
-	r := f.runner(t, basic)
+	f := migratetest.New(t)
+	r := f.Runner(t, migratetest.Basic)
 	require.NoError(t, r.Migrate(t.Context(), "tenant_1"))
-	role := f.pg.RolePrefix + "_other"
-	f.exec(
+	role := f.PG.RolePrefix + "_other"
+	f.Exec(
 		t,
 		"create role "+role+`; grant usage on schema tenant_1 to `+role+`; alter table tenant_1.notes owner to `+role+`;
 		alter table tenant_1.notes drop id; alter table tenant_1.notes add id serial primary key;
@@ -89,17 +90,17 @@ func TestDriftThatIsNoMatterIsLeftOut(t *testing.T) {
 			create table tenant_1.own_x (id int);
 		alter default privileges in schema tenant_1 grant select on tables to `+role,
 	)
-	all := driftLines(t, r, drift.Options{}, "tenant_1")
+	all := migratetest.DriftLines(t, r, drift.Options{}, "tenant_1")
 	assert.Len(t, all, 5, "everything")
-	expectLines(t, driftLines(t, r, drift.Options{
+	migratetest.ExpectLines(t, migratetest.DriftLines(t, r, drift.Options{
 		IgnoreGrants: true, IgnoreOwners: true, IgnoreOrder: true,
 		Skip: func(o drift.Object) bool { return strings.HasPrefix(o.Table+o.Name, "own_") },
 	}, "tenant_1"))
 
-	for s, err := range drift.Read(t.Context(), f.pg.Pool, drift.ReadOptions{}, "tenant_1") {
+	for s, err := range drift.Read(t.Context(), f.PG.Pool, drift.ReadOptions{}, "tenant_1") {
 		require.NoError(t, err)
-		expectLines(t, driftLines(t, r, drift.Options{Reference: &s}, "tenant_1"))
-		got := driftLines(t, r, drift.Options{Reference: &s}, "tenant_2")
+		migratetest.ExpectLines(t, migratetest.DriftLines(t, r, drift.Options{Reference: &s}, "tenant_1"))
+		got := migratetest.DriftLines(t, r, drift.Options{Reference: &s}, "tenant_2")
 		assert.Contains(t, got, "tenant_2: table notes is missing", "an empty schema and another's structure")
 	}
 }

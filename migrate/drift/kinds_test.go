@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/oryne/pgtenant/internal/migratetest"
 	"github.com/oryne/pgtenant/migrate/drift"
 )
 
@@ -388,19 +389,19 @@ var kindCases = []struct {
 
 func TestDriftOfEveryKindIsFoundAndNothingElse(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
-	r := f.runner(t, zoo)
-	role := f.pg.RolePrefix + "_foreign"
-	f.exec(t, "create role "+role)
+	f := migratetest.New(t)
+	r := f.Runner(t, zoo)
+	role := f.PG.RolePrefix + "_foreign"
+	f.Exec(t, "create role "+role)
 	schemas := make([]string, len(kindCases))
 	for i, c := range kindCases {
 		schema := fmt.Sprintf("tenant_1%03d", i)
 		schemas[i] = schema
-		f.exec(t, "create schema "+schema)
+		f.Exec(t, "create schema "+schema)
 		require.NoError(t, r.Migrate(t.Context(), schema))
 		replace := strings.NewReplacer("{schema}", schema, "{role}", role)
 		for _, sql := range strings.Split(replace.Replace(c.sql), "; ") {
-			conn, err := f.pg.Pool.Acquire(t.Context())
+			conn, err := f.PG.Pool.Acquire(t.Context())
 			require.NoError(t, err)
 			_, err = conn.Exec(t.Context(), "set search_path = "+schema)
 			require.NoError(t, err)

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/oryne/pgtenant/internal/migratetest"
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/migrate/drift"
 )
@@ -16,18 +17,18 @@ import (
 // TestDriftWithOneConnection also runs without prepared statements, as some poolers require.
 func TestDriftWithOneConnection(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
+	f := migratetest.New(t)
 	files := map[string]string{"00001_a.sql": "create table a (id int);"}
 	for _, mode := range []pgx.QueryExecMode{
 		pgx.QueryExecModeCacheStatement, pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol,
 	} {
-		cfg, err := pgxpool.ParseConfig(f.pg.URL)
+		cfg, err := pgxpool.ParseConfig(f.PG.URL)
 		require.NoError(t, err)
 		cfg.MaxConns, cfg.ConnConfig.DefaultQueryExecMode = 1, mode
 		pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
 		require.NoError(t, err)
 		t.Cleanup(pool.Close)
-		r, err := migrate.New(pool, migrate.Config{Tenant: []migrate.Source{source("app", files)}})
+		r, err := migrate.New(pool, migrate.Config{Tenant: []migrate.Source{migratetest.Source("app", files)}})
 		require.NoError(t, err)
 		require.NoError(t, r.Migrate(t.Context(), "tenant_1"))
 		for result, err := range drift.Each(t.Context(), r, []string{"tenant_1", "tenant_1"}, drift.Options{}) {
@@ -43,8 +44,8 @@ func TestDriftWithOneConnection(t *testing.T) {
 
 func TestDriftWhileSchemasComeAndGo(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
-	r := f.runner(t, zoo)
+	f := migratetest.New(t)
+	r := f.Runner(t, zoo)
 	require.NoError(t, r.Migrate(t.Context(), "tenant_1"))
 	reference, err := drift.Reference(t.Context(), r, drift.ReadOptions{})
 	require.NoError(t, err)
@@ -54,7 +55,7 @@ func TestDriftWhileSchemasComeAndGo(t *testing.T) {
 			for _, do := range []func() error{
 				func() error { return r.Migrate(t.Context(), "tenant_2") },
 				func() error {
-					_, err := f.pg.Pool.Exec(t.Context(), "drop schema tenant_2 cascade; create schema tenant_2")
+					_, err := f.PG.Pool.Exec(t.Context(), "drop schema tenant_2 cascade; create schema tenant_2")
 					return err
 				},
 			} {
@@ -85,47 +86,47 @@ func TestDriftWhileSchemasComeAndGo(t *testing.T) {
 
 func TestDriftGoesOnWhereASchemaIsLocked(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
-	r := f.runner(t, zoo)
+	f := migratetest.New(t)
+	r := f.Runner(t, zoo)
 	schemas := []string{"tenant_1", "tenant_2", "tenant_3"}
 	_, err := r.UpAll(t.Context(), migrate.Schemas(schemas...), migrate.UpAllOptions{})
 	require.NoError(t, err)
 	reference, err := drift.Reference(t.Context(), r, drift.ReadOptions{})
 	require.NoError(t, err)
-	tx, err := f.pg.Pool.Begin(t.Context())
+	tx, err := f.PG.Pool.Begin(t.Context())
 	require.NoError(t, err)
 	_, err = tx.Exec(t.Context(), "lock table tenant_2.students")
 	require.NoError(t, err)
 	opts := drift.Options{Reference: &reference, ReadOptions: drift.ReadOptions{LockTimeout: 1}}
-	expectLines(t, driftLines(t, r, opts, schemas...), "tenant_2: failed")
+	migratetest.ExpectLines(t, migratetest.DriftLines(t, r, opts, schemas...), "tenant_2: failed")
 	require.NoError(t, tx.Rollback(t.Context()))
-	expectLines(t, driftLines(t, r, opts, schemas...))
+	migratetest.ExpectLines(t, migratetest.DriftLines(t, r, opts, schemas...))
 }
 
 func TestDriftOfManyKeepsTheirOrderAndEndsWithItsContext(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
-	for _, schema := range names(30)[3:] {
-		f.exec(t, "create schema "+schema)
+	f := migratetest.New(t)
+	for _, schema := range migratetest.Names(30)[3:] {
+		f.Exec(t, "create schema "+schema)
 	}
-	r := f.runner(t, map[string]string{"00001_notes.sql": basic["00001_notes.sql"]})
-	_, err := r.UpAll(t.Context(), migrate.Schemas(names(30)...), migrate.UpAllOptions{})
+	r := f.Runner(t, map[string]string{"00001_notes.sql": migratetest.Basic["00001_notes.sql"]})
+	_, err := r.UpAll(t.Context(), migrate.Schemas(migratetest.Names(30)...), migrate.UpAllOptions{})
 	require.NoError(t, err)
-	f.exec(t, "alter table tenant_17.notes add column own int")
+	f.Exec(t, "alter table tenant_17.notes add column own int")
 	for _, workers := range []int{1, 4} {
 		opts := drift.Options{Workers: workers}
 		opts.Batch = 4
 		var got []string
-		for result, err := range drift.Each(t.Context(), r, names(30), opts) {
+		for result, err := range drift.Each(t.Context(), r, migratetest.Names(30), opts) {
 			require.NoError(t, err)
 			got = append(got, result.Schema)
 			assert.Equal(t, result.Schema == "tenant_17", result.State == drift.Different, "%d workers: %+v", workers, result)
 		}
-		assert.Equal(t, names(30), got, "%d workers", workers)
+		assert.Equal(t, migratetest.Names(30), got, "%d workers", workers)
 		ctx, cancel := context.WithCancel(t.Context())
 		var last error
 		seen := 0
-		for _, err := range drift.Each(ctx, r, names(30), opts) {
+		for _, err := range drift.Each(ctx, r, migratetest.Names(30), opts) {
 			if seen++; seen == 6 {
 				cancel()
 			}

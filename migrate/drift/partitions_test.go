@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/oryne/pgtenant/internal/migratetest"
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/migrate/drift"
@@ -18,15 +19,16 @@ func TestPartitionsMadeAtRunTimeAreNoDrift(t *testing.T) {
 	pg := pgtest.New(t)
 	r, err := migrate.New(
 		pg.Pool,
-		migrate.Config{ExtraTables: []string{"Part manager"}, Tenant: []migrate.Source{source("app", map[string]string{
-			"00001_logs.sql": `create table "Logs" (id int not null default 1 check (id > 0), n int, s text,
+		migrate.Config{ExtraTables: []string{"Part manager"}, Tenant: []migrate.Source{migratetest.Source("app",
+			map[string]string{
+				"00001_logs.sql": `create table "Logs" (id int not null default 1 check (id > 0), n int, s text,
 				primary key (id, n)) partition by range (n);
 create index on "Logs" (s);
 create function f() returns trigger language plpgsql as 'begin return new; end';
 create trigger t after insert on "Logs" for each row execute function f();
 create table "Logs_1" partition of "Logs" for values from (1) to (2);
 create table plain (n int);`,
-		})}},
+			})}},
 	)
 	require.NoError(t, err)
 	reference, err := drift.Reference(t.Context(), r, drift.ReadOptions{})

@@ -10,31 +10,32 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/oryne/pgtenant/internal/migratetest"
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/migrate/drift"
 )
 
 func TestDriftOfGrantsButForTheTenantsOwn(t *testing.T) {
 	t.Parallel()
-	f, owner, roles := provisioned(t)
-	r, err := migrate.New(owner, migrate.Config{Tenant: []migrate.Source{source("app", zoo)}})
+	f, owner, roles := migratetest.NewProvisioned(t)
+	r, err := migrate.New(owner, migrate.Config{Tenant: []migrate.Source{migratetest.Source("app", zoo)}})
 	require.NoError(t, err)
 	schemas := []string{"tenant_1", "tenant_2", "tenant_3"}
 	_, err = r.UpAll(t.Context(), migrate.Schemas(schemas...), migrate.UpAllOptions{})
 	require.NoError(t, err)
 	opts := drift.Options{ReadOptions: drift.ReadOptions{Roles: roles}}
-	before := f.world(t)
-	expectLines(t, driftLines(t, r, opts, schemas...))
-	after := f.world(t)
+	before := f.Inventory(t)
+	migratetest.ExpectLines(t, migratetest.DriftLines(t, r, opts, schemas...))
+	after := f.Inventory(t)
 	assert.Equal(t, before, after, "the reference left something:\n%s", after)
 
-	f.exec(t, "grant select on tenant_1.secrets to "+roles.Tenant("tenant_2"))
-	f.exec(t, "revoke insert on tenant_2.secrets from "+roles.Tenant("tenant_2"))
-	f.exec(
+	f.Exec(t, "grant select on tenant_1.secrets to "+roles.Tenant("tenant_2"))
+	f.Exec(t, "revoke insert on tenant_2.secrets from "+roles.Tenant("tenant_2"))
+	f.Exec(
 		t,
 		"grant usage on schema tenant_3 to public; grant select on tenant_3.goose_db_version to "+roles.Tenant("tenant_3"),
 	)
-	expectLines(t, driftLines(t, r, opts, schemas...),
+	migratetest.ExpectLines(t, migratetest.DriftLines(t, r, opts, schemas...),
 		"tenant_1: table secrets: grants to "+roles.Tenant("tenant_2")+" are SELECT, expected none",
 		"tenant_2: table secrets: grants to {tenant} are DELETE,SELECT,UPDATE, expected DELETE,INSERT,SELECT,UPDATE",
 		"tenant_3: schema: grants to PUBLIC are USAGE, expected none",
@@ -50,14 +51,14 @@ var driftConcurrent = map[string]string{
 
 func TestDriftReferenceOfMigrationsWithoutTransaction(t *testing.T) {
 	t.Parallel()
-	f, owner, roles := provisioned(t)
+	f, owner, roles := migratetest.NewProvisioned(t)
 	files := maps.Clone(driftConcurrent)
 	delete(files, "00003_c.sql")
-	r, err := migrate.New(owner, migrate.Config{Tenant: []migrate.Source{source("app", files)}})
+	r, err := migrate.New(owner, migrate.Config{Tenant: []migrate.Source{migratetest.Source("app", files)}})
 	require.NoError(t, err)
 	require.NoError(t, r.Migrate(t.Context(), "tenant_1"))
 	opts := drift.Options{ReadOptions: drift.ReadOptions{Roles: roles}}
-	before := f.world(t)
+	before := f.Inventory(t)
 
 	// A crash has left two scratch schemas, and a session still uses one of them. A third schema has
 	// the prefix of scratch schemas but not their comment.
@@ -72,40 +73,40 @@ func TestDriftReferenceOfMigrationsWithoutTransaction(t *testing.T) {
 		_, err := owner.Exec(t.Context(), sql)
 		require.NoError(t, err)
 	}
-	user, err := f.pg.Pool.Acquire(t.Context())
+	user, err := f.PG.Pool.Acquire(t.Context())
 	require.NoError(t, err)
 	_, err = user.Exec(
 		t.Context(),
 		"select pg_advisory_lock(hashtextextended('pgtenant.scratch.pgtenant_scratch_used', 0))",
 	)
 	require.NoError(t, err)
-	expectLines(t, driftLines(t, r, opts, "tenant_1"))
+	migratetest.ExpectLines(t, migratetest.DriftLines(t, r, opts, "tenant_1"))
 	var left string
-	f.scan(t, "select string_agg(nspname, ' ' order by nspname) from pg_namespace where nspname like 'pgtenant%'", &left)
+	f.Scan(t, "select string_agg(nspname, ' ' order by nspname) from pg_namespace where nspname like 'pgtenant%'", &left)
 	assert.Equal(t, "pgtenant_scratch_mine pgtenant_scratch_used", left)
 	_, err = user.Exec(t.Context(), "select pg_advisory_unlock_all()")
 	require.NoError(t, err)
 	user.Release()
-	f.exec(t, "drop index tenant_1.a_id; create index a_id on tenant_1.a (id); drop schema pgtenant_scratch_mine")
-	expectLines(t, driftLines(t, r, opts, "tenant_1")) // created in another way, but equal
-	f.exec(t, "update pg_index set indisvalid = false where indexrelid = 'tenant_1.a_id'::regclass")
-	expectLines(
+	f.Exec(t, "drop index tenant_1.a_id; create index a_id on tenant_1.a (id); drop schema pgtenant_scratch_mine")
+	migratetest.ExpectLines(t, migratetest.DriftLines(t, r, opts, "tenant_1")) // created in another way, but equal
+	f.Exec(t, "update pg_index set indisvalid = false where indexrelid = 'tenant_1.a_id'::regclass")
+	migratetest.ExpectLines(
 		t,
-		driftLines(t, r, opts, "tenant_1"),
+		migratetest.DriftLines(t, r, opts, "tenant_1"),
 		"tenant_1: table a: index a_id: index is not valid, expected not set",
 	)
-	after := f.world(t)
+	after := f.Inventory(t)
 	assert.Equal(t, before, after, "the reference left something:\n%s", after)
 }
 
 func TestDriftReferenceThatFailsLeavesNothing(t *testing.T) {
 	t.Parallel()
-	f, owner, roles := provisioned(t)
-	before := f.world(t)
+	f, owner, roles := migratetest.NewProvisioned(t)
+	before := f.Inventory(t)
 	inTx := maps.Clone(driftConcurrent)
 	inTx["00002_b.sql"] = "create index a_id on a (id);"
 	for name, files := range map[string]map[string]string{"in a transaction": inTx, "without": driftConcurrent} {
-		r, err := migrate.New(owner, migrate.Config{Tenant: []migrate.Source{source("app", files)}})
+		r, err := migrate.New(owner, migrate.Config{Tenant: []migrate.Source{migratetest.Source("app", files)}})
 		require.NoError(t, err)
 		_, err = drift.Check(
 			t.Context(),
@@ -120,7 +121,7 @@ func TestDriftReferenceThatFailsLeavesNothing(t *testing.T) {
 			assert.ErrorAs(t, err, &pgErr, name) {
 			assert.Equal(t, "42P01", pgErr.Code, name)
 		}
-		after := f.world(t)
+		after := f.Inventory(t)
 		assert.Equal(t, before, after, "%s: left\n%s", name, after)
 		cancelled, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -131,11 +132,11 @@ func TestDriftReferenceThatFailsLeavesNothing(t *testing.T) {
 
 func TestDriftReferenceWithGoMigrations(t *testing.T) {
 	t.Parallel()
-	f, owner, roles := provisioned(t)
+	f, owner, roles := migratetest.NewProvisioned(t)
 	opts := drift.Options{ReadOptions: drift.ReadOptions{Roles: roles}}
-	before := f.world(t)
+	before := f.Inventory(t)
 	sql := "create table a (id int)"
-	src := source("app", map[string]string{"00001_b.sql": "create table b (id int);"})
+	src := migratetest.Source("app", map[string]string{"00001_b.sql": "create table b (id int);"})
 	src.Go = []migrate.GoMigration{{Version: 2, Name: "a", Up: func(ctx context.Context, tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, sql)
 		return err
@@ -143,19 +144,19 @@ func TestDriftReferenceWithGoMigrations(t *testing.T) {
 	r, err := migrate.New(owner, migrate.Config{Tenant: []migrate.Source{src}})
 	require.NoError(t, err)
 	require.NoError(t, r.Migrate(t.Context(), "tenant_1"))
-	expectLines(t, driftLines(t, r, opts, "tenant_1"))
+	migratetest.ExpectLines(t, migratetest.DriftLines(t, r, opts, "tenant_1"))
 	_, err = owner.Exec(t.Context(), "drop table tenant_1.a")
 	require.NoError(t, err)
-	expectLines(t, driftLines(t, r, opts, "tenant_1"), "tenant_1: table a is missing")
+	migratetest.ExpectLines(t, migratetest.DriftLines(t, r, opts, "tenant_1"), "tenant_1: table a is missing")
 
 	sql = "commit"
 	_, err = drift.Reference(t.Context(), r, opts.ReadOptions)
 	assert.ErrorIs(t, err, migrate.ErrTransactionEnded)
-	after := f.world(t)
+	after := f.Inventory(t)
 	assert.Equal(t, before, after, "a migration that commits left\n%s", after)
 	sql = "create table a (id int)"
 	_, err = drift.Reference(t.Context(), r, opts.ReadOptions)
 	require.NoError(t, err)
-	after = f.world(t)
+	after = f.Inventory(t)
 	assert.Equal(t, before, after, "left\n%s", after)
 }
