@@ -68,7 +68,7 @@ const closeTimeout = 5 * time.Second
 
 // openLoader hijacks a connection from the pool, because the loader changes session settings, and
 // reads the schema that the migrations have created.
-func (s *Service) openLoader(ctx context.Context, schema string, about restoreRun) (*loader, error) {
+func (s *Service) openLoader(ctx context.Context, schema string, run restoreRun) (*loader, error) {
 	path, err := s.cfg.Migrations.SearchPath(schema)
 	if err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func (s *Service) openLoader(ctx context.Context, schema string, about restoreRu
 	if err != nil {
 		return nil, err
 	}
-	l := &loader{s: s, conn: pooled.Hijack(), schema: schema, path: path, restore: about}
+	l := &loader{s: s, conn: pooled.Hijack(), schema: schema, path: path, restore: run}
 	if err := l.read(ctx); err != nil {
 		l.close(ctx)
 		return nil, err

@@ -196,11 +196,11 @@ func (s *Service) restore(ctx context.Context, src io.Reader, name string, opts 
 		return RestoreResult{}, err
 	}
 	defer staging.Close(ctx) // logs an error; a sweep drops the schema later
-	about := restoreRun{s: s, name: name, header: h, checks: opts.Checks}
-	if err := s.build(ctx, staging.Schema(), versions, about); err != nil {
+	run := restoreRun{s: s, name: name, header: h, checks: opts.Checks}
+	if err := s.build(ctx, staging.Schema(), versions, run); err != nil {
 		return RestoreResult{}, err
 	}
-	warnings, err := s.fill(ctx, staging.Schema(), archiveRows{r}, about, opts.Drift)
+	warnings, err := s.fill(ctx, staging.Schema(), archiveRows{r}, run, opts.Drift)
 	if err != nil {
 		return RestoreResult{}, err
 	}
@@ -208,12 +208,12 @@ func (s *Service) restore(ctx context.Context, src io.Reader, name string, opts 
 	restored := RestoreResult{
 		TakenAt: h.TakenAt, Tables: len(m.Tables), Rows: m.Rows(), Bytes: m.Bytes(), Warnings: warnings,
 	}
-	about.report(ctx, Event{Kind: EventSwitching, Done: len(m.Tables)})
+	run.report(ctx, Event{Kind: EventSwitching, Done: len(m.Tables)})
 	if err := s.publish(ctx, staging, opts.Replace, &restored); err != nil {
 		return restored, err
 	}
-	about.tenant = restored.Tenant
-	about.report(ctx, Event{Kind: EventRestored, Done: len(m.Tables)})
+	run.tenant = restored.Tenant
+	run.report(ctx, Event{Kind: EventRestored, Done: len(m.Tables)})
 	restored.Duration = time.Since(start)
 	return restored, nil
 }
@@ -286,7 +286,7 @@ func adoptParams(t archive.Tenant, opts RestoreOptions) tenancy.AdoptParams {
 }
 
 // build applies some versions of the migrations to a staged schema.
-func (s *Service) build(ctx context.Context, schema string, versions []int64, about restoreRun) error {
+func (s *Service) build(ctx context.Context, schema string, versions []int64, run restoreRun) error {
 	only, err := s.cfg.Migrations.Subset(versions)
 	if err == nil {
 		err = s.checkRoles(ctx)
@@ -294,15 +294,15 @@ func (s *Service) build(ctx context.Context, schema string, versions []int64, ab
 	if err != nil {
 		return err
 	}
-	about.report(ctx, Event{Kind: EventBuilding})
+	run.report(ctx, Event{Kind: EventBuilding})
 	return only.MigrateUnused(ctx, schema)
 }
 
 // fill loads the rows into a built schema and runs the newer migrations.
 func (s *Service) fill(
-	ctx context.Context, schema string, src rowSource, about restoreRun, drift DriftPolicy,
+	ctx context.Context, schema string, src rowSource, run restoreRun, drift DriftPolicy,
 ) ([]Warning, error) {
-	l, err := s.openLoader(ctx, schema, about)
+	l, err := s.openLoader(ctx, schema, run)
 	if err != nil {
 		return nil, err
 	}
@@ -312,7 +312,7 @@ func (s *Service) fill(
 }
 
 func (l *loader) fill(ctx context.Context, src rowSource, drift DriftPolicy) error {
-	about := l.restore
+	run := l.restore
 	var sequences []archive.Sequence
 	err := l.transact(ctx, func(tx pgx.Tx) (err error) {
 		sequences, err = l.catalog.readSequences(ctx, tx)
@@ -321,19 +321,19 @@ func (l *loader) fill(ctx context.Context, src rowSource, drift DriftPolicy) err
 	if err != nil {
 		return err
 	}
-	if err := l.compare(about.header, sequences, drift); err != nil {
+	if err := l.compare(run.header, sequences, drift); err != nil {
 		return err
 	}
-	if err := l.makePartitions(ctx, about.header.Partitions); err != nil {
+	if err := l.makePartitions(ctx, run.header.Partitions); err != nil {
 		return err
 	}
-	for _, name := range about.header.LeftOut {
+	for _, name := range run.header.LeftOut {
 		l.warn(ctx, "table "+name, "is not in the backup, because it is one of migrate.Config.ExtraTables")
 	}
-	if err := l.load(ctx, src, about.header); err != nil {
+	if err := l.load(ctx, src, run.header); err != nil {
 		return err
 	}
-	about.report(ctx, Event{Kind: EventChecking, Done: len(about.header.Tables)})
+	run.report(ctx, Event{Kind: EventChecking, Done: len(run.header.Tables)})
 	src.loaded(ctx)
 	newer, err := l.s.cfg.Migrations.UpUnused(ctx, l.schema)
 	if err != nil {

@@ -65,10 +65,10 @@ func (s *Service) restoreToScratch(
 	if err != nil {
 		return VerifyResult{}, err
 	}
-	about := restoreRun{s: s, name: name, header: h, checks: opts.Checks}
+	run := restoreRun{s: s, name: name, header: h, checks: opts.Checks}
 	var warnings []Warning
-	if err = s.build(ctx, staging.Schema(), versions, about); err == nil {
-		warnings, err = s.fill(ctx, staging.Schema(), archiveRows{r}, about, opts.Drift)
+	if err = s.build(ctx, staging.Schema(), versions, run); err == nil {
+		warnings, err = s.fill(ctx, staging.Schema(), archiveRows{r}, run, opts.Drift)
 	}
 	if errClose := staging.Close(ctx); err == nil && errClose != nil {
 		err = errClose

@@ -130,7 +130,7 @@ func TestManagedServices(t *testing.T) {
 					}
 				}
 			}
-			p.lifeOfASchool(t, service.whole)
+			p.dailyCommands(t, service.whole)
 			assert.Contains(
 				t,
 				p.fails(t, manage.CodeIncomplete, "init", "--harden"),
@@ -140,8 +140,8 @@ func TestManagedServices(t *testing.T) {
 	}
 }
 
-// lifeOfASchool runs the daily commands of an owner. With whole it also runs rare ones.
-func (p program) lifeOfASchool(t *testing.T, whole bool) {
+// dailyCommands runs the daily commands of an owner. With whole it also runs rare ones.
+func (p program) dailyCommands(t *testing.T, whole bool) {
 	t.Helper()
 	p.ok(t, "check")
 	p.ok(t, "tenant", "create", "--subdomain", "a")

@@ -20,7 +20,7 @@ func (d *fullDisk) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestWhatCannotBeWrittenIsAnError(t *testing.T) {
+func TestAFailedWriteIsAnError(t *testing.T) {
 	t.Parallel()
 	text := func(p *printer) func() {
 		return func() {
@@ -38,7 +38,7 @@ func TestWhatCannotBeWrittenIsAnError(t *testing.T) {
 	assert.ErrorIs(t, p.result(1, nil), errFull, "JSON")
 }
 
-func TestACommandHasFailedWhereALineCouldNotBeWritten(t *testing.T) {
+func TestACommandFailsIfALineCannotBeWritten(t *testing.T) {
 	t.Parallel()
 	list := written(func(_ context.Context, c *call) error {
 		c.table([][]string{{"one"}, {"two"}})

@@ -28,7 +28,7 @@ func TestLineOfABar(t *testing.T) {
 	}
 }
 
-func TestABarDrawsNotMoreOftenThanItMay(t *testing.T) {
+func TestABarIsNotDrawnTooOften(t *testing.T) {
 	t.Parallel()
 	var screen strings.Builder
 	b := &bar{w: &screen}

@@ -66,7 +66,7 @@ func (p program) terminal(t *testing.T, talk talk, env []string, args ...string)
 	return strings.ReplaceAll(seen.String(), "\r\n", "\n"), code
 }
 
-func TestADropNamesWhatIsLostAndWantsTheSlug(t *testing.T) {
+func TestADropPrintsTheLossesAndAsksForTheSlug(t *testing.T) {
 	t.Parallel()
 	p, pg := setup(t)
 	p.ok(t, "tenant", "create", "--subdomain", "north")
@@ -95,7 +95,7 @@ func TestADropNamesWhatIsLostAndWantsTheSlug(t *testing.T) {
 }
 
 // If another person has to approve, a drop at the terminal says how it continues.
-func TestADropThatNeedsApprovalSaysHowItGoesOn(t *testing.T) {
+func TestADropThatNeedsApprovalSaysHowToContinue(t *testing.T) {
 	t.Parallel()
 	p, _ := setup(t)
 	p.ok(t, "tenant", "create", "--subdomain", "north")

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestWhatIsShownCannotMoveTheCursor(t *testing.T) {
+func TestOutputCannotMoveTheCursor(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
 		"Schule Süd, 東京":   "Schule Süd, 東京",
@@ -24,7 +24,7 @@ func TestWhatIsShownCannotMoveTheCursor(t *testing.T) {
 	}
 }
 
-func TestPasswordsAreTakenOut(t *testing.T) {
+func TestPasswordsAreRedacted(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
 		"postgres://ada:s3cret@db:5432/x?sslmode=disable":  "postgres://ada:xxxxx@db:5432/x?sslmode=disable",
@@ -70,7 +70,7 @@ func TestAnErrorOfSeveralLinesIsOneSentence(t *testing.T) {
 	assert.Equal(t, want, got)
 }
 
-func TestJoinedErrorsAreALineEach(t *testing.T) {
+func TestEachJoinedErrorIsALine(t *testing.T) {
 	t.Parallel()
 	first, second := errors.New("the first"), errors.New("the second\nof two")
 	joined := &codeError{CodeIncomplete, errors.Join(errors.Join(first), second)}
