@@ -7,12 +7,12 @@
 //
 // # Decisions
 //
-// The algorithm is GCRA (generic cell rate algorithm) in a script of
-// github.com/go-redis/redis_rate. A script call is one round trip, is atomic, and uses the clock of
-// the Redis server. The bucket of the caller is used first, and that of the tenant only if the
-// first has enough tokens. So a flooding caller takes nothing from the other callers of its tenant.
-// If the bucket of the tenant refuses then, the caller has still paid: there is no transaction over
-// both buckets, which may be on two nodes of a cluster.
+// The algorithm is GCRA (generic cell rate algorithm) in a Lua script. A script call is one round
+// trip, is atomic, and uses the clock of the Redis server, version 5 or newer. The bucket of the
+// caller is used first, and that of the tenant only if the first has enough tokens. So a flooding
+// caller takes nothing from the other callers of its tenant. If the bucket of the tenant refuses
+// then, the caller has still paid: there is no transaction over both buckets, which may be on two
+// nodes of a cluster.
 //
 // The limit is part of the key of a bucket. A changed limit applies at once and starts with a full
 // bucket.

@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/go-redis/redis_rate/v10"
 	"github.com/redis/go-redis/v9"
 	"github.com/sony/gobreaker/v2"
 
@@ -23,7 +22,7 @@ const tripAfter = 3
 // of processes may use one namespace. Store does not close its client.
 type Store struct {
 	cfg      Config
-	limiter  *redis_rate.Limiter
+	client   redis.Scripter
 	breaker  *gobreaker.CircuitBreaker[ratelimit.Result]
 	answered atomic.Int64
 	failed   atomic.Int64
@@ -46,8 +45,8 @@ func New(client redis.UniversalClient, cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("redislimit: %w", err)
 	}
 	return &Store{
-		cfg:     cfg,
-		limiter: redis_rate.NewLimiter(client),
+		cfg:    cfg,
+		client: client,
 		breaker: gobreaker.NewCircuitBreaker[ratelimit.Result](gobreaker.Settings{
 			Timeout:     cfg.Pause,
 			ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= tripAfter },
@@ -109,31 +108,27 @@ func (s *Store) ask(ctx context.Context, k ratelimit.AllowRequest) (taken rateli
 
 // take takes cost tokens from one bucket.
 func (s *Store) take(
-	ctx context.Context,
-	l ratelimit.Limit,
-	cost int,
-	key func() string,
+	ctx context.Context, l ratelimit.Limit, cost int, key func() string,
 ) (ratelimit.BucketState, error) {
 	if l.IsUnlimited() || l.IsDeny() {
 		return uncounted(l), nil
 	}
-	limit := redis_rate.Limit{Rate: l.Requests, Period: period(l), Burst: l.Capacity()}
-	r, err := s.limiter.AllowN(ctx, key(), limit, cost)
+	a, err := runGCRA(ctx, s.client, key(), l, cost)
 	if err != nil {
 		return ratelimit.BucketState{}, err
 	}
-	return bucketState(l, cost, r), nil
+	return bucketState(l, cost, a), nil
 }
 
-// levelOf reads what is left from the time until the bucket is full, because the script rounds the
-// number down, by a token that is there but for the last bit of a float.
-func bucketState(l ratelimit.Limit, cost int, r *redis_rate.Result) ratelimit.BucketState {
-	level := ratelimit.BucketState{Refused: r.Allowed == 0}
+// bucketState computes the remaining tokens from the time until the bucket is full. It rounds up a
+// token that is complete but for the last bit of a float.
+func bucketState(l ratelimit.Limit, cost int, a answer) ratelimit.BucketState {
+	level := ratelimit.BucketState{Refused: !a.taken}
 	if level.Refused && cost <= l.Capacity() {
-		level.Wait = max(r.RetryAfter, 1)
+		level.Wait = max(a.wait, 1)
 	}
 	one := float64(period(l)) / float64(l.Requests)
-	missing := float64(r.ResetAfter) / one // tokens
+	missing := float64(a.full) / one // tokens
 	const bit = 1e-3
 	level.Remaining = min(max(int(float64(l.Capacity())-missing+bit), 0), l.Capacity())
 	if level.Remaining < l.Capacity() {
