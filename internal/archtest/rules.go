@@ -190,7 +190,13 @@ var layers = []layer{
 	},
 	{
 		packages: []string{"internal/poolertest"},
+		imports:  []string{"internal/testprocess"},
 		why:      "packages under test must be able to import it without a cycle",
+	},
+	{
+		packages: []string{"internal/testprocess"},
+		outside:  []string{},
+		why:      "it starts processes and knows none of the servers",
 	},
 	{
 		packages: []string{"internal/pgtest"},
@@ -239,6 +245,7 @@ var testOnly = []string{
 	module + "/internal/pgtest",
 	module + "/internal/poolertest",
 	module + "/internal/schooltest",
+	module + "/internal/testprocess",
 	"github.com/testcontainers/",
 	"github.com/rogpeppe/go-internal/",
 	"github.com/creack/pty",
@@ -251,6 +258,7 @@ var testCode = []string{
 	"internal/pgtest",
 	"internal/poolertest",
 	"internal/schooltest",
+	"internal/testprocess",
 	"internal/archtest",
 	"internal/moduletest",
 	"tenancy/tenancytest",

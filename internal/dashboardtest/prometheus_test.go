@@ -10,12 +10,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/oryne/pgtenant/internal/testprocess"
 )
 
 // startPrometheus starts a Prometheus for the test that scrapes target and evaluates the alerts. It
@@ -49,9 +50,8 @@ scrape_configs:
 	defer log.Close()
 	cmd := exec.Command(binary, "--config.file="+filepath.Join(dir, "prometheus.yml"),
 		"--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, log, log
-	cmd.SysProcAttr = unprivileged(t, dir)
-	stopped := startWithThread(t, cmd)
+	cmd.Stdout, cmd.Stderr = log, log
+	stopped := testprocess.Start(t, cmd, dir)
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill() // it has no data to save
 		<-stopped
@@ -61,26 +61,6 @@ scrape_configs:
 		}
 	})
 	return address
-}
-
-// startWithThread starts a process with a parent-death signal, which ends the process when its
-// parent thread ends. So it keeps that thread until the process has ended. The returned channel is
-// closed then.
-func startWithThread(t *testing.T, cmd *exec.Cmd) <-chan struct{} {
-	t.Helper()
-	started, stopped := make(chan error), make(chan struct{})
-	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait() // killed
-		}
-		close(stopped)
-	}()
-	require.NoError(t, <-started)
-	return stopped
 }
 
 // answer is a response of Prometheus' API.

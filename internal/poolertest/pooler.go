@@ -8,13 +8,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/internal/testprocess"
 )
 
 // Binary returns the path of pgbouncer. If pgbouncer is not installed, Binary skips t, or fails t
@@ -68,9 +69,7 @@ logfile = %s
 		check(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644)) // other users cannot enter the directory
 	}
 	cmd := exec.Command(binary, "--quiet", filepath.Join(dir, "ini"))
-	cmd.Dir = dir
-	cmd.SysProcAttr = unprivileged(t, dir)
-	stopped := startWithThread(t, cmd)
+	stopped := testprocess.Start(t, cmd, dir)
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill() // PgBouncer has no state to save
 		<-stopped
@@ -90,26 +89,6 @@ func freePort(t testing.TB) int {
 	check(t, err)
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port
-}
-
-// startWithThread starts cmd on an operating system thread that lives as long as the process,
-// because the kernel kills the process when that thread ends. The channel is closed when the
-// process has ended.
-func startWithThread(t testing.TB, cmd *exec.Cmd) <-chan struct{} {
-	t.Helper()
-	started, stopped := make(chan error), make(chan struct{})
-	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait() // its log says how it ended
-		}
-		close(stopped)
-	}()
-	check(t, <-started)
-	return stopped
 }
 
 // wait returns when a connection through PgBouncer works. It fails t after a minute or if PgBouncer

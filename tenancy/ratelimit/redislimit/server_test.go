@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,6 +12,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
+
+	"github.com/oryne/pgtenant/internal/testprocess"
 )
 
 // server is a Redis for one test, on a socket in a private directory.
@@ -55,23 +56,8 @@ func (s *server) start(t testing.TB) {
 	t.Helper()
 	cmd := exec.Command(s.binary, "--port", "0", "--unixsocket", s.socket(), "--save", "", "--appendonly", "no",
 		"--dir", s.dir, "--logfile", filepath.Join(s.dir, "log"), "--maxmemory-policy", "noeviction")
-	cmd.Dir = s.dir
-	cmd.SysProcAttr = unprivileged(t, s.dir)
-	started, stopped := make(chan error), make(chan struct{})
-	// Keep the thread until the process has ended: the kernel ends a child with the thread that
-	// started it.
-	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait() // its log has the reason
-		}
-		close(stopped)
-	}()
-	require.NoError(t, <-started)
-	s.process, s.stopped = cmd.Process, stopped
+	s.stopped = testprocess.Start(t, cmd, s.dir)
+	s.process = cmd.Process
 	admin := s.client(t, &redis.Options{})
 	until(t, "Redis answers", func() bool { return admin.Ping(context.Background()).Err() == nil })
 }

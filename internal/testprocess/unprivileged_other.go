@@ -1,6 +1,6 @@
 //go:build !linux
 
-package poolertest
+package testprocess
 
 import (
 	"syscall"
@@ -8,6 +8,7 @@ import (
 )
 
 func unprivileged(t testing.TB, _ string) *syscall.SysProcAttr {
-	t.Skip("PgBouncer is started on Linux only, where it can be made to end with the test")
+	t.Helper()
+	t.Skip("the process is started on Linux only, where the kernel ends it with the test process")
 	return nil
 }
