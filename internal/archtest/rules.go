@@ -93,7 +93,7 @@ var layers = []layer{
 		},
 		imports: []string{
 			"tenancy/backup/archive", "tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "internal/registrydb",
-			"migrate/drift", "migrate", "schemactx/admin", "schemactx",
+			"internal/requestid", "migrate/drift", "migrate", "schemactx/admin", "schemactx",
 		},
 		why: "operational concerns are chosen one by one, so none may bring another",
 	},

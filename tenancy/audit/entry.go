@@ -13,8 +13,7 @@ import (
 )
 
 // MaxText is the maximum length of an actor, slug, schema name and request id, in bytes. Longer
-// texts are cut and end in "…". A client that chooses a long text cannot keep itself out of the
-// log.
+// texts are cut and end in "…". So a client that chooses a long text cannot prevent its entry.
 const MaxText = 200
 
 // Entry describes something that was done. Texts may contain anything: NUL and invalid UTF-8, which

@@ -27,5 +27,5 @@ func ExampleReader_Heads() {
 
 	// Output:
 	// <nil> <nil>
-	// missing the whole chain is gone <nil>
+	// missing the whole chain is missing <nil>
 }

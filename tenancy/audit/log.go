@@ -73,7 +73,7 @@ func Open(ctx context.Context, db DB, cfg Config) (*Log, error) {
 }
 
 // Record puts e into the queue. An entry in the queue is lost if the process is killed before it is
-// written; use [Log.Write] for entries that must not be lost. If the queue is full,
+// written: use [Log.Write] for entries that must not be lost. If the queue is full,
 // [Config].Overflow applies. [ErrFull] and [ErrClosed] mean that the entry is not logged, a
 // [FieldError] that it is invalid. Empty fields of e come from ctx, which also governs the wait for
 // room.
@@ -143,12 +143,12 @@ type Status struct {
 	Recorded   int64 // entries accepted into the queue
 	Written    int64 // rows that were written to the database at once; a few are the log's own
 	Spilled    int64 // rows that were written to the spill
-	Replayed   int64 // rows that were written to the database from the spill, of processes before too
+	Replayed   int64 // rows that were written to the database from the spill, also for earlier processes
 	Dropped    int64 // entries dropped because the log was full or closed
-	Refused    int64 // requests that the middleware has not served, as it could not have logged them
+	Refused    int64 // requests that the middleware has not served because it could not log them
 	Queued     int   // entries in memory now
 	SpillBytes int64 // in the spill now
-	Err        error // why the last try to store something failed; nil: it did not
+	Err        error // why the last attempt to store a batch failed; nil: it succeeded
 }
 
 // Status returns the current state of the log.

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/oryne/pgtenant/internal/requestid"
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
@@ -32,7 +33,7 @@ type MiddlewareConfig struct {
 	Actor func(r *http.Request) string
 
 	// RequestID returns the id of the request, as in other logs. Default: its X-Request-Id, if that
-	// has 1 to 128 letters, digits, "-", "_", "." and ":", else a new random id.
+	// has 1 to 128 letters, digits and characters of "-_.:=+", else a new random id.
 	RequestID func(r *http.Request) string
 
 	// Path returns the path to log. The path of a request may contain secrets; the pattern of its
@@ -168,9 +169,7 @@ func newRequestID() string {
 
 func validRequestID(s string) bool {
 	for i := range len(s) {
-		c := s[i]
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' && c != '.' &&
-			c != ':' {
+		if !requestid.Allowed(s[i]) {
 			return false
 		}
 	}

@@ -138,11 +138,11 @@ func (k *PartitionMaintainer) missingMonths(ctx context.Context) ([]month, error
 		k.owner,
 		"select distinct month from {registry}.audit_log_default where month <= $1 order by month",
 		(k.now() + month(k.cfg.Ahead)).first(),
-	) // those beyond wait: a clock was wrong, or somebody wants many partitions
+	) // rows of later months stay in the default partition: a wrong clock must not create many partitions
 	if err != nil {
 		return nil, err
 	}
-	there, err := k.partitions(ctx)
+	existing, err := k.partitions(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +150,7 @@ func (k *PartitionMaintainer) missingMonths(ctx context.Context) ([]month, error
 		months = append(months, k.now()+month(i))
 	}
 	seen := map[month]bool{}
-	for _, m := range there {
+	for _, m := range existing {
 		seen[m] = true
 	}
 	missing := months[:0]
@@ -251,12 +251,12 @@ func (k *PartitionMaintainer) makePartition(
 
 // expire removes the months that are older than those to keep.
 func (k *PartitionMaintainer) expire(ctx context.Context, report *MaintainReport) error {
-	there, err := k.partitions(ctx)
+	existing, err := k.partitions(ctx)
 	if err != nil {
 		return fmt.Errorf("maintain audit log: %w", err)
 	}
 	var tampered error
-	for _, m := range there {
+	for _, m := range existing {
 		if m >= k.now()-month(k.cfg.Keep) {
 			break
 		}

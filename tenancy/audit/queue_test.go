@@ -147,7 +147,8 @@ func TestAConfigThatMakesNoSenseIsRefused(t *testing.T) {
 	_, err := audit.Open(t.Context(), nil, audit.Config{})
 	assert.Error(t, err, "opened without a database")
 	for field, cfg := range map[string]audit.PartitionMaintainerConfig{
-		"ahead": {Ahead: -1}, "keep": {Keep: -1}, "lock_timeout": {LockTimeout: -1}, "keys": {Keys: [][]byte{[]byte("short")}},
+		"ahead": {Ahead: -1}, "keep": {Keep: -1}, "lock_timeout": {LockTimeout: -1},
+		"keys": {Keys: [][]byte{[]byte("short")}},
 	} {
 		_, err := audit.NewPartitionMaintainer(f.owner, cfg)
 		expectField(t, err, field)

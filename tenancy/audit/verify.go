@@ -3,7 +3,6 @@ package audit
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -352,61 +351,8 @@ func (v *verification) absent() {
 				Chain:  id,
 				From:   1,
 				To:     last.Position,
-				Detail: "the whole chain is gone",
+				Detail: "the whole chain is missing",
 			},
 		)
 	}
-}
-
-// checkLinks checks that the chains named by others exist.
-func (v *verification) checkLinks(ctx context.Context) error {
-	for _, l := range v.links {
-		if _, known := v.expected[l.to.Chain]; known && v.finals[l.to.Chain].Position == 0 {
-			continue // reported, or covered by a checkpoint
-		}
-		there, ok := v.finals[l.to.Chain]
-		if !ok {
-			there = v.checkpoints[l.to.Chain]
-		}
-		same := there.Position >= l.to.Position
-		if same && there.Position > l.to.Position {
-			heads, err := query(
-				ctx,
-				v.db,
-				scanHead,
-				"select chain, month, position, digest from {registry}.audit_heads where chain = $1 and position = $2",
-				[16]byte(l.to.Chain),
-				l.to.Position,
-			)
-			if err != nil {
-				return err
-			}
-			same = len(heads) == 0 || heads[0].Digest == l.to.Digest
-		} else if same {
-			same = there.Digest == l.to.Digest
-		}
-		if !same {
-			v.report.add(Problem{
-				Kind: Unlinked, Tenant: UnknownTenant, Chain: l.to.Chain, From: 1, To: l.to.Position,
-				Detail: "chain " + l.from.String() + " comes behind it, and it is gone or another",
-			})
-		}
-	}
-	return nil
-}
-
-// parseLink decodes the result of linkDetails. It returns false for a chain without a previous one.
-func parseLink(details string) (h ChainHead, ok bool) {
-	var l struct {
-		Chain    string `json:"after_chain"`
-		Digest   string `json:"after_digest"`
-		Month    string `json:"after_month"`
-		Position int64  `json:"after_position"`
-	}
-	if err := json.Unmarshal([]byte(details), &l); err != nil || l.Position == 0 {
-		return h, false
-	}
-	h.Position = l.Position
-	h.Month, _ = time.Parse(time.DateOnly, l.Month) // of a row that was changed: the rest does not fit either
-	return h, parseHex(h.Chain[:], l.Chain) && parseHex(h.Digest[:], l.Digest)
 }
