@@ -46,7 +46,7 @@ func TestStaffLogInWithPasswordAndCode(t *testing.T) {
 	p.ask(t, "GET", "localhost", "/admin/", "", "Cookie", cookie).expect(t, 200, "Overview", ada)
 	// Each kind of figure shows its own time of counting.
 	aged := regexp.MustCompile(
-		`(?s)schools active</a><small class="dim"> \(counted .*oldest of the last backups<small class="dim"> \(counted .*` +
+		`(?s)schools active</a><small class="dim"> \(counted .*oldest of the latest backups<small class="dim"> \(counted .*` +
 			`schools without a backup<small class="dim"> \(counted .*schemas with pending migrations</a>, \d+ current` +
 			`<small class="dim"> \(counted `,
 	)

@@ -43,7 +43,7 @@ type Config struct {
 
 type console struct {
 	Config
-	*web.Kit
+	*web.Renderer
 	reader *audit.Reader
 }
 
@@ -59,7 +59,7 @@ func New(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	kit, err := web.NewKit(files, cfg.Signer, cfg.Logger)
+	renderer, err := web.NewRenderer(files, cfg.Signer, cfg.Logger)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func New(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &console{Config: cfg, Kit: kit, reader: reader}
+	c := &console{Config: cfg, Renderer: renderer, reader: reader}
 	return web.Headers(web.SameOrigin(c.routes())), nil
 }
 

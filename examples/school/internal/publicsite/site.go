@@ -29,7 +29,7 @@ type Config struct {
 
 type site struct {
 	Config
-	*web.Kit
+	*web.Renderer
 	signups *ratelimit.Buckets
 }
 
@@ -45,7 +45,7 @@ func New(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	kit, err := web.NewKit(files, cfg.Signer, cfg.Logger)
+	renderer, err := web.NewRenderer(files, cfg.Signer, cfg.Logger)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +53,7 @@ func New(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &site{cfg, kit, signups}
+	s := &site{cfg, renderer, signups}
 	return web.Headers(web.SameOrigin(s.routes())), nil
 }
 

@@ -26,7 +26,7 @@ type Config struct {
 
 type site struct {
 	Config
-	*web.Kit
+	*web.Renderer
 }
 
 //go:embed pages
@@ -41,11 +41,11 @@ func New(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	kit, err := web.NewKit(files, cfg.Signer, cfg.Logger)
+	renderer, err := web.NewRenderer(files, cfg.Signer, cfg.Logger)
 	if err != nil {
 		return nil, err
 	}
-	s := &site{cfg, kit}
+	s := &site{cfg, renderer}
 	return web.Headers(web.SameOrigin(s.routes())), nil
 }
 

@@ -25,7 +25,7 @@ const (
 
 // Redirect sends the browser to a page of this host, with a message. Every posted form ends with
 // it, so that reloading the page does not post the form again.
-func (k *Kit) Redirect(w http.ResponseWriter, r *http.Request, path string, f Flash) {
+func (rd *Renderer) Redirect(w http.ResponseWriter, r *http.Request, path string, f Flash) {
 	if f.Text != "" {
 		if len(f.Text) > maxFlash {
 			f.Text = strings.ToValidUTF8(f.Text[:maxFlash], "") + "…"
@@ -34,7 +34,7 @@ func (k *Kit) Redirect(w http.ResponseWriter, r *http.Request, path string, f Fl
 		if f.Failed {
 			kind = "failed"
 		}
-		token, err := k.signer.Sign(tenanttoken.Token{
+		token, err := rd.signer.Sign(tenanttoken.Token{
 			Purpose: flashPurpose,
 			Tenant:  siteID(r),
 			Value:   strings.Join([]string{kind, f.Secret, f.Text}, "\n"),
@@ -49,14 +49,14 @@ func (k *Kit) Redirect(w http.ResponseWriter, r *http.Request, path string, f Fl
 
 // flash returns the message of the request and deletes its cookie. It returns nil if there is none
 // that was signed for this site.
-func (k *Kit) flash(w http.ResponseWriter, r *http.Request) *Flash {
+func (rd *Renderer) flash(w http.ResponseWriter, r *http.Request) *Flash {
 	values := Cookies(r, flashCookie)
 	if len(values) == 0 {
 		return nil
 	}
 	ClearCookie(w, r, flashCookie)
 	for _, value := range values {
-		token, err := k.signer.Verify(flashPurpose, value)
+		token, err := rd.signer.Verify(flashPurpose, value)
 		if err != nil || token.Tenant != siteID(r) {
 			continue // of another host
 		}

@@ -19,7 +19,7 @@ func Refusals(
 	signer *tenanttoken.Signer,
 	logger *slog.Logger,
 ) (func(w http.ResponseWriter, r *http.Request, refusal tenanthttp.Refusal), error) {
-	kit, err := NewKit(files, signer, logger)
+	renderer, err := NewRenderer(files, signer, logger)
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +31,7 @@ func Refusals(
 			w.Header().Del("WWW-Authenticate") // the login page asks for the password, not the browser
 			http.Redirect(w, r, "/login", http.StatusSeeOther)
 		default:
-			kit.refuse(w, r, refusal)
+			renderer.refuse(w, r, refusal)
 		}
 	}, nil
 }
@@ -41,7 +41,7 @@ func forPeople(r *http.Request) bool {
 	return strings.Contains(r.Header.Get("Accept"), "text/html") && !strings.HasPrefix(r.URL.Path, "/api/")
 }
 
-func (k *Kit) refuse(w http.ResponseWriter, r *http.Request, refusal tenanthttp.Refusal) {
+func (rd *Renderer) refuse(w http.ResponseWriter, r *http.Request, refusal tenanthttp.Refusal) {
 	problem := refusal.Problem
 	page := Page{
 		Title: cmp.Or(
@@ -60,6 +60,6 @@ func (k *Kit) refuse(w http.ResponseWriter, r *http.Request, refusal tenanthttp.
 		w.Header().Set("Retry-After", strconv.FormatInt(int64((problem.RetryAfter+time.Second-1)/time.Second), 10))
 	}
 	Headers(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		k.Render(w, r, problem.Status, "refused", page)
+		rd.Render(w, r, problem.Status, "refused", page)
 	})).ServeHTTP(w, r)
 }

@@ -20,16 +20,16 @@ import (
 //go:embed layout.html refused.html style.css icon.svg
 var files embed.FS
 
-// Kit renders the pages of one site. It is safe for concurrent use.
-type Kit struct {
+// Renderer renders the pages of one site. It is safe for concurrent use.
+type Renderer struct {
 	pages  map[string]*template.Template
 	signer *tenanttoken.Signer
 	logger *slog.Logger
 }
 
-// NewKit parses the templates: the pages, *.html at the root of pages, and their common parts,
+// NewRenderer parses the templates: the pages, *.html at the root of pages, and their common parts,
 // parts/*.html. Each page defines "main" for the layout.
-func NewKit(pages fs.FS, signer *tenanttoken.Signer, logger *slog.Logger) (*Kit, error) {
+func NewRenderer(pages fs.FS, signer *tenanttoken.Signer, logger *slog.Logger) (*Renderer, error) {
 	layout, err := template.New("layout.html").Funcs(funcs).ParseFS(files, "layout.html")
 	if err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ func NewKit(pages fs.FS, signer *tenanttoken.Signer, logger *slog.Logger) (*Kit,
 	if err != nil {
 		return nil, err
 	}
-	k := &Kit{pages: make(map[string]*template.Template), signer: signer, logger: logger}
+	rd := &Renderer{pages: make(map[string]*template.Template), signer: signer, logger: logger}
 	for _, name := range names {
 		if name == "layout.html" {
 			continue // part of this package
@@ -57,9 +57,9 @@ func NewKit(pages fs.FS, signer *tenanttoken.Signer, logger *slog.Logger) (*Kit,
 		if err != nil {
 			return nil, fmt.Errorf("page %s: %w", name, err)
 		}
-		k.pages[strings.TrimSuffix(name, path.Ext(name))] = t
+		rd.pages[strings.TrimSuffix(name, path.Ext(name))] = t
 	}
-	return k, nil
+	return rd, nil
 }
 
 // Page holds the data of a page and of the layout around it.
@@ -83,14 +83,14 @@ type Link struct {
 
 // Render answers with a page. It renders the whole page first, so that an error does not leave half
 // a page.
-func (k *Kit) Render(w http.ResponseWriter, r *http.Request, status int, name string, p Page) {
-	p.Flash = k.flash(w, r)
+func (rd *Renderer) Render(w http.ResponseWriter, r *http.Request, status int, name string, p Page) {
+	p.Flash = rd.flash(w, r)
 	for i, l := range p.Nav {
 		p.Nav[i].Here = l.Path == r.URL.Path
 	}
 	var body bytes.Buffer
-	if err := k.pages[name].ExecuteTemplate(&body, "layout.html", p); err != nil {
-		k.Broken(w, r, fmt.Errorf("page %s: %w", name, err))
+	if err := rd.pages[name].ExecuteTemplate(&body, "layout.html", p); err != nil {
+		rd.Broken(w, r, fmt.Errorf("page %s: %w", name, err))
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -101,9 +101,9 @@ func (k *Kit) Render(w http.ResponseWriter, r *http.Request, status int, name st
 // Broken answers a request that failed because of the program or the database, and logs the error.
 // The answer can say that nothing was changed, so a request that changes something must be one
 // transaction. For several there is BrokenOff.
-func (k *Kit) Broken(w http.ResponseWriter, r *http.Request, err error) {
+func (rd *Renderer) Broken(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() == nil {
-		k.logger.ErrorContext(r.Context(), "page failed", slog.String("path", r.URL.Path), slog.Any("error", err))
+		rd.logger.ErrorContext(r.Context(), "page failed", slog.String("path", r.URL.Path), slog.Any("error", err))
 	}
 	p, away := tenanthttp.UnavailableProblem(r, err)
 	if !away {
@@ -119,8 +119,8 @@ const brokenFor = 5 * time.Second
 
 // BrokenOff answers a request that changes something in several steps and has failed. Some of the
 // steps may be done.
-func (k *Kit) BrokenOff(w http.ResponseWriter, r *http.Request, err error) {
-	k.logger.ErrorContext(r.Context(), "change failed", slog.String("path", r.URL.Path), slog.Any("error", err))
+func (rd *Renderer) BrokenOff(w http.ResponseWriter, r *http.Request, err error) {
+	rd.logger.ErrorContext(r.Context(), "change failed", slog.String("path", r.URL.Path), slog.Any("error", err))
 	tenanthttp.Problem{
 		Status: http.StatusServiceUnavailable, RetryAfter: brokenFor,
 		Detail: "The change was interrupted. It may have been made in part or completely. Check before you try again.",

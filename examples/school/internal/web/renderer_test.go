@@ -16,11 +16,11 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
-func kit(t *testing.T) *Kit {
+func newRenderer(t *testing.T) *Renderer {
 	t.Helper()
 	signer, err := tenanttoken.NewSigner(bytes.Repeat([]byte("k"), tenanttoken.MinKeyLen))
 	require.NoError(t, err)
-	k, err := NewKit(fstest.MapFS{
+	k, err := NewRenderer(fstest.MapFS{
 		"page.html":   {Data: []byte(`{{define "main"}}<p>{{.}}</p>{{end}}`)},
 		"broken.html": {Data: []byte(`{{define "main"}}half{{.Nothing}}{{end}}`)},
 	}, signer, slog.New(slog.DiscardHandler))
@@ -39,15 +39,15 @@ func on(id int64, method string) *http.Request {
 
 func TestFlashIsShownOnceAndOnItsOwnSite(t *testing.T) {
 	t.Parallel()
-	k := kit(t)
+	rd := newRenderer(t)
 	w := httptest.NewRecorder()
-	k.Redirect(w, on(1, http.MethodPost), "/next", Flash{Text: "Done <b>so</b>", Secret: "token"})
+	rd.Redirect(w, on(1, http.MethodPost), "/next", Flash{Text: "Done <b>so</b>", Secret: "token"})
 	assert.Equal(t, 303, w.Code, w.Header())
 	assert.Equal(t, "/next", w.Header().Get("Location"), w.Header())
 	shown := func(id int64, cookie *http.Cookie) (string, bool) {
 		r, w := on(id, http.MethodGet), httptest.NewRecorder()
 		r.AddCookie(cookie)
-		k.Render(w, r, 200, "page", Page{Data: "x"})
+		rd.Render(w, r, 200, "page", Page{Data: "x"})
 		cleared := len(w.Result().Cookies()) == 1 && w.Result().Cookies()[0].MaxAge < 0
 		return w.Body.String(), cleared
 	}
@@ -67,8 +67,8 @@ func TestFlashIsShownOnceAndOnItsOwnSite(t *testing.T) {
 
 func TestPageIsCompleteOrAnError(t *testing.T) {
 	t.Parallel()
-	k, w := kit(t), httptest.NewRecorder()
-	k.Render(w, on(0, http.MethodGet), 200, "broken", Page{Data: "text"})
+	rd, w := newRenderer(t), httptest.NewRecorder()
+	rd.Render(w, on(0, http.MethodGet), 200, "broken", Page{Data: "text"})
 	assert.Equal(t, 503, w.Code, w.Body)
 	assert.NotContains(t, w.Body.String(), "half", w.Body)
 }
