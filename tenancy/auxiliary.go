@@ -20,9 +20,9 @@ import (
 type AuxiliarySchema struct {
 	ID       int64
 	Schema   string
-	TenantID int64 // 0: for no tenant; a tenant of the id need not be there yet, or any more
-	Retained bool  // a tenant was served from it, before its schema was replaced
-	Since    time.Time
+	TenantID int64     // the tenant that it belongs to, which may not exist yet or may be dropped; 0: none
+	Retained bool      // it was the tenant's schema before a replacement; false: it is staged
+	Since    time.Time // when it was staged or retained
 
 	placement string
 }

@@ -80,6 +80,7 @@ func tryLock(ctx context.Context, conn *registrydb.Conn, key string) (held bool,
 	return lockOnce(ctx, conn, tryLockSQL, key)
 }
 
+// lockOnce makes one attempt of tryLock with sql, which is tryLockSQL or waitLockSQL.
 func lockOnce(ctx context.Context, conn *registrydb.Conn, sql, key string) (held bool, err error) {
 	tag, err := conn.Exec(ctx, sql, key)
 	if err != nil || tag.RowsAffected() == 1 {
@@ -146,7 +147,7 @@ func (m *Manager) deleteStaleLocks(ctx context.Context) error {
 			select from pg_stat_activity a where a.pid = l.pid and a.usesysid = l.login
 				and coalesce(a.backend_start = l.backend_start, true) and `+markedSQL+`)`)
 	if err != nil {
-		return fmt.Errorf("forget locks of sessions that have ended: %w", initialized(err))
+		return fmt.Errorf("delete locks of ended sessions: %w", initialized(err))
 	}
 	return nil
 }

@@ -52,17 +52,17 @@ func writeRow[T any](
 	return row, err
 }
 
-// change is one statement that changes the registry: a WITH whose relation t has the tenant's row
-// as it is afterwards.
+// change is one statement that changes the registry: a WITH in which the relation t has the
+// tenant's new row.
 type change struct {
-	with string // SQL
-	from string // SQL, the relations of its SELECT; default: t
+	with string // SQL, the queries of the WITH
+	from string // SQL, the relations of the SELECT; default: t
 	args []any
-	none error // if t is empty; default: [pgx.ErrNoRows]
+	none error // the error if t is empty; default: [pgx.ErrNoRows]
 }
 
-// update sets columns of the tenant if the condition holds. Both are SQL, whose arguments begin
-// with $2.
+// update returns the change that sets columns of the tenant if the condition holds. Both are SQL
+// with arguments from $2.
 func (t *Tenant) update(condition, set string, args ...any) change {
 	return change{
 		with: "t as (update {registry}.tenants as t set " + set + " where id = $1 and " + condition + " returning *)",
@@ -70,13 +70,14 @@ func (t *Tenant) update(condition, set string, args ...any) change {
 	}
 }
 
-// unchanged leaves the tenant as it is.
+// unchanged returns the change that leaves the tenant's row as it is.
 func (t *Tenant) unchanged() change {
 	return change{with: "t as (select * from {registry}.tenants where id = $1)", args: []any{t.ID}}
 }
 
-// change runs a statement through the session, and sets t to the tenant as it is then. op is the
-// operation that is recorded of the tenant from then on: nil leaves it, one without Op ends it.
+// change runs the statement through the session, and sets t to the tenant's new row. op is the
+// tenant's operation from then on: nil leaves the recorded operation unchanged, and an Operation
+// without Op deletes it.
 func (l *lock) change(ctx context.Context, t *Tenant, c change, op *Operation) error {
 	with, column := c.with, operationColumn
 	switch {
@@ -101,7 +102,7 @@ func (l *lock) change(ctx context.Context, t *Tenant, c change, op *Operation) e
 	})
 }
 
-// recordSQL is SQL that records the operation of the tenant t, with the arguments after $n.
+// recordSQL returns SQL that records the operation of the tenant t. Its arguments follow $n.
 func recordSQL(n int) string {
 	return fmt.Sprintf(`insert into {registry}.registry_operations as o
 			(tenant_id, operation, step, failure, actor, arguments)
@@ -112,7 +113,7 @@ func recordSQL(n int) string {
 		returning *`, n+1, n+2, n+3, n+4, n+5)
 }
 
-// arguments are those of the operation as JSON.
+// arguments returns the arguments of the operation as JSON.
 func (o *Operation) arguments() string {
 	text, _ := json.Marshal(struct { // never fails
 		Schema     string `json:"schema,omitempty"`

@@ -8,7 +8,7 @@ import (
 // MaxReasonLen is the maximum length of the reason of a suspension or a maintenance, in characters.
 const MaxReasonLen = 500
 
-// MaintenanceParams are what clients are told during a maintenance.
+// MaintenanceParams describe a maintenance to clients.
 type MaintenanceParams struct {
 	// Reason is one line for people, at most [MaxReasonLen] characters long. Default: none.
 	Reason string
@@ -42,11 +42,11 @@ func validateReason(reason string) error {
 }
 
 // Suspend makes the library refuse a tenant's requests with 403. reason is one line, which may be
-// empty. Requests that already run are not ended. A suspended tenant gets the new reason. A tenant
-// in maintenance becomes suspended, and its maintenance is over.
+// empty. Running requests continue. A suspended tenant gets the new reason. A tenant in maintenance
+// becomes suspended, and its maintenance ends.
 //
-// The error is a [FieldError] of the reason, [ErrNotFound] or a [StatusError], and nothing was
-// changed; or a [StepError].
+// The error is a [FieldError] for the reason, [ErrNotFound] or a [StatusError], and nothing was
+// changed. Any other error is a [StepError].
 func (m *Manager) Suspend(ctx context.Context, slug, reason string) (Tenant, error) {
 	if err := validateReason(reason); err != nil {
 		return Tenant{}, err
@@ -57,16 +57,17 @@ func (m *Manager) Suspend(ctx context.Context, slug, reason string) (Tenant, err
 }
 
 // Activate ends a tenant's suspension. For an active tenant it changes nothing and returns no
-// error. A tenant in maintenance is a [StatusError], see [Manager.EndMaintenance]. Other errors are
-// as for [Manager.Suspend]. If a replacement of the tenant's schema, or its reversal, was
-// interrupted ([Staging.Replace], [Manager.RevertReplacement]), Activate finishes it first.
+// error. For a tenant in maintenance the error is a [StatusError], see [Manager.EndMaintenance].
+// Other errors are as for [Manager.Suspend]. If a replacement of the tenant's schema, or its
+// revert, was interrupted ([Staging.Replace], [Manager.RevertReplacement]), Activate completes it
+// first.
 func (m *Manager) Activate(ctx context.Context, slug string) (Tenant, error) {
 	return m.serve(ctx, OpActivate, slug)
 }
 
 // StartMaintenance makes the library refuse a tenant's requests with 503, so that clients retry
-// later. A tenant in maintenance gets the new reason and time. A suspended tenant is a
-// [StatusError] and stays suspended. Other errors are as for [Manager.Suspend].
+// later. A tenant in maintenance gets the new reason and time. For a suspended tenant the error is
+// a [StatusError], and it stays suspended. Other errors are as for [Manager.Suspend].
 func (m *Manager) StartMaintenance(ctx context.Context, slug string, p MaintenanceParams) (Tenant, error) {
 	if err := p.validate(); err != nil {
 		return Tenant{}, err

@@ -25,7 +25,7 @@ type RefillReport struct {
 // Size. Tenants that a later release has stocked are not changed, and count too.
 //
 // Several processes may call Refill. Each locks the stock for one tenant at a time. If another one
-// has the lock, Refill returns with Busy set. If a tenant cannot be updated, Refill goes on with
+// has the lock, Refill returns with Busy set. If a tenant cannot be updated, Refill continues with
 // the next; if one cannot be created, it returns. The error joins a [StepError] for each failed
 // tenant, and the report is valid together with it. Without a stock, the error is [ErrNoStock].
 func (m *Manager) Refill(ctx context.Context) (RefillReport, error) {
