@@ -304,7 +304,7 @@ func TestInitSaysWhichPrivilegeIsMissing(t *testing.T) {
 			assert.Contains(t, got.stdout, `","outcome":"not possible","reason":"role \"`+dba+`\" cannot run: `)
 			migrated := strings.Contains(got.stdout, `"migrations":true`)
 			assert.Equal(t, c.open, migrated)
-			assert.NotEqual(t, migrated, strings.Contains(got.stderr, "the shared tables are not there"))
+			assert.NotEqual(t, migrated, strings.Contains(got.stderr, "the shared tables were not created"))
 			superuser(t, pg, sql.Replace(c.after))
 			p.ok(t, "init")
 			p.ok(t, "tenant", "create", "--subdomain", "a")
