@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/testprocess"
 )
@@ -29,7 +30,7 @@ func Binary(t testing.TB) string {
 	}
 	const why = "pgbouncer is not installed: nothing is tried through a pooler (Debian: apt install pgbouncer)"
 	if os.Getenv("CI") != "" {
-		t.Fatal(why)
+		require.Fail(t, "no PgBouncer", why)
 	}
 	t.Skip(why)
 	return ""
@@ -43,10 +44,10 @@ func Start(t testing.TB, server string, conns int, settings ...string) string {
 	t.Helper()
 	binary := Binary(t)
 	cfg, err := pgx.ParseConfig(server)
-	check(t, err)
+	require.NoError(t, err)
 	dir, err := os.MkdirTemp("", "pgtenant-pgbouncer-*")
-	check(t, err)
-	t.Cleanup(func() { check(t, os.RemoveAll(dir)) })
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	port := freePort(t)
 	log := filepath.Join(dir, "log")
 	files := map[string]string{
@@ -66,7 +67,8 @@ logfile = %s
 `, cfg.Host, cfg.Port, cfg.Database, conns, port, filepath.Join(dir, "users"), log, strings.Join(settings, "\n")),
 	}
 	for name, content := range files {
-		check(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644)) // other users cannot enter the directory
+		// Other users cannot enter the directory.
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644))
 	}
 	cmd := exec.Command(binary, "--quiet", filepath.Join(dir, "ini"))
 	stopped := testprocess.Start(t, cmd, dir)
@@ -86,7 +88,7 @@ logfile = %s
 func freePort(t testing.TB) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	check(t, err)
+	require.NoError(t, err)
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port
 }
@@ -100,7 +102,7 @@ func wait(t testing.TB, url, log string, stopped <-chan struct{}) {
 	for {
 		conn, err := pgx.Connect(ctx, url)
 		if err == nil {
-			check(t, conn.Close(ctx))
+			require.NoError(t, conn.Close(ctx))
 			return
 		}
 		select {
@@ -110,13 +112,6 @@ func wait(t testing.TB, url, log string, stopped <-chan struct{}) {
 			continue
 		}
 		said, _ := os.ReadFile(log)
-		t.Fatalf("PgBouncer does not answer: %v\n%s", err, said)
-	}
-}
-
-func check(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
+		require.NoError(t, err, "PgBouncer does not answer\n%s", said)
 	}
 }
