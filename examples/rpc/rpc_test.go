@@ -139,7 +139,7 @@ var calls = []struct {
 	{[]string{"trouble"}, "", 14, "Try again soon", true},
 }
 
-func TestGRPCServesEachSchoolItsOwn(t *testing.T) {
+func TestGRPCServesTenants(t *testing.T) {
 	t.Parallel()
 	p := setup(t)
 	server := grpc.NewServer(grpc.UnaryInterceptor(p.schools.GRPCUnary), grpc.StreamInterceptor(p.schools.GRPCStream))
@@ -197,7 +197,7 @@ func TestGRPCServesEachSchoolItsOwn(t *testing.T) {
 }
 
 // A stream ends at the next message after its tenant is suspended.
-func TestAStreamEndsWithItsTenant(t *testing.T) {
+func TestAStreamEndsWhenItsTenantIsSuspended(t *testing.T) {
 	t.Parallel()
 	p := setup(t)
 	suspended := make(chan struct{})
@@ -265,7 +265,7 @@ func TestAStreamEndsWithItsTenant(t *testing.T) {
 }
 
 // The caller gets a code for a handler's error. The text of the error stays on the server.
-func TestAnErrorOfAHandlerIsACode(t *testing.T) {
+func TestHandlerErrorsBecomeCodes(t *testing.T) {
 	t.Parallel()
 	p := setup(t)
 	away, err := schemactx.New(open(t, "postgres://nobody@127.0.0.1:1/none?sslmode=disable"), schemactx.Config{})
@@ -375,7 +375,7 @@ func stream(ctx context.Context, client *grpc.ClientConn, into *wrapperspb.Strin
 	return s.RecvMsg(into)
 }
 
-func TestConnectServesEachSchoolItsOwn(t *testing.T) {
+func TestConnectServesTenants(t *testing.T) {
 	t.Parallel()
 	p := setup(t)
 	intercepted := connect.WithInterceptors(p.schools.Connect())

@@ -50,7 +50,7 @@ func (f *fixture) actions(t testing.TB, filter audit.Filter) (actions []string) 
 	return actions
 }
 
-func TestATenantsLifeIsLogged(t *testing.T) {
+func TestTheLifecycleOfATenantIsLogged(t *testing.T) {
 	t.Parallel()
 	f := setupAlone(t)
 	l := f.open(t, audit.Config{})
@@ -92,7 +92,7 @@ func TestATenantsLifeIsLogged(t *testing.T) {
 	f.verify(t)
 }
 
-func TestNothingIsDroppedThatCannotBeLogged(t *testing.T) {
+func TestADropThatCannotBeLoggedIsRefused(t *testing.T) {
 	t.Parallel()
 	f := setupAlone(t)
 	l := f.open(t, audit.Config{})

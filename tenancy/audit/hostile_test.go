@@ -54,7 +54,7 @@ func TestAWriterCannotMakeTheLogUnreadable(t *testing.T) {
 
 // The year 1 begins later in UTC than in zones to the east. A time that the table refuses must not
 // be part of a batch.
-func TestTheYearIsThatOfUTC(t *testing.T) {
+func TestMonthsAreInUTC(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	l := f.open(t, audit.Config{})
@@ -67,7 +67,7 @@ func TestTheYearIsThatOfUTC(t *testing.T) {
 
 // A function of the configuration can panic. The request is logged, and its slot in the queue is
 // released.
-func TestAPanicOfTheConfigGivesThePlaceBack(t *testing.T) {
+func TestAPanicInTheConfigReleasesTheReservedPlace(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	l := f.open(t, audit.Config{QueueSize: 1})
@@ -95,7 +95,7 @@ func TestAPanicOfTheConfigGivesThePlaceBack(t *testing.T) {
 }
 
 // Dropped entries are logged even if no other entry follows.
-func TestTheLastLossIsLogged(t *testing.T) {
+func TestTheLastLostEntryIsLogged(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	back := f.away(t)
@@ -147,7 +147,7 @@ func TestARequestThatOutlivesCloseIsCounted(t *testing.T) {
 }
 
 // Damaged segments are evidence: a later one does not overwrite an earlier one.
-func TestDamagedSegmentsAreAllKept(t *testing.T) {
+func TestDamagedSegmentsAreKept(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	dir := filepath.Join(t.TempDir(), "spill")
@@ -168,7 +168,7 @@ func TestDamagedSegmentsAreAllKept(t *testing.T) {
 }
 
 // The owner of a directory can put files into it, whatever its mode is.
-func TestASpillDirectoryOfAnotherIsRefused(t *testing.T) {
+func TestASpillDirectoryOfAnotherUserIsRefused(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give a directory away")
@@ -186,7 +186,7 @@ func TestASpillDirectoryOfAnotherIsRefused(t *testing.T) {
 
 // Rows of a removed month may still be in a spill. They are written and verified, and the next
 // maintenance removes them.
-func TestRowsThatComeAfterTheirMonthWasRemovedGoToo(t *testing.T) {
+func TestLateRowsOfARemovedMonthAreRemoved(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	c := newClock("2026-01-15 12:00:00")
@@ -214,7 +214,7 @@ func TestRowsThatComeAfterTheirMonthWasRemovedGoToo(t *testing.T) {
 }
 
 // A month that is kept as evidence does not stop the removal of other months.
-func TestEvidenceDoesNotStopRetention(t *testing.T) {
+func TestATamperedMonthDoesNotStopRetention(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	c := newClock("2026-01-15 12:00:00")
@@ -251,7 +251,7 @@ func TestEvidenceDoesNotStopRetention(t *testing.T) {
 }
 
 // The text that follows the command may be data of the tenant, even without a space between them.
-func TestNothingOfAStatementIsLoggedButItsCommand(t *testing.T) {
+func TestOnlyTheCommandOfAStatementIsLogged(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	l := f.open(t, audit.Config{})
@@ -276,7 +276,7 @@ func TestNothingOfAStatementIsLoggedButItsCommand(t *testing.T) {
 
 // A hook holds a connection, which may be the one that the writer waits for. So it waits for a free
 // slot only for a limited time, and not less if the client disconnects.
-func TestAHookDoesNotWaitForEver(t *testing.T) {
+func TestAHookWaitsForABoundedTime(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	l, err := audit.Open(
@@ -310,7 +310,7 @@ func TestAHookDoesNotWaitForEver(t *testing.T) {
 }
 
 // A writer can write any action.
-func TestAnActionIsNoFormula(t *testing.T) {
+func TestExportedActionsAreNoFormulas(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	tx := begin(t, f.pg.Pool)

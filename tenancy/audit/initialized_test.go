@@ -14,7 +14,7 @@ import (
 )
 
 // Before Init, every function that reads or writes the log returns an error that says so.
-func TestBeforeInitEverythingSaysSo(t *testing.T) {
+func TestErrorsBeforeInit(t *testing.T) {
 	t.Parallel()
 	pg := pgtest.New(t)
 	roles, err := schemactx.NewRoleNames(pg.RolePrefix)

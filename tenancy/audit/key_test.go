@@ -21,7 +21,7 @@ func (f *fixture) forge(t *testing.T) {
 	closeLog(t, l)
 }
 
-func TestWithAKeyNobodyWritesHistoryAnew(t *testing.T) {
+func TestWithAKeyTheOwnerCannotRewriteRows(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	key, old := bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32)
@@ -51,7 +51,7 @@ func TestWithAKeyNobodyWritesHistoryAnew(t *testing.T) {
 }
 
 // Heads that are kept on another machine reveal the removal of rows and of their heads.
-func TestHeadsFromElsewhereFindWhatIsGone(t *testing.T) {
+func TestExternalHeadsRevealRemovedRows(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	var witnessed audit.ChainHead

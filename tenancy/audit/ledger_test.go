@@ -12,7 +12,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
-func TestAnEntryIsThereWithItsTransactionAlone(t *testing.T) {
+func TestAnEntryIsCommittedWithItsTransaction(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	l := f.open(t, audit.Config{})
@@ -37,7 +37,7 @@ func TestAnEntryIsThereWithItsTransactionAlone(t *testing.T) {
 	assert.Equal(t, int64(6), report.Rows, report)
 }
 
-func TestWriteSaysWhenItCannot(t *testing.T) {
+func TestWriteReturnsErrors(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	l := f.open(t, audit.Config{})

@@ -12,7 +12,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
-func TestWhatIsRecordedIsReadAsItWas(t *testing.T) {
+func TestRecordedEntriesAreReadUnchanged(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	l := f.open(t, audit.Config{})
@@ -51,7 +51,7 @@ func TestWhatIsRecordedIsReadAsItWas(t *testing.T) {
 	f.verify(t)
 }
 
-func TestWhatAnEntryLeavesOpenComesFromTheContext(t *testing.T) {
+func TestEmptyFieldsOfAnEntryComeFromTheContext(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	l := f.open(t, audit.Config{})

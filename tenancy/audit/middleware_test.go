@@ -52,7 +52,7 @@ func (f *fixture) requests(t testing.TB, l *audit.Log) []audit.Record {
 	return f.list(t, audit.Filter{Actions: []audit.Action{audit.SchemaAccess}})
 }
 
-func TestARequestIsLoggedWithWhatCameOfIt(t *testing.T) {
+func TestARequestIsLoggedWithItsOutcome(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	l := f.open(t, audit.Config{})
@@ -91,7 +91,7 @@ func TestARequestIsLoggedWithWhatCameOfIt(t *testing.T) {
 	f.verify(t)
 }
 
-func TestAPolicyDecides(t *testing.T) {
+func TestPoliciesSelectRequests(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ok, bad := http.StatusOK, http.StatusBadRequest
@@ -150,7 +150,7 @@ func TestAPanicIsLoggedAsAFailure(t *testing.T) {
 }
 
 // A client can send any X-Forwarded-For; only that of a trusted proxy counts.
-func TestAnAddressIsBelievedFromProxiesAlone(t *testing.T) {
+func TestAnAddressIsTakenFromTrustedProxiesOnly(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	l := f.open(t, audit.Config{})
@@ -193,7 +193,7 @@ func TestAnAddressIsBelievedFromProxiesAlone(t *testing.T) {
 	f.verify(t)
 }
 
-func TestARequestIDIsTakenWhereItIsOne(t *testing.T) {
+func TestAValidRequestIDIsKept(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	l := f.open(t, audit.Config{})
@@ -222,7 +222,7 @@ func TestARequestIDIsTakenWhereItIsOne(t *testing.T) {
 	}
 }
 
-func TestARequiredRequestIsNotServedUnlogged(t *testing.T) {
+func TestARequiredRequestThatCannotBeLoggedIsRefused(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.exec(t, "alter table public.audit_log rename to audit_log_away") // every write fails
@@ -266,7 +266,7 @@ func TestARequiredRequestIsNotServedUnlogged(t *testing.T) {
 
 // A required request has a slot in the queue while it is served. The slot is released even after a
 // panic.
-func TestRequestsBeingServedHaveTheirPlace(t *testing.T) {
+func TestRequestsBeingServedHaveAReservedPlace(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	l, err := audit.Open(t.Context(), f.db, audit.Config{QueueSize: 1})
@@ -301,7 +301,7 @@ func TestRequestsBeingServedHaveTheirPlace(t *testing.T) {
 }
 
 // The capabilities of the server's ResponseWriter work behind the middleware.
-func TestTheWriterBelowIsReached(t *testing.T) {
+func TestTheWrappedResponseWriterIsReached(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	l := f.open(t, audit.Config{})

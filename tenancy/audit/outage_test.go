@@ -154,7 +154,7 @@ func (s *server) pool(t *testing.T, user, password string) *pgxpool.Pool {
 	return pool
 }
 
-func TestWhereTheTableIsAwayEntriesAreSpilled(t *testing.T) {
+func TestEntriesAreSpilledWhileTheTableIsMissing(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.exec(t, "alter table public.audit_log rename to audit_log_away")
@@ -170,7 +170,7 @@ func TestWhereTheTableIsAwayEntriesAreSpilled(t *testing.T) {
 	f.verify(t)
 }
 
-func TestAKilledProcessLeavesItsSpillToTheNext(t *testing.T) {
+func TestTheSpillOfAKilledProcessIsReplayed(t *testing.T) {
 	t.Parallel()
 	for _, die := range []string{"replay", "replayed"} {
 		for _, batch := range []int{0, 1, 3} {

@@ -127,7 +127,7 @@ func TestAnEntryHasItsOwnTime(t *testing.T) {
 	assert.Equal(t, int64(1), report.Late, "%d are late", report.Late)
 }
 
-func TestOldMonthsAreRemovedAndTheRestIsWhole(t *testing.T) {
+func TestOldMonthsAreRemovedAndTheRestVerifies(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	key := make([]byte, 32)
@@ -196,7 +196,7 @@ func TestOldMonthsAreRemovedAndTheRestIsWhole(t *testing.T) {
 }
 
 // Several maintainers run while entries are written.
-func TestKeepersDoNotDisturbEachOther(t *testing.T) {
+func TestConcurrentPartitionMaintainers(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	l := f.open(t, audit.Config{Linger: time.Millisecond})

@@ -43,7 +43,7 @@ func (f *fixture) record(t testing.TB, l *audit.Log, n int) {
 	}
 }
 
-func TestCloseSaysWhatIsLost(t *testing.T) {
+func TestCloseReportsLostEntries(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	defer f.away(t)()
@@ -62,7 +62,7 @@ func TestCloseSaysWhatIsLost(t *testing.T) {
 	assert.ErrorIs(t, l.Flush(t.Context()), audit.ErrClosed)
 }
 
-func TestFlushWaitsAsLongAsItsContext(t *testing.T) {
+func TestFlushWaitsUntilItsContextEnds(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	back := f.away(t)
@@ -78,7 +78,7 @@ func TestFlushWaitsAsLongAsItsContext(t *testing.T) {
 }
 
 // Goroutines record, flush and read the status concurrently, and the log is closed meanwhile.
-func TestEverythingAtOnce(t *testing.T) {
+func TestConcurrentUse(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	l, err := audit.Open(t.Context(), f.db, audit.Config{QueueSize: 50, BatchSize: 7, Linger: time.Millisecond})
@@ -129,7 +129,7 @@ func TestNoGoroutineIsLeft(t *testing.T) {
 	eventually(t, "the end of the goroutine", func() bool { return writers() == 0 })
 }
 
-func TestAConfigThatMakesNoSenseIsRefused(t *testing.T) {
+func TestInvalidConfigs(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for field, cfg := range map[string]audit.Config{

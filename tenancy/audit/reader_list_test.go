@@ -84,7 +84,7 @@ func TestAListIsFilteredAndPaged(t *testing.T) {
 	}
 }
 
-func TestABadFilterIsRefused(t *testing.T) {
+func TestInvalidFiltersAreRefused(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for field, filter := range map[string]audit.Filter{

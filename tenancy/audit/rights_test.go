@@ -161,7 +161,7 @@ func TestTheGrantedRightsPassTheCheck(t *testing.T) {
 	require.NoError(t, report.Err())
 }
 
-func TestGrantRefusesWhatMakesNoSense(t *testing.T) {
+func TestGrantRefusesInvalidRights(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	assert.Error(t, audit.Grant(t.Context(), f.owner, audit.Rights{}), "granted to nobody")
@@ -180,7 +180,7 @@ func TestGrantRefusesWhatMakesNoSense(t *testing.T) {
 }
 
 // Grant revokes rights that it does not give, from an earlier grant or given by hand.
-func TestGrantTakesWhatItDoesNotGive(t *testing.T) {
+func TestGrantRevokesOtherRights(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	role := f.roles.Public()
@@ -198,7 +198,7 @@ func TestGrantTakesWhatItDoesNotGive(t *testing.T) {
 }
 
 // The migrations can be undone and applied again, beside those of the registry.
-func TestTheMigrationsShareTheSharedSet(t *testing.T) {
+func TestMigrationsCombineWithOtherSources(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	runner, err := migrate.New(f.owner, migrate.Config{Shared: shared})
@@ -219,7 +219,7 @@ func TestTheMigrationsShareTheSharedSet(t *testing.T) {
 }
 
 // A separate login writes through a plain pool.
-func TestALoginOfItsOwnWrites(t *testing.T) {
+func TestASeparateLoginWrites(t *testing.T) {
 	t.Parallel()
 	f := setupAlone(t) // the login exists as long as the roles do
 	login := f.roles.Prefix() + "_audit"

@@ -52,7 +52,7 @@ func segments(t testing.TB, dir, suffix string) (names []string) {
 	return names
 }
 
-func TestASpillIsForItsOwnerAlone(t *testing.T) {
+func TestASpillIsReadableByItsOwnerOnly(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	dir := f.spilled(t, 3)
@@ -95,7 +95,7 @@ func TestASpillStaysInItsDirectory(t *testing.T) {
 	f.verify(t)
 }
 
-func TestADirectoryIsOneProcesss(t *testing.T) {
+func TestADirectoryIsForOneProcess(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	dir := filepath.Join(t.TempDir(), "spill")
@@ -108,7 +108,7 @@ func TestADirectoryIsOneProcesss(t *testing.T) {
 }
 
 // A process that is killed while it writes leaves an incomplete last frame.
-func TestATornEndIsLeftOut(t *testing.T) {
+func TestATornFrameIsSkipped(t *testing.T) {
 	t.Parallel()
 	for _, cut := range []int64{1, 7, 8, 9, 50} {
 		f := setup(t)
@@ -129,7 +129,7 @@ func TestATornEndIsLeftOut(t *testing.T) {
 
 // A batch that the disk has damaged is not written, is reported as missing, and its file is kept.
 // The batches after it are written.
-func TestADamagedBatchIsLeftOutAndMissed(t *testing.T) {
+func TestADamagedBatchIsSkippedAndReported(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	dir := f.spilled(t, 10)
@@ -145,7 +145,7 @@ func TestADamagedBatchIsLeftOutAndMissed(t *testing.T) {
 	f.verify(t, audit.Missing)
 }
 
-func TestNonsenseInTheDirectoryDoesNoHarm(t *testing.T) {
+func TestForeignFilesInTheDirectoryAreIgnored(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	dir := f.spilled(t, 3)
@@ -210,7 +210,7 @@ func TestASpillIsBounded(t *testing.T) {
 
 // The first row of a process's chain has the end of the previous process's chain. So the removal of
 // a whole chain is found.
-func TestAChainNamesTheOneBeforeIt(t *testing.T) {
+func TestAChainNamesThePreviousChain(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	dir := filepath.Join(t.TempDir(), "spill")

@@ -125,7 +125,7 @@ func TestNoTextBreaksTheSpill(t *testing.T) {
 	f.verify(t)
 }
 
-func TestDetailsAreKeptAsTheyAre(t *testing.T) {
+func TestDetailsAreStoredUnchanged(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	l := f.open(t, audit.Config{})
@@ -190,7 +190,7 @@ func TestSecretsAreNotLogged(t *testing.T) {
 		"the rest is not there")
 }
 
-func TestABadEntryIsRefused(t *testing.T) {
+func TestInvalidEntriesAreRefused(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	l := f.open(t, audit.Config{})

@@ -157,7 +157,7 @@ func TestTamperingIsFound(t *testing.T) {
 }
 
 // A problem has the tenant and the position of the row, if they are known.
-func TestAProblemSaysWhoseAndWhere(t *testing.T) {
+func TestProblemTexts(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.fill(t, f.open(t, audit.Config{}), 10, 1, 2)

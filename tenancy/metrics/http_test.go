@@ -142,7 +142,7 @@ func TestRequestsOfTenantsAndRefusals(t *testing.T) {
 }
 
 // A resolver or a context of the program can contain a name that the registry would refuse.
-func TestNamesThatBreakALabelAreAmongTheOthers(t *testing.T) {
+func TestInvalidLabelValuesCountAsOther(t *testing.T) {
 	t.Parallel()
 	m := newMetrics(t, metrics.Config{})
 	reg := register(t, m)
@@ -178,7 +178,7 @@ func TestNamesThatBreakALabelAreAmongTheOthers(t *testing.T) {
 }
 
 // The recorded response has the same capabilities as the original one, on a real connection.
-func TestResponsesKeepTheirAbilities(t *testing.T) {
+func TestResponsesKeepTheirInterfaces(t *testing.T) {
 	t.Parallel()
 	for _, http2 := range []bool{false, true} {
 		m, abilities := newMetrics(t, metrics.Config{}), make(chan [2]string, 1)

@@ -45,7 +45,7 @@ func (c *client) scrape(statements []statement) (names []string) {
 
 // While tenants gain and lose their own series, no counter decreases, and the total growth equals
 // the number of events.
-func TestCountersNeverGoBackAndLoseNothing(t *testing.T) {
+func TestCountersNeverDecreaseAndLoseNothing(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(20) {
 		rng := rand.New(rand.NewPCG(seed, 7))
@@ -120,7 +120,7 @@ func TestCountersOfManyGoroutinesWhileTenantsComeAndGo(t *testing.T) {
 	assert.Equal(t, uint64(workers*rounds), c.sum, "all series together grew by %d", c.sum)
 }
 
-func TestPlacesGoToTheMostActiveAndDoNotGoToAndFro(t *testing.T) {
+func TestTheMostActiveTenantsHaveStablePlaces(t *testing.T) {
 	t.Parallel()
 	l := testLedger(t, Config{TopTenants: 1})
 	now := time.Now()
@@ -146,7 +146,7 @@ func TestPlacesGoToTheMostActiveAndDoNotGoToAndFro(t *testing.T) {
 	expect("c")
 }
 
-func TestAFreePlaceIsGivenAtOnce(t *testing.T) {
+func TestAFreePlaceIsAssignedAtOnce(t *testing.T) {
 	t.Parallel()
 	l := testLedger(t, Config{TopTenants: 2, RankInterval: time.Hour})
 	now := time.Now()
@@ -164,7 +164,7 @@ func TestAFreePlaceIsGivenAtOnce(t *testing.T) {
 	assert.Equal(t, uint64(1), got[1].cells[cellLoginFailures], "shows %+v, want what happened before", got[1])
 }
 
-func TestTenantsThatAreGoneTakeNoMemory(t *testing.T) {
+func TestDroppedTenantsUseNoMemory(t *testing.T) {
 	t.Parallel()
 	l := testLedger(t, Config{TopTenants: 10, MaxTenants: 1000})
 	now, drop := time.Now(), func(string, time.Time) bool { return true }
@@ -205,7 +205,7 @@ func TestAClockThatGoesBackwardsChangesNothing(t *testing.T) {
 	assert.Equal(t, uint64(300), c.sum, "grew by %d, want 300", c.sum)
 }
 
-func TestWhatIsNoTenantHasNoSeries(t *testing.T) {
+func TestSchemasWithoutATenantHaveNoSeries(t *testing.T) {
 	t.Parallel()
 	l := testLedger(t, Config{})
 	for _, name := range []string{

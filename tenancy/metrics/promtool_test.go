@@ -26,7 +26,7 @@ func lint(t *testing.T, text string) {
 	assert.Empty(t, problems)
 }
 
-func TestPromtoolFindsNothingInARealScrape(t *testing.T) {
+func TestPromtoolFindsNoProblemsInAScrape(t *testing.T) {
 	t.Parallel()
 	f := setup(t, metrics.Config{}, schemactx.Config{})
 	a := f.create(t, "acme")

@@ -19,7 +19,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-func TestWhoIsInQuarantineIsShown(t *testing.T) {
+func TestQuarantineMetrics(t *testing.T) {
 	t.Parallel()
 	f := setup(t, metrics.Config{}, schemactx.Config{})
 	a := f.create(t, "acme")

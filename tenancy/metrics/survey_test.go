@@ -112,7 +112,7 @@ func (s *away) All(ctx context.Context, f tenancy.Filter) iter.Seq2[tenancy.Tena
 
 func (s *away) Query(context.Context, string, ...any) (pgx.Rows, error) { return nil, s.err }
 
-func TestASourceThatIsAwayLeavesWhatItHasSaid(t *testing.T) {
+func TestAnUnavailableSourceKeepsItsLastValues(t *testing.T) {
 	t.Parallel()
 	m := newMetrics(t, metrics.Config{})
 	reg, src := register(t, m), &away{Tenants: madeUp{"tenant_a"}, err: errors.New("the database is away")}
@@ -138,7 +138,7 @@ func TestASourceThatIsAwayLeavesWhatItHasSaid(t *testing.T) {
 	expect(t, scrape(t, reg), map[string]float64{series: 1, failures: 1, age: before[age]})
 }
 
-func TestRunAsksAtOnceAndAgainUntilItsContextEnds(t *testing.T) {
+func TestRunReadsAtOnceAndRepeatedlyUntilItsContextEnds(t *testing.T) {
 	t.Parallel()
 	asked := make(chan struct{})
 	m := newMetrics(t, metrics.Config{BackupsInterval: time.Millisecond})

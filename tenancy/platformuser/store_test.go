@@ -67,7 +67,7 @@ func TestUsersAreFoundByTheirAddressInAnyCase(t *testing.T) {
 	assert.NotErrorIs(t, err, platformuser.ErrNotFound, "the runtime login reads users")
 }
 
-func TestUsersRefuseBadInput(t *testing.T) {
+func TestInvalidInputIsRefused(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	users := platformuser.New(f.owner)
@@ -105,7 +105,7 @@ func TestUsersRefuseBadInput(t *testing.T) {
 	}
 }
 
-func TestInternationalDomainsOfAddressesAreOne(t *testing.T) {
+func TestInternationalDomainsAreNormalized(t *testing.T) {
 	t.Parallel()
 	for _, email := range []string{"A@BÜCHER.example", "a@xn--bcher-kva.example"} {
 		got, err := platformuser.NormalizeEmail(email)
@@ -114,7 +114,7 @@ func TestInternationalDomainsOfAddressesAreOne(t *testing.T) {
 	}
 }
 
-func TestUsersAreUpdatedByWhoHasReadThem(t *testing.T) {
+func TestUpdateNeedsTheCurrentVersion(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	users := platformuser.New(f.owner)
@@ -193,7 +193,7 @@ func TestPagesHoldEveryUserOnce(t *testing.T) {
 	assert.Equal(t, "[Ada0 Ada1 Ada2 Ada3 Ada4 Ada5 Ada6]", fmt.Sprint(got), "pages: %v", got)
 }
 
-func TestOneOfManyUsersOfAnAddressIsCreated(t *testing.T) {
+func TestConcurrentCreatesOfOneAddress(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	users := platformuser.New(f.owner)
@@ -239,7 +239,7 @@ func TestPasswordHashesDoNotShow(t *testing.T) {
 }
 
 // The detail of a server error can contain the row.
-func TestErrorsOfUsersDoNotHoldTheHash(t *testing.T) {
+func TestErrorsDoNotContainTheHash(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	users := platformuser.New(f.owner)

@@ -16,7 +16,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/quarantine"
 )
 
-func TestOneFailingTenantKeepsNoOtherFromBeingServed(t *testing.T) {
+func TestAFailedTenantDoesNotAffectOthers(t *testing.T) {
 	t.Parallel()
 	f := setup(t, "good", "failing", "locked", "newer", "fits", "odd")
 	migrated(t, f.release(t, 1), "good", "failing", "locked")
@@ -62,7 +62,7 @@ func TestOneFailingTenantKeepsNoOtherFromBeingServed(t *testing.T) {
 	assert.Contains(t, f.log.String(), "tenant left quarantine")
 }
 
-func TestATenantGoesIntoQuarantineWhileTheProgramRuns(t *testing.T) {
+func TestATenantEntersQuarantineWhileTheProgramRuns(t *testing.T) {
 	t.Parallel()
 	f := setup(t, "a", "b")
 	program := f.release(t, 2)
@@ -88,7 +88,7 @@ func TestATenantGoesIntoQuarantineWhileTheProgramRuns(t *testing.T) {
 	eventually(t, func() bool { return q.Of("a") == nil }, "the tenant is gone")
 }
 
-func TestWhatWasEditedIsServedUnlessSomethingIsPending(t *testing.T) {
+func TestAnEditedSchemaIsServedUnlessMigrationsArePending(t *testing.T) {
 	t.Parallel()
 	f := setup(t, "whole", "half")
 	migrated(t, f.release(t, 2), "whole")
@@ -110,7 +110,7 @@ func TestWhatWasEditedIsServedUnlessSomethingIsPending(t *testing.T) {
 	eventually(t, func() bool { return q.Of("half") == nil }, "it was accepted and migrated")
 }
 
-func TestASchemaIsLookedAtWhenItIsMetFirst(t *testing.T) {
+func TestAnUnknownSchemaIsCheckedWithItsFirstRequest(t *testing.T) {
 	t.Parallel()
 	f := setup(t, "old")
 	program := f.release(t, 2)
@@ -136,7 +136,7 @@ func TestASchemaIsLookedAtWhenItIsMetFirst(t *testing.T) {
 	expectServed(t, q, "empty")
 }
 
-func TestWithoutADatabaseNobodyNewIsServed(t *testing.T) {
+func TestWithoutADatabaseUnknownSchemasAreRefused(t *testing.T) {
 	t.Parallel()
 	f := setup(t, "known")
 	pool, err := pgxpool.New(t.Context(), f.pg.URL)
@@ -163,7 +163,7 @@ func TestWithoutADatabaseNobodyNewIsServed(t *testing.T) {
 	assert.Error(t, q.Admit(ctx, tenant("b"))) // a canceled request does not wait
 }
 
-func TestALockedVersionTableChangesNothing(t *testing.T) {
+func TestALockedVersionTableKeepsTheState(t *testing.T) {
 	t.Parallel()
 	f := setup(t, "served", "behind")
 	program := f.release(t, 2)
@@ -188,7 +188,7 @@ func TestALockedVersionTableChangesNothing(t *testing.T) {
 	expectServed(t, q, "late")
 }
 
-func TestChangesAreTold(t *testing.T) {
+func TestChangedIsCalled(t *testing.T) {
 	t.Parallel()
 	f := setup(t, "a")
 	program := f.release(t, 1)
@@ -233,7 +233,7 @@ func TestAdmittingCostsNoAllocation(t *testing.T) {
 	assert.Zero(t, testing.AllocsPerRun(100, func() { _ = q.Admit(ctx, a) }))
 }
 
-func TestWhatMakesNoSenseIsRefused(t *testing.T) {
+func TestInvalidConfigsAreRefused(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	good := quarantine.Config{Runner: f.release(t, 1), Schemas: f.list}

@@ -10,7 +10,7 @@ import (
 
 // time.Now does not go back within a process, but two goroutines can lock a bucket in another order
 // than they have read the clock.
-func TestAClockThatGoesBackFillsNoBucketTwice(t *testing.T) {
+func TestAClockThatGoesBackwardsFillsNoBucketTwice(t *testing.T) {
 	t.Parallel()
 	b, err := NewBuckets(BucketsConfig{})
 	require.NoError(t, err)

@@ -25,7 +25,7 @@ func caller(id int64, n int) ratelimit.Query {
 	return ratelimit.Query{Tenant: tenant(id), Caller: "ip:" + strconv.Itoa(n)}
 }
 
-func TestAFloodOfCallersGetsNobodyAFreshBucket(t *testing.T) {
+func TestAFloodOfCallersGivesNoCallerAFreshBucket(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := ratelimit.Policy{Tenant: ratelimit.Unlimited(), Caller: ratelimit.PerMinute(3)}
@@ -48,7 +48,7 @@ func TestAFloodOfCallersGetsNobodyAFreshBucket(t *testing.T) {
 	})
 }
 
-func TestTheLongestUnusedGoesFirst(t *testing.T) {
+func TestTheLeastRecentlyUsedBucketIsDroppedFirst(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := ratelimit.Policy{Tenant: ratelimit.Unlimited(), Caller: ratelimit.PerMinute(2)}
@@ -63,7 +63,7 @@ func TestTheLongestUnusedGoesFirst(t *testing.T) {
 	})
 }
 
-func TestOneTenantsCallersDoNotTakeTheRoomOfAnothers(t *testing.T) {
+func TestTenantsDoNotShareTheRoomOfTheirCallers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := ratelimit.Policy{Tenant: ratelimit.Unlimited(), Caller: ratelimit.PerMinute(2)}
@@ -142,7 +142,7 @@ func TestTheNumberAllowedIsExactUnderConcurrency(t *testing.T) {
 }
 
 // Buckets are created and removed while others are used: no request is lost or blocked.
-func TestBucketsComeAndGoUnderConcurrency(t *testing.T) {
+func TestConcurrentCreationAndRemovalOfBuckets(t *testing.T) {
 	t.Parallel()
 	l, b := bounded(t, ratelimit.Policy{Tenant: ratelimit.PerSecond(1_000_000), Caller: ratelimit.PerSecond(1_000_000)},
 		ratelimit.BucketsConfig{MaxCallers: 3, MaxBuckets: 20})

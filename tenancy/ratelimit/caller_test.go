@@ -42,7 +42,7 @@ func TestCallersByAddress(t *testing.T) {
 	}
 }
 
-func TestTheFirstCallerThatIsKnownCounts(t *testing.T) {
+func TestFirstReturnsTheFirstKnownIdentity(t *testing.T) {
 	t.Parallel()
 	header := func(name string) ratelimit.CallerFunc {
 		return func(r *http.Request) string { return r.Header.Get(name) }

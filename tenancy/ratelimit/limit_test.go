@@ -12,7 +12,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
 )
 
-func TestLimitsThatMakeNoSenseAreRefused(t *testing.T) {
+func TestInvalidLimitsAreRefused(t *testing.T) {
 	t.Parallel()
 	for field, l := range map[string]ratelimit.Limit{
 		"tenant.requests": ratelimit.PerSecond(-1),
@@ -44,7 +44,7 @@ func TestLimitsThatMakeNoSenseAreRefused(t *testing.T) {
 	expectField(t, err, "max_buckets")
 }
 
-func TestZeroNothingAndUnlimitedAreThreeThings(t *testing.T) {
+func TestZeroDenyAndUnlimitedDiffer(t *testing.T) {
 	t.Parallel()
 	q := ratelimit.Query{Tenant: tenant(1)}
 	synctest.Test(t, func(t *testing.T) {
@@ -75,7 +75,7 @@ func TestZeroNothingAndUnlimitedAreThreeThings(t *testing.T) {
 	}
 }
 
-func TestABucketEmptiesAndFillsAgainEvenly(t *testing.T) {
+func TestABucketDrainsAndRefillsEvenly(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		limit ratelimit.Limit
@@ -107,7 +107,7 @@ func TestABucketEmptiesAndFillsAgainEvenly(t *testing.T) {
 	}
 }
 
-func TestTenantsAndCallersHaveBucketsOfTheirOwn(t *testing.T) {
+func TestTenantsAndCallersHaveSeparateBuckets(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := limiter(t, ratelimit.Policy{Tenant: ratelimit.PerMinute(10), Caller: ratelimit.PerMinute(4)})
@@ -123,7 +123,7 @@ func TestTenantsAndCallersHaveBucketsOfTheirOwn(t *testing.T) {
 	})
 }
 
-func TestWhatIsRefusedCostsNothing(t *testing.T) {
+func TestARefusedRequestTakesNoTokens(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := limiter(t, ratelimit.Policy{Tenant: ratelimit.PerMinute(10), Caller: ratelimit.PerMinute(4)})
@@ -158,7 +158,7 @@ func TestRequestsMayCostMoreThanOne(t *testing.T) {
 	})
 }
 
-func TestAPolicyThatMakesNoSenseKeepsTheLastThatDid(t *testing.T) {
+func TestAnInvalidPolicyKeepsThePreviousOne(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		limit := ratelimit.PerMinute(-1)
@@ -183,7 +183,7 @@ func TestAPolicyThatMakesNoSenseKeepsTheLastThatDid(t *testing.T) {
 	})
 }
 
-func TestABadNumberOfATenantLeavesItItsPlan(t *testing.T) {
+func TestAnInvalidNumberOfATenantKeepsItsPlan(t *testing.T) {
 	t.Parallel()
 	l := newLimiter(t, ratelimit.Config{Limits: plans(t, ratelimit.PlansConfig{Plans: map[string]ratelimit.Policy{
 		"free": {Tenant: ratelimit.PerHour(3)},
@@ -197,7 +197,7 @@ func TestABadNumberOfATenantLeavesItItsPlan(t *testing.T) {
 	assert.Equal(t, 2, allowed(l, ratelimit.Query{Tenant: tn}, 10), "allowed")
 }
 
-func TestLimitsThatFailKeepTheLastThatDidNot(t *testing.T) {
+func TestFailingLimitsKeepThePreviousPolicy(t *testing.T) {
 	t.Parallel()
 	policy, fails := ratelimit.Policy{Tenant: ratelimit.PerHour(3)}, error(nil)
 	l := newLimiter(t, ratelimit.Config{Limits: ratelimit.LimitsFunc(func(*tenancy.Tenant) (ratelimit.Policy, error) {

@@ -101,7 +101,7 @@ func TestARequestBeyondTheLimitIsRefusedWith429(t *testing.T) {
 	})
 }
 
-func TestNothingAndUnlimitedInTheHeaders(t *testing.T) {
+func TestDenyAndUnlimitedInTheHeaders(t *testing.T) {
 	t.Parallel()
 	everybody := func(*http.Request) string { return "everybody" }
 	l := limiter(t, ratelimit.Policy{Tenant: ratelimit.Unlimited(), Caller: ratelimit.Unlimited()})
@@ -125,7 +125,7 @@ func TestNothingAndUnlimitedInTheHeaders(t *testing.T) {
 	)
 }
 
-func TestTheProgramMayRefuseInItsOwnWay(t *testing.T) {
+func TestTheProgramsRefuseIsCalled(t *testing.T) {
 	t.Parallel()
 	var got *ratelimit.LimitedError
 	routes := tenanthttp.Routes{Refuse: func(w http.ResponseWriter, _ *http.Request, refusal tenanthttp.Refusal) {
@@ -144,7 +144,7 @@ func TestTheProgramMayRefuseInItsOwnWay(t *testing.T) {
 		"text")
 }
 
-func TestThePublicSiteHasALimitOfItsOwn(t *testing.T) {
+func TestThePublicSiteHasItsOwnLimit(t *testing.T) {
 	t.Parallel()
 	l := newLimiter(t, ratelimit.Config{
 		Limits: always(ratelimit.Policy{Tenant: ratelimit.Deny()}),
@@ -204,7 +204,7 @@ func (f storeFunc) Allow(ctx context.Context, k ratelimit.AllowRequest) (ratelim
 
 var errStore = errors.New("store is away")
 
-func TestWhatCannotBeDecidedIsNotServed(t *testing.T) {
+func TestAnUndecidedRequestIsNotServed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder
@@ -241,7 +241,7 @@ func TestWhatCannotBeDecidedIsNotServed(t *testing.T) {
 	})
 }
 
-func TestADegradedStoreIsToldOf(t *testing.T) {
+func TestADegradedStoreIsReported(t *testing.T) {
 	t.Parallel()
 	var log strings.Builder
 	l := newLimiter(t, ratelimit.Config{
@@ -260,7 +260,7 @@ func TestADegradedStoreIsToldOf(t *testing.T) {
 	assert.Equal(t, 1, strings.Count(log.String(), "store is away"), "records")
 }
 
-func TestEachDecisionIsToldAndCounted(t *testing.T) {
+func TestEachDecisionIsReportedAndCounted(t *testing.T) {
 	t.Parallel()
 	type key struct{}
 	var told []string

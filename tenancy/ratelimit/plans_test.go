@@ -12,7 +12,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
 )
 
-func TestAChangedPlanHoldsForBucketsThatAreThere(t *testing.T) {
+func TestAChangedPlanAppliesToExistingBuckets(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := plans(t, ratelimit.PlansConfig{Plans: map[string]ratelimit.Policy{
@@ -44,7 +44,7 @@ func TestAChangedPlanHoldsForBucketsThatAreThere(t *testing.T) {
 	})
 }
 
-func TestATenantsOwnNumbersComeBeforeItsPlan(t *testing.T) {
+func TestATenantsNumbersOverrideItsPlan(t *testing.T) {
 	t.Parallel()
 	p := plans(t, ratelimit.PlansConfig{
 		Plans: map[string]ratelimit.Policy{
@@ -102,7 +102,7 @@ func TestATenantsOwnNumbersComeBeforeItsPlan(t *testing.T) {
 	}
 }
 
-func TestAPlanIsNotChangedBehindItsBack(t *testing.T) {
+func TestPlansAreCopied(t *testing.T) {
 	t.Parallel()
 	mine := map[string]ratelimit.Policy{"free": {Tenant: ratelimit.PerSecond(1)}}
 	p := plans(t, ratelimit.PlansConfig{Plans: mine})

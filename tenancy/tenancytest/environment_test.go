@@ -74,7 +74,7 @@ func contents(t *testing.T, env *tenancytest.Environment, tenant *tenancytest.Te
 	return strings.Join(all, "\n")
 }
 
-func TestATenantComesBackAsItWas(t *testing.T) {
+func TestATenantIsResetAfterATest(t *testing.T) {
 	t.Parallel()
 	env := open(t, tenancytest.Config{Seed: func(context.Context, *tenancy.Tenant) error { return nil }})
 	var first, last string
@@ -107,7 +107,7 @@ func TestATenantComesBackAsItWas(t *testing.T) {
 	assert.Equal(t, first, last, "the next test finds changes of the first")
 }
 
-func TestATenantThatWasChangedIsNotUsedAgain(t *testing.T) {
+func TestAChangedTenantIsNotReused(t *testing.T) {
 	t.Parallel()
 	env := open(t, tenancytest.Config{})
 	var id int64
@@ -124,7 +124,7 @@ func TestATenantThatWasChangedIsNotUsedAgain(t *testing.T) {
 	})
 }
 
-func TestTestsThatRunAtTheSameTimeHaveDifferentTenants(t *testing.T) {
+func TestParallelTestsHaveDifferentTenants(t *testing.T) {
 	t.Parallel()
 	env := open(t, tenancytest.Config{})
 	t.Run("all", func(t *testing.T) {
@@ -142,7 +142,7 @@ func TestTestsThatRunAtTheSameTimeHaveDifferentTenants(t *testing.T) {
 	})
 }
 
-func TestClientTalksToTheTenantsHost(t *testing.T) {
+func TestClientConnectsToTheTenantsHost(t *testing.T) {
 	t.Parallel()
 	env := open(t, tenancytest.Config{})
 	env.Resolver = tenanthttp.ResolverFunc(func(ctx context.Context, host string) (tenanthttp.Target, error) {
@@ -199,7 +199,7 @@ func TestOpenRefuses(t *testing.T) {
 }
 
 // The administrator is no superuser here, as on managed services.
-func TestAllThatOpenMakesIsDroppedAgain(t *testing.T) {
+func TestCloseDropsEverythingThatOpenCreates(t *testing.T) {
 	t.Parallel()
 	pg := pgtest.New(t)
 	admin := pg.RolePrefix + "_admin"

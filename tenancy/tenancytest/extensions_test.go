@@ -50,7 +50,7 @@ func TestTenantsOfTestsFindExtensions(t *testing.T) {
 	}
 }
 
-func TestAnExtensionThatCannotBeMadeIsAnError(t *testing.T) {
+func TestAnExtensionThatCannotBeCreatedIsAnError(t *testing.T) {
 	t.Parallel()
 	_, err := tenancytest.Open(
 		t.Context(),

@@ -58,7 +58,7 @@ func TestAFunctionThatDoesNotReturnEndsTheAssertion(t *testing.T) {
 
 // Tests that assert at the same time must not take all connections of the owner's pool and wait for
 // one more.
-func TestManyAssertionsAtOnceNeedNoMoreConnections(t *testing.T) {
+func TestConcurrentAssertionsNeedNoMoreConnections(t *testing.T) {
 	t.Parallel()
 	env := open(t, tenancytest.Config{})
 	n := int(env.Owner.Config().MaxConns) + 1
@@ -90,7 +90,7 @@ func TestManyAssertionsAtOnceNeedNoMoreConnections(t *testing.T) {
 }
 
 // The domains of a tenant belong to the registry as well.
-func TestATenantWithOtherDomainsIsNotUsedAgain(t *testing.T) {
+func TestATenantWithChangedDomainsIsNotReused(t *testing.T) {
 	t.Parallel()
 	env := open(t, tenancytest.Config{})
 	used := map[int64]bool{}
@@ -120,7 +120,7 @@ func TestATenantWithOtherDomainsIsNotUsedAgain(t *testing.T) {
 }
 
 // A test that has left a connection in use must not keep the database from being dropped.
-func TestCloseDoesNotWaitForConnectionsThatAreNeverGivenBack(t *testing.T) {
+func TestCloseDoesNotWaitForLeakedConnections(t *testing.T) {
 	t.Parallel()
 	env := open(t, tenancytest.Config{})
 	var left *pgxpool.Conn
@@ -138,7 +138,7 @@ func TestCloseDoesNotWaitForConnectionsThatAreNeverGivenBack(t *testing.T) {
 }
 
 // A test that fails in the middle of an answer without end, and so does not close it, still ends.
-func TestAnAnswerWithoutEndEndsWithTheTest(t *testing.T) {
+func TestAnEndlessResponseEndsWithTheTest(t *testing.T) {
 	t.Parallel()
 	env := open(t, tenancytest.Config{})
 	env.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -91,7 +91,7 @@ func TestHandlerRoutesByHost(t *testing.T) {
 	}
 }
 
-func TestHandlerForwardedHeadersDoNotCount(t *testing.T) {
+func TestHandlerIgnoresForwardedHeadersByDefault(t *testing.T) {
 	t.Parallel()
 	h := tenanthttp.Handler(
 		byHost{"a.example.com": tenanthttp.TenantTarget(&tenancy.Tenant{Schema: "tenant_1", Status: tenancy.Active})},
@@ -119,7 +119,7 @@ func (b byHeader) ResolveRequest(r *http.Request) (tenanthttp.Target, *http.Requ
 	return target, served, err
 }
 
-func TestHandlerAsksARequestResolverForTheWholeRequest(t *testing.T) {
+func TestHandlerPassesTheRequestToARequestResolver(t *testing.T) {
 	t.Parallel()
 	a := tenanthttp.TenantTarget(&tenancy.Tenant{Schema: "tenant_1", Slug: "a", Status: tenancy.Active})
 	var seen string
@@ -157,7 +157,7 @@ func TestHandlerWithoutRoutes(t *testing.T) {
 	}
 }
 
-func TestHandlerTellsTheClientNothingOfItsTrouble(t *testing.T) {
+func TestHandlerHidesResolverErrorsFromClients(t *testing.T) {
 	t.Parallel()
 	h := tenanthttp.Handler(tenanthttp.ResolverFunc(func(context.Context, string) (tenanthttp.Target, error) {
 		return tenanthttp.Target{}, errors.New("password=hunter2")

@@ -23,7 +23,7 @@ func logged(log func(*slog.Logger)) string {
 	return strings.TrimSpace(out.String())
 }
 
-func TestRecordsSayWhoseTheyAre(t *testing.T) {
+func TestRecordsHaveTheAttributesOfTheSite(t *testing.T) {
 	t.Parallel()
 	ctx := tenancy.NewContext(t.Context(), active(7, "a"))
 	for want, log := range map[string]func(*slog.Logger){
@@ -55,7 +55,7 @@ func TestRecordsSayWhoseTheyAre(t *testing.T) {
 }
 
 // Two loggers that derive from one logger do not change each other's attributes.
-func TestLoggersThatBranchKeepApart(t *testing.T) {
+func TestDerivedLoggersAreIndependent(t *testing.T) {
 	t.Parallel()
 	ctx := tenancy.NewContext(t.Context(), active(7, "a"))
 	got := logged(func(l *slog.Logger) {

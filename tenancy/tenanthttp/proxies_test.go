@@ -45,7 +45,7 @@ const (
 	forward   = "Forwarded"
 )
 
-func TestTheHostIsWhatTheTrustedProxySays(t *testing.T) {
+func TestHostBehindProxies(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		headers tenanthttp.ForwardHeaders
@@ -149,7 +149,7 @@ func TestTheHostIsWhatTheTrustedProxySays(t *testing.T) {
 	}
 }
 
-func TestTheClientIsTheLastThatIsNotATrustedProxy(t *testing.T) {
+func TestClientIPBehindProxies(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		headers tenanthttp.ForwardHeaders
@@ -202,7 +202,7 @@ func TestTheClientIsTheLastThatIsNotATrustedProxy(t *testing.T) {
 	assert.False(t, got.IsValid(), "socket: %v", got)
 }
 
-func TestTheSchemeIsWhatTheTrustedProxySays(t *testing.T) {
+func TestSchemeBehindProxies(t *testing.T) {
 	t.Parallel()
 	secure := func(r *http.Request) *http.Request { r.TLS = &tls.ConnectionState{}; return r }
 	for name, c := range map[string]struct {
@@ -236,7 +236,7 @@ func TestNoProxiesAreTrustedByDefault(t *testing.T) {
 	}
 }
 
-func TestNewProxiesRefusesToTrustEverybody(t *testing.T) {
+func TestNewProxiesRefusesInvalidConfigs(t *testing.T) {
 	t.Parallel()
 	_, err := tenanthttp.NewProxies(tenanthttp.ProxyConfig{})
 	assert.Error(t, err, "no prefix")

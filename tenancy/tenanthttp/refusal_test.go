@@ -83,7 +83,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-func TestTroubleIsLoggedAndTheClientsMistakesAreNot(t *testing.T) {
+func TestResolverFailuresAreLoggedAndClientErrorsAreNot(t *testing.T) {
 	t.Parallel()
 	for err, want := range map[error]bool{
 		errors.New("two tenants have the host"): true, tenancy.ErrUnknownHost: false, tenancy.ErrInvalidHost: false,
@@ -100,7 +100,7 @@ func TestTroubleIsLoggedAndTheClientsMistakesAreNot(t *testing.T) {
 	}
 }
 
-func TestMaintenanceSaysWhenToComeBack(t *testing.T) {
+func TestMaintenanceHasRetryAfter(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		until    time.Time
@@ -125,7 +125,7 @@ func TestMaintenanceSaysWhenToComeBack(t *testing.T) {
 	}
 }
 
-func TestBypassIsForMaintenanceAlone(t *testing.T) {
+func TestBypassAppliesToMaintenanceOnly(t *testing.T) {
 	t.Parallel()
 	asked := 0
 	routes := tenanthttp.Routes{Tenant: say("tenant"), Bypass: func(r *http.Request, tenant *tenancy.Tenant) bool {
@@ -152,7 +152,7 @@ func TestBypassIsForMaintenanceAlone(t *testing.T) {
 	assert.Equal(t, 2, asked, "asked %d times, for other statuses too", asked)
 }
 
-func TestRefuseAnswersInTheProgramsOwnWay(t *testing.T) {
+func TestRefuseOfTheRoutes(t *testing.T) {
 	t.Parallel()
 	var got []tenanthttp.Refusal
 	routes := tenanthttp.Routes{
@@ -191,7 +191,7 @@ func TestRefuseAnswersInTheProgramsOwnWay(t *testing.T) {
 }
 
 // Middlewares behind the handler refuse in the same way at every position.
-func TestRefuseIsFoundFromBehindTheHandler(t *testing.T) {
+func TestMiddlewaresRefuseWithRefuseOfTheRoutes(t *testing.T) {
 	t.Parallel()
 	refused := func(err error) http.Handler {
 		return http.HandlerFunc(
@@ -233,7 +233,7 @@ func TestRefuseIsFoundFromBehindTheHandler(t *testing.T) {
 	assert.Equal(t, "why", p.Detail, "problem %+v", p)
 }
 
-func TestEveryRefusalMustNotBeCached(t *testing.T) {
+func TestRefusalsAreNotCached(t *testing.T) {
 	t.Parallel()
 	eager := func(next http.Handler) http.Handler { // a middleware in front that allows caching
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -330,7 +330,7 @@ func TestContextsNest(t *testing.T) {
 
 // Without a handler for a kind of site, Refuse answers. Its context has no schema, but it knows the
 // tenant of the host.
-func TestTheAnswerOfAMissingSiteHasNoSchema(t *testing.T) {
+func TestTheContextOfARefusalHasNoSchema(t *testing.T) {
 	t.Parallel()
 	hosts := byHost{"example.com": tenanthttp.PublicTarget(), "a.example.com": tenanthttp.TenantTarget(active(7, "a"))}
 	for host := range hosts {
@@ -352,7 +352,7 @@ func TestTheAnswerOfAMissingSiteHasNoSchema(t *testing.T) {
 	}
 }
 
-func TestRetryAfterIsInWholeSecondsUp(t *testing.T) {
+func TestRetryAfterIsRoundedUp(t *testing.T) {
 	t.Parallel()
 	for after, want := range map[time.Duration]string{
 		-time.Second: "", 0: "", 1: "1", time.Second: "1", time.Second + 1: "2", math.MaxInt64: "9223372037",
@@ -363,7 +363,7 @@ func TestRetryAfterIsInWholeSecondsUp(t *testing.T) {
 	}
 }
 
-func TestAnActiveTenantMayBeKeptOut(t *testing.T) {
+func TestAdmitRefusesActiveTenants(t *testing.T) {
 	t.Parallel()
 	served := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 	routes := func(err error) tenanthttp.Routes {

@@ -26,7 +26,7 @@ func requestID(cfg tenanthttp.RequestIDConfig, r *http.Request) (seen, sent stri
 	return seen, strings.Join(w.Header()["X-Request-Id"], ",")
 }
 
-func TestARequestIDIsTakenFromATrustedProxyAlone(t *testing.T) {
+func TestARequestIDIsKeptFromATrustedProxyOnly(t *testing.T) {
 	t.Parallel()
 	const header = "x-request-id"
 	cfg := tenanthttp.RequestIDConfig{Proxies: behind(t, tenanthttp.XForwarded), New: func() string { return "made" }}
@@ -58,7 +58,7 @@ func TestARequestIDIsTakenFromATrustedProxyAlone(t *testing.T) {
 	}
 }
 
-func TestRequestIDsOfTheirOwnHeader(t *testing.T) {
+func TestRequestIDsInAnotherHeader(t *testing.T) {
 	t.Parallel()
 	cfg := tenanthttp.RequestIDConfig{Proxies: behind(t, tenanthttp.XForwarded), Header: "x-correlation-ID"}
 	w := httptest.NewRecorder()
@@ -66,7 +66,7 @@ func TestRequestIDsOfTheirOwnHeader(t *testing.T) {
 	assert.Equal(t, "c1", w.Header().Get("X-Correlation-Id"), "response has")
 }
 
-func TestRequestIDsThatAreMadeDiffer(t *testing.T) {
+func TestNewRequestIDsDiffer(t *testing.T) {
 	t.Parallel()
 	for name, cfg := range map[string]tenanthttp.RequestIDConfig{
 		"default": {}, "New makes nothing": {New: func() string { return "" }},
@@ -94,7 +94,7 @@ func TestARefusedRequestHasAnID(t *testing.T) {
 	}
 }
 
-func TestNewRequestIDContextRefusesWhatIsNotAllowed(t *testing.T) {
+func TestNewRequestIDContextRefusesInvalidIDs(t *testing.T) {
 	t.Parallel()
 	for _, id := range []string{"", "a b", "a\x00", strings.Repeat("a", 65)} {
 		ctx, err := tenanthttp.NewRequestIDContext(t.Context(), id)
@@ -111,7 +111,7 @@ func TestNewRequestIDContextRefusesWhatIsNotAllowed(t *testing.T) {
 	assert.Empty(t, got, "id %q of a context without", got)
 }
 
-func TestTagsSayWhoseWorkItIs(t *testing.T) {
+func TestTagsOfSites(t *testing.T) {
 	t.Parallel()
 	ctx, err := tenanthttp.NewRequestIDContext(t.Context(), "r1")
 	require.NoError(t, err)

@@ -14,7 +14,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
-func TestKeyIsMadeOfTheTenantAndTheParts(t *testing.T) {
+func TestCacheKeyOfTheTenantAndTheParts(t *testing.T) {
 	t.Parallel()
 	ctx := tenancy.NewContext(t.Context(), active(7, "a"))
 	for want, parts := range map[string][]string{
@@ -36,7 +36,7 @@ func TestKeyIsMadeOfTheTenantAndTheParts(t *testing.T) {
 	assert.False(t, strings.HasPrefix(other, "tenant:7:"), "tenant 70 has the key %q", other)
 }
 
-func TestKeyNeedsTheTenantWhoseSchemaItIs(t *testing.T) {
+func TestCacheKeyNeedsTheSchemaOfTheTenant(t *testing.T) {
 	t.Parallel()
 	a := tenancy.NewContext(t.Context(), active(7, "a"))
 	for name, ctx := range map[string]context.Context{

@@ -159,7 +159,7 @@ func TestExtractRefusesForeignTokens(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestHeadersCarryTheTenantForAMoment(t *testing.T) {
+func TestTokensInHeadersExpire(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a := f.create(t, "a")
@@ -201,7 +201,7 @@ type lookupFunc func(id int64) (tenancy.Tenant, error)
 
 func (f lookupFunc) ByID(_ context.Context, id int64) (tenancy.Tenant, error) { return f(id) }
 
-func TestExtractDoesNotTrustItsLookup(t *testing.T) {
+func TestExtractChecksTheResultOfItsLookup(t *testing.T) {
 	t.Parallel()
 	token, err := signer(t).Sign(tenanttoken.Token{Purpose: tenanttoken.PurposeJob, Tenant: 1})
 	require.NoError(t, err)

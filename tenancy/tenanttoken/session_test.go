@@ -13,7 +13,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
-func TestASessionHoldsForOneSite(t *testing.T) {
+func TestASessionIsValidForOneSite(t *testing.T) {
 	t.Parallel()
 	s := signer(t)
 	sites := map[string]context.Context{

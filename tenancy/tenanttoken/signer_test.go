@@ -29,7 +29,7 @@ func signer(t testing.TB, keys ...[]byte) *tenanttoken.Signer {
 	return s
 }
 
-func TestASignedTokenIsVerifiedAsItWas(t *testing.T) {
+func TestVerifyReturnsTheSignedToken(t *testing.T) {
 	t.Parallel()
 	s := signer(t)
 	for _, want := range []tenanttoken.Token{
@@ -55,7 +55,7 @@ func TestASignedTokenIsVerifiedAsItWas(t *testing.T) {
 	}
 }
 
-func TestATokenHasOneForm(t *testing.T) {
+func TestTokensHaveOneEncoding(t *testing.T) {
 	t.Parallel()
 	s := signer(t)
 	token, err := s.Sign(tenanttoken.Token{Purpose: "p", Tenant: 7, Value: "session"})
@@ -83,7 +83,7 @@ func TestATokenHasOneForm(t *testing.T) {
 }
 
 // Bytes of the value in place of the MAC, or a MAC of nothing, are refused.
-func TestATokenWithoutACodeIsRefused(t *testing.T) {
+func TestTokensWithoutAMACAreRefused(t *testing.T) {
 	t.Parallel()
 	s := signer(t)
 	for n := range 120 {
@@ -96,7 +96,7 @@ func TestATokenWithoutACodeIsRefused(t *testing.T) {
 	}
 }
 
-func TestATokenOfOnePurposeIsNoneForAnother(t *testing.T) {
+func TestTokensAreBoundToTheirPurpose(t *testing.T) {
 	t.Parallel()
 	s := signer(t)
 	purposes := []tenanttoken.Purpose{
@@ -117,7 +117,7 @@ func TestATokenOfOnePurposeIsNoneForAnother(t *testing.T) {
 	}
 }
 
-func TestKeysAreChangedWithoutABreak(t *testing.T) {
+func TestKeyRotation(t *testing.T) {
 	t.Parallel()
 	before, during, after := signer(t, key('1')), signer(t, key('2'), key('1')), signer(t, key('2'))
 	seal := func(s *tenanttoken.Signer) string {
@@ -156,7 +156,7 @@ func TestATokenExpires(t *testing.T) {
 	}
 }
 
-func TestSignRefusesWhatWouldNotVerify(t *testing.T) {
+func TestSignRefusesInvalidTokens(t *testing.T) {
 	t.Parallel()
 	s := signer(t)
 	for field, token := range map[string]tenanttoken.Token{
@@ -173,7 +173,7 @@ func TestSignRefusesWhatWouldNotVerify(t *testing.T) {
 	}
 }
 
-func TestASignerNeedsGoodKeysAndShowsNone(t *testing.T) {
+func TestSignerKeys(t *testing.T) {
 	t.Parallel()
 	secret := bytes.Repeat([]byte("hunter2!"), 4)
 	_, err := tenanttoken.NewSigner()

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/tools/go/analysis/analysistest"
 )
 
-func TestSchemasAndTestsAreFlags(t *testing.T) {
+func TestFlagsForSchemasAndTests(t *testing.T) {
 	t.Parallel()
 	analysistest.Run(t, dir(t), analyzer(t, "tenantsql", "schemas", "school_[a-z]", "tests", "true"), "./flags")
 }

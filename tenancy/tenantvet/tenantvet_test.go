@@ -62,12 +62,12 @@ func TestAnalyzers(t *testing.T) {
 	}
 }
 
-func TestAllowedPackagesAreLeftAlone(t *testing.T) {
+func TestAllowedPackagesAreNotReported(t *testing.T) {
 	t.Parallel()
 	analysistest.Run(t, dir(t), analyzer(t, "tenantswitch", "allow", "example.com/app/allowed"), "./allowed")
 }
 
-func TestAnalyzersAreValidAndTheirFlagsTheirOwn(t *testing.T) {
+func TestAnalyzersAreValidAndDoNotShareFlags(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, analysis.Validate(tenantvet.Analyzers()))
 	analyzer(t, "tenantswitch", "allow", "a")

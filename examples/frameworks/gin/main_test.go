@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
-func TestGinServesEachSchoolItsOwn(t *testing.T) {
+func TestGinServesTenants(t *testing.T) {
 	t.Parallel()
 	pg := pgtest.New(t)
 	roles, err := schemactx.NewRoleNames(pg.RolePrefix)

@@ -45,7 +45,7 @@ var limited = map[string]func(limit func(http.Handler) http.Handler, page http.H
 	},
 }
 
-func TestFrameworksStandBelowTheRateLimit(t *testing.T) {
+func TestFrameworksBehindTheRateLimit(t *testing.T) {
 	t.Parallel()
 	pg := pgtest.New(t)
 	roles, err := schemactx.NewRoleNames(pg.RolePrefix)

@@ -160,7 +160,7 @@ func TestSpansOfATenantsStatements(t *testing.T) {
 }
 
 // No span contains a value of the tenant, for all kinds of statements and errors.
-func TestNoValueOfATenantIsInASpan(t *testing.T) {
+func TestSpansContainNoValuesOfTenants(t *testing.T) {
 	t.Parallel()
 	f := setup(t, oteltrace.Config{})
 	f.trace(func(ctx context.Context) {
@@ -193,7 +193,7 @@ func TestStatementTextByOption(t *testing.T) {
 		"SELECT{db.operation.name=SELECT db.query.text=select $1::text "+common+" "+tenant+"}")
 }
 
-func TestNothingIsTracedWithoutASpanAround(t *testing.T) {
+func TestNothingIsTracedWithoutAParentSpan(t *testing.T) {
 	t.Parallel()
 	f := setup(t, oteltrace.Config{})
 	_, err := f.db.Exec(f.ctx, "select 1")

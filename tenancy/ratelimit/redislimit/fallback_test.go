@@ -65,7 +65,7 @@ func eachAway(t *testing.T, test func(t *testing.T, away redislimit.Fallback)) {
 	}
 }
 
-func TestRedisThatWasKilled(t *testing.T) {
+func TestKilledRedis(t *testing.T) {
 	t.Parallel()
 	eachAway(t, func(t *testing.T, away redislimit.Fallback) {
 		s := startRedis(t)
@@ -82,7 +82,7 @@ func TestRedisThatWasKilled(t *testing.T) {
 }
 
 // A Redis that hangs accepts connections and commands, and never answers.
-func TestRedisThatHangsHoldsUpFewRequests(t *testing.T) {
+func TestHangingRedisDelaysFewRequests(t *testing.T) {
 	t.Parallel()
 	eachAway(t, func(t *testing.T, away redislimit.Fallback) {
 		s := startRedis(t)
@@ -112,7 +112,7 @@ func TestRedisThatHangsHoldsUpFewRequests(t *testing.T) {
 	})
 }
 
-func TestRedisThatGoesOnIsAskedAgain(t *testing.T) {
+func TestRecoveredRedisIsUsedAgain(t *testing.T) {
 	t.Parallel()
 	s := startRedis(t)
 	cfg := short(redislimit.Local)
@@ -128,7 +128,7 @@ func TestRedisThatGoesOnIsAskedAgain(t *testing.T) {
 }
 
 // Redis hangs during a flood: the requests in flight each wait once, at the same time.
-func TestRequestsOnTheirWayWaitOnce(t *testing.T) {
+func TestConcurrentRequestsWaitForOneTimeout(t *testing.T) {
 	t.Parallel()
 	s := startRedis(t)
 	cfg := short(redislimit.Local)
@@ -151,7 +151,7 @@ func TestRequestsOnTheirWayWaitOnce(t *testing.T) {
 	s.signal(t, syscall.SIGCONT)
 }
 
-func TestRedisThatRefuses(t *testing.T) {
+func TestErrorsOfRedis(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ refuse, accept, said string }{
 		"no password":    {"config set requirepass secret", "", "NOAUTH"},
@@ -179,7 +179,7 @@ func TestRedisThatRefuses(t *testing.T) {
 	}
 }
 
-func TestAWrongPasswordIsNotInTheError(t *testing.T) {
+func TestThePasswordIsNotInTheError(t *testing.T) {
 	t.Parallel()
 	s := startRedis(t)
 	s.do(t, "config set requirepass right-one")
@@ -192,7 +192,7 @@ func TestAWrongPasswordIsNotInTheError(t *testing.T) {
 	}
 }
 
-func TestARedisThatHasForgottenItsScriptsIsTold(t *testing.T) {
+func TestAMissingScriptIsLoadedAgain(t *testing.T) {
 	t.Parallel()
 	s := startRedis(t)
 	l := newLimiter(t, newStore(t, s, patient), always(hourly))
@@ -204,7 +204,7 @@ func TestARedisThatHasForgottenItsScriptsIsTold(t *testing.T) {
 
 // A request whose client disconnects counts against its limit. It is no failure of Redis; otherwise
 // a client could open the circuit.
-func TestAClientThatHangsUpIsCounted(t *testing.T) {
+func TestARequestOfADisconnectedClientIsCounted(t *testing.T) {
 	t.Parallel()
 	store := newStore(t, startRedis(t), patient)
 	l := newLimiter(t, store, always(hourly))
@@ -222,7 +222,7 @@ func TestAClientThatHangsUpIsCounted(t *testing.T) {
 	assert.Equal(t, redislimit.Stats{Answered: 20}, store.Stats(), "stats")
 }
 
-func TestNothingStaysNothingWithoutRedis(t *testing.T) {
+func TestDenyHoldsWithoutRedis(t *testing.T) {
 	t.Parallel()
 	s := startRedis(t)
 	l := newLimiter(t, newStore(t, s, short(redislimit.FailOpen)), always(ratelimit.Policy{Tenant: ratelimit.Deny()}))

@@ -51,7 +51,7 @@ func TestProcessesShareTheirLimits(t *testing.T) {
 	assert.LessOrEqual(t, n, int64(31), "%d requests of the caller were allowed, want 30", n)
 }
 
-func TestLevelsAreThoseOfATokenBucket(t *testing.T) {
+func TestRemainingTokensAreThoseOfATokenBucket(t *testing.T) {
 	t.Parallel()
 	l := newLimiter(t, newStore(t, startRedis(t), patient),
 		always(ratelimit.Policy{Tenant: ratelimit.PerHour(10).WithBurst(5), Caller: ratelimit.PerHour(4)}))
@@ -85,7 +85,7 @@ func near(t *testing.T, what string, got, want time.Duration) {
 	assert.GreaterOrEqual(t, got, want-2*time.Minute, "%s: got %v, want %v", what, got, want)
 }
 
-func TestABucketFillsAgainByTheClockOfRedis(t *testing.T) {
+func TestABucketRefillsByTheClockOfRedis(t *testing.T) {
 	t.Parallel()
 	l := newLimiter(
 		t,
@@ -101,7 +101,7 @@ func TestABucketFillsAgainByTheClockOfRedis(t *testing.T) {
 	assert.Zero(t, s.Degraded, "%+v: no request had to wait", s)
 }
 
-func TestNothingAndUnlimitedNeedNoBucket(t *testing.T) {
+func TestDenyAndUnlimitedNeedNoBucket(t *testing.T) {
 	t.Parallel()
 	s := startRedis(t)
 	store := newStore(t, s, patient)
@@ -121,7 +121,7 @@ func TestNothingAndUnlimitedNeedNoBucket(t *testing.T) {
 	assert.Zero(t, n, "keys")
 }
 
-func TestAChangedLimitHoldsAtOnce(t *testing.T) {
+func TestAChangedLimitAppliesAtOnce(t *testing.T) {
 	t.Parallel()
 	limit := ratelimit.PerHour(3)
 	l := newLimiter(t, newStore(t, startRedis(t), patient), func(*tenancy.Tenant) (ratelimit.Policy, error) {
@@ -135,7 +135,7 @@ func TestAChangedLimitHoldsAtOnce(t *testing.T) {
 	assert.Equal(t, 2, allowed(t, l, q, 10), "lowered")
 }
 
-func TestKeysTellNothingAndGoAway(t *testing.T) {
+func TestKeysContainNoNamesAndExpire(t *testing.T) {
 	t.Parallel()
 	s := startRedis(t)
 	admin := s.client(t, &redis.Options{})
@@ -174,7 +174,7 @@ func TestKeysTellNothingAndGoAway(t *testing.T) {
 	assert.Len(t, hashes, 8, "hashes: one for each tenant, namespace and secret")
 }
 
-func TestAConfigurationThatMakesNoSenseIsRefused(t *testing.T) {
+func TestInvalidConfigurationsAreRefused(t *testing.T) {
 	t.Parallel()
 	heeding := redis.NewClient(&redis.Options{ContextTimeoutEnabled: true})
 	t.Cleanup(func() { require.NoError(t, heeding.Close()) })

@@ -10,7 +10,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenantvet/golangci"
 )
 
-func TestThePluginIsRegisteredAndTakesSettings(t *testing.T) {
+func TestThePluginIsRegisteredAndAcceptsSettings(t *testing.T) {
 	t.Parallel()
 	construct, err := register.GetPlugin("tenantvet")
 	require.NoError(t, err)
