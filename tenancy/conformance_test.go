@@ -11,8 +11,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// These tests cover what the tests of django-tenants require of a schema-per-tenant library. The
-// public and the tenants' sites are in handler_test.go, names and renames in rename_test.go.
+// These tests cover what the tests of django-tenants require of a schema-per-tenant library.
+// Package tenanthttp tests the public and the tenants' sites, and rename_test.go tests renames.
 
 func TestTenantLifecycle(t *testing.T) {
 	t.Parallel()
@@ -24,7 +24,7 @@ func TestTenantLifecycle(t *testing.T) {
 	require.NoError(t, err)
 	got, err := f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Name: "North", Slug: "north", Schema: "north"})
 	require.NoError(t, err)
-	assert.Equal(t, tenancy.Maintenance, got.Status, "a rename changed the status to %s", got.Status)
+	assert.Equal(t, tenancy.Maintenance, got.Status, "status after the rename")
 	_, err = f.tenants.AddDomain(t.Context(), "north", "north.example.com")
 	require.NoError(t, err)
 	_, err = f.tenants.SetPrimaryDomain(t.Context(), "north", "north.example.com")
@@ -32,16 +32,16 @@ func TestTenantLifecycle(t *testing.T) {
 	require.NoError(t, f.tenants.RemoveDomain(t.Context(), "north", "a.example.com"))
 	_, err = f.tenants.Suspend(t.Context(), "north", "unpaid")
 	require.NoError(t, err)
-	_, err = f.tenants.EndMaintenance(t.Context(), "north") // its caller does not know of the suspension
+	_, err = f.tenants.EndMaintenance(t.Context(), "north") // the tenant was suspended during the maintenance
 	assert.ErrorIs(t, err, tenancy.ErrStatus)
 	_, err = f.tenants.Activate(t.Context(), "north")
 	require.NoError(t, err)
 
 	north, err := f.registry.ByHost(t.Context(), "north.example.com")
 	require.NoError(t, err)
-	assert.Equal(t, a.ID, north.ID, north)
-	assert.Equal(t, tenancy.Active, north.Status, north)
-	assert.Equal(t, "north", north.Slug, north)
+	assert.Equal(t, a.ID, north.ID)
+	assert.Equal(t, tenancy.Active, north.Status)
+	assert.Equal(t, "north", north.Slug)
 	f.expectNote(t, north, "of a")
 	f.expectNote(t, b, "of b")
 	_, err = f.registry.ByHost(t.Context(), "a.example.com")
@@ -49,8 +49,8 @@ func TestTenantLifecycle(t *testing.T) {
 	f.expectInvariants(t)
 }
 
-// Names that differ only in case are the same name. Elsewhere, "C2" beside "c2" became a tenant in
-// the public schema.
+// Names that differ only in case are the same name. In django-tenants, "C2" beside "c2" became a
+// tenant in the public schema.
 func TestNamesThatDifferOnlyInCaseAreEqual(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -69,9 +69,8 @@ func TestNamesThatDifferOnlyInCaseAreEqual(t *testing.T) {
 	_, err = f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "other", Domain: "BÜCHER.example"})
 	assert.ErrorIs(t, err, tenancy.ErrDomainTaken)
 	after := f.countRows(t)
-	if assert.Equal(t, before[0], after[0], "tenants, domains and schemas were %v and are %v", before, after) {
-		assert.Equal(t, before[2], after[2], "tenants, domains and schemas were %v and are %v", before, after)
-	}
+	assert.Equal(t, before[0], after[0], "tenants")
+	assert.Equal(t, before[2], after[2], "schemas")
 }
 
 func TestNestedContexts(t *testing.T) {
@@ -129,5 +128,5 @@ func TestFailureInNestedContextKeepsOuterContext(t *testing.T) {
 	}()
 	var body string
 	require.NoError(t, f.db.QueryRow(ctx, "select body from notes").Scan(&body))
-	assert.Equal(t, "of a", body, "read")
+	assert.Equal(t, "of a", body)
 }

@@ -14,22 +14,21 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// readies counts how often a server reports that it is ready for the next query, on all connections
-// of a pool. Each report is one round trip: the client has sent messages and waits for the complete
-// answer.
-type readies struct{ n atomic.Int64 }
+// roundTrips counts the ReadyForQuery messages of the server on all connections of a pool. Each one
+// ends a round trip: the client has sent messages and waits for the complete answer.
+type roundTrips struct{ n atomic.Int64 }
 
-func (r *readies) count(cfg *pgxpool.Config) {
+func (r *roundTrips) countOn(cfg *pgxpool.Config) {
 	cfg.ConnConfig.TLSConfig, cfg.ConnConfig.Fallbacks = nil, nil
 	cfg.ConnConfig.BuildFrontend = func(from io.Reader, to io.Writer) *pgproto3.Frontend {
-		return pgproto3.NewFrontend(&readyReader{from: from, seen: &r.n}, to)
+		return pgproto3.NewFrontend(&readyReader{from: from, count: &r.n}, to)
 	}
 }
 
 // readyReader parses the messages of one connection.
 type readyReader struct {
 	from   io.Reader
-	seen   *atomic.Int64
+	count  *atomic.Int64
 	header []byte
 	body   int // bytes of the current message that are still to come
 }
@@ -49,7 +48,7 @@ func (r *readyReader) Read(p []byte) (int, error) {
 			continue
 		}
 		if r.header[0] == 'Z' {
-			r.seen.Add(1)
+			r.count.Add(1)
 		}
 		r.body = int(binary.BigEndian.Uint32(r.header[1:])) - 4 // the length includes itself
 		r.header = r.header[:0]
@@ -57,15 +56,15 @@ func (r *readyReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// This test counts the round trips of a create and of a claim, on connections that have prepared
-// their statements before.
+// The test counts the round trips of Create and AssignStocked on connections that have prepared
+// their statements.
 func TestCreateAndAssignStockedRoundTrips(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	cfg, err := pgxpool.ParseConfig(f.pg.URLAs(f.roles.Owner(), "o"))
 	require.NoError(t, err)
-	seen := &readies{}
-	seen.count(cfg)
+	counter := &roundTrips{}
+	counter.countOn(cfg)
 	cfg.MaxConns, cfg.MinConns = 2, 2
 	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
 	require.NoError(t, err)
@@ -76,9 +75,9 @@ func TestCreateAndAssignStockedRoundTrips(t *testing.T) {
 	require.NoError(t, err)
 	refill(t, m)
 	trips := func(op func() error) int64 {
-		before := seen.n.Load()
+		before := counter.n.Load()
 		require.NoError(t, op())
-		return seen.n.Load() - before
+		return counter.n.Load() - before
 	}
 	create := func(slug string) func() error {
 		return func() error {
@@ -86,19 +85,19 @@ func TestCreateAndAssignStockedRoundTrips(t *testing.T) {
 			return err
 		}
 	}
-	claim := func(slug string) func() error {
+	assign := func(slug string) func() error {
 		return func() error {
 			_, err := m.AssignStocked(t.Context(), createParams(slug))
 			return err
 		}
 	}
-	for _, slug := range []string{"warm", "warm-too", "warm-as-well"} {
+	for _, slug := range []string{"first", "second", "third"} {
 		require.NoError(t, create(slug)())
-		require.NoError(t, claim(slug+"-claim")())
+		require.NoError(t, assign(slug+"-stocked")())
 	}
-	// The row takes 1, role and schema 4, migrations 2, active 1, unlock 1.
+	// The row needs 1, role and schema 4, migrations 2, activation 1, unlock 1.
 	n := trips(create("a"))
-	assert.Equal(t, int64(9), n, "a create is %d round trips", n)
-	n = trips(claim("b"))
-	assert.Equal(t, int64(1), n, "a claim is %d round trips", n)
+	assert.Equal(t, int64(9), n, "round trips of Create")
+	n = trips(assign("b"))
+	assert.Equal(t, int64(1), n, "round trips of AssignStocked")
 }

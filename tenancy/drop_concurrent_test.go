@@ -16,28 +16,28 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Everything that makes, exchanges or drops schemas of a tenant, beside its drop: none waits for
-// ever, and when the drop has returned nil there is no schema of the tenant, no role and no row.
+// All operations that create, switch or drop schemas of a tenant run concurrently with its drop.
+// None waits forever. After the drop there is no schema, role or row of the tenant.
 func TestDropDuringOtherOperationsLeavesNoSchema(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	m := f.managerWith(t, func(cfg *tenancy.Config) { cfg.Drop = tenancy.DropConfig{Enabled: true} })
 	f.create(t, "a")
-	f.dropBeside(t, m, "a")
+	f.dropConcurrently(t, m, "a")
 	f.expectInvariants(t)
 }
 
-func (f *fixture) dropBeside(t *testing.T, m *tenancy.Manager, slug string) {
+func (f *fixture) dropConcurrently(t *testing.T, m *tenancy.Manager, slug string) {
 	t.Helper()
 	ctx, stop := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer stop()
-	var beside sync.WaitGroup
-	// repeat does something some times: the drop needs a moment in which no schema is built.
+	var others sync.WaitGroup
+	// repeat runs an operation a few times: the drop succeeds when no schema is staged.
 	repeat := func(name string, do func() error) {
-		beside.Go(func() {
+		others.Go(func() {
 			for range 4 {
 				err := do()
-				assert.True(t, err == nil || ctx.Err() != nil || expectedBeside(err), "%s: %v", name, err)
+				assert.True(t, err == nil || ctx.Err() != nil || expectedConcurrently(err), "%s: %v", name, err)
 			}
 		})
 	}
@@ -83,7 +83,7 @@ func (f *fixture) dropBeside(t *testing.T, m *tenancy.Manager, slug string) {
 	p := request(t, m, slug)
 	for err = errors.New("not tried"); err != nil && ctx.Err() == nil; {
 		_, err = m.Drop(ctx, p)
-		assert.True(t, err == nil || expectedBeside(err), "drop: %v", err)
+		assert.True(t, err == nil || expectedConcurrently(err), "drop: %v", err)
 	}
 	require.NoError(t, err)
 	var left string
@@ -92,13 +92,13 @@ func (f *fixture) dropBeside(t *testing.T, m *tenancy.Manager, slug string) {
 		union all select rolname from pg_roles where starts_with(rolname, $2) and rolname ~ $1
 		union all select schema_name from public.side_schemas where tenant_id = $3) l(x)`,
 		"tenant_"+strconv.FormatInt(tenant.ID, 10)+"(_r[0-9]+)?$", f.roles.Prefix(), tenant.ID).Scan(&left))
-	assert.Empty(t, left, "after the drop of %s there", slug)
+	assert.Empty(t, left, "schemas and roles after the drop of %s", slug)
 	stop()
-	beside.Wait()
+	others.Wait()
 }
 
-// expectedBeside reports whether an operation has refused what another one is at.
-func expectedBeside(err error) bool {
+// expectedConcurrently reports whether an operation was refused because of another one.
+func expectedConcurrently(err error) bool {
 	var replaced *tenancy.ReplacedError
 	for _, kind := range []error{
 		tenancy.ErrStatus, tenancy.ErrBusy, tenancy.ErrNotFound, tenancy.ErrStagingLost, tenancy.ErrNoRetainedSchema,

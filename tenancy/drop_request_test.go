@@ -11,13 +11,13 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// The approval of a drop of a stocked tenant does not hold for the customer who claims the tenant.
+// The approval of a drop of a stocked tenant ends when the tenant is assigned to a customer.
 func TestDropRequestForStockedTenantEndsAtAssignment(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for name, seed := range map[string]func(context.Context, *tenancy.Tenant) error{
-		"at once":  nil,
-		"in steps": func(context.Context, *tenancy.Tenant) error { return nil },
+		"in one step": nil,
+		"in steps":    func(context.Context, *tenancy.Tenant) error { return nil },
 	} {
 		m := f.stockManager(t, tenancy.StockConfig{Size: 2}, func(cfg *tenancy.Config) {
 			cfg.Drop = tenancy.DropConfig{Enabled: true, FourEyes: true}
@@ -33,12 +33,12 @@ func TestDropRequestForStockedTenantEndsAtAssignment(t *testing.T) {
 			require.NoError(t, err)
 			requests[slug] = r
 		}
-		claimed, err := m.AssignStocked(t.Context(), createParams(strings.ReplaceAll(name, " ", "-")))
+		assigned, err := m.AssignStocked(t.Context(), createParams(strings.ReplaceAll(name, " ", "-")))
 		require.NoError(t, err)
-		id := "_" + strconv.FormatInt(claimed.ID, 10)
-		_, err = m.Drop(t.Context(), tenancy.DropParams{Slug: claimed.Slug, Actor: actor, Token: requests[id].Token})
+		id := "_" + strconv.FormatInt(assigned.ID, 10)
+		_, err = m.Drop(t.Context(), tenancy.DropParams{Slug: assigned.Slug, Actor: actor, Token: requests[id].Token})
 		require.ErrorIs(t, err, tenancy.ErrDropToken, name)
-		f.expectUsable(t, claimed)
+		f.expectUsable(t, assigned)
 		delete(requests, id)
 		for slug, r := range requests { // the other tenant is still in stock
 			_, err = m.Drop(t.Context(), tenancy.DropParams{Slug: slug, Actor: actor, Token: r.Token})

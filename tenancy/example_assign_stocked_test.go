@@ -9,7 +9,7 @@ import (
 
 // AssignStocked assigns a tenant that was created in advance.
 func ExampleManager_AssignStocked() {
-	tenants, done := openPlatform(func(cfg *tenancy.Config) { cfg.Stock.Size = 2 })
+	tenants, done := openRegistry(func(cfg *tenancy.Config) { cfg.Stock.Size = 2 })
 	defer done()
 	ctx := context.Background()
 	report, err := tenants.Refill(ctx) // a server calls RunStock, which does this in the background

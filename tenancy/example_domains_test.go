@@ -12,13 +12,14 @@ import (
 // verifier finds the token. The default verifier looks in the DNS; this one looks in a map.
 func ExampleManager_VerifyDomain() {
 	published := map[string]string{}
-	tenants, _, done := newSchools(tenancy.Config{
-		Domains: tenancy.DomainVerifierFunc(func(_ context.Context, d tenancy.Domain) error {
-			if published[d.Host] != d.Token {
-				return errors.New("no such token")
-			}
-			return nil
-		}),
+	verify := func(_ context.Context, d tenancy.Domain) error {
+		if published[d.Host] != d.Token {
+			return errors.New("no such token")
+		}
+		return nil
+	}
+	tenants, done := openRegistry(func(cfg *tenancy.Config) {
+		cfg.Domains = tenancy.DomainVerifierFunc(verify)
 	}, "north", "south")
 	defer done()
 	ctx := context.Background()
@@ -45,10 +46,10 @@ func ExampleManager_VerifyDomain() {
 	// true
 }
 
-// The platform knows the owners of its own subdomains, and needs no proof. A tenant with domains
-// has exactly one primary domain at all times.
+// AddDomain and MoveDomain need no proof: the platform assigns its own subdomains. A tenant with
+// domains has exactly one primary domain at all times.
 func ExampleManager_MoveDomain() {
-	tenants, _, done := newSchools(tenancy.Config{}, "east", "west")
+	tenants, done := openRegistry(defaults, "east", "west")
 	defer done()
 	ctx := context.Background()
 

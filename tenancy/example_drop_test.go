@@ -8,10 +8,10 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// A drop takes two calls. What the first one returns is shown to a person, who confirms with its
-// token.
+// A drop takes two calls. RequestDrop returns what will be deleted and a token. A person reads the
+// request and confirms it with the token.
 func ExampleManager_Drop() {
-	tenants, done := openPlatform(func(cfg *tenancy.Config) {
+	tenants, done := openRegistry(func(cfg *tenancy.Config) {
 		cfg.Drop.Enabled = true
 		cfg.Drop.Notify = func(_ context.Context, e tenancy.DropEvent) { fmt.Println("log:", e.Phase, "by", e.Actor) }
 	})
@@ -28,7 +28,7 @@ func ExampleManager_Drop() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(request.Contents.Tables, "tables will go, and", request.Contents.Domains)
+	fmt.Println(request.Contents.Tables, "tables will be dropped, and", request.Contents.Domains)
 
 	// The token is good for this tenant and this actor.
 	_, err = tenants.Drop(ctx, tenancy.DropParams{Slug: "acme", Actor: "eve", Token: request.Token})
@@ -41,7 +41,7 @@ func ExampleManager_Drop() {
 
 	// Output:
 	// log: requested by ada
-	// 2 tables will go, and [acme.example.com]
+	// 2 tables will be dropped, and [acme.example.com]
 	// log: refused by eve
 	// drop tenant "acme": drop token is not valid
 	// log: started by ada

@@ -10,13 +10,13 @@ import (
 
 // A tenant that fails does not stop the others, and the report names it.
 func ExampleManager_ForEach() {
-	tenants, _, done := newSchools(tenancy.Config{}, "east", "north", "west")
+	tenants, done := openRegistry(defaults, "east", "north", "west")
 	defer done()
 
 	report, err := tenants.ForEach(context.Background(), func(ctx context.Context, t *tenancy.Tenant) error {
 		// A program works in the tenant's schema here: db.Exec(ctx, ...)
 		if t.Slug == "north" {
-			return errors.New("its printer is on fire")
+			return errors.New("disk full")
 		}
 		return nil
 	}, tenancy.ForEachOptions{Workers: 2})
@@ -26,8 +26,8 @@ func ExampleManager_ForEach() {
 	}
 
 	// Output:
-	// 1 of 3 tenants failed, the first "north": its printer is on fire
+	// 1 of 3 tenants failed, the first "north": disk full
 	// east succeeded <nil>
-	// north failed its printer is on fire
+	// north failed disk full
 	// west succeeded <nil>
 }

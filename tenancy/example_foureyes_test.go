@@ -9,7 +9,7 @@ import (
 
 // With FourEyes, a second person has to approve a drop before its token is valid.
 func ExampleManager_ApproveDrop() {
-	tenants, done := openPlatform(func(cfg *tenancy.Config) {
+	tenants, done := openRegistry(func(cfg *tenancy.Config) {
 		cfg.Drop = tenancy.DropConfig{Enabled: true, FourEyes: true}
 	})
 	defer done()
@@ -33,12 +33,12 @@ func ExampleManager_ApproveDrop() {
 	_, err = tenants.ApproveDrop(ctx, request.ID, "Ada")
 	fmt.Println(err)
 
-	seen, err := tenants.DropRequest(ctx, request.ID) // what the second person is shown
+	shown, err := tenants.DropRequest(ctx, request.ID) // for the second person
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(seen.Actor, "wants to drop", seen.Tenant.Slug)
+	fmt.Println(shown.Actor, "wants to drop", shown.Tenant.Slug)
 	approved, err := tenants.ApproveDrop(ctx, request.ID, "bob")
 	fmt.Println("approved by", approved.ApprovedBy, err)
 	drop()

@@ -2,46 +2,51 @@ package tenancy_test
 
 import (
 	"context"
-	"testing/fstest"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// openPlatform sets up the examples of drops and of the stock: a database with roles and registry,
-// and a manager that change configures. Its tenants have a table notes. It panics on an error. done
-// drops the database.
-func openPlatform(change func(cfg *tenancy.Config)) (tenants *tenancy.Manager, done func()) {
+// openRegistry sets up an example: a database with roles and a registry, and a manager that change
+// configures. It has one tenant for each slug, with the domain <slug>.example.com and a table
+// notes. It panics on an error. done closes the manager's pool and drops the database.
+func openRegistry(change func(cfg *tenancy.Config), slugs ...string) (tenants *tenancy.Manager, done func()) {
 	ctx := context.Background()
-	must := func(err error) {
-		if err != nil {
-			panic(err)
-		}
-	}
 	pg, closeDB, err := pgtest.Open(ctx)
 	must(err)
-	setUp, err := admin.Setup(ctx, pg.Pool, admin.SetupConfig{OwnerPassword: "o", RuntimePassword: "r"})
+	roles, err := schemactx.NewRoleNames(pg.RolePrefix)
 	must(err)
-	owner, err := pgxpool.New(ctx, pg.URLAs(setUp.Roles.Owner(), "o"))
+	_, err = admin.Setup(ctx, pg.Pool, admin.SetupConfig{Roles: roles, OwnerPassword: "o", RuntimePassword: "r"})
 	must(err)
-	runner, err := migrate.New(owner, migrate.Config{
-		Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}},
-		Tenant: []migrate.Source{{Name: "notes", FS: fstest.MapFS{
-			"00001_notes.sql": {Data: []byte("-- +goose Up\ncreate table notes (body text);\n")},
-		}}},
-	})
+	owner, err := pgxpool.New(ctx, pg.URLAs(roles.Owner(), "o"))
 	must(err)
-	cfg := tenancy.Config{Migrator: runner}
+	runner, err := migrate.New(owner, migrations)
+	must(err)
+	cfg := tenancy.Config{Migrator: runner, Roles: roles}
 	change(&cfg)
 	tenants, err = tenancy.New(owner, cfg)
 	must(err)
 	must(tenants.Init(ctx))
+	for _, slug := range slugs {
+		_, err := tenants.Create(ctx, createParams(slug))
+		must(err)
+	}
 	return tenants, func() {
 		owner.Close()
 		must(closeDB())
+	}
+}
+
+// defaults changes nothing.
+func defaults(*tenancy.Config) {}
+
+func must(err error) {
+	if err != nil {
+		panic(err)
 	}
 }

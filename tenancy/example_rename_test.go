@@ -7,10 +7,10 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// The tenant is in maintenance meanwhile, so that people are told to come again and no request
-// fails. The old schema name is nobody's ever after.
+// During a rename the tenant is in maintenance, so that requests are answered with 503 and none
+// fails. No other tenant can get the old schema name.
 func ExampleManager_Rename() {
-	tenants, _, done := newSchools(tenancy.Config{}, "north", "south")
+	tenants, done := openRegistry(defaults, "north", "south")
 	defer done()
 	ctx := context.Background()
 

@@ -7,10 +7,10 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// A schema is built beside a tenant's, and takes its place when it is ready. What was there stays
-// retained until somebody has looked.
+// A new schema is staged for a tenant and replaces the tenant's schema when it is complete. The old
+// schema is retained until ConfirmReplacement drops it.
 func ExampleStaging() {
-	tenants, done := openPlatform(func(cfg *tenancy.Config) { cfg.Drop.Enabled = true })
+	tenants, done := openRegistry(func(cfg *tenancy.Config) { cfg.Drop.Enabled = true })
 	defer done()
 	ctx := context.Background()
 	acme, err := tenants.Create(ctx, tenancy.CreateParams{Slug: "acme", Domain: "acme.example.com"})
@@ -25,25 +25,22 @@ func ExampleStaging() {
 		return
 	}
 	defer staging.Close(ctx)
-	fmt.Println("to be migrated and filled:", staging.Schema())
+	fmt.Println("staged:", staging.Schema())
 	replaced, err := staging.Replace(ctx)
 	fmt.Println("served from", replaced.Schema, err)
 
 	retained, err := tenants.RetainedSchema(ctx, "acme")
-	fmt.Println("kept:", retained.Schema == acme.Schema, err)
+	fmt.Println("retained:", retained.Schema == acme.Schema, err)
 	request, err := tenants.RequestConfirm(ctx, "acme", retained.Schema, "ada") // as for a drop
-	fmt.Println("tables that will be lost:", request.Contents.Tables, err)
-	_, err = tenants.ConfirmReplacement(
-		ctx,
-		tenancy.DropParams{Slug: "acme", Actor: "ada", Token: request.Token},
-		retained.Schema,
-	)
+	fmt.Println("tables that will be dropped:", request.Contents.Tables, err)
+	params := tenancy.DropParams{Slug: "acme", Actor: "ada", Token: request.Token}
+	_, err = tenants.ConfirmReplacement(ctx, params, retained.Schema)
 	fmt.Println("dropped:", err)
 
 	// Output:
-	// to be migrated and filled: tenant_1_r1
+	// staged: tenant_1_r1
 	// served from tenant_1_r1 <nil>
-	// kept: true <nil>
-	// tables that will be lost: 2 <nil>
+	// retained: true <nil>
+	// tables that will be dropped: 2 <nil>
 	// dropped: <nil>
 }

@@ -11,11 +11,11 @@ import (
 // A suspended tenant stays suspended until it is activated. The end of a maintenance does not
 // activate it.
 func ExampleManager_Suspend() {
-	tenants, _, done := newSchools(tenancy.Config{}, "north")
+	tenants, done := openRegistry(defaults, "north")
 	defer done()
 	ctx := context.Background()
 
-	t, err := tenants.StartMaintenance(ctx, "north", tenancy.MaintenanceParams{Reason: "moving house"})
+	t, err := tenants.StartMaintenance(ctx, "north", tenancy.MaintenanceParams{Reason: "server move"})
 	fmt.Println(t.Status, t.Reason, err)
 	t, err = tenants.Suspend(ctx, "north", "unpaid since March")
 	fmt.Println(t.Status, t.Reason, err)
@@ -27,7 +27,7 @@ func ExampleManager_Suspend() {
 	fmt.Println(t.Status, err)
 
 	// Output:
-	// maintenance moving house <nil>
+	// maintenance server move <nil>
 	// suspended unpaid since March <nil>
 	// true end maintenance tenant "north": not possible in the tenant's status: suspended
 	// active <nil>

@@ -28,7 +28,7 @@ func ExampleApprover() {
 	secret := make([]byte, 20)
 	_, _ = rand.Read(secret) // never fails
 	secrets := map[string][]byte{"ada": secret}
-	tenants, done := openPlatform(func(cfg *tenancy.Config) {
+	tenants, done := openRegistry(func(cfg *tenancy.Config) {
 		cfg.Drop.Enabled = true
 		cfg.Drop.Approve = tenancy.ApproverFunc(func(_ context.Context, data tenancy.ApprovalData) error {
 			secret, known := secrets[data.Actor]

@@ -9,10 +9,10 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Two people have read the same tenant. The second one to change it learns of the first one's
-// change, and decides again.
+// Two people have read the same tenant and change it. The second one gets a ConflictError with the
+// current tenant.
 func ExampleManager_Update() {
-	tenants, _, done := newSchools(tenancy.Config{}, "north")
+	tenants, done := openRegistry(defaults, "north")
 	defer done()
 	ctx := context.Background()
 
@@ -29,7 +29,7 @@ func ExampleManager_Update() {
 	_, err = tenants.Update(ctx, read, notes)
 	var conflict *tenancy.ConflictError
 	if errors.As(err, &conflict) {
-		fmt.Println("meanwhile it has the plan", conflict.Current.Plan)
+		fmt.Println("the current plan is", conflict.Current.Plan)
 		read, err = tenants.Update(ctx, conflict.Current, notes)
 		fmt.Println(read.Plan, read.Limits, string(read.Metadata), err)
 	}
@@ -39,7 +39,7 @@ func ExampleManager_Update() {
 
 	// Output:
 	// <nil>
-	// meanwhile it has the plan gold
+	// the current plan is gold
 	// gold map[students:500] {"account_manager": "Ada"} <nil>
 	// limits "students=-1" is negative
 }

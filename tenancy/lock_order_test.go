@@ -14,21 +14,22 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// lockOrder is a tracer that looks at the locks that sessions have when they wait for another.
+// lockOrder is a tracer that records the locks of a session when the session waits for another
+// lock.
 type lockOrder struct {
-	rank func(pid uint32) []string // the keys that a session has
-	mu   sync.Mutex
-	seen []string // "waits for b with a"
+	heldBy func(pid uint32) []string // the keys of the locks of a session
+	mu     sync.Mutex
+	waits  []string // "a < b": waits for b and holds a
 }
 
 func (o *lockOrder) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
 	if strings.HasSuffix(data.SQL, "-- waits") {
 		o.mu.Lock()
 		defer o.mu.Unlock()
-		for _, held := range o.rank(conn.PgConn().PID()) {
-			o.seen = append(o.seen, fmt.Sprintf("%s < %v", held, data.Args[0]))
+		for _, held := range o.heldBy(conn.PgConn().PID()) {
+			o.waits = append(o.waits, fmt.Sprintf("%s < %v", held, data.Args[0]))
 		}
-		o.seen = append(o.seen, fmt.Sprintf("waits for %v", data.Args[0]))
+		o.waits = append(o.waits, fmt.Sprintf("waits for %v", data.Args[0]))
 	}
 	return ctx
 }
@@ -38,7 +39,7 @@ func (o *lockOrder) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndD
 // kinds are the locks in the order of LOCKS.md.
 var kinds = map[string]int{"stock": 1, "side": 2, "tenant": 3}
 
-// before reports whether a lock may be waited for by who has another.
+// before reports whether a session that holds a lock may wait for another.
 func before(held, waited string) bool {
 	var heldKind, waitedKind string
 	var heldID, waitedID int
@@ -53,19 +54,14 @@ func before(held, waited string) bool {
 func TestLocksAreTakenInOrder(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	order := &lockOrder{rank: func(pid uint32) (keys []string) {
+	order := &lockOrder{heldBy: func(pid uint32) (keys []string) {
 		rows, err := f.pg.Pool.Query(context.Background(), "select key from public.registry_locks where pid = $1", int32(pid))
 		require.NoError(t, err)
 		keys, err = pgx.CollectRows(rows, pgx.RowTo[string])
 		require.NoError(t, err)
 		return keys
 	}}
-	cfg, err := pgxpool.ParseConfig(f.pg.URLAs(f.roles.Owner(), "o"))
-	require.NoError(t, err)
-	cfg.ConnConfig.Tracer = order
-	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
-	require.NoError(t, err)
-	t.Cleanup(pool.Close)
+	pool := f.ownerPool(t, func(cfg *pgxpool.Config) { cfg.ConnConfig.Tracer = order })
 	m, err := tenancy.New(pool, tenancy.Config{
 		Migrator: notesRunner(t, pool), Roles: f.roles, Stock: tenancy.StockConfig{Size: 1}, Domains: acceptAllDomains,
 		Drop: tenancy.DropConfig{Enabled: true}, Seed: func(context.Context, *tenancy.Tenant) error { return nil },
@@ -77,13 +73,13 @@ func TestLocksAreTakenInOrder(t *testing.T) {
 		require.NoError(t, err)
 	}
 	refill(t, m)
-	// as an earlier release has left it
+	// an earlier release leaves unfinished stock like this
 	_, err = f.owner.Exec(ctx, "update public.tenants set stock_version = '' where status = 'stocked'")
 	require.NoError(t, err)
 	refill(t, m)
 	_, err = m.AssignStocked(ctx, createParams("c"))
 	require.NoError(t, err)
-	for _, from := range []string{"a", "b"} { // once up, once down
+	for _, from := range []string{"a", "b"} { // in both orders of the ids
 		_, err = m.AddDomain(ctx, from, "moved.example.com")
 		require.NoError(t, err)
 		to := map[string]string{"a": "b", "b": "a"}[from]
@@ -108,16 +104,16 @@ func TestLocksAreTakenInOrder(t *testing.T) {
 	_, err = m.Drop(ctx, request(t, m, "a"))
 	require.NoError(t, err)
 
-	for _, seen := range order.seen {
-		if held, waited, found := strings.Cut(seen, " < "); found {
-			require.True(t, before(held, waited), seen)
+	for _, wait := range order.waits {
+		if held, waited, found := strings.Cut(wait, " < "); found {
+			require.True(t, before(held, waited), wait)
 		}
 	}
-	require.Contains(t, order.seen, "tenant 1 < tenant 2")
-	require.Contains(t, order.seen, "stock < tenant 3")
-	for _, seen := range order.seen {
-		require.NotContains(t, seen, "waits for side")
-		require.NotContains(t, seen, "waits for stock")
+	require.Contains(t, order.waits, "tenant 1 < tenant 2")
+	require.Contains(t, order.waits, "stock < tenant 3")
+	for _, wait := range order.waits {
+		require.NotContains(t, wait, "waits for side")
+		require.NotContains(t, wait, "waits for stock")
 	}
 	f.expectInvariants(t)
 }

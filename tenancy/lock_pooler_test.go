@@ -15,16 +15,15 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// A pooler in session mode keeps the session of a process that is killed, for the next client.
+// A pooler in session mode keeps the session of a killed process for the next client.
 func TestLockOfDeadProcessIsReleasedThroughPooler(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.create(t, "a")
 	var mu sync.Mutex
 	var conns []net.Conn
-	cfg, err := pgxpool.ParseConfig(poolertest.Start(t, f.pg.URLAs(f.roles.Owner(), "o"), 4, "pool_mode = session"))
-	require.NoError(t, err)
-	cfg.ConnConfig.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+	url := poolertest.Start(t, f.pg.URLAs(f.roles.Owner(), "o"), 4, "pool_mode = session")
+	dial := func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := (&net.Dialer{}).DialContext(ctx, network, addr)
 		if err == nil {
 			mu.Lock()
@@ -33,22 +32,20 @@ func TestLockOfDeadProcessIsReleasedThroughPooler(t *testing.T) {
 		}
 		return conn, err
 	}
-	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
-	require.NoError(t, err)
-	t.Cleanup(pool.Close)
-	die := tenancy.ApproverFunc(func(context.Context, tenancy.ApprovalData) error {
+	pool := newPool(t, url, func(cfg *pgxpool.Config) { cfg.ConnConfig.DialFunc = dial })
+	disconnect := tenancy.ApproverFunc(func(context.Context, tenancy.ApprovalData) error {
 		mu.Lock()
 		defer mu.Unlock()
 		for _, conn := range conns {
 			_ = conn.Close()
 		}
-		return errors.New("dead")
+		return errors.New("disconnected")
 	})
-	dying, err := tenancy.New(pool, tenancy.Config{
-		Migrator: f.migrator, Roles: f.roles, Drop: tenancy.DropConfig{Enabled: true, Approve: die},
+	disconnecting, err := tenancy.New(pool, tenancy.Config{
+		Migrator: f.migrator, Roles: f.roles, Drop: tenancy.DropConfig{Enabled: true, Approve: disconnect},
 	})
 	require.NoError(t, err)
-	_, err = dying.Drop(t.Context(), request(t, dying, "a"))
+	_, err = disconnecting.Drop(t.Context(), request(t, disconnecting, "a"))
 	require.ErrorIs(t, err, tenancy.ErrDropNotApproved)
 	var rows int
 	require.NoError(t, f.pg.Pool.QueryRow(t.Context(), `select count(*) from public.registry_locks l

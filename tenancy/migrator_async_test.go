@@ -10,19 +10,19 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// unsafeMigrator notes which way a create has migrated.
-type unsafeMigrator struct {
+// recordingMigrator records whether Create has called MigrateNew, which commits asynchronously.
+type recordingMigrator struct {
 	tenancy.NewSchemaMigrator
 	asyncCommit bool
 }
 
-func (m *unsafeMigrator) MigrateNew(ctx context.Context, schema string) error {
+func (m *recordingMigrator) MigrateNew(ctx context.Context, schema string) error {
 	m.asyncCommit = true
 	return m.NewSchemaMigrator.MigrateNew(ctx, schema)
 }
 
-// What was told of an id may have written it elsewhere: a crash must not take the row away again,
-// and give the id to another.
+// A seed or a hook may store the tenant's id elsewhere. Then a crash must not lose the row, because
+// another tenant would get the id.
 func TestCreateCommitsSynchronouslyBeforeHooksRun(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -30,16 +30,16 @@ func TestCreateCommitsSynchronouslyBeforeHooksRun(t *testing.T) {
 		asyncCommit bool
 		cfg         tenancy.Config
 	}{
-		"alone":  {true, tenancy.Config{}},
+		"plain":  {true, tenancy.Config{}},
 		"seeded": {false, tenancy.Config{Seed: func(context.Context, *tenancy.Tenant) error { return nil }}},
 		"hooked": {false, tenancy.Config{Hooks: tenancy.Hooks{After: func(context.Context, tenancy.StepData) {}}}},
 	} {
-		migrator := &unsafeMigrator{NewSchemaMigrator: notesRunner(t, f.owner)}
+		migrator := &recordingMigrator{NewSchemaMigrator: notesRunner(t, f.owner)}
 		c.cfg.Migrator, c.cfg.Roles = migrator, f.roles
 		m, err := tenancy.New(f.owner, c.cfg)
 		require.NoError(t, err)
 		_, err = m.Create(t.Context(), tenancy.CreateParams{Slug: name, Domain: name + ".example.com"})
 		require.NoError(t, err)
-		assert.Equal(t, c.asyncCommit, migrator.asyncCommit, "%s: commits that do not wait for the disk", name)
+		assert.Equal(t, c.asyncCommit, migrator.asyncCommit, "%s: asynchronous commits", name)
 	}
 }

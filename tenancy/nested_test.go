@@ -51,7 +51,7 @@ func TestApproverMayNotChangeTenants(t *testing.T) {
 		t,
 		tenancy.DropConfig{Approve: tenancy.ApproverFunc(func(ctx context.Context, data tenancy.ApprovalData) error {
 			_, err := m.BySlug(ctx, data.Tenant.Slug)
-			assert.NoError(t, err, "reading")
+			assert.NoError(t, err, "a read")
 			_, err = m.Suspend(ctx, data.Tenant.Slug, "to be dropped")
 			return err
 		})},
@@ -65,13 +65,13 @@ func TestApproverMayNotChangeTenants(t *testing.T) {
 func TestContextOfEndedOperationIsNotNested(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	var kept context.Context
+	var ended context.Context
 	m := f.managerWith(t, func(cfg *tenancy.Config) {
-		cfg.Seed = func(ctx context.Context, _ *tenancy.Tenant) error { kept = ctx; return nil }
+		cfg.Seed = func(ctx context.Context, _ *tenancy.Tenant) error { ended = ctx; return nil }
 	})
 	_, err := m.Create(t.Context(), tenancy.CreateParams{Slug: "a", Domain: "a.example.com"})
 	require.NoError(t, err)
-	assert.ErrorIs(t, kept.Err(), context.Canceled) // ended with the call
-	_, err = m.Suspend(context.WithoutCancel(kept), "a", "")
+	assert.ErrorIs(t, ended.Err(), context.Canceled) // ended with the call
+	_, err = m.Suspend(context.WithoutCancel(ended), "a", "")
 	require.NoError(t, err)
 }

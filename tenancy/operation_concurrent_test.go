@@ -14,9 +14,9 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// atOnce calls do from 8 goroutines that start together. It returns how many calls got each of the
-// kinds of error; nil is a kind, too. Any other error fails the test.
-func atOnce(t *testing.T, do func(i int) error, kinds ...error) map[error]int {
+// concurrently calls do from 8 goroutines that start together. It returns how many calls got each
+// of the kinds of error; nil is a kind, too. Any other error fails the test.
+func concurrently(t *testing.T, do func(i int) error, kinds ...error) map[error]int {
 	t.Helper()
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -49,7 +49,7 @@ func atOnce(t *testing.T, do func(i int) error, kinds ...error) map[error]int {
 func TestConcurrentCreates(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	counts := atOnce(t, func(i int) error { // four calls use the same slug, the others the same domain
+	counts := concurrently(t, func(i int) error { // four calls use the same slug, the others the same domain
 		p := tenancy.CreateParams{Slug: "a", Domain: fmt.Sprintf("d%d.example.com", i)}
 		if i%2 == 1 {
 			p = tenancy.CreateParams{Slug: fmt.Sprintf("s%d", i), Domain: "a.example.com"}
@@ -71,7 +71,10 @@ func TestConcurrentResumes(t *testing.T) {
 	_, err := f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "a", Domain: "a.example.com"})
 	assert.ErrorIs(t, err, injected)
 	f.migrator.err.Store(nil)
-	counts := atOnce(t, func(int) error { _, err := f.tenants.Resume(t.Context(), "a"); return err }, tenancy.ErrStatus)
+	counts := concurrently(t, func(int) error {
+		_, err := f.tenants.Resume(t.Context(), "a")
+		return err
+	}, tenancy.ErrStatus)
 	assert.Equal(t, 1, counts[nil], "outcomes %v", counts)
 	assert.Equal(t, 7, counts[tenancy.ErrStatus], "outcomes %v", counts)
 	f.expectInvariants(t)
@@ -82,7 +85,7 @@ func TestConcurrentRenamesAndSuspensions(t *testing.T) {
 	f := setup(t)
 	a := f.create(t, "a")
 	f.insertNote(t, a, "of a")
-	counts := atOnce(t, func(i int) error {
+	counts := concurrently(t, func(i int) error {
 		if i%2 == 1 {
 			_, err := f.tenants.Suspend(t.Context(), "a", fmt.Sprint("reason ", i))
 			return err
@@ -92,10 +95,10 @@ func TestConcurrentRenamesAndSuspensions(t *testing.T) {
 	})
 	got, err := f.tenants.BySlug(t.Context(), "a")
 	require.NoError(t, err)
-	assert.Equal(t, 8, counts[nil], "outcomes %v, %+v", counts, got)
-	assert.Equal(t, tenancy.Suspended, got.Status, "outcomes %v, %+v", counts, got)
-	assert.True(t, strings.HasPrefix(got.Reason, "reason "), "outcomes %v, %+v", counts, got)
-	assert.True(t, strings.HasPrefix(got.Schema, "s"), "outcomes %v, %+v", counts, got)
+	assert.Equal(t, 8, counts[nil])
+	assert.Equal(t, tenancy.Suspended, got.Status)
+	assert.True(t, strings.HasPrefix(got.Reason, "reason "))
+	assert.True(t, strings.HasPrefix(got.Schema, "s"))
 	f.expectNote(t, got, "of a")
 	f.expectInvariants(t)
 }
@@ -106,12 +109,9 @@ func TestConcurrentRenames(t *testing.T) {
 	a, b := f.create(t, "a"), f.create(t, "b")
 	f.insertNote(t, a, "of a")
 	f.insertNote(t, b, "of b")
-	counts := atOnce(t, func(i int) error { // one succeeds, and the others look for a slug that no longer exists
-		_, err := f.tenants.Rename(
-			t.Context(),
-			"a",
-			tenancy.RenameParams{Slug: fmt.Sprintf("r%d", i), Schema: fmt.Sprintf("r%d", i)},
-		)
+	counts := concurrently(t, func(i int) error { // one succeeds, and the slug does not exist for the others
+		name := fmt.Sprintf("r%d", i)
+		_, err := f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Slug: name, Schema: name})
 		return err
 	}, tenancy.ErrNotFound)
 	assert.Equal(t, 1, counts[nil], "outcomes of one tenant %v", counts)
@@ -121,7 +121,7 @@ func TestConcurrentRenames(t *testing.T) {
 	f.expectNote(t, got, "of a")
 
 	slugs := []string{got.Slug, "b"}
-	counts = atOnce(t, func(i int) error { // two tenants try to take one name
+	counts = concurrently(t, func(i int) error { // two tenants try to take one name
 		_, err := f.tenants.Rename(t.Context(), slugs[i%2], tenancy.RenameParams{Schema: "wanted"})
 		return err
 	}, admin.ErrTaken)
@@ -142,7 +142,7 @@ func TestConcurrentDomainMovesAndRemovals(t *testing.T) {
 	f.create(t, "b")
 	_, err := f.tenants.AddDomain(t.Context(), "a", "alias.example.com")
 	require.NoError(t, err)
-	counts := atOnce(t, func(i int) error {
+	counts := concurrently(t, func(i int) error {
 		if i%2 == 1 {
 			return f.tenants.RemoveDomain(t.Context(), "a", "alias.example.com")
 		}
@@ -151,7 +151,7 @@ func TestConcurrentDomainMovesAndRemovals(t *testing.T) {
 	}, tenancy.ErrDomainNotFound)
 	f.expectHosts(t, "a", "a!")
 	switch b := f.hosts(t, "b"); {
-	case b == "b! alias" && counts[nil] == 4: // moved; later calls find it already there
+	case b == "b! alias" && counts[nil] == 4: // moved, and later calls find it moved
 	case b == "b!" && counts[nil] == 1: // removed
 	default:
 		assert.Fail(t, "neither moved nor removed", "b has %s, outcomes %v", b, counts)
@@ -170,7 +170,7 @@ func TestConcurrentDomainMovesDoNotDeadlock(t *testing.T) {
 			require.NoError(t, err)
 		}
 	}
-	atOnce(t, func(i int) error {
+	concurrently(t, func(i int) error {
 		_, err := f.tenants.MoveDomain(t.Context(), tenancy.MoveDomainParams{
 			Host: fmt.Sprintf("alias%d.example.com", i), From: slugs[i%2], To: slugs[1-i%2],
 		})
@@ -189,7 +189,7 @@ func TestConcurrentPrimaryChangesAndRemovals(t *testing.T) {
 		_, err := f.tenants.AddDomain(t.Context(), "a", fmt.Sprintf("alias%d.example.com", i))
 		require.NoError(t, err)
 	}
-	atOnce(t, func(i int) error {
+	concurrently(t, func(i int) error {
 		host := fmt.Sprintf("alias%d.example.com", i/2)
 		if i%2 == 1 {
 			return f.tenants.RemoveDomain(t.Context(), "a", host)

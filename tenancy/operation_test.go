@@ -45,7 +45,7 @@ func TestInterruptedReplacementIsRevertedConfirmedOrEnded(t *testing.T) {
 	f.expectInvariants(t)
 }
 
-// One operation of a tenant has to end before another one that takes several steps begins.
+// An unfinished operation blocks every other operation of the tenant with several steps.
 func TestUnfinishedOperationBlocksOthers(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -14,8 +13,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// A registry of the release before has the state of operations in columns. Its operations that have
-// not ended go on after the upgrade.
+// The previous release stores the state of operations in columns. Its unfinished operations
+// continue after the upgrade.
 func TestOperationsOfPreviousReleaseContinue(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -48,20 +47,16 @@ func TestOperationsOfPreviousReleaseContinue(t *testing.T) {
 	_, err = dropping.Drop(ctx, drop)
 	require.ErrorIs(t, err, injected)
 	stock := tenancy.StockConfig{Size: 1}
-	half := f.stockManager(t, stock, func(cfg *tenancy.Config) {
-		cfg.Hooks.Before = func(_ context.Context, d tenancy.StepData) error {
-			if d.Step == "migrate" {
-				return injected
-			}
-			return nil
-		}
+	refilling := f.stockManager(t, stock, func(cfg *tenancy.Config) {
+		cfg.Hooks.Before = failBefore("migrate", injected)
 	})
-	_, err = half.Refill(ctx)
+	_, err = refilling.Refill(ctx)
 	require.ErrorIs(t, err, injected)
 
 	require.NoError(t, f.runDown(t, "00010_operations.sql"))
-	old := f.columns(t, `select slug || ' ' || status || ' ' || (failure <> '') || ' ' || next_schema || ' ' || coalesce(
-			(select string_agg(state || ' ' || used || ' ' || reopen, ',') from side_schemas s where tenant_id = t.id), '')
+	old := f.queryStrings(t, `select slug || ' ' || status || ' ' || (failure <> '') || ' ' || next_schema || ' ' ||
+			coalesce((
+			select string_agg(state || ' ' || used || ' ' || reopen, ',') from side_schemas s where tenant_id = t.id), '')
 		from tenants t where status <> 'stocked' order by id`)
 	assert.Equal(t, []string{
 		"created provisioning true  ", "renamed active true renamed ", "replaced maintenance true  aside true true",
@@ -73,7 +68,7 @@ func TestOperationsOfPreviousReleaseContinue(t *testing.T) {
 	assert.Equal(t, []string{
 		"created create schema", "renamed rename schema renamed", "replaced replace schema open true",
 		"suspended replace schema open true", "confirmed confirm replacement drop", "dropped drop schema", "stock schema",
-	}, f.columns(t, `select concat_ws(' ', case when status = 'stocked' then null else slug end, operation, step,
+	}, f.queryStrings(t, `select concat_ws(' ', case when status = 'stocked' then null else slug end, operation, step,
 			case operation when 'rename' then arguments->>'schema' else arguments->>'reopen' end)
 		from tenants t join registry_operations o on o.tenant_id = t.id order by t.id`))
 	for _, slug := range []string{"created", "renamed", "replaced", "suspended"} {
@@ -97,16 +92,6 @@ func TestOperationsOfPreviousReleaseContinue(t *testing.T) {
 	require.NoError(t, err)
 	f.expectServed(t, "suspended", "new", "old")
 	f.expectInvariants(t)
-}
-
-// columns returns the values of one column.
-func (f *fixture) columns(t *testing.T, sql string) []string {
-	t.Helper()
-	rows, err := f.pg.Pool.Query(t.Context(), sql)
-	require.NoError(t, err)
-	values, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	require.NoError(t, err)
-	return values
 }
 
 // A confirmation of the release before may begin while the migration runs.
@@ -137,8 +122,8 @@ func TestConfirmationOfPreviousReleaseDuringTheMigrationContinues(t *testing.T) 
 	require.ErrorIs(t, err, tenancy.ErrBusy)
 }
 
-// Programs of the release before, which write on any session, name these columns in each statement
-// that begins or ends an operation on a tenant.
+// The previous release writes on any session. Each of its statements that begins or ends an
+// operation uses these columns, which the migration has dropped.
 func TestStatementsOfPreviousReleaseFail(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

@@ -13,14 +13,14 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// unstorable are strings that PostgreSQL does not accept as text.
-var unstorable = []string{"a\x00", "a\xff", "\xed\xa0\x80"}
+// invalidTexts are strings that PostgreSQL does not accept as text.
+var invalidTexts = []string{"a\x00", "a\xff", "\xed\xa0\x80"}
 
 func TestInvalidTextAsSlugIsNotFound(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	drops, _ := f.dropManager(t, tenancy.DropConfig{})
-	for _, slug := range unstorable {
+	for _, slug := range invalidTexts {
 		for name, call := range map[string]func(ctx context.Context) error{
 			"by slug": func(ctx context.Context) error { _, err := f.registry.BySlug(ctx, slug); return err },
 			"show":    func(ctx context.Context) error { _, err := f.registry.Show(ctx, slug); return err },
@@ -48,7 +48,7 @@ func TestInvalidTextAsSlugIsNotFound(t *testing.T) {
 func TestFilterRefusesInvalidText(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	for _, text := range unstorable {
+	for _, text := range invalidTexts {
 		_, err := f.registry.List(t.Context(), tenancy.Filter{Search: text})
 		expectField(t, err, "search")
 		_, err = f.registry.List(t.Context(), tenancy.Filter{Plan: text})
@@ -60,7 +60,7 @@ func TestFailureWithInvalidTextIsRecorded(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	long := strings.Repeat("€", 1<<20)
-	for i, text := range append(unstorable, long) {
+	for i, text := range append(invalidTexts, long) {
 		broken := f.managerWith(t, func(cfg *tenancy.Config) {
 			cfg.Seed = func(context.Context, *tenancy.Tenant) error { return errors.New(text) }
 		})

@@ -11,26 +11,25 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// reporting is a migrator that looks, when a schema has its tables, at what a report of all schemas
-// says.
-type reporting struct {
+// observedMigrator is a runner that calls migrated after it has migrated a schema.
+type observedMigrator struct {
 	*migrate.Runner
-	look func(schema string)
+	migrated func(schema string)
 }
 
-func (r reporting) Migrate(ctx context.Context, schema string) error {
+func (r observedMigrator) Migrate(ctx context.Context, schema string) error {
 	err := r.Runner.Migrate(ctx, schema)
-	r.look(schema)
+	r.migrated(schema)
 	return err
 }
 
-func (r reporting) MigrateUnused(ctx context.Context, schema string) error {
+func (r observedMigrator) MigrateUnused(ctx context.Context, schema string) error {
 	err := r.Runner.MigrateUnused(ctx, schema)
-	r.look(schema)
+	r.migrated(schema)
 	return err
 }
 
-// A report names schemas that were forgotten, and none that somebody is at work on.
+// A report contains abandoned schemas, and no schema that an operation is working on.
 func TestSchemasInUseAreNotReportedAsUnregistered(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -46,18 +45,18 @@ func TestSchemasInUseAreNotReportedAsUnregistered(t *testing.T) {
 		return schemas
 	}
 	f.create(t, "a")
-	_, err = f.owner.Exec(t.Context(), "create schema forgotten")
+	_, err = f.owner.Exec(t.Context(), "create schema abandoned")
 	require.NoError(t, err)
-	require.NoError(t, runner.Migrate(t.Context(), "forgotten"))
-	expect := func(what string) { assert.Equal(t, []string{"forgotten"}, unregistered(), what) }
+	require.NoError(t, runner.Migrate(t.Context(), "abandoned"))
+	expect := func(what string) { assert.Equal(t, []string{"abandoned"}, unregistered(), what) }
 
-	var looked []string
+	var migrated []string
 	m := f.managerWith(t, func(cfg *tenancy.Config) {
 		cfg.Drop.Enabled = true
 		cfg.Stock = tenancy.StockConfig{Size: 1}
-		cfg.Migrator = reporting{runner, func(schema string) {
-			looked = append(looked, schema)
-			expect("while " + schema + " is made")
+		cfg.Migrator = observedMigrator{runner, func(schema string) {
+			migrated = append(migrated, schema)
+			expect("while " + schema + " is created")
 		}}
 		cfg.Hooks.Before = func(_ context.Context, d tenancy.StepData) error {
 			expect("before " + d.Step)
@@ -68,7 +67,7 @@ func TestSchemasInUseAreNotReportedAsUnregistered(t *testing.T) {
 	require.NoError(t, err)
 	refill(t, m)
 	expect("when the stock is full")
-	require.Len(t, looked, 2)
+	require.Len(t, migrated, 2)
 
 	for what, stage := range map[string]func() (*tenancy.Staging, error){
 		"a verification": func() (*tenancy.Staging, error) { return m.StageScratch(t.Context()) },
@@ -92,7 +91,7 @@ func TestSchemasInUseAreNotReportedAsUnregistered(t *testing.T) {
 	assert.Equal(t, 1, report.Count(migrate.Unregistered))
 }
 
-// What a process has left that is gone is reported until it is swept.
+// A schema of a process that has ended is reported until it is swept.
 func TestAbandonedSchemaIsReportedAsUnregistered(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

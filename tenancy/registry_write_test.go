@@ -17,7 +17,7 @@ import (
 )
 
 // refuseNotifications makes the next COMMIT of each change of the registry fail once, as it fails
-// if the queue of notifications has filled up since the statement.
+// if the notification queue becomes full after the statement.
 const refuseNotifications = `create sequence public.commits;
 	grant usage on public.commits to public;
 	create function public.fill_queue() returns trigger language plpgsql as $$
@@ -96,7 +96,7 @@ func TestOperationsSucceedWhenNotifyQueueIsFullAtCommit(t *testing.T) {
 func smallQueue(t *testing.T) *pgtest.DB {
 	t.Helper()
 	if pgtest.Version(t) < 17 {
-		t.Skip("the queue is 8 GB before PostgreSQL 17")
+		t.Skip("the size of the queue is fixed at 8 GB before PostgreSQL 17")
 	}
 	server, err := localpg.Start(t.Context(), localpg.Config{Settings: map[string]string{"max_notify_queue_pages": "64"}})
 	if none := (*localpg.NoBinariesError)(nil); errors.As(err, &none) && os.Getenv("CI") == "" {
@@ -110,26 +110,26 @@ func smallQueue(t *testing.T) *pgtest.DB {
 	admin, err := pgxpool.New(t.Context(), server.TCPURL("postgres"))
 	require.NoError(t, err)
 	t.Cleanup(admin.Close)
-	return &pgtest.DB{URL: server.TCPURL("postgres"), Name: "postgres", Pool: admin, RolePrefix: "flooded"}
+	return &pgtest.DB{URL: server.TCPURL("postgres"), Name: "postgres", Pool: admin, RolePrefix: "notifiered"}
 }
 
-// A tenant that writes SQL of its own fills the queue: one session listens and stays in a
+// A tenant that runs its own SQL can fill the queue: one session listens and stays in a
 // transaction, and another one notifies.
 func TestFullNotifyQueueDoesNotStopRegistry(t *testing.T) {
 	t.Parallel()
 	f := setupIn(t, smallQueue(t))
 	ctx := t.Context()
 	a := f.create(t, "a")
-	listener, flood := f.tenantSession(t, a), f.tenantSession(t, a)
-	_, err := listener.Exec(ctx, "listen gossip")
+	listener, notifier := f.tenantSession(t, a), f.tenantSession(t, a)
+	_, err := listener.Exec(ctx, "listen chat")
 	require.NoError(t, err)
 	_, err = listener.Exec(ctx, "begin; select 1")
 	require.NoError(t, err)
 	for err == nil {
-		_, err = flood.Exec(ctx, "select pg_notify('gossip', n || repeat('x', 7000)) from generate_series(1, 20) n")
+		_, err = notifier.Exec(ctx, "select pg_notify('chat', n || repeat('x', 7000)) from generate_series(1, 20) n")
 	}
 	for err = nil; err == nil; { // fills the rest of the last page
-		_, err = flood.Exec(ctx, "notify gossip")
+		_, err = notifier.Exec(ctx, "notify chat")
 	}
 	var pgErr *pgconn.PgError
 	require.ErrorAs(t, err, &pgErr)
@@ -137,7 +137,7 @@ func TestFullNotifyQueueDoesNotStopRegistry(t *testing.T) {
 
 	dropper, _ := f.dropManager(t, tenancy.DropConfig{})
 	b := f.create(t, "b")
-	_, err = f.tenants.Suspend(ctx, "a", "floods")
+	_, err = f.tenants.Suspend(ctx, "a", "abuse")
 	require.NoError(t, err)
 	_, err = f.tenants.AddDomain(ctx, "b", "b2.example.com")
 	require.NoError(t, err)
@@ -151,17 +151,17 @@ func TestFullNotifyQueueDoesNotStopRegistry(t *testing.T) {
 	f.expectInvariants(t)
 
 	// Notifications are sent again when the queue has room.
-	hears, err := pgx.Connect(ctx, f.pg.URLAs(f.roles.Runtime(), "r"))
+	registryListener, err := pgx.Connect(ctx, f.pg.URLAs(f.roles.Runtime(), "r"))
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = hears.Close(context.WithoutCancel(ctx)) })
-	_, err = hears.Exec(ctx, "listen pgtenant_registry")
+	t.Cleanup(func() { _ = registryListener.Close(context.WithoutCancel(ctx)) })
+	_, err = registryListener.Exec(ctx, "listen pgtenant_registry")
 	require.NoError(t, err)
 	require.NoError(t, listener.Close(ctx))
-	for usage := 1.0; usage > 0; { // waits until the server has recalculated which sessions still have to read
+	for usage := 1.0; usage > 0; { // until the server has advanced the tail of the queue
 		require.NoError(t, f.pg.Pool.QueryRow(timeoutContext(t), "select pg_notification_queue_usage()").Scan(&usage))
 	}
 	_, err = f.tenants.Activate(ctx, "a")
 	require.NoError(t, err)
-	_, err = hears.WaitForNotification(timeoutContext(t))
+	_, err = registryListener.WaitForNotification(timeoutContext(t))
 	require.NoError(t, err)
 }

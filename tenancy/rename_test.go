@@ -24,24 +24,24 @@ func TestRenameKeepsRowsAndReservesOldName(t *testing.T) {
 	a, b := f.create(t, "a"), f.create(t, "b")
 	f.insertNote(t, a, "of a")
 	f.insertNote(t, b, "of b")
-	for range 2 { // the second time there is nothing left to do
+	for range 2 { // the second call changes nothing
 		got, err := f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Name: "North", Slug: "north", Schema: "north"})
 		require.NoError(t, err)
-		if assert.Equal(t, a.ID, got.ID, "renamed %+v", got) &&
-			assert.Equal(t, "North", got.Name, "renamed %+v", got) &&
-			assert.Equal(t, "north", got.Slug, "renamed %+v", got) &&
-			assert.Equal(t, "north", got.Schema, "renamed %+v", got) &&
-			assert.Empty(t, nextSchema(got), "renamed %+v", got) {
-			assert.Equal(t, tenancy.Active, got.Status, "renamed %+v", got)
+		if assert.Equal(t, a.ID, got.ID) &&
+			assert.Equal(t, "North", got.Name) &&
+			assert.Equal(t, "north", got.Slug) &&
+			assert.Equal(t, "north", got.Schema) &&
+			assert.Empty(t, nextSchema(got)) {
+			assert.Equal(t, tenancy.Active, got.Status)
 		}
 	}
 	north, err := f.registry.BySlug(t.Context(), "north")
 	require.NoError(t, err)
 	f.expectNote(t, north, "of a")
 	f.insertNote(t, north, "more of a")
-	_, err = f.readNote(t.Context(), a) // somebody who has not heard of it
+	_, err = f.readNote(t.Context(), a) // a process that still has the old schema name
 	assert.True(t, errors.Is(err, schemactx.ErrSchemaMissing) || errors.Is(err, schemactx.ErrNotProvisioned),
-		"the old name: %v", err)
+		"error for the old schema name: %v", err)
 	_, err = f.db.Exec(tenancy.NewContext(t.Context(), &b), "select * from north.notes")
 	assert.Error(t, err, "b reads the renamed schema")
 	_, err = f.tenants.BySlug(t.Context(), "a")
@@ -51,7 +51,7 @@ func TestRenameKeepsRowsAndReservesOldName(t *testing.T) {
 
 	_, err = f.tenants.Rename(t.Context(), "north", tenancy.RenameParams{Schema: "south"})
 	require.NoError(t, err)
-	for _, schema := range []string{"north", "south"} { // once its own, and its own
+	for _, schema := range []string{"north", "south"} { // an earlier and the current name of another tenant
 		_, err = f.tenants.Rename(t.Context(), "b", tenancy.RenameParams{Schema: schema})
 		assert.ErrorIs(t, err, admin.ErrTaken)
 		_, err = f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "c", Domain: "c.example.com", Schema: schema})
@@ -68,16 +68,16 @@ func TestRenameRefusesInvalidOrTakenNames(t *testing.T) {
 	f := setup(t)
 	a := f.create(t, "a")
 	f.create(t, "b")
-	_, err := f.pg.Pool.Exec(t.Context(), "create schema theirs")
+	_, err := f.pg.Pool.Exec(t.Context(), "create schema existing")
 	require.NoError(t, err)
 	f.expectRefusedNames(t, "a")
 	after, err := f.tenants.ByID(t.Context(), a.ID)
 	require.NoError(t, err)
-	if assert.Equal(t, a.Version, after.Version, "%+v is now %+v", a, after) &&
-		assert.Equal(t, a.Schema, after.Schema, "%+v is now %+v", a, after) {
-		assert.Empty(t, nextSchema(after), "%+v is now %+v", a, after)
+	if assert.Equal(t, a.Version, after.Version, "an attempt that was refused changes nothing") &&
+		assert.Equal(t, a.Schema, after.Schema, "an attempt that was refused changes nothing") {
+		assert.Empty(t, nextSchema(after), "an attempt that was refused changes nothing")
 	}
-	_, err = f.pg.Pool.Exec(t.Context(), "drop schema theirs")
+	_, err = f.pg.Pool.Exec(t.Context(), "drop schema existing")
 	require.NoError(t, err)
 	f.expectInvariants(t)
 }
@@ -100,9 +100,9 @@ func (f *fixture) expectRefusedNames(t *testing.T, slug string) {
 	}
 	_, err := f.tenants.Rename(t.Context(), slug, tenancy.RenameParams{Slug: "b", Schema: "fresh", Name: "New"})
 	assert.ErrorIs(t, err, tenancy.ErrSlugTaken)
-	_, err = f.tenants.Rename(t.Context(), slug, tenancy.RenameParams{Schema: "theirs", Slug: "new", Name: "New"})
+	_, err = f.tenants.Rename(t.Context(), slug, tenancy.RenameParams{Schema: "existing", Slug: "new", Name: "New"})
 	assert.ErrorIs(t, err, admin.ErrTaken)
-	_, err = f.tenants.Rename(t.Context(), "nobody", tenancy.RenameParams{Schema: "fresh", Slug: slug})
+	_, err = f.tenants.Rename(t.Context(), "missing", tenancy.RenameParams{Schema: "fresh", Slug: slug})
 	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 }
 
@@ -113,14 +113,14 @@ func TestRenameOfNameAndSlugKeepsSchema(t *testing.T) {
 	require.NoError(t, err)
 	got, err := f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Slug: "north"})
 	require.NoError(t, err)
-	assert.Equal(t, "north", got.Slug, "renamed %+v", got)
-	assert.Equal(t, "a", got.Name, "renamed %+v", got)
-	assert.Equal(t, a.Schema, got.Schema, "renamed %+v", got)
+	assert.Equal(t, "north", got.Slug)
+	assert.Equal(t, "a", got.Name)
+	assert.Equal(t, a.Schema, got.Schema)
 	got, err = f.tenants.Rename(t.Context(), "north", tenancy.RenameParams{Name: "North", Schema: "first"})
 	require.NoError(t, err)
-	assert.Equal(t, "north", got.Slug, "renamed %+v", got)
-	assert.Equal(t, "North", got.Name, "renamed %+v", got)
-	assert.Equal(t, a.Schema, got.Schema, "renamed %+v", got)
+	assert.Equal(t, "north", got.Slug)
+	assert.Equal(t, "North", got.Name)
+	assert.Equal(t, a.Schema, got.Schema)
 	f.expectInvariants(t)
 }
 
@@ -141,15 +141,15 @@ func TestUnfinishedRenameBlocksOtherRenames(t *testing.T) {
 			assert.NotEqual(t, "New", got.Name)
 		}
 	}
-	_, err = f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Name: "New"}) // which is not in the way
+	_, err = f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Name: "New"}) // needs no schema rename
 	require.NoError(t, err)
 	got, err := f.tenants.Suspend(t.Context(), "a", "")
 	require.NoError(t, err)
-	assert.Equal(t, "north", nextSchema(got), "suspended %+v", got)
+	assert.Equal(t, "north", nextSchema(got))
 	got, err = f.tenants.Resume(t.Context(), "a")
 	require.NoError(t, err)
-	if assert.Equal(t, "north", got.Schema, "resumed %+v", got) && assert.Empty(t, nextSchema(got), "resumed %+v", got) {
-		assert.Equal(t, tenancy.Suspended, got.Status, "resumed %+v", got)
+	if assert.Equal(t, "north", got.Schema) && assert.Empty(t, nextSchema(got)) {
+		assert.Equal(t, tenancy.Suspended, got.Status)
 	}
 	_, err = f.tenants.Resume(t.Context(), "a")
 	assert.ErrorIs(t, err, tenancy.ErrStatus)
@@ -157,7 +157,7 @@ func TestUnfinishedRenameBlocksOtherRenames(t *testing.T) {
 	f.expectInvariants(t)
 }
 
-// A schema that somebody makes by hand between the look and the step.
+// SQL outside the library creates the schema between the check and the step.
 func TestRenameIsAbandonedWhenNameIsTaken(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -168,8 +168,8 @@ func TestRenameIsAbandonedWhenNameIsTaken(t *testing.T) {
 	require.NoError(t, err)
 	got, err := f.tenants.Resume(t.Context(), "a")
 	assert.ErrorIs(t, err, admin.ErrTaken)
-	if assert.Equal(t, a.Schema, got.Schema, "given up: %+v", got) {
-		assert.Empty(t, nextSchema(got), "given up: %+v", got)
+	if assert.Equal(t, a.Schema, got.Schema) {
+		assert.Empty(t, nextSchema(got))
 	}
 	f.expectNote(t, got, "of a")
 	got, err = f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Schema: "south"})
@@ -186,7 +186,7 @@ func TestRequestsDuringRenameReadOwnRowsOrFail(t *testing.T) {
 	a, b := f.create(t, "a"), f.create(t, "b")
 	f.insertNote(t, a, "of a")
 	f.insertNote(t, b, "of b")
-	names := make([]tenancy.Tenant, 4) // what some process may still take for a's schema
+	names := make([]tenancy.Tenant, 4) // the schema names of a that a process may still have
 	for i := range names {
 		names[i] = a
 		if i > 0 {
@@ -195,24 +195,25 @@ func TestRequestsDuringRenameReadOwnRowsOrFail(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
-	var read atomic.Int32
+	var reads atomic.Int32
 	for i := range 4 {
 		wg.Go(func() {
 			for ctx.Err() == nil {
 				body, err := f.readNote(ctx, names[i])
 				switch {
 				case err == nil && body == "of a":
-					read.Add(1)
+					reads.Add(1)
 				case err == nil:
 					assert.Fail(t, "a read a note of another tenant", "%q", body)
-				case ctx.Err() == nil && !gone(err):
+				case ctx.Err() == nil && !isSchemaGone(err):
 					assert.Fail(t, "a read failed", "%v", err)
 				}
 			}
 		})
 	}
 	for _, tenant := range names[1:] {
-		for seen := read.Load(); read.Load() == seen && !t.Failed(); { // until somebody has read under the name before
+		// until a request has read under the previous name
+		for before := reads.Load(); reads.Load() == before && !t.Failed(); {
 		}
 		_, err := f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Schema: tenant.Schema})
 		require.NoError(t, err)
@@ -224,9 +225,9 @@ func TestRequestsDuringRenameReadOwnRowsOrFail(t *testing.T) {
 	f.expectInvariants(t)
 }
 
-// gone reports whether a request met a schema that is not there any more: when it began, or, as
-// PostgreSQL says then, when its statement looked for the table.
-func gone(err error) bool {
+// isSchemaGone reports whether the schema of a request did not exist any more, either when the
+// request began or when its statement looked up the table.
+func isSchemaGone(err error) bool {
 	var pgErr *pgconn.PgError
 	return errors.Is(err, schemactx.ErrSchemaMissing) || errors.Is(err, schemactx.ErrNotProvisioned) ||
 		errors.As(err, &pgErr) && pgErr.Code == "42P01"

@@ -12,13 +12,13 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// A registry that was taken back from a backup gives out ids again, and does not know the tenants
-// that had them.
+// A registry that was restored from a backup assigns the same ids again and does not contain the
+// tenants that had them.
 func TestStagingDoesNotReuseUnregisteredSchema(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	live := f.create(t, "a")
-	f.insertNote(t, live, "precious")
+	f.insertNote(t, live, "of a")
 	for _, sql := range []string{
 		"with hosts as (delete from public.domains) delete from public.tenants", "delete from public.schema_names",
 		"alter table public.tenants alter column id restart",
@@ -30,11 +30,11 @@ func TestStagingDoesNotReuseUnregisteredSchema(t *testing.T) {
 	assert.ErrorIs(t, err, admin.ErrTaken)
 	_, err = f.tenants.SweepStagedSchemas(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, []string{"precious"}, f.tenantNotes(t, live))
+	assert.Equal(t, []string{"of a"}, f.tenantNotes(t, live))
 	assert.Empty(t, f.auxiliarySchemas(t))
 }
 
-// A drop that returned nil beside one left its schema, with the tenant's rows, to a sweep.
+// Otherwise the drop would succeed and the staged schema, with the tenant's rows, would remain.
 func TestDropIsRefusedWhileReplacementIsStaged(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -53,8 +53,8 @@ func TestDropIsRefusedWhileReplacementIsStaged(t *testing.T) {
 	f.expectInvariants(t)
 }
 
-// A staging that begins behind the check stops the drop at its step: no drop is done while a schema
-// of the tenant is left.
+// A staging that begins after the check stops the drop at a step: a drop does not succeed while the
+// tenant has another schema.
 func TestDropStopsWhenStagingBeginsDuringIt(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -92,7 +92,8 @@ func TestDropStopsWhenStagingBeginsDuringIt(t *testing.T) {
 	f.expectInvariants(t)
 }
 
-// What a tenant was served from holds its data: a drop does not forget it because its role is gone.
+// A retained schema has rows of the tenant. A drop keeps its record if the schema cannot be
+// dropped.
 func TestDropKeepsRecordOfSchemaItCannotDrop(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

@@ -121,7 +121,7 @@ func TestSweepDropsAbandonedStagedSchemas(t *testing.T) {
 		where key = 'side ' || (select id from public.side_schemas where schema_name = $1)`, dead.Schema())
 	require.NoError(t, err)
 	report := tenancy.SweepReport{}
-	for len(report.Dropped) == 0 { // the session takes a moment to end
+	for len(report.Dropped) == 0 { // until the session has ended
 		report, err = f.tenants.SweepStagedSchemas(t.Context())
 		require.NoError(t, err)
 	}
