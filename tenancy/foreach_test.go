@@ -109,17 +109,17 @@ func TestForEachContinuesAfterFailuresAndPanics(t *testing.T) {
 	want := "t00=succeeded t01=failed t02=failed t03=failed t04=succeeded"
 	assert.Equal(t, want, outcomes(report))
 	var failed *tenancy.ForEachError
-	if assert.ErrorAs(t, err, &failed) &&
-		assert.Equal(t, 3, failed.Failed) &&
-		assert.Equal(t, 5, failed.Tenants) &&
-		assert.Equal(t, "t01", failed.First.Slug) {
+	if assert.ErrorAs(t, err, &failed) {
+		assert.Equal(t, 3, failed.Failed)
+		assert.Equal(t, 5, failed.Tenants)
+		assert.Equal(t, "t01", failed.First.Slug)
 		assert.ErrorIs(t, err, injected)
 	}
 	var panicked *tenancy.PanicError
-	if assert.ErrorAs(t, report.Results[2].Err, &panicked) &&
-		assert.Equal(t, "t02", panicked.Slug) &&
-		assert.ErrorIs(t, panicked, injected) &&
-		assert.Contains(t, string(panicked.Stack), "foreach_test.go") {
+	if assert.ErrorAs(t, report.Results[2].Err, &panicked) {
+		assert.Equal(t, "t02", panicked.Slug)
+		assert.ErrorIs(t, panicked, injected)
+		assert.Contains(t, string(panicked.Stack), "foreach_test.go")
 		assert.Contains(t, panicked.Error(), "t02")
 	}
 }

@@ -47,15 +47,13 @@ func TestApproverMayNotChangeTenants(t *testing.T) {
 	f := setup(t)
 	f.create(t, "a")
 	var m *tenancy.Manager
-	m, _ = f.dropManager(
-		t,
-		tenancy.DropConfig{Approve: tenancy.ApproverFunc(func(ctx context.Context, data tenancy.ApprovalData) error {
-			_, err := m.BySlug(ctx, data.Tenant.Slug)
-			assert.NoError(t, err, "a read")
-			_, err = m.Suspend(ctx, data.Tenant.Slug, "to be dropped")
-			return err
-		})},
-	)
+	approve := func(ctx context.Context, data tenancy.ApprovalData) error {
+		_, err := m.BySlug(ctx, data.Tenant.Slug)
+		assert.NoError(t, err, "a read")
+		_, err = m.Suspend(ctx, data.Tenant.Slug, "to be dropped")
+		return err
+	}
+	m, _ = f.dropManager(t, tenancy.DropConfig{Approve: tenancy.ApproverFunc(approve)})
 	_, err := m.Drop(timeoutContext(t), request(t, m, "a"))
 	assert.ErrorIs(t, err, tenancy.ErrNested)
 	assert.ErrorIs(t, err, tenancy.ErrDropNotApproved)

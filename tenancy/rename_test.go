@@ -27,13 +27,12 @@ func TestRenameKeepsRowsAndReservesOldName(t *testing.T) {
 	for range 2 { // the second call changes nothing
 		got, err := f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Name: "North", Slug: "north", Schema: "north"})
 		require.NoError(t, err)
-		if assert.Equal(t, a.ID, got.ID) &&
-			assert.Equal(t, "North", got.Name) &&
-			assert.Equal(t, "north", got.Slug) &&
-			assert.Equal(t, "north", got.Schema) &&
-			assert.Empty(t, nextSchema(got)) {
-			assert.Equal(t, tenancy.Active, got.Status)
-		}
+		assert.Equal(t, a.ID, got.ID)
+		assert.Equal(t, "North", got.Name)
+		assert.Equal(t, "north", got.Slug)
+		assert.Equal(t, "north", got.Schema)
+		assert.Empty(t, nextSchema(got))
+		assert.Equal(t, tenancy.Active, got.Status)
 	}
 	north, err := f.registry.BySlug(t.Context(), "north")
 	require.NoError(t, err)
@@ -73,10 +72,9 @@ func TestRenameRefusesInvalidOrTakenNames(t *testing.T) {
 	f.expectRefusedNames(t, "a")
 	after, err := f.tenants.ByID(t.Context(), a.ID)
 	require.NoError(t, err)
-	if assert.Equal(t, a.Version, after.Version, "an attempt that was refused changes nothing") &&
-		assert.Equal(t, a.Schema, after.Schema, "an attempt that was refused changes nothing") {
-		assert.Empty(t, nextSchema(after), "an attempt that was refused changes nothing")
-	}
+	assert.Equal(t, a.Version, after.Version)
+	assert.Equal(t, a.Schema, after.Schema)
+	assert.Empty(t, nextSchema(after))
 	_, err = f.pg.Pool.Exec(t.Context(), "drop schema existing")
 	require.NoError(t, err)
 	f.expectInvariants(t)
@@ -134,10 +132,10 @@ func TestUnfinishedRenameBlocksOtherRenames(t *testing.T) {
 	for _, schema := range []string{"south", "first"} {
 		got, err := f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Schema: schema, Name: "New"})
 		var busy *tenancy.BusyError
-		if assert.ErrorAs(t, err, &busy) &&
-			assert.ErrorIs(t, err, tenancy.ErrBusy) &&
-			assert.Equal(t, "north", nextSchema(busy.Tenant)) &&
-			assert.Equal(t, tenancy.OpRename, busy.Op) {
+		if assert.ErrorAs(t, err, &busy) {
+			assert.ErrorIs(t, err, tenancy.ErrBusy)
+			assert.Equal(t, "north", nextSchema(busy.Tenant))
+			assert.Equal(t, tenancy.OpRename, busy.Op)
 			assert.NotEqual(t, "New", got.Name)
 		}
 	}
@@ -148,9 +146,9 @@ func TestUnfinishedRenameBlocksOtherRenames(t *testing.T) {
 	assert.Equal(t, "north", nextSchema(got))
 	got, err = f.tenants.Resume(t.Context(), "a")
 	require.NoError(t, err)
-	if assert.Equal(t, "north", got.Schema) && assert.Empty(t, nextSchema(got)) {
-		assert.Equal(t, tenancy.Suspended, got.Status)
-	}
+	assert.Equal(t, "north", got.Schema)
+	assert.Empty(t, nextSchema(got))
+	assert.Equal(t, tenancy.Suspended, got.Status)
 	_, err = f.tenants.Resume(t.Context(), "a")
 	assert.ErrorIs(t, err, tenancy.ErrStatus)
 	f.expectNote(t, got, "of a")
@@ -168,9 +166,8 @@ func TestRenameIsAbandonedWhenNameIsTaken(t *testing.T) {
 	require.NoError(t, err)
 	got, err := f.tenants.Resume(t.Context(), "a")
 	assert.ErrorIs(t, err, admin.ErrTaken)
-	if assert.Equal(t, a.Schema, got.Schema) {
-		assert.Empty(t, nextSchema(got))
-	}
+	assert.Equal(t, a.Schema, got.Schema)
+	assert.Empty(t, nextSchema(got))
 	f.expectNote(t, got, "of a")
 	got, err = f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Schema: "south"})
 	require.NoError(t, err)

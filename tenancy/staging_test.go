@@ -32,14 +32,13 @@ func TestAdoptStagedTenant(t *testing.T) {
 	got, err := s.Adopt(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, s.Close(t.Context()))
-	if assert.Equal(t, s.Schema(), got.Schema, "adopted %+v", got) &&
-		assert.Equal(t, s.TenantID(), got.ID, "adopted %+v", got) &&
-		assert.Equal(t, tenancy.Suspended, got.Status, "adopted %+v", got) &&
-		assert.Equal(t, "unpaid", got.Reason, "adopted %+v", got) &&
-		assert.Equal(t, "gold", got.Plan, "adopted %+v", got) &&
-		assert.Equal(t, int64(3), got.Limits["connections"], "adopted %+v", got) {
-		assert.Equal(t, `{"x": 1}`, string(got.Metadata), "adopted %+v", got)
-	}
+	assert.Equal(t, s.Schema(), got.Schema)
+	assert.Equal(t, s.TenantID(), got.ID)
+	assert.Equal(t, tenancy.Suspended, got.Status)
+	assert.Equal(t, "unpaid", got.Reason)
+	assert.Equal(t, "gold", got.Plan)
+	assert.Equal(t, int64(3), got.Limits["connections"])
+	assert.Equal(t, `{"x": 1}`, string(got.Metadata))
 	f.expectHosts(t, "a", "a! b")
 	assert.Equal(t, []string{"one"}, f.tenantNotes(t, got))
 	_, err = s.Adopt(t.Context())
@@ -72,8 +71,7 @@ func TestStageTenantRefusesInvalidParams(t *testing.T) {
 		tenancy.AdoptParams{Slug: "x", Domain: "x.example.com", Domains: []string{"a.example.com"}},
 	)
 	assert.ErrorIs(t, err, tenancy.ErrDomainTaken)
-	after := f.snapshot(t)
-	assert.Equal(t, before, after, "changed:\n%s\nbefore", after)
+	assert.Equal(t, before, f.snapshot(t))
 }
 
 func TestAdoptRefusesTakenSlug(t *testing.T) {
@@ -89,8 +87,7 @@ func TestAdoptRefusesTakenSlug(t *testing.T) {
 	if assert.ErrorAs(t, err, &stepErr) {
 		assert.Equal(t, tenancy.OpAdopt, stepErr.Op)
 	}
-	after := f.snapshot(t)
-	assert.Equal(t, before, after, "changed:\n%s\nbefore", after)
+	assert.Equal(t, before, f.snapshot(t))
 	require.NoError(t, s.Close(t.Context()))
 	require.NoError(t, s.Close(t.Context()))
 	f.expectInvariants(t)
@@ -125,9 +122,8 @@ func TestSweepDropsAbandonedStagedSchemas(t *testing.T) {
 		report, err = f.tenants.SweepStagedSchemas(t.Context())
 		require.NoError(t, err)
 	}
-	if assert.Equal(t, []string{dead.Schema()}, report.Dropped, "swept %+v", report) {
-		assert.Equal(t, []string{live.Schema()}, report.InUse, "swept %+v", report)
-	}
+	assert.Equal(t, []string{dead.Schema()}, report.Dropped)
+	assert.Equal(t, []string{live.Schema()}, report.InUse)
 	_ = dead.Close(t.Context())
 	_, err = live.Replace(t.Context())
 	require.NoError(t, err)
@@ -149,6 +145,5 @@ func TestStagedSchemaIsDroppedWhenContextEnds(t *testing.T) {
 	_, err = s.Adopt(ctx)
 	assert.ErrorIs(t, err, context.Canceled)
 	require.NoError(t, s.Close(ctx))
-	after := f.snapshot(t)
-	assert.Equal(t, before, after, "changed:\n%s\nbefore", after)
+	assert.Equal(t, before, f.snapshot(t))
 }

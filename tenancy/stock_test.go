@@ -216,11 +216,9 @@ func TestFailedStockIsRetriedAndNotAssigned(t *testing.T) {
 	refill(t, before)
 	injected := errors.New("the disk is full")
 	migrator := &failingRunner{Runner: later, err: injected}
-	m := f.stockManager(
-		t,
-		tenancy.StockConfig{Size: 4, StockOnly: true},
-		func(cfg *tenancy.Config) { cfg.Migrator = migrator },
-	)
+	m := f.stockManager(t, tenancy.StockConfig{Size: 4, StockOnly: true}, func(cfg *tenancy.Config) {
+		cfg.Migrator = migrator
+	})
 	for range 2 { // the second call has one more unfinished tenant to repair and creates no other
 		report, err := m.Refill(t.Context())
 		assert.ErrorIs(t, err, injected)
@@ -284,11 +282,9 @@ func TestStockIsRefilledAfterAssignment(t *testing.T) {
 func TestDropStockedTenant(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	m := f.stockManager(
-		t,
-		tenancy.StockConfig{Size: 2, StockOnly: true},
-		func(cfg *tenancy.Config) { cfg.Drop.Enabled = true },
-	)
+	m := f.stockManager(t, tenancy.StockConfig{Size: 2, StockOnly: true}, func(cfg *tenancy.Config) {
+		cfg.Drop.Enabled = true
+	})
 	refill(t, m)
 	ids := stockedIDs(t, m)
 	first, err := m.ByID(t.Context(), ids[0])

@@ -140,19 +140,17 @@ func TestConcurrentUpdateReturnsConflict(t *testing.T) {
 	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 }
 
-// Hand-written SQL takes no lock. So a change between the check of the version and the statement is
-// a conflict, too.
+// SQL outside the library takes no lock. A change between the check of the version and the
+// statement is also a conflict.
 func TestChangeBySQLIsAConflict(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	id := f.insertTenant(t, "a", tenancy.Active)
-	tenants := f.manager(
-		t,
-		tenancy.Config{Hooks: tenancy.Hooks{Before: func(ctx context.Context, data tenancy.StepData) error {
-			_, err := f.owner.Exec(ctx, "update tenants set plan = 'by hand' where id = $1", data.Tenant.ID)
-			return err
-		}}},
-	)
+	before := func(ctx context.Context, data tenancy.StepData) error {
+		_, err := f.owner.Exec(ctx, "update tenants set plan = 'by hand' where id = $1", data.Tenant.ID)
+		return err
+	}
+	tenants := f.manager(t, tenancy.Config{Hooks: tenancy.Hooks{Before: before}})
 	read, err := tenants.ByID(t.Context(), id)
 	require.NoError(t, err)
 	name := "New"
