@@ -89,7 +89,7 @@ func TestBatchThatFailsHasDoneNothing(t *testing.T) {
 	}
 }
 
-func TestBatchRefusesWhatLeavesTheScope(t *testing.T) {
+func TestBatchRefusesStatementsThatLeaveTheScope(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for _, sql := range []string{"commit", "set role none", "begin", "discard all"} {

@@ -324,7 +324,7 @@ func (b *breaker) run(op func() error) (err error, whole bool) {
 
 // After a panic or Goexit at any place of any operation, nothing is held any more, and the
 // transaction has left nothing.
-func TestWhatBreaksOffGivesEverythingBack(t *testing.T) {
+func TestInterruptedCallsReleaseEverything(t *testing.T) {
 	t.Parallel()
 	for name, open := range map[string]func(*testing.T, *fixture, *breaker, *pgxpool.Config) *schemactx.DB{
 		"pool": func(t *testing.T, f *fixture, b *breaker, pool *pgxpool.Config) *schemactx.DB {

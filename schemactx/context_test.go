@@ -55,7 +55,7 @@ func TestWithSchemaReturnsTheCallersError(t *testing.T) {
 	assert.ErrorIs(t, err, want)
 }
 
-func TestContextValuesOfOthersShineThrough(t *testing.T) {
+func TestContextKeepsOtherValues(t *testing.T) {
 	t.Parallel()
 	type key struct{}
 	ctx := schemactx.NewContext(context.WithValue(t.Context(), key{}, "mine"), "tenant_1")

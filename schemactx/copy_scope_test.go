@@ -189,7 +189,7 @@ func TestCopyFromThatFailsByItself(t *testing.T) {
 }
 
 // After a statement that has changed the scope of the transaction, nothing is copied.
-func TestCopyFromInATransactionThatStrayed(t *testing.T) {
+func TestCopyFromInATransactionWhoseScopeWasChanged(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ctx := in(t, "tenant_a")

@@ -200,7 +200,7 @@ func (v slowValue) Value() (driver.Value, error) {
 
 // After CopyFrom has returned, it does not use the caller's values any more, also if its context
 // has ended.
-func TestCopyFromReturnsWhenItHasDoneWithItsValues(t *testing.T) {
+func TestCopyFromReturnsAfterItsLastUseOfTheValues(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	db := f.open(t, schemactx.Config{}, 1)

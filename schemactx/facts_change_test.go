@@ -14,7 +14,7 @@ import (
 
 // Functions that are created while the DB serves are found at the next comparison, and at once
 // after Refresh. The state that the last tenant left on a connection before that is removed too.
-func TestFunctionsMadeWhileServed(t *testing.T) {
+func TestFunctionsCreatedWhileServing(t *testing.T) {
 	t.Parallel()
 	for name, notice := range map[string]func(*schemactx.DB){
 		"look":    (*schemactx.DB).LookNow,
@@ -59,7 +59,7 @@ func TestFunctionsMadeWhileServed(t *testing.T) {
 }
 
 // A tenant's DDL through the DB is known to its next statement.
-func TestFunctionsMadeByTheDB(t *testing.T) {
+func TestFunctionsCreatedByTheDB(t *testing.T) {
 	t.Parallel()
 	l := &leveled{fixture: setup(t), level: schemactx.PathOnly}
 	l.open(t)
@@ -84,7 +84,7 @@ func TestFunctionsMadeByTheDB(t *testing.T) {
 
 // If the login cannot read the catalogs, every statement works and counts as one that may leave
 // session state.
-func TestCatalogsThatCannotBeRead(t *testing.T) {
+func TestUnreadableCatalogs(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for _, schema := range []string{"tenant_a", "tenant_b"} {
@@ -153,7 +153,7 @@ func TestHarmlessSchemas(t *testing.T) {
 
 // At level Logins the session belongs to the tenant. If a hidden function has changed its path, the
 // next statement finds that. Functions that run at COMMIT may change it too.
-func TestPathChangedOutOfSightAtLogins(t *testing.T) {
+func TestPathChangedByHiddenFunctionsAtLogins(t *testing.T) {
 	t.Parallel()
 	if pgtest.Version(t) >= 18 {
 		t.Skip("the server reports the path, so that the statement itself is the error")

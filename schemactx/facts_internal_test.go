@@ -98,7 +98,7 @@ func TestFactsThatGetWorseAreAChange(t *testing.T) {
 
 // Two units may compare at the same time. The one that finishes later does not undo the other's
 // result, and its facts are not kept.
-func TestComparisonsThatOvertake(t *testing.T) {
+func TestConcurrentComparisons(t *testing.T) {
 	t.Parallel()
 	c := catalog{start: time.Now()}
 	look := func(f *fingerprint, counts, old string) uint64 {

@@ -104,7 +104,7 @@ func TestNothingIsLeftOnAConnection(t *testing.T) {
 
 // If a view calls a function that changes the role or the path, that is found before the next
 // statement of the transaction or batch.
-func TestScopeChangedOutOfSight(t *testing.T) {
+func TestScopeChangedByHiddenFunctions(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for _, schema := range []string{"tenant_a", "tenant_b"} {

@@ -59,7 +59,7 @@ func (f *fixture) inSchema(t *testing.T, schema, sql string) {
 
 // A tenant's sign-up does not make the statements of other tenants count as ones that may leave
 // session state, whatever its schema contains and however often the change is seen.
-func TestSignUpsDisturbNobody(t *testing.T) {
+func TestSignUpsDoNotInvalidateFactsOfOtherTenants(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.shareCountries(t)
@@ -112,7 +112,7 @@ var unseen = map[string]bool{
 // Functions that are created in a schema that existed at the first comparison are found at the next
 // one. So are those in a schema that was created later, has been used, and was known to leave
 // nothing.
-func TestFunctionsMadeInOldAndNewSchemas(t *testing.T) {
+func TestFunctionsCreatedInOldAndNewSchemas(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.shareCountries(t)
@@ -178,7 +178,7 @@ func (f *fixture) expectClean(t *testing.T, schema, sql, name string) {
 // The facts of a name are those of the schema that it means now. That holds for a name that was no
 // schema when a statement first used it before a dot, and for a schema name that another schema has
 // taken over.
-func TestNamesThatBecomeSchemas(t *testing.T) {
+func TestFactsOfNamesThatBecomeSchemas(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.shareCountries(t)

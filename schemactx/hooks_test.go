@@ -208,7 +208,7 @@ func tracedConfig(t *testing.T, url string, j *journal) *pgxpool.Config {
 
 // ScopeEnd describes the unit of work that ended, although another one may use its connection
 // already.
-func TestLeftHookOfManyGoroutines(t *testing.T) {
+func TestScopeEndHookOfManyGoroutines(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	db := f.open(t, schemactx.Config{Hooks: schemactx.Hooks{ScopeEnd: func(_ context.Context, d schemactx.ScopeEnd) {
@@ -227,7 +227,7 @@ func TestLeftHookOfManyGoroutines(t *testing.T) {
 	wg.Wait()
 }
 
-func TestFailedHookIsToldOfCommits(t *testing.T) {
+func TestStatementFailureHookSeesFailedCommits(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.exec(t, "create table tenant_a.later (id int unique deferrable initially deferred)")
@@ -241,7 +241,7 @@ func TestFailedHookIsToldOfCommits(t *testing.T) {
 	expectJournal(t, &j, `failed tenant_a "commit" true`)
 }
 
-func TestRanHookCountsStatementsHoweverTheyEnd(t *testing.T) {
+func TestStatementEndHookCountsEveryStatement(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	var j journal
@@ -280,7 +280,7 @@ func TestRanHookCountsStatementsHoweverTheyEnd(t *testing.T) {
 
 // Each ScopeStart has exactly one ScopeEnd, even if a hook panics, so a count of the connections in
 // use returns to zero.
-func TestLeftFollowsEnteredAndNothingElse(t *testing.T) {
+func TestEveryScopeStartHasOneScopeEnd(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for _, panics := range []string{"switched", "entered", "failed", "ran"} {

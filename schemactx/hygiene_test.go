@@ -224,7 +224,7 @@ func TestReportedSearchPath(t *testing.T) {
 	assert.NotEqual(t, before, after, "the connection lives on, %v", err)
 }
 
-func TestRoleOfTheSessionIsTakenBack(t *testing.T) {
+func TestRoleOfTheSessionIsReset(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	pool := openPool(t, f.pg.URLAs(f.roles.Runtime(), runtimePassword), 1)
@@ -258,7 +258,7 @@ func TestRoleOfTheSessionIsTakenBack(t *testing.T) {
 }
 
 // PathOnly sets no role, and RESET ALL in the scrub does not reset one that a statement has set.
-func TestRoleOfTheSessionIsTakenBackAtPathOnly(t *testing.T) {
+func TestRoleOfTheSessionIsResetAtPathOnly(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	pool := openPool(t, f.pg.URL, 1)

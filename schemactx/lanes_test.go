@@ -11,7 +11,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-func TestTenantKeepsToItsLane(t *testing.T) {
+func TestTenantPrefersItsLane(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	db := f.open(t, schemactx.Config{Lanes: 4}, 6)
@@ -34,7 +34,7 @@ func TestTenantKeepsToItsLane(t *testing.T) {
 }
 
 // A single active tenant gets all connections, because a lane is only a preference.
-func TestTenantSpillsOverIntoOtherLanes(t *testing.T) {
+func TestTenantUsesOtherLanesWhileItsOwnIsBusy(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	const conns = 5
@@ -64,7 +64,7 @@ func TestTenantSpillsOverIntoOtherLanes(t *testing.T) {
 	wg.Wait()
 }
 
-func TestLanesThatMakeNoSense(t *testing.T) {
+func TestNewRefusesInvalidLanes(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	pool := openPool(t, f.pg.URLAs(f.roles.Runtime(), runtimePassword), 2)

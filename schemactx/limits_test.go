@@ -115,7 +115,7 @@ func TestRefreshAsksForLimitsAgain(t *testing.T) {
 }
 
 // If the context has ended already, the error is that of the context and not a LimitError.
-func TestLimitIsNotToBlameForAContextThatIsOver(t *testing.T) {
+func TestEndOfTheContextIsNoLimitError(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	db := f.open(t, schemactx.Config{Limits: func(string) schemactx.Limits { return schemactx.Limits{MaxConns: 5} }}, 1)

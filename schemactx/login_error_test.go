@@ -78,7 +78,7 @@ func TestASuperuserBehindAnotherRoleIsRefused(t *testing.T) {
 }
 
 // A login of another name with the runtime login's privileges is accepted.
-func TestALoginOfAnotherNameIsAsked(t *testing.T) {
+func TestLoginWithAnotherNameIsAccepted(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	run(t, f, "create role "+f.roles.Prefix()+"_web login noinherit password 'web' in role "+f.roles.Runtime())

@@ -16,7 +16,7 @@ import (
 // A server process builds the list of its login's roles when it first needs it, and again after
 // each GRANT. A role that is granted while it builds the list may be missing until the next GRANT
 // (PostgreSQL 15 to 18). A new tenant is served nevertheless.
-func TestATenantIsServedWhoseRoleWasGrantedWhileAnotherRoleWasTaken(t *testing.T) {
+func TestMembershipGrantedDuringAScopeIsFound(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	const conns = 6
@@ -94,7 +94,7 @@ func (f *fixture) ways(named, exec *schemactx.DB) []func(ctx context.Context) er
 	return ways
 }
 
-func TestARoleThatMayNotBeTakenIsAskedForTwiceAndRefused(t *testing.T) {
+func TestMissingMembershipIsRefusedAfterOneRetry(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	role := f.roles.Tenant("tenant_a")

@@ -86,7 +86,7 @@ func TestProxyDelaysWithoutLimitingThroughput(t *testing.T) {
 		"%d rows in %s; chunks of 64 KiB one after the other would take %s", len(got), took, oneByOne)
 }
 
-func TestProxyEndsConnectionsThatOneSideLeaves(t *testing.T) {
+func TestProxyClosesConnectionsThatOneSideCloses(t *testing.T) {
 	t.Parallel()
 	pg := pgtest.New(t)
 	pool := openVia(t, newProxy(t, pg.URL, 0), pg.URL, 1)

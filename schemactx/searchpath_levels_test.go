@@ -125,7 +125,7 @@ func TestOperatorsOfExtensionsAreNotFoundWithoutThePath(t *testing.T) {
 }
 
 // Public scopes also have the extra schemas, after public.
-func TestPublicWorkFindsTheExtras(t *testing.T) {
+func TestPublicScopeFindsTheExtraSchemas(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.extend(t)

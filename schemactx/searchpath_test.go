@@ -10,7 +10,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-func TestTheSearchPathHasTheExtrasBehindTheSchema(t *testing.T) {
+func TestExtraSchemasFollowTheSchemaOnTheSearchPath(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		schema string
@@ -28,7 +28,7 @@ func TestTheSearchPathHasTheExtrasBehindTheSchema(t *testing.T) {
 	}
 }
 
-func TestASearchPathThatMeansSomethingElseIsRefused(t *testing.T) {
+func TestInvalidExtraSearchPathIsRefused(t *testing.T) {
 	t.Parallel()
 	pool := openPool(t, "postgres:///nowhere", 1)
 	for _, c := range []struct {
@@ -58,7 +58,7 @@ func TestASearchPathThatMeansSomethingElseIsRefused(t *testing.T) {
 }
 
 // The server reads a search path of this package as the schemas that were given.
-func TestTheServerReadsTheSearchPathAsItIsMeant(t *testing.T) {
+func TestServerParsesTheSearchPath(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for _, name := range []string{"extensions", "Shared Data", `we"ird`, "a,b", "$users", "ünï"} {
@@ -75,7 +75,7 @@ func TestTheServerReadsTheSearchPathAsItIsMeant(t *testing.T) {
 	}
 }
 
-func TestATenantWithTheNameOfAnExtraIsRefused(t *testing.T) {
+func TestTenantWithTheNameOfAnExtraSchemaIsRefused(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	db := f.open(t, schemactx.Config{ExtraSearchPath: []string{"tenant_b"}}, 1)

@@ -277,7 +277,7 @@ func testLogBehindPgBouncer(t *testing.T, s *loggingServer) {
 	}
 }
 
-func TestNewRefusesServerLogsThatMakeNoSense(t *testing.T) {
+func TestNewRefusesInvalidServerLogs(t *testing.T) {
 	t.Parallel()
 	pool := openPool(t, "postgres://nobody@127.0.0.1:1/none", 1)
 	id := func(context.Context) string { return "" }

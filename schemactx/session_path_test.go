@@ -116,7 +116,7 @@ var updates = map[string]func(ctx context.Context, db *schemactx.DB, body string
 
 // If the session's own search path is not its first one, a committed unit of work is not reported
 // as failed, and no connection is closed.
-func TestSearchPathOfTheSessionIsNoError(t *testing.T) {
+func TestSearchPathOfTheSessionIsAccepted(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range sessionPaths {
 		for _, level := range []schemactx.Level{schemactx.PathOnly, schemactx.Roles, schemactx.Logins} {

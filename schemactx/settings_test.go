@@ -299,7 +299,7 @@ func TestSettingsThatCannotBeSetAreRefused(t *testing.T) {
 	require.NoError(t, err, "the name is free where the server's log has no tenant in it")
 }
 
-func TestSettingsThatTheServerRefuses(t *testing.T) {
+func TestSettingsRefusedByTheServer(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for name, db := range settingsWays(t, f) {

@@ -146,7 +146,7 @@ func staleFixture(t *testing.T) *fixture {
 	return f
 }
 
-func TestStaleStatementsArePreparedAnew(t *testing.T) {
+func TestStaleStatementsArePreparedAgain(t *testing.T) {
 	t.Parallel()
 	for name, m := range migrations {
 		t.Run(name, func(t *testing.T) {
@@ -249,7 +249,7 @@ func TestStaleStatementBehindAResultThatWasRead(t *testing.T) {
 
 // If other code deallocates prepared statements, the DB sends the statement once more, and none
 // fails.
-func TestStatementsThatAreGone(t *testing.T) {
+func TestDeallocatedStatementsArePreparedAgain(t *testing.T) {
 	t.Parallel()
 	f := staleFixture(t)
 	pool, err := pgxpool.ParseConfig(f.pg.URLAs(f.roles.Runtime(), runtimePassword))

@@ -49,7 +49,7 @@ func TestExplicitSwitchesAreCounted(t *testing.T) {
 }
 
 // A DB without a hook must not use up the one report for the hook of another DB.
-func TestASwitchIsToldToTheFirstHook(t *testing.T) {
+func TestFirstHookReceivesTheSwitch(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	var j journal

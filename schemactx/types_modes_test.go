@@ -100,7 +100,7 @@ func TestTypesInUnnamedStatements(t *testing.T) {
 	assert.Equal(t, pair{"x", 1}, p)
 }
 
-func TestTypesThatAreNoNames(t *testing.T) {
+func TestNewRefusesInvalidTypeNames(t *testing.T) {
 	t.Parallel()
 	pool, err := pgxpool.New(t.Context(), "postgres://nobody@127.0.0.1:1/none")
 	require.NoError(t, err)
@@ -117,7 +117,7 @@ func TestTypesThatAreNoNames(t *testing.T) {
 
 // Types cost one round trip for each connection and schema if a statement has one, and otherwise
 // none.
-func TestTypesAreLoadedOnceWhereTheyAreNeeded(t *testing.T) {
+func TestTypesAreLoadedOnceWhenNeeded(t *testing.T) {
 	t.Parallel()
 	w := setupWired(t)
 	for _, schema := range []string{"tenant_a", "tenant_b"} {

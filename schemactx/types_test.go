@@ -217,7 +217,7 @@ func TestTypesInBatchesAndCopies(t *testing.T) {
 
 // Open connections notice what a migration does to a type, also for a type and a tenant that are
 // created later.
-func TestTypesThatComeAndGo(t *testing.T) {
+func TestTypesThatAreCreatedAndDropped(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	makeTypes(t, f, "tenant_a")

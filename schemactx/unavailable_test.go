@@ -46,7 +46,7 @@ func TestUnavailable(t *testing.T) {
 
 // A server that accepts connections and never answers is unavailable if the caller's deadline
 // passes, but not if the caller cancels.
-func TestTheEndOfAContextWhileConnecting(t *testing.T) {
+func TestContextEndsWhileConnecting(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -97,7 +97,7 @@ func TestTheEndOfAContextWhileConnecting(t *testing.T) {
 
 // If the server ends an idle connection, nothing has been sent; if it does so during a statement,
 // something has.
-func TestAConnectionThatIsLost(t *testing.T) {
+func TestLostConnection(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	pool := openPool(t, f.pg.URLAs(f.roles.Runtime(), runtimePassword), 1)
@@ -134,7 +134,7 @@ func TestAConnectionThatIsLost(t *testing.T) {
 }
 
 // The statement was sent, but its answer never arrives.
-func TestAnAnswerThatIsCutOff(t *testing.T) {
+func TestTruncatedResponse(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ctx := schemactx.NewContext(t.Context(), "tenant_a")

@@ -32,7 +32,7 @@ func failingBatch(i int, failing string) *pgx.Batch {
 	return b
 }
 
-func TestWhatFailsToPrepareLeavesNothingPrepared(t *testing.T) {
+func TestFailedPrepareLeavesNothingPrepared(t *testing.T) {
 	t.Parallel()
 	const times = 1_000
 	inTx := func(f func(ctx context.Context, tx pgx.Tx, i int) error) func(context.Context, *schemactx.DB, int) error {

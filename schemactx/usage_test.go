@@ -14,7 +14,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-func TestUsageTellsWhoHoldsAndWhoWaits(t *testing.T) {
+func TestUsageCountsHeldConnectionsAndWaits(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	db := f.open(t, schemactx.Config{Limits: func(schema string) schemactx.Limits {

@@ -41,8 +41,8 @@ func (m *model) check(rt *rapid.T) {
 	if next == "nobody" || !m.free(next) {
 		return
 	}
-	m.charge, m.cancelled, m.unit = "", false, ""
-	s := &statement{sql: "select * from lib.sight", sight: true}
+	m.panicAt, m.cancelled, m.unit = "", false, ""
+	s := &statement{sql: "select * from lib.session_state", readsState: true}
 	o := m.step(rt, next, "look", func(ctx context.Context) error {
 		rows, err := m.db.Query(ctx, s.sql)
 		if err != nil {
@@ -50,7 +50,7 @@ func (m *model) check(rt *rapid.T) {
 		}
 		return m.read(rows, s)
 	})
-	if !m.lost() && !m.astray(o.err) {
+	if !m.lost() && !m.sessionRefused(o.err) {
 		require.NoError(rt, o.err, "look in %s", next)
 	}
 	if o.err == nil {
@@ -81,7 +81,7 @@ func (m *model) alter(rt *rapid.T) {
 		}
 	}
 	if m.free(schema) { // prepares a statement that is stale afterwards
-		m.charge, m.cancelled, m.unit = "", false, ""
+		m.panicAt, m.cancelled, m.unit = "", false, ""
 		m.step(rt, schema, "select * from shape", func(ctx context.Context) error {
 			_, err := m.db.Exec(ctx, "select * from shape")
 			return err
@@ -95,14 +95,14 @@ func (m *model) alter(rt *rapid.T) {
 	if !m.free(schema) {
 		return
 	}
-	m.charge, m.cancelled, m.unit = "", false, ""
+	m.panicAt, m.cancelled, m.unit = "", false, ""
 	o := m.step(rt, schema, "InTx select * from shape", func(ctx context.Context) error {
 		return m.db.InTx(ctx, func(tx pgx.Tx) error {
 			_, err := tx.Exec(ctx, "select * from shape")
 			return err
 		})
 	})
-	if !m.lost() && !m.astray(o.err) {
+	if !m.lost() && !m.sessionRefused(o.err) {
 		require.NoError(rt, o.err, "the first statement of a transaction of %s", schema)
 	}
 }
@@ -114,7 +114,7 @@ func (m *model) unprepared(rt *rapid.T) {
 	if !m.free(schema) {
 		rt.SkipNow()
 	}
-	m.charge, m.cancelled, m.unit = "", false, ""
+	m.panicAt, m.cancelled, m.unit = "", false, ""
 	o := m.step(rt, schema, "batches that cannot be prepared", func(ctx context.Context) (err error) {
 		for i := range 2 * (capacity + 2*largest) {
 			b := &pgx.Batch{}
@@ -126,6 +126,6 @@ func (m *model) unprepared(rt *rapid.T) {
 		}
 		return err
 	})
-	expected := m.lost() || m.astray(o.err) || hasState(o.err, "42P01") || hasState(o.err, "26000")
+	expected := m.lost() || m.sessionRefused(o.err) || hasState(o.err, "42P01") || hasState(o.err, "26000")
 	require.True(rt, expected, "a missing table in %s: %v", schema, o.err)
 }

@@ -57,26 +57,26 @@ type model struct {
 	exec  bool     // statements are unnamed
 	extra []string // schemas on the path of every scope
 
-	opened  []*pgx.Conn     // connections of all pools, in order
-	gone    map[uint32]bool // backends that the administrator has ended
-	strayed map[uint32]bool // backends whose sessions a tenant's own statements may have changed
-	txs     []*openTx
-	rows    map[int64]*row
-	clean   map[uint32]string // by backend: the schema of the last unit of work, if that succeeded
-	first   int64             // the first ID of this run's rows
+	opened       []*pgx.Conn     // connections of all pools, in order
+	gone         map[uint32]bool // backends that the administrator has ended
+	scopeChanged map[uint32]bool // backends whose sessions a tenant's own statements may have changed
+	txs          []*openTx
+	rows         map[int64]*row
+	clean        map[uint32]string // by backend: the schema of the last unit of work, if that succeeded
+	first        int64             // the first ID of this run's rows
 
 	// About the present step:
 	cancel    context.CancelFunc
 	cancelled bool
 	killed    bool     // the backend of the step was ended
-	looking   string   // the schema of the step
-	within    string   // the setting that its statements must find
+	schema    string   // the schema of the step
+	wantUnit  string   // the setting that its statements must find
 	entered   []uint32 // backends of the units of work that have started
 	left      []uint32 // backends of those that have released their connection
-	charge    string   // the place at which a callback panics, if it is reached
-	exploded  bool
+	panicAt   string   // the place at which a callback panics, if it is reached
+	panicDone bool
 	unit      string // the setting of its context, "" for none
-	offence   string // a forbidden thing that a statement has found
+	violation string // a forbidden thing that a statement has found
 }
 
 // row is an expected row of ledger or, if held, of trail alone.
@@ -99,13 +99,13 @@ const (
 
 func newModel(rt *rapid.T, w *world) *model {
 	m := &model{
-		world:   w,
-		rt:      rt,
-		rows:    map[int64]*row{},
-		gone:    map[uint32]bool{},
-		clean:   map[uint32]string{},
-		strayed: map[uint32]bool{},
-		first:   w.ids,
+		world:        w,
+		rt:           rt,
+		rows:         map[int64]*row{},
+		gone:         map[uint32]bool{},
+		clean:        map[uint32]string{},
+		scopeChanged: map[uint32]bool{},
+		first:        w.ids,
 	}
 	m.conns = rapid.IntRange(1, 3).Draw(rt, "connections")
 	m.exec = rapid.IntRange(0, 4).Draw(rt, "unnamed") == 4
@@ -208,8 +208,8 @@ func (m *model) finish(rt *rapid.T) {
 // logf logs a step. rapid prints the log of the shortened sequence.
 func (m *model) logf(format string, args ...any) { m.rt.Logf(format, args...) }
 
-// hangs is a time in which every step ends, also on a busy machine.
-const hangs = 20 * time.Second
+// stepTimeout is a time in which every step ends, also on a busy machine.
+const stepTimeout = 20 * time.Second
 
 // outcome is the result of a step.
 type outcome struct {
@@ -229,7 +229,7 @@ func (o outcome) String() string {
 
 // step runs fn, which uses the DB, with a context of a schema, and logs the result.
 func (m *model) step(rt *rapid.T, schema, what string, fn func(ctx context.Context) error) outcome {
-	m.within = m.unit
+	m.wantUnit = m.unit
 	return m.stepWithin(rt, schema, what, fn)
 }
 
@@ -237,7 +237,7 @@ func (m *model) stepWithin(rt *rapid.T, schema, what string, fn func(ctx context
 	m.rt = rt
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	m.cancel, m.killed, m.entered, m.left, m.exploded, m.offence, m.looking = cancel, false, nil, nil, false, "", schema
+	m.cancel, m.killed, m.entered, m.left, m.panicDone, m.violation, m.schema = cancel, false, nil, nil, false, "", schema
 	if m.cancelled {
 		cancel()
 	}
@@ -267,15 +267,15 @@ func (m *model) stepWithin(rt *rapid.T, schema, what string, fn func(ctx context
 	case o := <-done:
 		m.logf("%-8s %s: %s", schema, what, o)
 		if o.panicked != nil {
-			require.Same(rt, errBoom, o.panicked, "the panic of %s in %s", what, schema)
+			require.Same(rt, errPanic, o.panicked, "the panic of %s in %s", what, schema)
 		}
-		require.Empty(rt, m.offence, "%s in %s", what, schema)
-		m.charge = ""
+		require.Empty(rt, m.violation, "%s in %s", what, schema)
+		m.panicAt = ""
 		for _, pid := range m.entered {
 			delete(m.clean, pid)
 		}
 		return o
-	case <-time.After(hangs):
+	case <-time.After(stepTimeout):
 		rt.Fatalf("%s in %s hangs", what, schema)
 		return outcome{}
 	}
@@ -311,7 +311,7 @@ func (m *model) hearNotice(pc *pgconn.PgConn, n *pgconn.Notice) {
 func (m *model) kill(pid uint32) {
 	m.gone[pid] = true
 	if _, err := m.pg.Pool.Exec(context.Background(), "select pg_terminate_backend($1, 20000)", pid); err != nil {
-		m.offence = err.Error()
+		m.violation = err.Error()
 	}
 }
 

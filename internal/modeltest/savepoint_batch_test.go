@@ -18,7 +18,7 @@ func (m *model) savepointBatch(rt *rapid.T) {
 	if tx.aborted && at == len(tx.levels)-1 {
 		rt.SkipNow()
 	}
-	m.charge, m.cancelled = "", false
+	m.panicAt, m.cancelled = "", false
 	undoes, keeps := m.insert(), m.insert()
 	b, back := &pgx.Batch{}, -1
 	if tx.aborted {
@@ -35,9 +35,9 @@ func (m *model) savepointBatch(rt *rapid.T) {
 		what += " " + strings.TrimSuffix(q.SQL, ";") + ";"
 	}
 	o, over := m.stepIn(rt, tx, what, func(ctx context.Context) error { return handle.SendBatch(ctx, b).Close() })
-	strays := tx.any(strayed)
+	changed := tx.any(scopeChanged)
 	switch {
-	case over && (m.lost() || strays):
+	case over && (m.lost() || changed):
 		m.giveUp(rt, tx)
 		return
 	case over, o.err != nil && !m.lost() && (!tx.worked || !outdated(o.err)):
@@ -49,9 +49,9 @@ func (m *model) savepointBatch(rt *rapid.T) {
 	tx.worked = true
 	if back >= 0 {
 		m.cut(tx, back)
-		strays = tx.any(strayed)
+		changed = tx.any(scopeChanged)
 	}
-	require.False(rt, strays, "%s runs after the scope has been changed", what)
+	require.False(rt, changed, "%s runs after the scope has been changed", what)
 	m.settle(tx.schema, tx.unit, []*statement{undoes}, undone)
 	tx.top().done = append(tx.top().done, keeps)
 	m.settle(tx.schema, tx.unit, tx.top().done, pending)

@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// traces are the kinds of state that the function leave can leave behind or change; see library.
-var traces = []string{
+// leftovers are the kinds of state that the function leave can leave behind or change; see library.
+var leftovers = []string{
 	"setting", "lock", "listen", "cursor", "temp", "sequence", "prepare", "deallocate", "lost lock",
 }
 
-// strays are the ways in which the function leave can change the scope itself.
-var strays = []string{"role", "local role", "path", "local path"}
+// scopeChanges are the ways in which the function leave can change the scope itself.
+var scopeChanges = []string{"role", "local role", "path", "local path"}
 
-var allTraces = append(append([]string{}, traces...), strays...)
+var allLeftovers = append(append([]string{}, leftovers...), scopeChanges...)
 
 // tables returns the tables of every schema. A row of ledger contains the scope in which it was
 // written. A trigger that waits for COMMIT writes the scope in which it runs into trail, which it
@@ -133,8 +133,8 @@ func (w *world) library(schema string) string {
 			return lastval();
 		exception when object_not_in_prerequisite_state then return 0;
 		end $f$;
-		create view lib.sight as select current_user::text as who, session_user::text as login, current_setting('search_path')
-			as path,
+		create view lib.session_state as select current_user::text as who, session_user::text as login,
+			current_setting('search_path') as path,
 			coalesce(current_setting('app.mark', true), '') as mark, coalesce(current_setting('app.unit', true), '') as unit,
 			array(select name || '=' || setting from pg_settings where source = 'session' and name in ('TimeZone', 'work_mem'))
 				as settings,
@@ -160,7 +160,7 @@ func hidden(schema, library string) string {
 		create table SCHEMA.checked (what text check (LIBRARY.leave(what)));
 		create table SCHEMA.triggered (what text);
 		create trigger t before insert on SCHEMA.triggered for each row execute function LIBRARY.leave_in_trigger();`
-	for i, what := range allTraces {
+	for i, what := range allLeftovers {
 		sql += fmt.Sprintf(`
 		create view SCHEMA.v_%[1]d as select LIBRARY.leave('%[2]s') as left_behind;
 		create table SCHEMA.d_%[1]d (x int, y boolean default LIBRARY.leave('%[2]s'));
@@ -172,11 +172,11 @@ func hidden(schema, library string) string {
 	return strings.NewReplacer("SCHEMA", schema, "LIBRARY", library).Replace(sql)
 }
 
-// notations returns functions that a statement can call without naming them openly: as a column, as
-// an overload of a built-in function, or by a cast.
+// notations returns functions that a statement can call without naming them directSQL: as a column,
+// as an overload of a built-in function, or by a cast.
 func notations(schema string) string {
 	return strings.ReplaceAll(`
-		create table SCHEMA.whats (what text); insert into SCHEMA.whats values ('`+strings.Join(allTraces, "'), ('")+`');
+		create table SCHEMA.whats (what text); insert into SCHEMA.whats values ('`+strings.Join(allLeftovers, "'), ('")+`');
 		create function SCHEMA.left_behind(w SCHEMA.whats) returns boolean language sql volatile
 			as 'select SCHEMA.leave(w.what)';
 		create function SCHEMA.upper(w SCHEMA.whats) returns boolean language sql volatile as 'select SCHEMA.leave(w.what)';

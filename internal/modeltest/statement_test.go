@@ -17,13 +17,13 @@ type statement struct {
 	args    []any
 	options []any // before the arguments
 
-	want   want
-	ids    []int64 // of the rows that it writes into ledger
-	held   []int64 // of the rows that its cursor writes when PostgreSQL materializes it at COMMIT
-	strays bool    // it changes the role or the path
-	late   bool    // it makes the commit fail
-	sight  bool    // it returns the state of the connection
-	types  bool    // it returns values of the tenant's own types
+	want         want
+	ids          []int64 // of the rows that it writes into ledger
+	held         []int64 // of the rows that its cursor writes when PostgreSQL materializes it at COMMIT
+	changesScope bool    // it changes the role or the path
+	late         bool    // it makes the commit fail
+	readsState   bool    // it returns the state of the connection
+	types        bool    // it returns values of the tenant's own types
 }
 
 // want is the expected outcome of a statement that runs in its scope on a connection that is not
@@ -44,23 +44,23 @@ func (s *statement) String() string {
 func (s *statement) arguments() []any { return append(slices.Clone(s.options), s.args...) }
 
 var kinds = []string{
-	"insert", "look", "read", "trace", "trace", "trace", "stray", "late", "duplicate", "fail", "hold", "shape", "shape",
-	"shape", "refused", "rewrite", "valuer",
-	"call", "prepare error", "defaults", "types", "types",
+	"insert", "look", "read", "leftover", "leftover", "leftover", "scope change", "late", "duplicate", "fail",
+	"hold", "shape", "shape", "shape", "refused", "rewrite", "valuer", "call", "prepare error", "defaults", "types",
+	"types",
 }
 
-// strays returns the ways in which a statement can change the scope. At PathOnly the role is not
-// part of the scope. It is reset after the statement, but later statements of the same transaction
-// can run before that.
-func (m *model) strays(apart bool) []string {
-	if m.level.level == schemactx.PathOnly && !apart {
+// scopeChanges returns the ways in which a statement can change the scope. At PathOnly the role is
+// not part of the scope. It is reset after the statement, but later statements of the same
+// transaction can run before that.
+func (m *model) scopeChanges(standalone bool) []string {
+	if m.level.level == schemactx.PathOnly && !standalone {
 		return []string{"path", "local path"}
 	}
-	return strays
+	return scopeChanges
 }
 
-// statement draws a statement for a schema. apart says that it is a unit of work of its own.
-func (m *model) statement(rt *rapid.T, schema string, apart bool) *statement {
+// statement draws a statement for a schema. standalone says that it is a unit of work of its own.
+func (m *model) statement(rt *rapid.T, schema string, standalone bool) *statement {
 	kind := rapid.SampledFrom(kinds).Draw(rt, "statement")
 	s := &statement{}
 	switch kind {
@@ -71,17 +71,17 @@ func (m *model) statement(rt *rapid.T, schema string, apart bool) *statement {
 		s.sql = "insert into ledger (id) select $1::bigint where pg_try_advisory_xact_lock(1) is not null"
 		s.args = []any{s.ids[0]}
 	case "look":
-		s.sql, s.sight = "select * from lib.sight", true
+		s.sql, s.readsState = "select * from lib.session_state", true
 	case "types":
 		s.sql, s.args, s.types = "select moods, home from people where moods[1] = any($1::mood[])", []any{[]mood{"low"}}, true
 		s.want.maybe = m.exec // the type of the argument is not known
 	case "read":
 		s.sql, s.args = "select body from notes where id = $1", []any{1}
-	case "trace":
-		m.trace(rt, s, schema, rapid.SampledFrom(traces).Draw(rt, "trace"))
-	case "stray":
-		m.trace(rt, s, schema, rapid.SampledFrom(m.strays(apart)).Draw(rt, "stray"))
-		s.strays = true
+	case "leftover":
+		m.leaveState(rt, s, schema, rapid.SampledFrom(leftovers).Draw(rt, "leftover"))
+	case "scope change":
+		m.leaveState(rt, s, schema, rapid.SampledFrom(m.scopeChanges(standalone)).Draw(rt, "scope change"))
+		s.changesScope = true
 	case "late":
 		s.sql, s.late = "insert into late values (-1)", true
 	case "duplicate":
@@ -100,10 +100,10 @@ func (m *model) statement(rt *rapid.T, schema string, apart bool) *statement {
 		s.want.err = schemactx.ErrScopeChanged
 	case "rewrite":
 		s.sql, s.options = "select body from notes", []any{m}
-		m.mayCharge(rt, "rewriter")
+		m.mayPanic(rt, "rewriter")
 	case "valuer":
 		s.sql, s.args = "select body from notes where id = $1", []any{value{m, 1}}
-		m.mayCharge(rt, "Valuer")
+		m.mayPanic(rt, "Valuer")
 	case "call":
 		how := rapid.SampledFrom([]string{"now cancel", "now kill", "later cancel", "later kill"}).Draw(rt, "what")
 		s.sql, s.args, s.want.maybe = "insert into calls values ($1)", []any{how}, true
@@ -114,10 +114,10 @@ func (m *model) statement(rt *rapid.T, schema string, apart bool) *statement {
 	return s
 }
 
-// trace turns s into a statement that leaves state behind or changes the scope, in its own text or
-// through an object.
-func (m *model) trace(rt *rapid.T, s *statement, schema, what string) {
-	n := slices.Index(allTraces, what)
+// leaveState turns s into a statement that leaves state behind or changes the scope, in its own
+// text or through an object.
+func (m *model) leaveState(rt *rapid.T, s *statement, schema, what string) {
+	n := slices.Index(allLeftovers, what)
 	routes := []string{
 		"set_config", "function", "block", "call", "lib view", "lib default", "lib policy", "lib operator", "lib trigger",
 		"lib domain",
@@ -141,7 +141,7 @@ func (m *model) trace(rt *rapid.T, s *statement, schema, what string) {
 	}
 	switch route {
 	case "set_config":
-		s.sql = openly(m, schema, what)
+		s.sql = directSQL(m, schema, what)
 	case "function":
 		s.sql = fmt.Sprintf("select lib.leave('%s')", what)
 	case "block":
@@ -174,8 +174,8 @@ func (m *model) trace(rt *rapid.T, s *statement, schema, what string) {
 	}
 }
 
-// openly returns a statement whose own text leaves the state.
-func openly(m *model, schema, what string) string {
+// directSQL returns a statement whose own text leaves the state.
+func directSQL(m *model, schema, what string) string {
 	n, other := number(schema), rich
 	if schema == rich {
 		other = remote
@@ -204,24 +204,25 @@ func openly(m *model, schema, what string) string {
 // mood is an enum. Each schema has its own type of this name.
 type mood string
 
-// compare checks values of the tenant's own types. A value of another tenant's type is an offence.
+// compare checks values of the tenant's own types. A value of another tenant's type is an
+// violation.
 func (m *model) compare(rows pgx.Rows) error {
 	var moods []mood
 	var home any
 	if err := rows.Scan(&moods, &home); err != nil {
 		return err
 	}
-	want := []mood{"low", mood("high in " + m.looking)}
-	if !slices.Equal(moods, want) || !reflect.DeepEqual(home, any(homeOf[m.looking].value)) {
-		m.offence = fmt.Sprintf("it reads %q and %v, want %q and %v", moods, home, want, homeOf[m.looking].value)
+	want := []mood{"low", mood("high in " + m.schema)}
+	if !slices.Equal(moods, want) || !reflect.DeepEqual(home, any(homeOf[m.schema].value)) {
+		m.violation = fmt.Sprintf("it reads %q and %v, want %q and %v", moods, home, want, homeOf[m.schema].value)
 	}
 	return nil
 }
 
-// mayCharge makes a callback panic in one of three cases.
-func (m *model) mayCharge(rt *rapid.T, place string) {
+// mayPanic makes a callback panic in one of three cases.
+func (m *model) mayPanic(rt *rapid.T, place string) {
 	if rapid.IntRange(0, 2).Draw(rt, "panics") == 2 {
-		m.charge = place
+		m.panicAt = place
 	}
 }
 
@@ -229,7 +230,7 @@ func (m *model) mayCharge(rt *rapid.T, place string) {
 func (m *model) read(rows pgx.Rows, s *statement) error {
 	defer rows.Close()
 	for rows.Next() {
-		if s.sight {
+		if s.readsState {
 			if err := m.look(rows); err != nil {
 				return err
 			}

@@ -25,11 +25,11 @@ type openTx struct {
 
 // savepoint is a savepoint and the statements after it.
 type savepoint struct {
-	tx      pgx.Tx // nil if a statement made the savepoint
-	name    string
-	done    []*statement
-	strayed bool // a statement has changed the scope
-	late    bool // a statement has made the commit fail
+	tx           pgx.Tx // nil if a statement made the savepoint
+	name         string
+	done         []*statement
+	scopeChanged bool // a statement has changed the scope
+	late         bool // a statement has made the commit fail
 }
 
 func (tx *openTx) root() pgx.Tx    { return tx.levels[0].tx }
@@ -54,8 +54,8 @@ func (tx *openTx) any(is func(*savepoint) bool) bool {
 	return false
 }
 
-func strayed(l *savepoint) bool { return l.strayed }
-func late(l *savepoint) bool    { return l.late }
+func scopeChanged(l *savepoint) bool { return l.scopeChanged }
+func late(l *savepoint) bool         { return l.late }
 
 // cut undoes the statements of a level and of the levels above it, and removes the levels above it.
 func (m *model) cut(tx *openTx, level int) {
@@ -63,7 +63,7 @@ func (m *model) cut(tx *openTx, level int) {
 		m.settle(tx.schema, tx.unit, l.done, undone)
 	}
 	l := tx.levels[level]
-	l.done, l.strayed, l.late = nil, false, false
+	l.done, l.scopeChanged, l.late = nil, false, false
 	tx.levels, tx.aborted = tx.levels[:level+1], false
 }
 
@@ -72,7 +72,7 @@ func (tx *openTx) merge(level int) {
 	below := tx.levels[level-1]
 	for _, l := range tx.levels[level:] {
 		below.done = append(below.done, l.done...)
-		below.strayed = below.strayed || l.strayed
+		below.scopeChanged = below.scopeChanged || l.scopeChanged
 		below.late = below.late || l.late
 	}
 	tx.levels = tx.levels[:level]
@@ -99,8 +99,8 @@ func (m *model) begin(rt *rapid.T) {
 	if !m.free(schema) {
 		rt.SkipNow()
 	}
-	m.charge = ""
-	m.mishap(rt)
+	m.panicAt = ""
+	m.fault(rt)
 	m.drawUnit(rt)
 	cancelled := m.cancelled
 	var tx pgx.Tx
@@ -109,7 +109,7 @@ func (m *model) begin(rt *rapid.T) {
 		return err
 	})
 	switch {
-	case m.exploded, cancelled, m.lost() && o.err != nil:
+	case m.panicDone, cancelled, m.lost() && o.err != nil:
 	case o.err != nil:
 		rt.Fatalf("begin in %s: %v", schema, o.err)
 	}
@@ -131,7 +131,7 @@ func (m *model) drawTx(rt *rapid.T) *openTx {
 func (m *model) stepIn(
 	rt *rapid.T, tx *openTx, what string, fn func(ctx context.Context) error,
 ) (o outcome, over bool) {
-	m.unit, m.within = tx.unit, tx.unit
+	m.unit, m.wantUnit = tx.unit, tx.unit
 	if rapid.IntRange(0, 3).Draw(rt, "other context") == 3 { // the transaction keeps its first setting
 		m.unit = ""
 	}
@@ -144,9 +144,9 @@ func (m *model) stepIn(
 // inside runs a call in a transaction.
 func (m *model) inside(rt *rapid.T) {
 	tx := m.drawTx(rt)
-	m.charge = ""
+	m.panicAt = ""
 	w := m.work(rt, tx.schema, false)
-	m.mishap(rt)
+	m.fault(rt)
 	m.runInside(rt, tx, w)
 }
 
@@ -154,19 +154,19 @@ func (m *model) runInside(rt *rapid.T, tx *openTx, w *work) {
 	handle, _ := tx.handle()
 	before := m.cancelled
 	o, over := m.stepIn(rt, tx, w.what, func(ctx context.Context) error { return w.call(ctx, handle) })
-	fail, mayFail := m.must(w, true)
+	fail, mayFail := m.expectFailure(w, true)
 	what := fmt.Sprintf("%s in a transaction of %s", w.what, tx.schema)
 	switch {
-	case m.exploded || m.lost() && over:
+	case m.panicDone || m.lost() && over:
 		m.giveUp(rt, tx)
 		return
 	case over:
-		refused, strays := false, tx.any(strayed)
+		refused, changed := false, tx.any(scopeChanged)
 		for _, s := range w.statements {
 			refused = refused || s.want.err != nil
-			strays = strays || s.strays
+			changed = changed || s.changesScope
 		}
-		require.True(rt, refused || strays, "%s ends the transaction: %v", what, o.err)
+		require.True(rt, refused || changed, "%s ends the transaction: %v", what, o.err)
 		require.ErrorIs(rt, o.err, schemactx.ErrTransactionEnded, what)
 		m.giveUp(rt, tx)
 		return
@@ -176,12 +176,12 @@ func (m *model) runInside(rt *rapid.T, tx *openTx, w *work) {
 	case tx.aborted && o.err == nil:
 		rt.Fatalf("%s runs after an error", what)
 	case tx.aborted:
-	case tx.any(strayed):
+	case tx.any(scopeChanged):
 		rt.Fatalf("%s runs after the scope has been changed: %v", what, o.err)
 	case o.err == nil && fail:
 		rt.Fatalf("%s must fail", what)
 	case (tx.worked || w.given) && outdated(o.err):
-	case o.err != nil && !fail && !mayFail && (!w.callback || !errors.Is(o.err, errCallback)) && !m.astray(o.err):
+	case o.err != nil && !fail && !mayFail && (!w.callback || !errors.Is(o.err, errCallback)) && !m.sessionRefused(o.err):
 		rt.Fatalf("%s must not fail: %v", what, o.err)
 	}
 	if !m.lost() && !tx.aborted {
@@ -189,7 +189,7 @@ func (m *model) runInside(rt *rapid.T, tx *openTx, w *work) {
 	}
 	tx.worked = tx.worked || !before
 	m.settle(tx.schema, tx.unit, w.statements, undone) // until the commit
-	m.noteStrays(w)
+	m.noteScopeChanges(w)
 	if tx.aborted {
 		return
 	}
@@ -200,7 +200,7 @@ func (m *model) runInside(rt *rapid.T, tx *openTx, w *work) {
 	top := tx.top()
 	for _, s := range w.statements {
 		top.done = append(top.done, s)
-		top.strayed = top.strayed || s.strays
+		top.scopeChanged = top.scopeChanged || s.changesScope
 		top.late = top.late || s.late
 	}
 	m.settle(tx.schema, tx.unit, top.done, pending)
@@ -214,7 +214,7 @@ func (m *model) connection(pid uint32) *pgx.Conn {
 
 // giveUp rolls back a transaction that cannot continue, as a deferred Rollback does.
 func (m *model) giveUp(rt *rapid.T, tx *openTx) {
-	m.cancelled, m.charge = false, ""
+	m.cancelled, m.panicAt = false, ""
 	delete(m.clean, tx.pid)
 	m.unit = ""
 	m.step(rt, tx.schema, "rollback, deferred", tx.root().Rollback)
@@ -227,7 +227,7 @@ func (m *model) savepoint(rt *rapid.T) {
 	if tx.aborted {
 		rt.SkipNow()
 	}
-	m.charge, m.cancelled = "", false
+	m.panicAt, m.cancelled = "", false
 	handle, _ := tx.handle()
 	name := rapid.SampledFrom([]string{"", "s1", "s2"}).Draw(rt, "name")
 	var nested pgx.Tx
@@ -262,7 +262,7 @@ func (m *model) control(rt *rapid.T, tx *openTx, text, name string) bool {
 		return err
 	})
 	switch {
-	case over && (m.lost() || tx.any(strayed)):
+	case over && (m.lost() || tx.any(scopeChanged)):
 		m.giveUp(rt, tx)
 		return false
 	case over || o.err != nil && !m.lost():
@@ -275,7 +275,7 @@ func (m *model) control(rt *rapid.T, tx *openTx, text, name string) bool {
 // endSavepoint ends the innermost savepoint, or one that was made by a statement.
 func (m *model) endSavepoint(rt *rapid.T) {
 	tx := m.drawTx(rt)
-	m.charge, m.cancelled = "", false
+	m.panicAt, m.cancelled = "", false
 	back := rapid.Bool().Draw(rt, "back")
 	handle, at := tx.handle()
 	if at < len(tx.levels)-1 {
@@ -308,7 +308,7 @@ func (m *model) endSavepoint(rt *rapid.T) {
 	}
 	o, over := m.stepIn(rt, tx, what, func(ctx context.Context) error { return end(ctx) })
 	switch {
-	case m.lost() || over && tx.any(strayed):
+	case m.lost() || over && tx.any(scopeChanged):
 		m.giveUp(rt, tx)
 		return
 	case over, back && o.err != nil, !back && (o.err != nil) != tx.aborted,
@@ -324,14 +324,14 @@ func (m *model) endSavepoint(rt *rapid.T) {
 // commit commits a transaction.
 func (m *model) commit(rt *rapid.T) {
 	tx := m.drawTx(rt)
-	m.charge = ""
-	m.mishap(rt)
+	m.panicAt = ""
+	m.fault(rt)
 	before := m.cancelled
 	delete(m.clean, tx.pid)
 	o, over := m.stepIn(rt, tx, "commit", func(ctx context.Context) error { return tx.root().Commit(ctx) })
 	fate := undone
 	switch {
-	case m.exploded:
+	case m.panicDone:
 		m.giveUp(rt, tx)
 		m.over(tx, unknown)
 		return
@@ -354,7 +354,7 @@ func (m *model) commit(rt *rapid.T) {
 		}
 	case tx.aborted && !is(o.err, pgx.ErrTxCommitRollback):
 		rt.Fatalf("commit in %s: %v, want %v", tx.schema, o.err, pgx.ErrTxCommitRollback)
-	case !tx.aborted && !tx.any(late) && !tx.any(strayed):
+	case !tx.aborted && !tx.any(late) && !tx.any(scopeChanged):
 		rt.Fatalf("commit in %s must not fail: %v", tx.schema, o.err)
 	}
 	m.over(tx, fate)
@@ -367,7 +367,7 @@ func (m *model) wrote(tx *openTx) bool {
 
 // rollback rolls back a transaction.
 func (m *model) rollback(rt *rapid.T, tx *openTx) {
-	m.charge = ""
+	m.panicAt = ""
 	m.cancelled = rapid.IntRange(0, 4).Draw(rt, "cancelled") == 4
 	delete(m.clean, tx.pid)
 	o, over := m.stepIn(rt, tx, "rollback", tx.root().Rollback)
@@ -384,13 +384,13 @@ func (m *model) closure(rt *rapid.T) {
 	if !m.free(schema) {
 		rt.SkipNow()
 	}
-	m.charge = ""
+	m.panicAt = ""
 	w := m.work(rt, schema, false)
 	ends := rapid.SampledFrom([]string{"nil", "error", "panic"}).Draw(rt, "ends")
-	m.mishap(rt)
+	m.fault(rt)
 	m.drawUnit(rt)
 	if ends == "panic" {
-		m.charge = "closure"
+		m.panicAt = "closure"
 	}
 	before := m.cancelled
 	o := m.step(rt, schema, "InTx ("+ends+") "+w.what, func(ctx context.Context) error {
@@ -405,12 +405,12 @@ func (m *model) closure(rt *rapid.T) {
 			return nil
 		})
 	})
-	fail, mayFail := m.must(w, false)
+	fail, mayFail := m.expectFailure(w, false)
 	fate := undone
 	switch {
-	case before && !m.exploded && o.err == nil:
+	case before && !m.panicDone && o.err == nil:
 		rt.Fatalf("a transaction of %s runs under a context that is over", schema)
-	case m.exploded || m.lost():
+	case m.panicDone || m.lost():
 		fate = unknown
 	case o.err == nil && (fail || ends != "nil"):
 		rt.Fatalf("InTx %s in %s must fail", w.what, schema)
@@ -418,9 +418,9 @@ func (m *model) closure(rt *rapid.T) {
 		fate = committed
 		m.committed(schema)
 	case w.given && outdated(o.err):
-	case ends == "nil" && !fail && !mayFail && (!w.callback || !errors.Is(o.err, errCallback)) && !m.astray(o.err):
+	case ends == "nil" && !fail && !mayFail && (!w.callback || !errors.Is(o.err, errCallback)) && !m.sessionRefused(o.err):
 		rt.Fatalf("InTx %s in %s must not fail: %v", w.what, schema, o.err)
 	}
 	m.settle(schema, m.unit, w.statements, fate)
-	m.noteStrays(w)
+	m.noteScopeChanges(w)
 }

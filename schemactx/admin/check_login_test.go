@@ -14,7 +14,7 @@ import (
 
 // The first finding says which login is used. No finding advises to change the owner or an
 // administrator.
-func TestCheckSaysFirstThatTheLoginIsTheWrongOne(t *testing.T) {
+func TestCheckReportsAWrongLoginFirst(t *testing.T) {
 	t.Parallel()
 	f := hardened(t)
 	run(t, f, f.named("create role {prefix}_boss login createrole createdb password 'boss'; create schema extensions; "+

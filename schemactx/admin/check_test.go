@@ -229,7 +229,7 @@ func TestCheckFindsAnotherLogin(t *testing.T) {
 	}
 }
 
-func TestCheckCountsWhatIsBeyondTheLimit(t *testing.T) {
+func TestCheckCountsFindingsBeyondTheLimit(t *testing.T) {
 	t.Parallel()
 	f := hardened(t)
 	f.provision(t, "tenant_c")
@@ -271,7 +271,7 @@ func TestCheckOfADatabaseThatIsNotHardenedWarns(t *testing.T) {
 }
 
 // Check must not call functions that a role has created in public under the names of built-in ones.
-func TestCheckIsNotFooledByPlantedFunctions(t *testing.T) {
+func TestCheckIgnoresPlantedFunctions(t *testing.T) {
 	t.Parallel()
 	f := hardened(t)
 	run(

@@ -9,7 +9,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-func TestCheckDependentsSeesWhatDeprovisionRefuses(t *testing.T) {
+func TestCheckDependentsFindsWhatDeprovisionRefuses(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	expectNone := func(schema string) {

@@ -237,7 +237,7 @@ func (f *fixture) awaitEnd(t *testing.T, pid uint32) {
 	}
 }
 
-func TestDeprovisionGoesOnAfterAnInterruption(t *testing.T) {
+func TestDeprovisionContinuesAfterAnInterruption(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.fill(t, "tenant_a")
@@ -384,7 +384,7 @@ func TestDeprovisionLeavesWhatATenantUsesOfOthers(t *testing.T) {
 	assert.Equal(t, 1, n, "%d rows in the shared tables, want 1", n)
 }
 
-func TestDeprovisionRefusesWhatIsNoTenantsOfOurs(t *testing.T) {
+func TestDeprovisionRefusesForeignSchemasAndRoles(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	run(t, f, "create schema theirs; create role "+f.roles.Tenant("tenant_c")+"; create role "+f.roles.Tenant("theirs"))
@@ -410,7 +410,7 @@ func TestDeprovisionRefusesWhatIsNoTenantsOfOurs(t *testing.T) {
 
 // The owner cannot revoke a privilege that another role granted. The error names the privilege.
 // After that role has revoked it, the rest of Deprovision succeeds.
-func TestDeprovisionNamesWhatKeepsTheRole(t *testing.T) {
+func TestDeprovisionNamesTheGrantThatKeepsTheRole(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	run(t, f, "create table public.plans (id int); grant select on public.plans to "+f.roles.Tenant("tenant_a"))

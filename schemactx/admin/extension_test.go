@@ -24,7 +24,7 @@ func setupOf(t *testing.T, db admin.Beginner, prefix string, cfg admin.SetupConf
 	return report
 }
 
-func TestSetupMakesExtensionsAndTheirSchema(t *testing.T) {
+func TestSetupCreatesExtensionsAndTheirSchema(t *testing.T) {
 	t.Parallel()
 	pg := pgtest.New(t)
 	_, err := pg.Pool.Exec(t.Context(), "create extension hstore")
@@ -75,7 +75,7 @@ func TestSetupMakesExtensionsAndTheirSchema(t *testing.T) {
 
 // A role that owns the database may create trusted extensions (citext), but no others
 // (pageinspect).
-func TestSetupSaysWhichExtensionsTheAdministratorMayNotCreate(t *testing.T) {
+func TestSetupReportsExtensionsThatTheAdministratorMayNotCreate(t *testing.T) {
 	t.Parallel()
 	pg := pgtest.New(t)
 	role := pg.RolePrefix + "_dba"
@@ -98,7 +98,7 @@ func TestSetupSaysWhichExtensionsTheAdministratorMayNotCreate(t *testing.T) {
 
 // A trusted extension needs no superuser, only CREATE on the database, which the owner of the
 // database can grant.
-func TestSetupSaysWhatATrustedExtensionNeeds(t *testing.T) {
+func TestSetupReportsWhatATrustedExtensionNeeds(t *testing.T) {
 	t.Parallel()
 	pg := pgtest.New(t)
 	provider, theirs := loginOf(t, pg, "provider", "nosuperuser")

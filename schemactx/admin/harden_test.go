@@ -92,7 +92,7 @@ func stateOf(err error) string {
 
 // The owner can still migrate, dump and restore. It needs the functions that pg_dump and pg_restore
 // call first, CREATE FUNCTION, DO blocks and large objects.
-func TestHardenLeavesTheOwnerWhatMigrationsAndDumpsNeed(t *testing.T) {
+func TestHardenKeepsThePrivilegesOfMigrationsAndDumps(t *testing.T) {
 	t.Parallel()
 	f := hardened(t)
 	for _, sql := range []string{
@@ -105,7 +105,7 @@ func TestHardenLeavesTheOwnerWhatMigrationsAndDumpsNeed(t *testing.T) {
 	}
 }
 
-func TestHardenTellsWhatItDidAndCanRunAgain(t *testing.T) {
+func TestHardenReportsWhatItDidAndCanRunAgain(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	outcomes := func(want admin.ActionOutcome) {
@@ -179,7 +179,7 @@ func TestHardenChangesNothingWhenItFails(t *testing.T) {
 	require.NoError(t, f.db.QueryRow(in(t, "tenant_a"), escape(f)).Scan(&role, &word))
 }
 
-func TestHardenWantsSetupFirst(t *testing.T) {
+func TestHardenRequiresSetup(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	other, err := schemactx.NewRoleNames("nobody_has_this")

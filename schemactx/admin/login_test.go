@@ -49,7 +49,7 @@ func TestProvisionLoginLetsTheTenantsRoleLogIn(t *testing.T) {
 	expectState(t, err, "28P01")
 }
 
-func TestProvisionLoginMakesWhatLacks(t *testing.T) {
+func TestProvisionLoginCreatesWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.provisionLogin(t, "tenant_c", "password")

@@ -26,7 +26,7 @@ func TestSetupAndProvisionCanRunAgain(t *testing.T) {
 	expectNote(t, in(t, "tenant_a"), f.db, "tenant_a") // the passwords are unchanged
 }
 
-func TestProvisionRefusesWhatIsNotOurs(t *testing.T) {
+func TestProvisionRefusesForeignSchemasAndRoles(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	superuser := f.pg.Pool
@@ -55,7 +55,7 @@ func TestSetupRefusesRolesOfAnotherDatabase(t *testing.T) {
 	assert.ErrorIs(t, err, admin.ErrTaken)
 }
 
-func TestTenantRoleOwnsNothingAndMayCreateNothing(t *testing.T) {
+func TestTenantRoleOwnsNothingAndCannotCreate(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	role := f.roles.Tenant("tenant_a")

@@ -101,7 +101,7 @@ func TestRenameInATransactionOfTheCaller(t *testing.T) {
 
 // Rename does not wait for a transaction of the tenant, and does not end it. It waits for another
 // Rename.
-func TestRenameWaitsForWhoeverHasTheName(t *testing.T) {
+func TestRenameWaitsForAnotherRename(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	tx, err := f.db.Begin(in(t, "tenant_a"))
@@ -126,7 +126,7 @@ func TestRenameWaitsForWhoeverHasTheName(t *testing.T) {
 	expectNote(t, in(t, "tenant_z"), f.db, "late")
 }
 
-func TestRenameGoesOnAfterAnInterruption(t *testing.T) {
+func TestRenameContinuesAfterAnInterruption(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for n := range int64(12) {

@@ -32,7 +32,7 @@ func expectDone(t *testing.T, actions []admin.Action, want ...string) {
 		"done:\n\t%s\nwant:\n\t%s", strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
 }
 
-func TestSetupTellsWhatItDid(t *testing.T) {
+func TestSetupReportsWhatItDid(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	again := func(cfg admin.SetupConfig) admin.SetupReport {
@@ -79,7 +79,7 @@ func TestSetupReportsWhatIsImpossible(t *testing.T) {
 	}
 }
 
-func TestProvisionTellsWhatItDid(t *testing.T) {
+func TestProvisionReportsWhatItDid(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	again := func() admin.ProvisionReport {
@@ -130,7 +130,7 @@ func TestProvisionRepairsAMembershipThatInherits(t *testing.T) {
 }
 
 // The owner's default privileges for PUBLIC on new schemas must not apply to a tenant's schema.
-func TestProvisionTakesANewSchemaFromPublic(t *testing.T) {
+func TestProvisionRevokesANewSchemaFromPublic(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.exec(t, "alter default privileges grant all on schemas to public")
@@ -147,7 +147,7 @@ func TestProvisionTakesANewSchemaFromPublic(t *testing.T) {
 	assert.False(t, open, "everybody has rights on the schema")
 }
 
-func TestProvisionLoginTellsWhatItDid(t *testing.T) {
+func TestProvisionLoginReportsWhatItDid(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	run(t, f, "revoke connect on database "+f.pg.Name+" from public")

@@ -10,7 +10,7 @@ import (
 )
 
 // A tenant that writes its own SQL can take the lock and keep it.
-func TestSetupHardenAndDeprovisionGoOnWhereATenantHasTheirLock(t *testing.T) {
+func TestSetupHardenAndDeprovisionDoNotWaitForATenantsLock(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	squatter, err := pgx.Connect(t.Context(), f.pg.URLAs(f.roles.Runtime(), runtimePassword))

@@ -107,7 +107,7 @@ func TestSetupUsesTheRightsOfALoginThatDoesNotInherit(t *testing.T) {
 
 // Setup does what it can: it creates the roles. It reports the other statements and the role that
 // can run them. That role then runs them.
-func TestSetupSaysWhatIsMissingInADatabaseOfAnotherRole(t *testing.T) {
+func TestSetupReportsMissingPrivilegesInADatabaseOfAnotherRole(t *testing.T) {
 	t.Parallel()
 	pg := pgtest.New(t)
 	provider, theirs := loginOf(t, pg, "provider", "nosuperuser")
@@ -231,7 +231,7 @@ func superuser(t *testing.T, pg *pgtest.DB, sql string, args ...any) {
 }
 
 // Without CREATEROLE, Setup creates no roles, but still sets the privileges of the database.
-func TestSetupWithoutCreateroleSaysWhoHasIt(t *testing.T) {
+func TestSetupReportsRolesWithCreaterole(t *testing.T) {
 	t.Parallel()
 	pg := pgtest.New(t)
 	role, dba := loginOf(t, pg, "dba", "nocreaterole")
@@ -252,7 +252,7 @@ func TestSetupWithoutCreateroleSaysWhoHasIt(t *testing.T) {
 
 // Since PostgreSQL 16, a login with only CREATEROLE cannot change roles that another login has
 // created.
-func TestSetupSaysWhoHasAdminOption(t *testing.T) {
+func TestSetupReportsRolesWithAdminOption(t *testing.T) {
 	t.Parallel()
 	pg := pgtest.New(t)
 	first, dba := loginOf(t, pg, "first", "createrole")

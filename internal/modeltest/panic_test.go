@@ -10,11 +10,11 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// errBoom is the value with which callbacks panic.
-var errBoom = errors.New("boom")
+// errPanic is the value with which callbacks panic.
+var errPanic = errors.New("panic of a callback")
 
-// charges are the places at which a callback can panic.
-var charges = []string{
+// panicPlaces are the places at which a callback can panic.
+var panicPlaces = []string{
 	"ScopeStart", "ScopeEnd", "StatementEnd", "StatementFailure", "TraceQueryStart", "TraceQueryEnd", "TraceBatchStart",
 	"TraceBatchQuery",
 	"TraceBatchEnd", "TraceCopyFromStart", "TraceCopyFromEnd", "TracePrepareStart", "TracePrepareEnd",
@@ -23,9 +23,9 @@ var charges = []string{
 
 // at panics if the step has chosen this place.
 func (m *model) at(place string) {
-	if m.charge == place {
-		m.charge, m.exploded = "", true
-		panic(errBoom)
+	if m.panicAt == place {
+		m.panicAt, m.panicDone = "", true
+		panic(errPanic)
 	}
 }
 

@@ -33,22 +33,22 @@ type work struct {
 	given      bool // results are read one by one, so a stale statement after the first cannot be retried
 }
 
-// work draws a call. apart says that it is a unit of work of its own.
-func (m *model) work(rt *rapid.T, schema string, apart bool) *work {
+// work draws a call. standalone says that it is a unit of work of its own.
+func (m *model) work(rt *rapid.T, schema string, standalone bool) *work {
 	switch rapid.SampledFrom([]string{"statement", "statement", "statement", "batch", "copy"}).Draw(rt, "call") {
 	case "batch":
 		return m.batch(rt, schema)
 	case "copy":
 		return m.copy(rt)
 	}
-	return m.single(rt, m.statement(rt, schema, apart))
+	return m.single(rt, m.statement(rt, schema, standalone))
 }
 
 // single returns a call with one statement, whose rows are read in one of several ways.
 func (m *model) single(rt *rapid.T, s *statement) *work {
 	ways := []string{"Exec", "Query", "QueryRow", "Query, closed early"}
 	how := rapid.SampledFrom(ways).Draw(rt, "how")
-	if s.sight {
+	if s.readsState {
 		how = "Query"
 	}
 	call := func(ctx context.Context, r runner) error {
@@ -104,7 +104,7 @@ func (m *model) batch(rt *rapid.T, schema string) *work {
 		}
 	}
 	if how == "callbacks" {
-		m.mayCharge(rt, "batch callback")
+		m.mayPanic(rt, "batch callback")
 	}
 	w.given = n > 1 && how != "Close"
 	w.what = fmt.Sprintf("batch (%s) %s", how, strings.Join(names, "; "))
@@ -153,7 +153,7 @@ func (m *model) copy(rt *rapid.T) *work {
 	case "cancel":
 		s.sql, s.want.maybe, src.cancel = "copy that is cancelled", true, true
 	case "panic":
-		m.charge = rapid.SampledFrom([]string{"copy source", "Valuer"}).Draw(rt, "charge")
+		m.panicAt = rapid.SampledFrom([]string{"copy source", "Valuer"}).Draw(rt, "panic at")
 	}
 	return &work{what: s.sql, statements: []*statement{s}, call: func(ctx context.Context, r runner) error {
 		_, err := r.CopyFrom(ctx, table, []string{"id"}, src)
@@ -166,25 +166,25 @@ func (m *model) drawUnit(rt *rapid.T) {
 	m.unit = rapid.SampledFrom([]string{"", "", "one", "two"}).Draw(rt, "unit")
 }
 
-// mishap may cancel the step's context or make a callback panic.
-func (m *model) mishap(rt *rapid.T) {
+// fault may cancel the step's context or make a callback panic.
+func (m *model) fault(rt *rapid.T) {
 	m.cancelled = false
-	switch rapid.IntRange(0, 9).Draw(rt, "mishap") {
+	switch rapid.IntRange(0, 9).Draw(rt, "fault") {
 	case 8:
 		m.cancelled = true
 	case 9:
-		m.charge = rapid.SampledFrom(charges).Draw(rt, "charge")
+		m.panicAt = rapid.SampledFrom(panicPlaces).Draw(rt, "panic at")
 	}
 }
 
-// must reports whether a call must fail and whether it may fail, by its statements. tx says that
-// the commit comes later.
-func (m *model) must(w *work, tx bool) (fail, mayFail bool) {
-	strayed := false
+// expectFailure reports whether a call must fail and whether it may fail, by its statements. tx
+// says that the commit comes later.
+func (m *model) expectFailure(w *work, tx bool) (fail, mayFail bool) {
+	scopeChanged := false
 	for _, s := range w.statements {
-		fail = fail || strayed || s.want.err != nil || s.want.state != "" || s.late && !tx
+		fail = fail || scopeChanged || s.want.err != nil || s.want.state != "" || s.late && !tx
 		mayFail = mayFail || s.want.maybe
-		strayed = strayed || s.strays
+		scopeChanged = scopeChanged || s.changesScope
 	}
 	return fail, mayFail
 }
@@ -200,13 +200,13 @@ func (m *model) alone(rt *rapid.T) {
 	if refusals != nil {
 		of = plain
 	}
-	m.charge = ""
+	m.panicAt = ""
 	w := m.work(rt, of, true)
-	m.mishap(rt)
+	m.fault(rt)
 	m.drawUnit(rt)
 	before := m.cancelled
 	o := m.step(rt, schema, w.what, func(ctx context.Context) error { return w.call(ctx, m.db) })
-	fail, mayFail := m.must(w, false)
+	fail, mayFail := m.expectFailure(w, false)
 	if refusals != nil {
 		expected := is(o.err, refusals...) || m.lost() || fail || mayFail
 		if o.err == nil {
@@ -217,10 +217,10 @@ func (m *model) alone(rt *rapid.T) {
 	}
 	fate := undone
 	switch {
-	case before && o.err == nil && !m.exploded:
+	case before && o.err == nil && !m.panicDone:
 		rt.Fatalf("%s runs under a context that is over", w.what)
-	case before && !m.exploded:
-	case m.exploded || m.lost():
+	case before && !m.panicDone:
+	case m.panicDone || m.lost():
 		fate = unknown
 	case o.err == nil && fail:
 		rt.Fatalf("%s in %s must fail", w.what, schema)
@@ -230,21 +230,21 @@ func (m *model) alone(rt *rapid.T) {
 	case w.callback && errors.Is(o.err, errCallback):
 		fate = unknown
 	case fail || mayFail:
-	case m.astray(o.err), w.given && outdated(o.err):
+	case m.sessionRefused(o.err), w.given && outdated(o.err):
 	default:
 		rt.Fatalf("%s in %s must not fail: %v", w.what, schema, o.err)
 	}
-	if !m.lost() && !m.exploded {
+	if !m.lost() && !m.panicDone {
 		m.expectKind(rt, w, o.err)
 	}
 	m.settle(schema, m.unit, w.statements, fate)
-	m.noteStrays(w)
+	m.noteScopeChanges(w)
 }
 
 // expectKind fails the run if the error of a single statement is not the expected one.
 func (m *model) expectKind(rt *rapid.T, w *work, err error) {
 	s := w.statements[0]
-	if len(w.statements) > 1 || err == nil || m.astray(err) {
+	if len(w.statements) > 1 || err == nil || m.sessionRefused(err) {
 		return
 	}
 	if s.want.err != nil {
@@ -255,24 +255,24 @@ func (m *model) expectKind(rt *rapid.T, w *work, err error) {
 	}
 }
 
-// noteStrays marks the sessions whose scope a statement may have changed. At Logins the next unit
-// of work of such a session is refused.
-func (m *model) noteStrays(w *work) {
+// noteScopeChanges marks the sessions whose scope a statement may have changed. At Logins the next
+// unit of work of such a session is refused.
+func (m *model) noteScopeChanges(w *work) {
 	for _, s := range w.statements {
 		for _, pid := range m.entered {
-			m.strayed[pid] = m.strayed[pid] || s.strays
+			m.scopeChanged[pid] = m.scopeChanged[pid] || s.changesScope
 		}
 	}
 }
 
-// astray reports whether err refuses a session at Logins, as it must if the tenant's own statements
-// have changed the session.
-func (m *model) astray(err error) bool {
+// sessionRefused reports whether err refuses a session at Logins, as it must if the tenant's own
+// statements have changed the session.
+func (m *model) sessionRefused(err error) bool {
 	if m.level.level != schemactx.Logins || !is(err, schemactx.ErrScopeChanged) {
 		return false
 	}
 	for _, pid := range m.entered {
-		if m.strayed[pid] {
+		if m.scopeChanged[pid] {
 			return true
 		}
 	}

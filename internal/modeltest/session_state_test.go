@@ -13,10 +13,10 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// sight is the state that a statement finds on its connection. Of the prepared statements it has
-// those that SQL has made. The library's own prepared statements stay, as ATTACKS.md says, and SQL
-// cannot execute them. checkConnections checks their number.
-type sight struct {
+// sessionState is the state that a statement finds on its connection. Of the prepared statements it
+// has those that SQL has made. The library's own prepared statements stay, as ATTACKS.md says, and
+// SQL cannot execute them. checkConnections checks their number.
+type sessionState struct {
 	Who, Login, Path, Mark, Unit string
 	Settings                     []string
 	Locks                        []int32
@@ -25,17 +25,17 @@ type sight struct {
 	Last                         int64
 }
 
-// look reads a row of lib.sight. State of another tenant in it is an offence.
+// look reads a row of lib.session_state. State of another tenant in it is an violation.
 func (m *model) look(row pgx.CollectableRow) error {
-	s, err := pgx.RowToStructByPos[sight](row)
-	if err == nil && m.offence == "" {
-		m.offence = m.judge(&s, m.looking, m.within)
+	s, err := pgx.RowToStructByPos[sessionState](row)
+	if err == nil && m.violation == "" {
+		m.violation = m.judge(&s, m.schema, m.wantUnit)
 	}
 	return err
 }
 
 // judge returns what in s is wrong for a statement in the schema, or "".
-func (m *model) judge(s *sight, schema, unit string) string {
+func (m *model) judge(s *sessionState, schema, unit string) string {
 	n := number(schema)
 	foreign := func(prefix string, names []string) bool {
 		return slices.ContainsFunc(
@@ -149,7 +149,7 @@ func (m *model) checkPools() string {
 // onLoan returns the number of acquired connections. A pool counts a connection for a moment while
 // it closes it. So if a connection was closed, onLoan waits until the number is at most want.
 func (m *model) onLoan(want int) int {
-	for deadline := time.Now().Add(hangs); ; time.Sleep(100 * time.Microsecond) {
+	for deadline := time.Now().Add(stepTimeout); ; time.Sleep(100 * time.Microsecond) {
 		n := m.db.PoolStats().Acquired
 		closing := slices.ContainsFunc(m.opened, (*pgx.Conn).IsClosed)
 		if n <= want || !closing || time.Now().After(deadline) {
