@@ -15,9 +15,12 @@ func TestKilledDropContinues(t *testing.T) {
 	m, _ := f.dropManager(t, tenancy.DropConfig{})
 	b := f.create(t, "b")
 	for _, c := range []crash{
-		{StepName: "mark"}, {StepName: "mark", After: true},
-		{StepName: "schema"}, {StepName: "schema", After: true},
-		{StepName: "delete"}, {StepName: "delete", After: true},
+		{StepName: "mark"},
+		{StepName: "mark", After: true},
+		{StepName: "schema"},
+		{StepName: "schema", After: true},
+		{StepName: "delete"},
+		{StepName: "delete", After: true},
 	} {
 		a := f.create(t, "a")
 		f.expectUsable(t, a)

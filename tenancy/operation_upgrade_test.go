@@ -94,7 +94,7 @@ func TestOperationsOfPreviousReleaseContinue(t *testing.T) {
 	f.expectInvariants(t)
 }
 
-// A confirmation of the release before may begin while the migration runs.
+// A confirmation of the previous release may begin while the migration runs.
 func TestConfirmationOfPreviousReleaseDuringTheMigrationContinues(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

@@ -330,8 +330,10 @@ func TestKilledRefillContinues(t *testing.T) {
 	f := setup(t)
 	m := f.stockManager(t, tenancy.StockConfig{Size: 1, StockOnly: true})
 	for i, c := range []crash{
-		{StepName: "schema"}, {StepName: "schema", After: true},
-		{StepName: "migrate"}, {StepName: "migrate", After: true},
+		{StepName: "schema"},
+		{StepName: "schema", After: true},
+		{StepName: "migrate"},
+		{StepName: "migrate", After: true},
 		{StepName: "ready"},
 	} {
 		c.Op = tenancy.OpStock
