@@ -91,7 +91,7 @@ func TestOneOfConcurrentChangesWins(t *testing.T) {
 		}
 		assert.ErrorIs(t, err, erp.ErrChanged)
 	}
-	assert.Equal(t, 1, won, "%d of %d have won", won, people)
+	assert.Equal(t, 1, won, "%d of %d changes have succeeded", won, people)
 }
 
 // Versions differ even if two changes have the same time: now() does not advance in a transaction,

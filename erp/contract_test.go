@@ -135,7 +135,7 @@ func (c *contract) hold(t testing.TB, next http.Handler, seen func(operation, st
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		answered := httptest.NewRecorder()
 		next.ServeHTTP(answered, r)
-		// such as the login without a signer
+		// A handler without a signer, for example, has no login.
 		unregistered := strings.Contains(answered.Body.String(), "There is nothing at this address.")
 		if _, route := c.mux.Handler(r); route != "" && !unregistered {
 			route = strings.TrimSuffix(route, "/{$}")

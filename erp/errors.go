@@ -23,7 +23,7 @@ var (
 	ErrSessionOver = errors.New("session is over")
 
 	// ErrChanged is returned by stores if the row to change has another version than expected.
-	ErrChanged = errors.New("changed by somebody else")
+	ErrChanged = errors.New("changed by another request")
 )
 
 // InputError is returned if input was refused. Nothing was written.

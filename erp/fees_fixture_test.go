@@ -91,7 +91,7 @@ func (f *fixture) expectBalanced(t *testing.T, school *tenancytest.Tenant) {
 		left join lateral (select coalesce(sum(case kind when 'refund' then -amount_minor else amount_minor end), 0) as paid
 			from payments p where p.fee_id = f.id) p on true
 		where f.paid_minor <> p.paid or p.paid not between 0 and f.amount_minor`).Scan(&wrong))
-	assert.Equal(t, 0, wrong, "%d fees do not say what was paid", wrong)
+	assert.Equal(t, 0, wrong, "%d fees lack the paid amount", wrong)
 }
 
 // awaitBlocked waits until a connection of the database waits for a lock.

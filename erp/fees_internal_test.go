@@ -26,15 +26,15 @@ func FuzzFeeParams(f *testing.F) {
 			return
 		}
 		if status != "" {
-			assert.Contains(t, feeStatuses, status, "%q lets %q through", query, status)
+			assert.Contains(t, feeStatuses, status, "%q accepts %q", query, status)
 		}
 		for _, day := range []*Date{before, after} {
 			if day == nil {
 				continue
 			}
 			again, err := time.Parse(time.DateOnly, day.String())
-			if assert.NoError(t, err, "%q lets %s through", query, day) {
-				assert.WithinDuration(t, day.Time, again, 0, "%q lets %s through", query, day)
+			if assert.NoError(t, err, "%q accepts %s", query, day) {
+				assert.WithinDuration(t, day.Time, again, 0, "%q accepts %s", query, day)
 			}
 		}
 	})

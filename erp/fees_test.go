@@ -48,9 +48,9 @@ func TestGenerateChargesEachStudentOfTheClassOnce(t *testing.T) {
 	later := erp.NewDate(2100, time.March, 1)
 	second, err := fees.Generate(ctx, structure.ID, erp.Generation{DueOn: later})
 	require.NoError(t, err)
-	require.Len(t, second.Created, 1, "made %+v for who has joined", second)
-	require.Len(t, second.Existing, 3, "made %+v for who has joined", second)
-	require.Equal(t, later, second.Created[0].DueOn, "made %+v for who has joined", second)
+	require.Len(t, second.Created, 1, "created %+v for the new students", second)
+	require.Len(t, second.Existing, 3, "created %+v for the new students", second)
+	require.Equal(t, later, second.Created[0].DueOn, "created %+v for the new students", second)
 	for i, fee := range second.Existing {
 		assert.Equal(t, first.Created[i].ID, fee.ID, "%+v was %+v", fee, first.Created[i])
 		assert.Equal(t, dueOn, fee.DueOn, "%+v was %+v", fee, first.Created[i])
@@ -75,9 +75,9 @@ func TestGenerateAtTheSameTimeChargesEachStudentOnce(t *testing.T) {
 	for range cap(made) {
 		all.Go(func() {
 			got, err := erp.NewFees(f.db).Generate(ctx, structure.ID, erp.Generation{DueOn: dueOn})
-			assert.NoError(t, err, "%d made, %d there", len(got.Created), len(got.Existing))
+			assert.NoError(t, err, "%d created, %d existing", len(got.Created), len(got.Existing))
 			assert.Equal(t, len(students), len(got.Created)+len(got.Existing),
-				"%d made, %d there", len(got.Created), len(got.Existing))
+				"%d created, %d existing", len(got.Created), len(got.Existing))
 			made <- len(got.Created)
 		})
 	}

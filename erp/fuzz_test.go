@@ -22,7 +22,7 @@ func FuzzReadStudents(f *testing.F) {
 	f.Fuzz(func(t *testing.T, file string) {
 		report := &ImportReport{}
 		rows, err := readStudents(strings.NewReader(file), report)
-		// reading from a string does not fail
+		// Reading from a string does not fail.
 		require.NoError(t, err)
 		lines := 1 + strings.Count(file, "\n") + strings.Count(file, "\r")
 		bad := map[int]bool{}
@@ -61,10 +61,10 @@ func FuzzParams(f *testing.F) {
 			}
 			return
 		}
-		if assert.NoError(t, page.validate(), "%q lets %+v %d %q through", query, page, id, q) &&
-			assert.GreaterOrEqual(t, id, int64(0), "%q lets %+v %d %q through", query, page, id, q) &&
-			assert.True(t, utf8.ValidString(q), "%q lets %+v %d %q through", query, page, id, q) {
-			assert.False(t, strings.ContainsRune(q, 0), "%q lets %+v %d %q through", query, page, id, q)
+		if assert.NoError(t, page.validate(), "%q accepts %+v %d %q", query, page, id, q) &&
+			assert.GreaterOrEqual(t, id, int64(0), "%q accepts %+v %d %q", query, page, id, q) &&
+			assert.True(t, utf8.ValidString(q), "%q accepts %+v %d %q", query, page, id, q) {
+			assert.False(t, strings.ContainsRune(q, 0), "%q accepts %+v %d %q", query, page, id, q)
 		}
 	})
 }
@@ -76,7 +76,7 @@ func FuzzParseTag(f *testing.F) {
 	f.Add(`W/"1"`)
 	f.Fuzz(func(t *testing.T, header string) {
 		v, ok := parseTag(header)
-		assert.True(t, !ok || v != AnyVersion && v.tag() == header, "%q is read as %d", header, v)
+		assert.True(t, !ok || v != AnyVersion && v.tag() == header, "%q is parsed to %d", header, v)
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Header.Set("If-Match", header)
 		v, err := ifMatch(r)
@@ -99,9 +99,9 @@ func FuzzParseSession(f *testing.F) {
 			return
 		}
 		again, ok := parseSession(v.session())
-		assert.True(t, ok, "%q is read as %+v, and then as %+v", text, v, again)
-		assert.Equal(t, v, again, "%q is read as %+v, and then as %+v", text, v, again)
-		assert.GreaterOrEqual(t, v.UserID, int64(1), "%q is read as %+v, and then as %+v", text, v, again)
-		assert.NotEqual(t, RoleVisitor, v.Role, "%q is read as %+v, and then as %+v", text, v, again)
+		assert.True(t, ok, "%q is parsed to %+v, and then to %+v", text, v, again)
+		assert.Equal(t, v, again, "%q is parsed to %+v, and then to %+v", text, v, again)
+		assert.GreaterOrEqual(t, v.UserID, int64(1), "%q is parsed to %+v, and then to %+v", text, v, again)
+		assert.NotEqual(t, RoleVisitor, v.Role, "%q is parsed to %+v, and then to %+v", text, v, again)
 	})
 }

@@ -139,8 +139,8 @@ func TestBadRequestsAreRefusedAndWriteNothing(t *testing.T) {
 		"born long ago": {
 			`{"admission_number": "1", "date_of_birth": "0001-01-01", ` + valid + `}`, 422, "date_of_birth",
 		},
-		"class of nobody": {`{"admission_number": "1", "class_id": 99, ` + valid + `}`, 422, "class_id"},
-		"negative class":  {`{"admission_number": "1", "class_id": -1, ` + valid + `}`, 422, "class_id"},
+		"unknown class":  {`{"admission_number": "1", "class_id": 99, ` + valid + `}`, 422, "class_id"},
+		"negative class": {`{"admission_number": "1", "class_id": -1, ` + valid + `}`, 422, "class_id"},
 		"huge class": {
 			`{"admission_number": "1", "class_id": 99999999999999999999, ` + valid + `}`, 400, "class_id",
 		},

@@ -65,7 +65,7 @@ func (r *ImportReport) finish() ImportReport {
 //
 // What is wrong with rows is in the report and no error; then nothing is written. An error is that
 // of file, ctx or the database, one of [Students.Create], or an [InputError] with Conflict where
-// somebody has admitted a student of such a number in the very moment. It reads file to the end, up
+// a concurrent request has added such a number. It reads file to the end, up
 // to [MaxImportRows], before it writes.
 func (s Students) Import(ctx context.Context, file io.Reader, o ImportOptions) (ImportReport, error) {
 	a, err := mayChange(ctx, s.entity)

@@ -61,8 +61,8 @@ func fuzzInput[N interface{ Validate() error }](t *testing.T, body string) {
 		return
 	}
 	text, err := json.Marshal(input)
-	if assert.NoError(t, err, "%q lets %s through", body, text) &&
-		assert.False(t, bytes.Contains(text, []byte(`\u0000`)), "%q lets %s through, %v", body, text, err) {
-		assert.True(t, utf8.Valid(text), "%q lets %s through, %v", body, text, err)
+	if assert.NoError(t, err, "%q accepts %s", body, text) &&
+		assert.False(t, bytes.Contains(text, []byte(`\u0000`)), "%q accepts %s, %v", body, text, err) {
+		assert.True(t, utf8.Valid(text), "%q accepts %s, %v", body, text, err)
 	}
 }

@@ -147,7 +147,7 @@ func TestInvalidTokensAreRefusedAndReported(t *testing.T) {
 		"forged":               {f.token(f.a, erp.RoleAdmin) + "x", 401, tenanttoken.ErrBadToken},
 		"over":                 {bind(f.a, "erp.1.0.admin", time.Nanosecond), 401, tenanttoken.ErrTokenExpired},
 		"of another program":   {bind(f.a, "1.0.admin", 0), 401, tenanttoken.ErrBadToken},
-		"of nobody":            {bind(f.a, "erp.0.0.admin", 0), 401, tenanttoken.ErrBadToken},
+		"of no user":           {bind(f.a, "erp.0.0.admin", 0), 401, tenanttoken.ErrBadToken},
 		"of a visitor":         {bind(f.a, "erp.1.0.visitor", 0), 401, tenanttoken.ErrBadToken},
 		"of a past generation": {bind(f.a, "erp.1.1.admin", 0), 401, erp.ErrSessionOver},
 		"of a missing user":    {bind(f.a, "erp.99.0.admin", 0), 401, erp.ErrSessionOver},
@@ -164,7 +164,7 @@ func TestInvalidTokensAreRefusedAndReported(t *testing.T) {
 	}
 	seen.tokens = nil
 	expectProblem(t, "none", request(h, "GET", f.a.Host, "/api/students/1", ""), 401, "")
-	assert.Nil(t, seen.tokens, "told %v of a request without one", seen.tokens)
+	assert.Nil(t, seen.tokens, "the hook got %v for a request without a token", seen.tokens)
 }
 
 func TestWrongPasswordAndUnknownAddressLookTheSame(t *testing.T) {
@@ -198,10 +198,10 @@ func TestWrongPasswordAndUnknownAddressLookTheSame(t *testing.T) {
 		assert.Empty(t, w.Result().Cookies(), "%s sets a cookie", credentials)
 	}
 	assert.Len(t, bodies, 1, "answers differ")
-	if assert.Len(t, seen.failed, 9, "told %+v and %+v", seen.failed, seen.in) &&
-		assert.Equal(t, "nobody@example.com", seen.failed[3].Email, "told %+v and %+v", seen.failed, seen.in) &&
-		assert.ErrorIs(t, seen.failed[3].Err, erp.ErrWrongPassword, "told %+v and %+v", seen.failed, seen.in) {
-		assert.Nil(t, seen.in, "told %+v and %+v", seen.failed, seen.in)
+	if assert.Len(t, seen.failed, 9, "hooks got %+v and %+v", seen.failed, seen.in) &&
+		assert.Equal(t, "nobody@example.com", seen.failed[3].Email, "hooks got %+v and %+v", seen.failed, seen.in) &&
+		assert.ErrorIs(t, seen.failed[3].Err, erp.ErrWrongPassword, "hooks got %+v and %+v", seen.failed, seen.in) {
+		assert.Nil(t, seen.in, "hooks got %+v and %+v", seen.failed, seen.in)
 	}
 }
 
@@ -218,7 +218,7 @@ func TestGuessesOfOneAccountAreLimited(t *testing.T) {
 		assert.NotEmpty(t, w.Header().Get("Retry-After"), "no Retry-After")
 	}
 	w := f.logIn(f.b, "admin@example.com", password)
-	assert.Equal(t, 200, w.Code, "the same address at the other school: %d %s", w.Code, w.Body)
+	assert.Equal(t, 200, w.Code, "the address at the other school: %d %s", w.Code, w.Body)
 }
 
 func TestChangingOnesPasswordEndsAllOtherSessions(t *testing.T) {
@@ -282,7 +282,7 @@ func TestOldPasswordHashesAreReplacedAtLogin(t *testing.T) {
 	assert.NotEqual(t, old, now, "hash")
 	assert.True(t, strings.HasPrefix(now, "$argon2id$v=19$m=19456,t=2,p=1$"), "hash is %s", now)
 	w := request(f.handler, "GET", f.a.Host, "/api/auth/me", "", "Authorization: Bearer "+token)
-	assert.Equal(t, 200, w.Code, "the session is over by that: %d %s", w.Code, w.Body)
+	assert.Equal(t, 200, w.Code, "the change has ended the session: %d %s", w.Code, w.Body)
 	// The password can be changed in the same request in which its hash is outdated.
 	exec(t, f, f.a, "update users set password_hash = $1", old)
 	w = request(f.handler, "PUT", f.a.Host, "/api/auth/password",

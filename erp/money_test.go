@@ -119,9 +119,9 @@ func FuzzAmount(f *testing.F) {
 			return
 		}
 		_, ok := n.Currency.Digits()
-		assert.True(t, ok, "%s %q lets %+v through", amount, currency, n)
-		assert.GreaterOrEqual(t, n.AmountMinor, int64(1), "%s %q lets %+v through", amount, currency, n)
-		assert.LessOrEqual(t, n.AmountMinor, int64(erp.MaxAmountMinor), "%s %q lets %+v through", amount, currency, n)
-		assert.Equal(t, n.AmountMinor, int64(float64(n.AmountMinor)), "%d is not what JavaScript reads", n.AmountMinor)
+		assert.True(t, ok, "%s %q accepts %+v", amount, currency, n)
+		assert.GreaterOrEqual(t, n.AmountMinor, int64(1), "%s %q accepts %+v", amount, currency, n)
+		assert.LessOrEqual(t, n.AmountMinor, int64(erp.MaxAmountMinor), "%s %q accepts %+v", amount, currency, n)
+		assert.Equal(t, n.AmountMinor, int64(float64(n.AmountMinor)), "JavaScript cannot represent %d", n.AmountMinor)
 	})
 }

@@ -89,11 +89,11 @@ func FuzzDecodeHash(f *testing.F) {
 		if err != nil || text == "" {
 			return
 		}
-		if assert.LessOrEqual(t, c.memory, uint32(1<<18), "%q is read as %+v", text, c) &&
-			assert.LessOrEqual(t, c.time, uint32(16), "%q is read as %+v", text, c) &&
-			assert.LessOrEqual(t, c.lanes, uint8(16), "%q is read as %+v", text, c) &&
-			assert.GreaterOrEqual(t, len(key), 16, "%q is read as %+v", text, c) {
-			assert.Equal(t, text, c.encode(salt, key), "%q is read as %+v", text, c)
+		if assert.LessOrEqual(t, c.memory, uint32(1<<18), "%q is parsed to %+v", text, c) &&
+			assert.LessOrEqual(t, c.time, uint32(16), "%q is parsed to %+v", text, c) &&
+			assert.LessOrEqual(t, c.lanes, uint8(16), "%q is parsed to %+v", text, c) &&
+			assert.GreaterOrEqual(t, len(key), 16, "%q is parsed to %+v", text, c) {
+			assert.Equal(t, text, c.encode(salt, key), "%q is parsed to %+v", text, c)
 		}
 	})
 }

@@ -141,9 +141,9 @@ func TestConcurrentPaymentsNeverExceedWhatIsOwed(t *testing.T) {
 		}
 		return accepted
 	}
-	assert.Equal(t, 4, record("pay", cash(fee, 25_00)), "payments of a quarter were accepted")
+	assert.Equal(t, 4, record("pay", cash(fee, 25_00)), "accepted payments of a quarter")
 	f.expectBalanced(t, f.a)
-	assert.Equal(t, 2, record("refund", refund(fee, 50_00)), "refunds of a half were accepted")
+	assert.Equal(t, 2, record("refund", refund(fee, 50_00)), "accepted refunds of a half")
 	f.expectBalanced(t, f.a)
 }
 
@@ -245,7 +245,7 @@ func TestAPaymentIsRepeatedAfterACrash(t *testing.T) {
 		require.NoError(t, err)
 		return nil
 	})
-	require.Error(t, err, "the commit went through a dead connection")
+	require.Error(t, err, "the commit succeeded on a closed connection")
 	for range 2 { // after the crash, and after a lost answer
 		payment, err := erp.NewPayments(f.db).Record(ctx, "once", cash(fee, 10_00))
 		require.NoError(t, err)

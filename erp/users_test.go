@@ -72,7 +72,7 @@ func TestSessionIsNotValidForALaterUserWithTheID(t *testing.T) {
 	require.NoError(t, users.Delete(ctx, first.ID, erp.AnyVersion))
 	second := admit("second@example.com")
 	exec(t, f, f.a, "update users set id = $1 where id = $2", first.ID, second.ID)
-	assert.Equal(t, 401, ask(), "with the id of somebody else")
+	assert.Equal(t, 401, ask(), "with the id of another user")
 }
 
 func TestEndedSessionIsRefusedAtOnce(t *testing.T) {

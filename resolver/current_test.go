@@ -25,13 +25,13 @@ func TestStatusIsNotAheadOfMemory(t *testing.T) {
 		committed := time.Now()
 		for n := 0; !d.Status().Current.After(committed); n++ {
 			time.Sleep(50 * time.Microsecond)
-			require.LessOrEqual(t, time.Since(committed), time.Minute, "it is not current again")
+			require.LessOrEqual(t, time.Since(committed), time.Minute, "Current has not passed the commit")
 			if n%100 == 0 {
 				slugOf(t, d, fmt.Sprintf("n%d-%d.example.com", i, n)) // a load for another reason
 			}
 		}
 		found, ok := d.ByID(id)
-		require.True(t, ok, "change %d: current after the commit, but without it", i)
-		require.Equal(t, name, found.Name, "change %d: current after the commit, but without it", i)
+		require.True(t, ok, "change %d: Current is after the commit, and the change is not in memory", i)
+		require.Equal(t, name, found.Name, "change %d: Current is after the commit, and the change is not in memory", i)
 	}
 }

@@ -127,7 +127,7 @@ func eventually(t testing.TB, what string, done func() bool) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			require.Fail(t, "timeout", "not seen: %s", what)
+			require.Fail(t, "timeout", "not reached: %s", what)
 		}
 	}
 }
@@ -152,7 +152,7 @@ func expectHosts(t *testing.T, d tenanthttp.Resolver, want map[string]string) {
 	t.Helper()
 	for host, slug := range want {
 		got := slugOf(t, d, host)
-		assert.Equal(t, slug, got, "%q leads to %q, want %q", host, got, slug)
+		assert.Equal(t, slug, got, "%q resolves to %q, want %q", host, got, slug)
 	}
 }
 

@@ -103,7 +103,7 @@ func TestSourcesMustAgree(t *testing.T) {
 		"almost the prefix":           {mixed, "http://example.com/t", nil, 200, "public /t /t"},
 		"the prefix later":            {mixed, "http://example.com/x/t/a", nil, 200, "public /x/t/a /x/t/a"},
 		"another case":                {mixed, "http://example.com/T/a/", nil, 200, "public /T/a/ /T/a/"},
-		"path of nobody":              {mixed, "http://example.com/t/nobody/x", nil, 404, ""},
+		"unknown path":                {mixed, "http://example.com/t/nobody/x", nil, 404, ""},
 		"path of nothing":             {mixed, "http://example.com/t/", nil, 404, ""},
 		"path of nothing, and more":   {mixed, "http://example.com/t//a/x", nil, 404, ""},
 		"dots":                        {mixed, "http://example.com/t/../a/x", nil, 404, ""},

@@ -82,7 +82,7 @@ func TestStatusIsCurrentWhileNothingChanges(t *testing.T) {
 	p.drop(true)
 	eventually(t, "the loss of the connection", func() bool { return !d.Status().Connected })
 	gone := d.Status()
-	assert.Equal(t, gone.Current, d.Status().Current, "it is called current without a connection")
+	assert.Equal(t, gone.Current, d.Status().Current, "Current advances without a connection")
 }
 
 // Attack 43. Three unknown hosts may be looked up, and no further tokens arrive within the hour.

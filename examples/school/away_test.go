@@ -221,7 +221,7 @@ func TestAnswersAre503WithoutPostgreSQL(t *testing.T) {
 	for said := range tallies["the API writes"].said {
 		cutOff = cutOff || strings.Contains(said, "may have been made")
 		if !strings.Contains(said, "Nothing was changed") {
-			assert.Contains(t, said, "may have been made", "a write was refused, and it is not said whether it was done")
+			assert.Contains(t, said, "may have been made", "a refused write does not say whether it was made")
 		}
 	}
 	assert.True(t, cutOff, "no answer says that the interrupted write may have been made: %v",

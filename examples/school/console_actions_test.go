@@ -12,8 +12,8 @@ import (
 
 var flashText = regexp.MustCompile(`(?s)<div class="flash[^>]*><p>(.*?)</p>`)
 
-// deed posts a form of the console and returns the message of the next page.
-func (p *program) deed(t *testing.T, cookie, path string, fields ...string) string {
+// act posts a form of the console and returns the message of the next page.
+func (p *program) act(t *testing.T, cookie, path string, fields ...string) string {
 	t.Helper()
 	a := p.post(t, "localhost", path, cookie, fields...)
 	require.Equal(t, 303, a.status, "%s: %d %s", path, a.status, a.body)
@@ -33,16 +33,16 @@ func (p *program) confirmRestore(t *testing.T, k key, cookie, slug, schema strin
 		expect(t, 200, "that a restore has kept", schema)
 	token := regexp.MustCompile(`<code id="secret">([^<]+)</code>`).FindStringSubmatch(shown.body)[1]
 	confirm := func(seconds int) string {
-		return p.deed(t, cookie, path+"/drop", "slug", slug, "schema", schema, "token", token, "code",
+		return p.act(t, cookie, path+"/drop", "slug", slug, "schema", schema, "token", token, "code",
 			k.codeAt(t, ada, seconds))
 	}
 	said := confirm(30)
-	assert.Contains(t, said, "not approved", "one person alone is told %q", said)
+	assert.Contains(t, said, "not approved", "the message to one person is %q", said)
 	second := p.logIn(t, k, grace, -30)
-	said = p.deed(t, second, path+"/approve", "code", k.codeAt(t, grace, 0))
-	assert.Contains(t, said, "Approved.", "the second one is told %q", said)
+	said = p.act(t, second, path+"/approve", "code", k.codeAt(t, grace, 0))
+	assert.Contains(t, said, "Approved.", "the message to the second person is %q", said)
 	said = confirm(30)
-	assert.Contains(t, said, schema+" is deleted", "the first one is told %q", said)
+	assert.Contains(t, said, schema+" is deleted", "the message to the first person is %q", said)
 }
 
 // Every action of the console on a school, and its refusals, in one sequence.
@@ -53,7 +53,7 @@ func TestConsoleActions(t *testing.T) {
 	const a = "/admin/tenants/schoola"
 	expect := func(want, path string, fields ...string) {
 		t.Helper()
-		assert.Contains(t, p.deed(t, cookie, path, fields...), want, "%s %v says", path, fields)
+		assert.Contains(t, p.act(t, cookie, path, fields...), want, "%s %v says", path, fields)
 	}
 	expect("is in maintenance", a+"/status", "to", "maintenance", "reason", "A new roof.", "minutes", "30")
 	eventually(t, "the school hears of it", func() bool {

@@ -38,7 +38,7 @@ func TestStaffLogInWithPasswordAndCode(t *testing.T) {
 		}
 		said[regexp.MustCompile(`value="[^"]*"`).ReplaceAllString(a.body, "")] = true
 	}
-	assert.Len(t, said, 1, "the answers to what is wrong differ")
+	assert.Len(t, said, 1, "the answers to wrong credentials differ")
 	code := k.codeAt(t, ada, 0)
 	first := attempt(strings.ToUpper(ada), k.phrase(ada), code).expect(t, 303)
 	attempt(ada, k.phrase(ada), code).expect(t, 401) // the code is used
@@ -166,7 +166,7 @@ func TestDropNeedsTwoMembersOfStaff(t *testing.T) {
 	_, err := db.Pool.Exec(t.Context(), "update public.staff_codes set last_step = 0")
 	require.NoError(t, err)
 	drop(first, ada, 0)
-	require.True(t, gone(), "two people have not dropped it")
+	require.True(t, gone(), "two people cannot drop the school")
 	p.ask(t, http.MethodGet, "schoolc.localhost", "/api/students/", "")
 	var actors string
 	require.NoError(t,

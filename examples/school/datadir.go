@@ -25,10 +25,11 @@ func checkDataDir(dir string) error {
 		return fmt.Errorf("cannot use the data directory: %w", err)
 	}
 	for _, e := range entries {
-		ours := slices.Contains([]string{clusterDir, keyFile, auditDir, backupDir}, e.Name()) ||
+		known := slices.Contains([]string{clusterDir, keyFile, auditDir, backupDir}, e.Name()) ||
 			strings.HasPrefix(e.Name(), "."+keyFile)
-		if !ours {
-			return fmt.Errorf("the data directory %s is not ours: it holds %s; name an empty or a new directory", dir, e.Name())
+		if !known {
+			return fmt.Errorf("the data directory %s is not of this program: it contains %s; "+
+				"name an empty or a new directory", dir, e.Name())
 		}
 	}
 	return nil

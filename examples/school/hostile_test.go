@@ -21,7 +21,7 @@ func TestHandlersBeforeTheLoginReadNoBody(t *testing.T) {
 	const form = "--b\r\nContent-Disposition: form-data; name=\"next\"\r\n\r\n/admin/of-the-body\r\n--b--\r\n"
 	a := p.ask(t, "GET", "localhost", "/admin/login", form, "Content-Type", "multipart/form-data; boundary=b").
 		expect(t, 200)
-	assert.NotContains(t, a.body, "of-the-body", "the page has read the body of a GET")
+	assert.NotContains(t, a.body, "of-the-body", "the handler has read the body of a GET")
 	p.ask(t, "GET", "localhost", "/admin/login?next=/admin/log", "").expect(t, 200, `value="/admin/log"`)
 	require.NoError(t, p.stop())
 }
@@ -66,7 +66,7 @@ func TestLoginAttemptsDoNotDelayLoggedInStaff(t *testing.T) {
 				_, _, err = p.staff.LogIn(ctx, guess)
 			}
 			assert.ErrorIs(t, err, staff.ErrThrottled, "guesses are not bounded")
-			assert.NoError(t, p.staff.CheckCode(ctx, grace, k.codeAt(t, grace, 0)), "the code of who is inside")
+			assert.NoError(t, p.staff.CheckCode(ctx, grace, k.codeAt(t, grace, 0)), "the code of a logged-in member")
 			for range 12 {
 				_ = p.staff.CheckCode(ctx, grace, "000000")
 			}

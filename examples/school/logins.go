@@ -41,7 +41,7 @@ func loginKey(dataDir string) (key, error) {
 	case err != nil:
 		return nil, fmt.Errorf("cannot read the logins' key: %w", err)
 	case len(k) != keySize:
-		return nil, fmt.Errorf("%s is not a key of ours: it has %d bytes", path, len(k))
+		return nil, fmt.Errorf("%s is not a key of this program: it has %d bytes", path, len(k))
 	}
 	return k, nil
 }

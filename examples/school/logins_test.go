@@ -34,7 +34,7 @@ func TestKeyFileReadableByOthersIsRefused(t *testing.T) {
 	require.NoError(t, os.Chmod(path+".theirs", 0o600))
 	require.NoError(t, os.Symlink(path+".theirs", path))
 	_, err = loginKey(dir)
-	assert.Error(t, err, "a link to a key was taken")
+	assert.Error(t, err, "a symbolic link is accepted as a key")
 }
 
 // With a missing or misspelt --data-dir, a command does not create a second, empty database.

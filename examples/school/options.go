@@ -28,10 +28,10 @@ type options struct {
 // addTo adds the flags of all commands.
 func (o *options) addTo(f *pflag.FlagSet) {
 	f.StringVar(&o.databaseURL, "database-url", "",
-		"admin `URL` of a PostgreSQL database to use; default: start one of our own")
+		"admin `URL` of a PostgreSQL database to use; default: start a PostgreSQL server in the data directory")
 	o.dataDir = absolute(defaultDataDir()) // HOME may be a relative path
 	f.Var((*directory)(&o.dataDir), "data-dir",
-		"`directory` that keeps our own PostgreSQL, the key of the logins, and backups")
+		"`directory` of that server, the key of the logins, and backups")
 	f.BoolVarP(&o.verbose, "verbose", "v", false,
 		"log also what is as it should be, such as code that names a school by hand")
 }

@@ -54,7 +54,7 @@ func TestCloneIsAnonymizedAndExportHasOnePersonsData(t *testing.T) {
 	var students int
 	require.NoError(t,
 		db.Pool.QueryRow(t.Context(), "select count(*) from "+quoted+".students where class_id is not null").Scan(&students))
-	assert.Equal(t, 412, students, "the clone has %d students in a class, want 412", students)
+	assert.Equal(t, 412, students, "%d students of the clone have a class, want 412", students)
 
 	file := filepath.Join(dir, "person.zip")
 	command("export", "schoola", "--subject", "A-0001", "--out", file)

@@ -59,8 +59,8 @@ func TestSignUp(t *testing.T) {
 
 	// The public list has only the schools of the demo. Staff see all schools.
 	list := p.ask(t, "GET", "localhost", "/api/tenants/", "").expect(t, 200, "schoola", "schoolc")
-	assert.NotContains(t, list.body, "elmpark", "the list tells of others")
-	assert.NotContains(t, list.body, "tenant_", "the list tells of others")
+	assert.NotContains(t, list.body, "elmpark", "the list has other rows")
+	assert.NotContains(t, list.body, "tenant_", "the list has other rows")
 	in := p.ask(t, "POST", "localhost", "/api/auth/login",
 		`{"email": "`+ada+`", "password": "`+k.phrase(ada)+`", "code": "`+k.codeAt(t, ada, 0)+`"}`,
 		"Content-Type", jsonType).

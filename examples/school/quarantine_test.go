@@ -128,7 +128,7 @@ func TestUnmigratableSchoolDoesNotStopTheOthers(t *testing.T) {
 	for _, slug := range []string{"schoolb", "schoolc"} {
 		eventually(t, slug+" is served again", func() bool { return site(slug).status == 200 })
 	}
-	assert.True(t, log.has("tenant left quarantine"), "the log does not tell who came back")
+	assert.True(t, log.has("tenant left quarantine"), "the log does not name the school that left the quarantine")
 	a := console("/admin/").expect(t, 200)
-	assert.NotContains(t, a.body, "Schools in quarantine", "the console still shows who was in quarantine")
+	assert.NotContains(t, a.body, "Schools in quarantine", "the console still shows the quarantine")
 }

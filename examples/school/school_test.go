@@ -332,10 +332,10 @@ func TestInvalidStartsAreRefused(t *testing.T) {
 		"not a URL": {
 			[]string{"--database-url", "host=x", "--data-dir", filepath.Join(tempDir(t), "d")}, "not a URL",
 		},
-		"somebody else's":   {[]string{"--data-dir", foreign}, "is not ours: it holds thesis.txt"},
-		"address":           {[]string{"--listen", "nonsense"}, "cannot listen on nonsense"},
-		"stray argument":    {[]string{"stray"}, `unknown command "stray" for "go run ./examples/school"`},
-		"file as directory": {[]string{"--data-dir", filepath.Join(foreign, "thesis.txt")}, "cannot use the data directory"},
+		"of another program": {[]string{"--data-dir", foreign}, "is not of this program: it contains thesis.txt"},
+		"address":            {[]string{"--listen", "nonsense"}, "cannot listen on nonsense"},
+		"stray argument":     {[]string{"stray"}, `unknown command "stray" for "go run ./examples/school"`},
+		"file as directory":  {[]string{"--data-dir", filepath.Join(foreign, "thesis.txt")}, "cannot use the data directory"},
 	} {
 		_, err := start(t, c.args...)
 		if assert.Error(t, err, "%s: %v", name, err) && assert.Contains(t, oneLine(err), c.want, "%s: %v", name, err) {
@@ -397,7 +397,7 @@ func TestKilledProgram(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	output, welcomed := readWelcome(out)
-	require.True(t, welcomed, "the program says %s", output)
+	require.True(t, welcomed, "the program prints %s", output)
 	pidFile, err := os.ReadFile(filepath.Join(dir, clusterDir, "data", "postmaster.pid"))
 	require.NoError(t, err)
 	pid, _, _ := strings.Cut(string(pidFile), "\n")

@@ -86,7 +86,7 @@ func TestOneSchoolsRequestsAreLimited(t *testing.T) {
 			break
 		}
 	}
-	assert.True(t, limited, "nobody was limited")
+	assert.True(t, limited, "no request was limited")
 	status, _, body := get(t, p.port, "schoolb.localhost", "/api/students/")
 	assert.Equal(t, 200, status, "the other school: %d %s", status, body)
 	_, _, page := get(t, p.port, "localhost", "/metrics")
@@ -140,7 +140,7 @@ func TestWritesAndFailuresAreLogged(t *testing.T) {
 			"select count(*) from public.audit_log where action in ('create', 'explicit_switch') and actor = 'school'").
 			Scan(&steps),
 	)
-	assert.GreaterOrEqual(t, steps, 4, "of the making of two schools the log has %d rows", steps)
+	assert.GreaterOrEqual(t, steps, 4, "the log has %d rows for the creation of two schools", steps)
 }
 
 // The database of a version without log, plans and backups is migrated.

@@ -48,7 +48,7 @@ func newCode(o *options) *cobra.Command {
 		Example: "  $0 code " + staffPeople[0].email,
 	}, func(cmd *cobra.Command, p *platform, args []string) error {
 		if !slices.ContainsFunc(staffPeople, func(who person) bool { return who.email == args[0] }) {
-			return fmt.Errorf("nobody of the demo's staff has that address: %s shows who has one", o.command("logins"))
+			return fmt.Errorf("no member of the demo's staff has that address: %s lists them", o.command("logins"))
 		}
 		fmt.Fprintln(cmd.OutOrStdout(), staff.Code(p.key.secret(args[0]), time.Now()))
 		return nil

@@ -28,5 +28,5 @@ func TestAClientIsOneForAllItsAddresses(t *testing.T) {
 	}
 	r := posted(formType, "")
 	r.RemoteAddr, r.Header = "192.0.2.1:1", http.Header{"X-Forwarded-For": {"198.51.100.7"}}
-	assert.Equal(t, from("192.0.2.1:1"), Client(r), "a client chooses its name by a header")
+	assert.Equal(t, from("192.0.2.1:1"), Client(r), "a header changes the address of the client")
 }

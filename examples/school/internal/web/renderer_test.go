@@ -62,7 +62,7 @@ func TestFlashIsShownOnceAndOnItsOwnSite(t *testing.T) {
 	}
 	cookie.Value = "forged"
 	body, _ = shown(1, cookie)
-	assert.NotContains(t, body, "flash", "a forged one is shown")
+	assert.NotContains(t, body, "flash", "a forged message is shown")
 }
 
 func TestPageIsCompleteOrAnError(t *testing.T) {
