@@ -195,8 +195,8 @@ func (t target) transaction(s state, steps []step) []call {
 // for the statements of this package, and of all other settings if another step follows in the same
 // transaction.
 func (t target) run(s state, st *step, another bool) []call {
-	calls, resets, strays := t.work(st, s.start)
-	if strays && another {
+	calls, resets, changed := t.work(st, s.start)
+	if changed && another {
 		calls = append(append(calls, resets...), t.settings("true"))
 		calls = append(calls, t.timeout("true")...)
 	}
@@ -204,21 +204,21 @@ func (t target) run(s state, st *step, another bool) []call {
 }
 
 // work returns the calls of one step without those that record it. User and role are reset at once.
-// If the step may change other settings, strays is true and resets are the calls that reset them.
-func (t target) work(st *step, start sessionStart) (calls, resets []call, strays bool) {
+// If the step may change other settings, changed is true and resets are the calls that reset them.
+func (t target) work(st *step, start sessionStart) (calls, resets []call, changed bool) {
 	if st.ran {
 		return nil, nil, false
 	}
 	if st.isGo() {
 		calls = append(calls, call{step: st})
-		strays = true
+		changed = true
 	}
 	for i, s := range st.statements() {
 		if s.prologue {
 			continue // see prologue
 		}
 		calls = append(calls, call{sql: s.sql, step: st, i: i})
-		strays = strays || s.strays
+		changed = changed || s.changesSettings
 		if s.reset != "" {
 			resets = append(resets, call{sql: s.reset})
 		}
@@ -226,7 +226,7 @@ func (t target) work(st *step, start sessionStart) (calls, resets []call, strays
 	if !st.keepsSession(start) {
 		calls = append(calls, restoreUser(start))
 	}
-	return calls, resets, strays
+	return calls, resets, changed
 }
 
 // record returns the calls that write the rows of steps, as goose does. Consecutive steps of one

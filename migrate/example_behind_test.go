@@ -33,6 +33,6 @@ func ExampleRunner_Fleet() {
 	// school_a current 2 []
 	// school_b behind 1 [2]
 	// school_x missing 0 []
-	// school_c stray 0 []
-	// school_d stray 0 []
+	// school_c unregistered 0 []
+	// school_d unregistered 0 []
 }

@@ -17,7 +17,7 @@ func schools(ctx context.Context) (db *pgtest.DB, files map[string]string, done 
 	if err != nil {
 		panic(err)
 	}
-	files = map[string]string{"00001_pupils.sql": "create table pupils (name text);"}
+	files = map[string]string{"1_pupils.sql": "create table pupils (name text);"}
 	runner, err := migrate.New(db.Pool, migrate.Config{Tenant: []migrate.Source{source("erp", files)}})
 	if err != nil {
 		panic(err)
@@ -30,7 +30,7 @@ func schools(ctx context.Context) (db *pgtest.DB, files map[string]string, done 
 			panic(err)
 		}
 	}
-	files["00002_age.sql"] = "alter table pupils add column age int;"
+	files["2_age.sql"] = "alter table pupils add column age int;"
 	return db, files, func() {
 		if err := closeDB(); err != nil {
 			panic(err)
@@ -68,12 +68,12 @@ func ExampleRunner_UpAll() {
 
 	// Output:
 	// true 1
-	// SCHEMA    OUTCOME   VERSION  TIME  WHAT
-	// school_b  failed    1        1ms   erp/00002_age.sql:2: relation "pupils" does not exist (42P01)
-	// school_x  missing   -        -     schema does not exist
-	// school_a  migrated  1 -> 2   1ms   applied 2
-	// school_c  migrated  1 -> 2   1ms   applied 2
-	// school_d  stray     -        -     not on the list
+	// SCHEMA    OUTCOME       VERSION  TIME  WHAT
+	// school_b  failed        1        1ms   erp/2_age.sql:2: relation "pupils" does not exist (42P01)
+	// school_x  missing       -        -     schema does not exist
+	// school_a  migrated      1 -> 2   1ms   applied 2
+	// school_c  migrated      1 -> 2   1ms   applied 2
+	// school_d  unregistered  -        -     not on the list
 	//
-	// 4 schemas in 5ms: 1 failed, 1 missing, 2 migrated, 1 stray
+	// 4 schemas in 5ms: 1 failed, 1 missing, 2 migrated, 1 unregistered
 }

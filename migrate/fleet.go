@@ -117,7 +117,7 @@ func (f *fleet) run(ctx, work context.Context, list List) error {
 	if len(f.opts.Only) > 0 {
 		return nil
 	}
-	return f.survey.strays(ctx, list, func(schema string) error {
+	return f.survey.unregistered(ctx, list, func(schema string) error {
 		f.report.Results = append(f.report.Results, Result{Schema: schema, Outcome: Unregistered, order: math.MaxInt})
 		return nil
 	})

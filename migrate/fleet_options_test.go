@@ -174,7 +174,7 @@ func TestSharedSetComesFirstAndItsFailureStopsEverything(t *testing.T) {
 	report, err = f.runnerWith(t, cfg).
 		UpAll(t.Context(), migrate.Schemas("tenant_1"), migrate.UpAllOptions{SkipShared: true})
 	require.NoError(t, err)
-	expectOutcomes(t, report, "tenant_1 migrated 1 2", "tenant_2 stray 0 0")
+	expectOutcomes(t, report, "tenant_1 migrated 1 2", "tenant_2 unregistered 0 0")
 	delete(shared, "00002_bad.sql")
 	cfg.Shared = []migrate.Source{source("platform", shared)}
 	report, err = f.runnerWith(t, cfg).UpAll(t.Context(), list, migrate.UpAllOptions{})

@@ -56,7 +56,7 @@ const (
 	// left by a process that has ended. It is reported and not changed, and it is no failure. A schema
 	// that a session of this database is working on does not count: one of package migrate/drift, or
 	// one that package tenancy is creating, restoring, verifying, stocking or dropping.
-	Unregistered Outcome = "stray"
+	Unregistered Outcome = "unregistered"
 )
 
 // String returns the outcome in words.

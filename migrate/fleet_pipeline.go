@@ -129,9 +129,9 @@ func (m *member) batchCalls(r *Runner, part batchPart, comment *string, start se
 	}
 	add(t.timeout("true")...)
 	for i := range steps {
-		work, resets, strays := t.work(&steps[i], start)
+		work, resets, changed := t.work(&steps[i], start)
 		add(work...)
-		if strays { // another step or schema may follow
+		if changed { // another step or schema may follow
 			add(resets...)
 			add(t.settings("true"))
 			add(t.timeout("true")...)

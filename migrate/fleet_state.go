@@ -35,7 +35,7 @@ func (r *Runner) Fleet(ctx context.Context, list List) iter.Seq2[SchemaState, er
 			return nil
 		})
 		if err == nil {
-			err = s.strays(ctx, list, func(schema string) error {
+			err = s.unregistered(ctx, list, func(schema string) error {
 				if !yield(SchemaState{Schema: schema, Outcome: Unregistered}, nil) {
 					return errLoopEnded
 				}
@@ -73,10 +73,10 @@ func (m *member) state() SchemaState {
 	return st
 }
 
-// strays calls visit for each unregistered schema: it has a version table, is not on the list, and
-// no session is working on it. If there are any, it reads the list again, because a schema may have
-// been added meanwhile.
-func (s *survey) strays(ctx context.Context, list List, visit func(schema string) error) error {
+// unregistered calls visit for each unregistered schema: it has a version table, is not on the
+// list, and no session is working on it. If there are any, it reads the list again, because a
+// schema may have been added meanwhile.
+func (s *survey) unregistered(ctx context.Context, list List, visit func(schema string) error) error {
 	found, err := s.unmet(ctx)
 	if err == nil && len(found) > 0 {
 		found, err = s.r.dropBusy(ctx, found)

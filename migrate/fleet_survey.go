@@ -346,7 +346,7 @@ func (s *survey) unmet(ctx context.Context) (map[string]struct{}, error) {
 		s.r.cfg.SharedSchema,
 	)
 	if err != nil {
-		return nil, fmt.Errorf("look for strays: %w", err)
+		return nil, fmt.Errorf("look for unregistered schemas: %w", err)
 	}
 	found := make(map[string]struct{})
 	var table uint32
@@ -358,7 +358,7 @@ func (s *survey) unmet(ctx context.Context) (map[string]struct{}, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("look for strays: %w", err)
+		return nil, fmt.Errorf("look for unregistered schemas: %w", err)
 	}
 	return found, nil
 }

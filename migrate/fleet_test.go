@@ -150,7 +150,7 @@ func TestFleetTellsWhereEachSchemaStands(t *testing.T) {
 		create table tenant_10.goose_db_version (id serial, version_id bigint, is_applied boolean, tstamp timestamp);
 		insert into tenant_10.goose_db_version (version_id, is_applied) values (1, true), (2, true), (2, false);
 		create table tenant_11.goose_db_version (id serial, version_id bigint, is_applied boolean, tstamp timestamp)`)
-	f.Exec(t, "create schema stray; create table stray.goose_db_version ()")
+	f.Exec(t, "create schema unlisted; create table unlisted.goose_db_version ()")
 	var got []string
 	for st, err := range f.Runner(t, basic).Fleet(t.Context(), migrate.Schemas(append(names(12), "tenant_99")...)) {
 		require.NoError(t, err)
@@ -164,7 +164,7 @@ func TestFleetTellsWhereEachSchemaStands(t *testing.T) {
 		"tenant_1 current 2 []", "tenant_2 behind 1 [2]", "tenant_3 behind 0 [1 2]", "tenant_4 unknown version 3 []",
 		"tenant_5 out of order 2 [1]", "tenant_6 bad table 0 []", "tenant_7 bad table 0 []", "tenant_8 bad table 0 []",
 		"tenant_9 behind 1 [2]", "tenant_10 behind 1 [2]", "tenant_11 behind 0 [1 2]", "tenant_12 current 2 []",
-		"tenant_99 missing 0 []", "stray stray 0 []",
+		"tenant_99 missing 0 []", "unlisted unregistered 0 []",
 	}
 	assert.Equal(t, want, got, "got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	for st, err := range f.Runner(t, basic).Fleet(t.Context(), migrate.Schemas(names(3)...)) {
@@ -183,7 +183,7 @@ func TestEachKindOfTroubleHasItsOutcomeAndStopsNobody(t *testing.T) {
 		"alter table tenant_3.goose_db_version drop column is_applied; drop schema tenant_4 cascade; "+
 			"drop table tenant_5.goose_db_version, tenant_5.notes",
 	)
-	f.Exec(t, "create schema stray; create table stray.goose_db_version ()")
+	f.Exec(t, "create schema unlisted; create table unlisted.goose_db_version ()")
 	report, err := f.Runner(t, basic).UpAll(t.Context(), migrate.Schemas(names(6)...), migrate.UpAllOptions{})
 	assert.ErrorIs(t, err, migrate.ErrIncomplete)
 	expectOutcomes(
@@ -195,7 +195,7 @@ func TestEachKindOfTroubleHasItsOutcomeAndStopsNobody(t *testing.T) {
 		"tenant_4 missing 0 0",
 		"tenant_5 migrated 0 2",
 		"tenant_6 migrated 1 2",
-		"stray stray 0 0",
+		"unlisted unregistered 0 0",
 	)
 	for _, outcome := range []migrate.Outcome{migrate.UnknownVersion, migrate.BadTable, migrate.Missing} {
 		assert.Equal(t, 1, report.Count(outcome), "schemas with outcome %s", outcome)

@@ -190,11 +190,11 @@ func (r *Runner) dropBusy(ctx context.Context, found map[string]struct{}) (map[s
 func (r *Runner) namesOf(ctx context.Context, sql string, names []string) ([]string, error) {
 	rows, err := r.pool.Query(ctx, sql, pgx.QueryExecModeExec, names)
 	if err != nil {
-		return nil, fmt.Errorf("look for strays: %w", err)
+		return nil, fmt.Errorf("look for unregistered schemas: %w", err)
 	}
 	found, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
-		return nil, fmt.Errorf("look for strays: %w", err)
+		return nil, fmt.Errorf("look for unregistered schemas: %w", err)
 	}
 	return found, nil
 }

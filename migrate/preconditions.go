@@ -49,9 +49,6 @@ func (r *Runner) SearchPath(schema string) (string, error) {
 	return schemactx.SearchPath(schema, r.cfg.ExtraSearchPath)
 }
 
-// ExtraSearchPath returns a copy of [Config].ExtraSearchPath.
-func (r *Runner) ExtraSearchPath() []string { return slices.Clone(r.cfg.ExtraSearchPath) }
-
 // checkPath returns an error if a schema of the extra search path does not exist. PostgreSQL
 // ignores such a schema without an error. A migration could then fail half way, or use an operator
 // of another schema. It costs a round trip unless the list is empty.

@@ -84,7 +84,7 @@ func (p *parser) statements(texts []gooseText) ([]statement, error) {
 			if len(c.statements) == 1 {
 				s.sql = c.text
 			}
-			s.strays, s.reset = t.strays()
+			s.changesSettings, s.reset = t.changesSettings()
 			s.keepsSession, s.events = t.keepsSession(), t.eventTrigger()
 			if p.m.noTx {
 				s.concurrent = t.concurrently()

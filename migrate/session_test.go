@@ -46,9 +46,9 @@ const leftovers = `select concat_ws(' ',
 	(select 'listens ' || min(c) from pg_listening_channels() c),
 	(select 'lock' from pg_locks where locktype = 'advisory' and pid = pg_backend_pid() and objid = 4711 limit 1))`
 
-// strays are statements that change their session, in different ways. OTHER stands for another
-// role.
-var strays = map[string]string{
+// sessionChanges are statements that change their session, in different ways. OTHER stands for
+// another role.
+var sessionChanges = map[string]string{
 	"set_config":            "select set_config('search_path', '', false);",
 	"set_config in a block": "do $$ begin perform set_config('search_path', 'elsewhere', false); end $$;",
 	"SET in a block":        "do $$ begin set work_mem = '123kB'; end $$;",
@@ -58,9 +58,9 @@ var strays = map[string]string{
 	"session authorization": "select set_config('session_authorization', 'OTHER', false);",
 	"read only":             "select set_config('default_transaction_read_only', 'on', false);",
 	"setting of an app":     "select set_config('app.tenant', current_schema(), false);",
-	"a function of its own": "create function stray() returns text language sql as $$ " +
+	"a function of its own": "create function leak() returns text language sql as $$ " +
 		"select set_config('app.tenant', 'x', false) $$;\n" +
-		"create table s (x text default stray());\ninsert into s default values;\ndrop table s;\ndrop function stray();",
+		"create table s (x text default leak());\ninsert into s default values;\ndrop table s;\ndrop function leak();",
 	"temporary table": "create temporary table left_behind (id int);",
 	"prepared":        "prepare left_behind as select 1;",
 	"cursor":          "declare left_behind cursor with hold for select 1;",
@@ -72,7 +72,7 @@ var strays = map[string]string{
 // user of the pool find the state of a new connection, whatever a migration has done.
 func TestNothingThatAMigrationSetsOutlivesIt(t *testing.T) {
 	t.Parallel()
-	for name, sql := range strays {
+	for name, sql := range sessionChanges {
 		for kind, files := range map[string]map[string]string{
 			"in a transaction": {"00001_a.sql": sql},
 			"without":          {"00001_a.sql": "-- +goose NO TRANSACTION\n" + sql},
@@ -140,9 +140,9 @@ func (f fixture) expectNothingLeft(t *testing.T, pool *pgxpool.Pool, what string
 func TestMigrationThatFailsLeavesNothingOnTheSession(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	stray := func(ctx context.Context, exec func(context.Context, string, ...any) error) error {
+	change := func(ctx context.Context, exec func(context.Context, string, ...any) error) error {
 		for _, name := range []string{"set_config", "temporary table", "prepared", "listen", "lock"} {
-			sql := strays[name]
+			sql := sessionChanges[name]
 			if err := exec(ctx, sql); err != nil {
 				return err
 			}
@@ -150,13 +150,13 @@ func TestMigrationThatFailsLeavesNothingOnTheSession(t *testing.T) {
 		return nil
 	}
 	alone := func(ctx context.Context, conn *pgx.Conn) error {
-		return stray(ctx, func(ctx context.Context, sql string, _ ...any) error {
+		return change(ctx, func(ctx context.Context, sql string, _ ...any) error {
 			_, err := conn.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol)
 			return err
 		})
 	}
 	in := func(ctx context.Context, tx pgx.Tx) error {
-		return stray(ctx, func(ctx context.Context, sql string, _ ...any) error {
+		return change(ctx, func(ctx context.Context, sql string, _ ...any) error {
 			_, err := tx.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol)
 			return err
 		})
@@ -166,10 +166,10 @@ func TestMigrationThatFailsLeavesNothingOnTheSession(t *testing.T) {
 	for name, src := range map[string]migrate.Source{
 		"function with the connection": {Name: "app", Go: []migrate.GoMigration{{Version: 1, Name: "a", UpNoTx: alone}}},
 		"function in the transaction":  {Name: "app", Go: []migrate.GoMigration{{Version: 1, Name: "a", Up: in}}},
-		"file that fails":              file(strays["set_config in a block"] + "\nselect 1/0;"),
+		"file that fails":              file(sessionChanges["set_config in a block"] + "\nselect 1/0;"),
 		"file without a transaction": file("-- +goose NO TRANSACTION\nset work_mem = '123kB';\n" +
 			"set search_path = elsewhere;\nselect 1/0;"),
-		"file that fails at COMMIT": file(strays["set_config in a block"] +
+		"file that fails at COMMIT": file(sessionChanges["set_config in a block"] +
 			"\ncreate table p (id int primary key, p int references p deferrable initially deferred);\n" +
 			"insert into p values (1, 2);"),
 		"file that SETs and is committed": file("-- +goose NO TRANSACTION\nset work_mem = '123kB';\n" +

@@ -187,7 +187,7 @@ func TestLocksThatATenantTakesHideNoScratchSchema(t *testing.T) {
 	require.NoError(t, err)
 	report, err := r.UpAll(t.Context(), migrate.Schemas("tenant_1"), migrate.UpAllOptions{})
 	require.NoError(t, err)
-	expectOutcomes(t, report, "tenant_1 migrated 0 2", "tenant_9 stray 0 0")
+	expectOutcomes(t, report, "tenant_1 migrated 0 2", "tenant_9 unregistered 0 0")
 	options := drift.Options{ReadOptions: drift.ReadOptions{Roles: roles}}
 	migratetest.ExpectLines(t, migratetest.DriftLines(t, r, options, "tenant_1"))
 	var left int

@@ -133,42 +133,41 @@ func (t sqlText) has(words ...string) bool {
 	return false
 }
 
-// strays reports whether a statement may change settings of its transaction. It returns the
-// statement that resets them, if that is known.
-func (t sqlText) strays() (bool, string) {
+// changesSettings reports whether a statement may change settings of its transaction. It returns
+// the statement that resets them, if that is known.
+func (t sqlText) changesSettings() (bool, string) {
 	words := t.words(4)
 	if t.setsTransaction() {
 		return false, ""
 	}
 	switch words[0] {
-	case "DO", "CALL":
-		return true, ""
-	case "RESET":
+	case "DO", "CALL", "RESET":
 		return true, ""
 	case "SET":
 		if words[1] == "LOCAL" {
-			return t.setLocalStrays(words)
+			return true, t.resetOfSetLocal(words)
 		}
-		return t.setStrays()
+		return t.setChangesSettings()
 	}
 	return strings.Contains(strings.ToLower(t.sql), "set_config"), ""
 }
 
-func (t sqlText) setLocalStrays(words []string) (bool, string) {
+// resetOfSetLocal returns the statement that resets a SET LOCAL, or the empty string.
+func (t sqlText) resetOfSetLocal(words []string) string {
 	name := strings.ToLower(words[2])
 	switch {
 	case name == "time" && words[3] == "ZONE":
-		return true, "set local timezone to default"
+		return "set local timezone to default"
 	case name == "session" && words[3] == "AUTHORIZATION":
-		return true, "set local session authorization default"
+		return "set local session authorization default"
 	case name != "role" && (words[3] == "TO" || t.token(3).is("=")):
-		return true, "set local " + name + " to default"
+		return "set local " + name + " to default"
 	}
-	return true, ""
+	return ""
 }
 
-// setStrays is strays for a SET that lasts longer than its transaction.
-func (t sqlText) setStrays() (bool, string) {
+// setChangesSettings is changesSettings for a SET that lasts longer than its transaction.
+func (t sqlText) setChangesSettings() (bool, string) {
 	i := 1
 	if t.token(1).is("SESSION") {
 		i = 2

@@ -167,7 +167,7 @@ func (p *platform) prepare(ctx context.Context, roles schemactx.RoleNames) error
 // init --harden' fixes them.
 func (p *platform) check(ctx context.Context, roles schemactx.RoleNames) error {
 	report, err := admin.Check(ctx, p.runtime,
-		admin.CheckConfig{Roles: roles, ExtraSearchPath: p.runner.ExtraSearchPath()})
+		admin.CheckConfig{Roles: roles, ExtraSearchPath: p.runner.Config().ExtraSearchPath})
 	if err != nil {
 		return err
 	}

@@ -111,7 +111,7 @@ func (m *mount) open(ctx context.Context) (*App, error) {
 	a := *app
 	a.Check.Roles = cmp.Or(a.Check.Roles, a.roles())
 	if a.ExtraSearchPath == nil && a.Migrations != nil {
-		a.ExtraSearchPath = a.Migrations.ExtraSearchPath()
+		a.ExtraSearchPath = a.Migrations.Config().ExtraSearchPath
 	}
 	if a.Check.ExtraSearchPath == nil {
 		a.Check.ExtraSearchPath = a.ExtraSearchPath

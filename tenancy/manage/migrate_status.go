@@ -25,7 +25,7 @@ listed, but not pending. So is a schema in which files of applied migrations wer
 'migrate accept'.
 
 The JSON has one object per listed schema: schema, outcome (current, behind, newer_compatible,
-unknown_version, out_of_order, edited, bad_table, missing, stray), version, pending, edited and
+unknown_version, out_of_order, edited, bad_table, missing, unregistered), version, pending, edited and
 error. For one schema it has one object per migration: set, source, version, name, file, kind,
 transaction, checksum, state (pending, applied, changed, unknown) and applied_at.`,
 		example: "  $0 migrate status\n  $0 migrate status schoola\n  $0 migrate status --check --json",
