@@ -93,9 +93,9 @@ func connectFailure(ctx context.Context, err error) error {
 // connectError converts a refusal to an error for the caller, with a Retry-After if it is known
 // when to call again.
 func connectError(r refusal) error {
-	told := connect.NewError(connect.Code(r.code), errors.New(r.text))
+	connectErr := connect.NewError(connect.Code(r.code), errors.New(r.text))
 	if r.retry > 0 {
-		told.Meta().Set("Retry-After", strconv.Itoa(int((r.retry+time.Second-1)/time.Second)))
+		connectErr.Meta().Set("Retry-After", strconv.Itoa(int((r.retry+time.Second-1)/time.Second)))
 	}
-	return told
+	return connectErr
 }

@@ -439,9 +439,9 @@ const httpKey = "X-Tenant"
 
 func expectRefused(t *testing.T, err error, code uint32, text string, retry bool) {
 	t.Helper()
-	var told *connect.Error
-	require.ErrorAs(t, err, &told)
-	assert.Equal(t, code, uint32(told.Code()))
-	assert.Contains(t, told.Message(), text)
-	assert.Equal(t, retry, told.Meta().Get("Retry-After") != "")
+	var connectErr *connect.Error
+	require.ErrorAs(t, err, &connectErr)
+	assert.Equal(t, code, uint32(connectErr.Code()))
+	assert.Contains(t, connectErr.Message(), text)
+	assert.Equal(t, retry, connectErr.Meta().Get("Retry-After") != "")
 }

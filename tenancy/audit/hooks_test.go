@@ -67,7 +67,7 @@ func TestTheLifecycleOfATenantIsLogged(t *testing.T) {
 	request, err := m.RequestDrop(ctx, "acme", "ada")
 	require.NoError(t, err)
 	_, err = m.Drop(ctx, tenancy.DropParams{Slug: "acme", Actor: "eve", Token: request.Token})
-	require.Error(t, err, "dropped by another")
+	require.Error(t, err, "dropped by another sweep")
 	_, err = m.Drop(ctx, tenancy.DropParams{Slug: "acme", Actor: "ada", Token: request.Token})
 	require.NoError(t, err)
 
@@ -144,10 +144,10 @@ func TestSwitchesAndRefusedStatementsAreLogged(t *testing.T) {
 	t.Parallel()
 	f := setupAlone(t)
 	l := f.open(t, audit.Config{})
-	told := 0
+	calls := 0
 	db := f.school(t, l, schemactx.Hooks{
-		SchemaSwitch:     func(context.Context, schemactx.SchemaSwitch) { told++ },
-		StatementFailure: func(context.Context, schemactx.StatementFailure) { told++ },
+		SchemaSwitch:     func(context.Context, schemactx.SchemaSwitch) { calls++ },
+		StatementFailure: func(context.Context, schemactx.StatementFailure) { calls++ },
 	})
 	ctx := tenancy.NewContext(t.Context(), &tenancy.Tenant{ID: 1, Slug: "a", Schema: "tenant_1"})
 	_, err := db.Exec(ctx, "select body from tenant_2.notes where body = 'confidential'")
@@ -159,7 +159,7 @@ func TestSwitchesAndRefusedStatementsAreLogged(t *testing.T) {
 		return err
 	}))
 	require.NoError(t, l.Flush(t.Context()))
-	assert.Equal(t, 3, told, "the program's own hooks were told %d times", told)
+	assert.Equal(t, 3, calls, "calls of the program's own hooks: %d", calls)
 	got := f.list(t, audit.Filter{Tenants: []int64{1}})
 	require.Len(t, got, 2)
 	denied, switched := got[0], got[1]
@@ -210,22 +210,22 @@ func TestMigrationsOfTheFleetAreLogged(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	l := f.open(t, audit.Config{})
-	told := l.MigrateEvents(t.Context())
+	calls := l.MigrateEvents(t.Context())
 	f.exec(
 		t,
 		"insert into schema_names values ('tenant_1', 7); insert into tenants (id, schema_name, slug, name, status) "+
 			"overriding system value values (7, 'tenant_1', 'north', 'North', 'suspended')",
 	)
 	f.exec(t, "grant select on tenants, domains to "+f.roles.Public()) // as Init does
-	told(migrate.Event{Kind: migrate.EventStarted, Schema: "tenant_1"})
-	told(
+	calls(migrate.Event{Kind: migrate.EventStarted, Schema: "tenant_1"})
+	calls(
 		migrate.Event{
 			Kind:   migrate.EventFinished,
 			Schema: "tenant_1",
 			Result: migrate.Result{Outcome: migrate.Migrated, Applied: []int64{3, 4}},
 		},
 	)
-	told(
+	calls(
 		migrate.Event{
 			Kind:   migrate.EventFinished,
 			Schema: "tenant_2",

@@ -79,7 +79,7 @@ func TestAPanicInTheConfigReleasesTheReservedPlace(t *testing.T) {
 	}}
 	func() {
 		defer func() {
-			assert.True(t, recover() != nil, "the panic did not go on")
+			assert.True(t, recover() != nil, "the panic was swallowed")
 		}()
 		serve(l, cfg, answer(http.StatusOK), request("GET", "http://a.example.com/"))
 	}()
@@ -110,8 +110,8 @@ func TestTheLastLostEntryIsLogged(t *testing.T) {
 	require.NoError(t, l.Flush(t.Context()))
 	closeLog(t, l)
 	lost := f.list(t, audit.Filter{Actions: []audit.Action{audit.LogLost}})
-	if assert.Len(t, lost, 1, "the log says of its losses") {
-		assert.Equal(t, json.Number("3"), lost[0].Details["entries"], "the log says of its losses")
+	if assert.Len(t, lost, 1, "losses that the log reports") {
+		assert.Equal(t, json.Number("3"), lost[0].Details["entries"], "losses that the log reports")
 	}
 	f.verify(t)
 }
@@ -203,7 +203,7 @@ func TestLateRowsOfARemovedMonthAreRemoved(t *testing.T) {
 	f.exec(t, "grant insert ("+rowColumns+") on public.audit_log to "+f.roles.Public())
 	eventually(t, "the spill to be empty", func() bool { return l.Status().SpillBytes == 0 })
 	closeLog(t, l)
-	assert.Equal(t, 5, f.count(t, "tenant_id = 1"), "the late rows are not there")
+	assert.Equal(t, 5, f.count(t, "tenant_id = 1"), "the late rows are missing")
 	f.verify(t)
 	_, report = f.keep(t, newClock("2026-03-15 12:00:00"), audit.PartitionMaintainerConfig{Keep: 1})
 	if assert.Len(t, report.Made, 1, "maintained %+v", report) &&

@@ -75,5 +75,5 @@ func TestEmptyFieldsOfAnEntryComeFromTheContext(t *testing.T) {
 		assert.Equal(t, want.Schema, r.Schema, "got %+v, want %+v", r.Entry, want)
 		assert.Equal(t, want.Actor, r.Actor, "got %+v, want %+v", r.Entry, want)
 	}
-	assert.False(t, audit.SetActor(t.Context(), "nobody"), "a context without a caller was named")
+	assert.False(t, audit.SetActor(t.Context(), "nobody"), "SetActor set the actor of a context without a caller")
 }

@@ -134,7 +134,7 @@ func TestAPanicIsLoggedAsAFailure(t *testing.T) {
 	l := f.open(t, audit.Config{})
 	func() {
 		defer func() {
-			assert.Equal(t, "boom", recover(), "the panic did not go on")
+			assert.Equal(t, "boom", recover(), "the panic was swallowed")
 		}()
 		serve(
 			l,
@@ -242,8 +242,8 @@ func TestARequiredRequestThatCannotBeLoggedIsRefused(t *testing.T) {
 	assert.NotEmpty(t, w.Header().Get("Retry-After"), "got %d %s, served %d", w.Code, w.Body, served)
 	assert.Equal(t, 2, served, w.Body)
 	w = serve(l, cfg, count, request("GET", "http://a.example.com/"))
-	assert.Equal(t, http.StatusOK, w.Code, "what need not be logged")
-	assert.Equal(t, 3, served, "what need not be logged")
+	assert.Equal(t, http.StatusOK, w.Code, "entries that need not be logged")
+	assert.Equal(t, 3, served, "entries that need not be logged")
 	s := l.Status()
 	assert.Equal(t, int64(1), s.Refused, "status %+v", s)
 	assert.Equal(t, int64(1), s.Dropped, "status %+v", s)
@@ -255,8 +255,8 @@ func TestARequiredRequestThatCannotBeLoggedIsRefused(t *testing.T) {
 	assert.Equal(t, http.StatusOK, w.Code, "got %d when there is room again", w.Code)
 	assert.Len(t, f.requests(t, l), 3, "were logged")
 	lost := f.list(t, audit.Filter{Actions: []audit.Action{audit.LogLost}})
-	if assert.Len(t, lost, 1, "the log says of its loss") {
-		assert.Equal(t, json.Number("1"), lost[0].Details["entries"], "the log says of its loss")
+	if assert.Len(t, lost, 1, "losses that the log reports") {
+		assert.Equal(t, json.Number("1"), lost[0].Details["entries"], "losses that the log reports")
 	}
 	closeLog(t, l)
 	w = serve(l, cfg, count, request("POST", "http://a.example.com/"))

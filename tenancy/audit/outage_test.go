@@ -108,7 +108,7 @@ func TestAnOutageLosesNothing(t *testing.T) {
 		assert.Error(t, st.Err, "status of a log without database: %+v", st)
 		assert.NotZero(t, st.SpillBytes, "status of a log without database: %+v", st)
 		err = l.Write(t.Context(), audit.Entry{Action: audit.Export})
-		assert.Error(t, err, "an entry was written into a database that is away")
+		assert.Error(t, err, "an entry was written to an unavailable database")
 		s.start(t)
 		eventually(t, "the spill to be empty", func() bool { st := l.Status(); return st.SpillBytes == 0 && st.Err == nil })
 	}

@@ -145,7 +145,7 @@ func TestInvalidConfigs(t *testing.T) {
 		}
 	}
 	_, err := audit.Open(t.Context(), nil, audit.Config{})
-	assert.Error(t, err, "opened without a database")
+	assert.Error(t, err, "Open accepted a nil database")
 	for field, cfg := range map[string]audit.PartitionMaintainerConfig{
 		"ahead": {Ahead: -1}, "keep": {Keep: -1}, "lock_timeout": {LockTimeout: -1},
 		"keys": {Keys: [][]byte{[]byte("short")}},

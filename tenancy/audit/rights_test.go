@@ -164,7 +164,7 @@ func TestTheGrantedRightsPassTheCheck(t *testing.T) {
 func TestGrantRefusesInvalidRights(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	assert.Error(t, audit.Grant(t.Context(), f.owner, audit.Rights{}), "granted to nobody")
+	assert.Error(t, audit.Grant(t.Context(), f.owner, audit.Rights{}), "Grant accepted no roles")
 	twice := audit.Rights{Writers: []string{"a"}, Readers: []string{"a"}}
 	expectField(t, audit.Grant(t.Context(), f.owner, twice), "readers")
 	for _, role := range []string{"", "a\x00b", strings.Repeat("x", 64)} {
@@ -208,7 +208,7 @@ func TestMigrationsCombineWithOtherSources(t *testing.T) {
 	var there bool
 	require.NoError(t, f.owner.QueryRow(t.Context(), `select to_regclass('public.audit_log') is not null or exists (
 		select from pg_proc where proname in ('audit_tip', 'audit_append'))`).Scan(&there))
-	assert.False(t, there, "something stayed")
+	assert.False(t, there, "an element is left")
 	_, err = tenancy.NewRegistry(f.owner).List(t.Context(), tenancy.Filter{})
 	require.NoError(t, err)
 	_, err = runner.Up(t.Context(), "public")

@@ -72,7 +72,7 @@ func TestASpillIsReadableByItsOwnerOnly(t *testing.T) {
 	_, err = audit.Open(t.Context(), f.db, audit.Config{Spill: audit.SpillConfig{Dir: open}})
 	expectField(t, err, "spill.dir")
 	_, err = audit.Open(t.Context(), f.db, audit.Config{Spill: audit.SpillConfig{Dir: filepath.Join(dir, "lock")}})
-	assert.Error(t, err, "a file was taken for a directory")
+	assert.Error(t, err, "a file was accepted as the directory")
 }
 
 // Links in the directory do not lead outside of it.
@@ -141,7 +141,7 @@ func TestADamagedBatchIsSkippedAndReported(t *testing.T) {
 	require.NoError(t, os.WriteFile(name, content, 0o600))
 	f.replay(t, dir)
 	assert.Equal(t, 9, f.count(t, "tenant_id = 1"), "rows")
-	assert.Len(t, segments(t, dir, ".damaged"), 1, "the damaged file is gone")
+	assert.Len(t, segments(t, dir, ".damaged"), 1, "the damaged file was removed")
 	f.verify(t, audit.Missing)
 }
 

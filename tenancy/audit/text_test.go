@@ -163,7 +163,7 @@ func TestDetailsAreStoredUnchanged(t *testing.T) {
 	)
 	require.NoError(t, l.Flush(t.Context()))
 	assert.Equal(t, 1, f.count(t, "details->>'truncated_text' like '{\"v\":\"xxx%'"),
-		"of 10 MB the beginning is not there")
+		"the beginning of 10 MB of details is missing")
 	assert.Equal(t, 21, f.count(t, "tenant_id = 1"), "rows")
 	// a number that is too large, a value that is nested too deeply, and one that is too long
 	assert.Equal(t, 3, f.count(t, "details ? 'truncated_bytes'"), "are cut")
@@ -187,7 +187,7 @@ func TestSecretsAreNotLogged(t *testing.T) {
 	require.NoError(t, l.Flush(t.Context()))
 	assert.Equal(t, 0, f.count(t, "details::text ~ 'hunter2'"), "rows hold a secret")
 	assert.Equal(t, 1, f.count(t, "details->>'Password' = '[redacted]' and details->>'user' = 'ada'"),
-		"the rest is not there")
+		"the rest is missing")
 }
 
 func TestInvalidEntriesAreRefused(t *testing.T) {

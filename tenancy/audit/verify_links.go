@@ -55,6 +55,6 @@ func parseLink(details string) (h ChainHead, ok bool) {
 		return h, false
 	}
 	h.Position = l.Position
-	h.Month, _ = time.Parse(time.DateOnly, l.Month) // an error means that the row was changed: its hash does not match either
+	h.Month, _ = time.Parse(time.DateOnly, l.Month) // an error means a changed row: its hash differs too
 	return h, parseHex(h.Chain[:], l.Chain) && parseHex(h.Digest[:], l.Digest)
 }

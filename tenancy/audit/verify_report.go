@@ -17,7 +17,7 @@ const (
 	Unlinked     ProblemKind = "unlinked"      // a chain named by another is missing or too short
 )
 
-// UnknownTenant is the Tenant of a [Problem] whose tenant cannot be determined.
+// UnknownTenant is the Tenant of a [Problem] tenant tenant cannot be determined.
 const UnknownTenant = -1
 
 // maxProblems is the maximum number of problems in a [Report].
@@ -36,11 +36,11 @@ type Problem struct {
 
 // String returns the problem as text.
 func (p Problem) String() string {
-	whose := fmt.Sprintf("tenant %d", p.Tenant)
+	tenant := fmt.Sprintf("tenant %d", p.Tenant)
 	if p.Tenant == UnknownTenant {
-		whose = "an unknown tenant"
+		tenant = "an unknown tenant"
 	}
-	return fmt.Sprintf("%s: position %d to %d of chain %s, of %s: %s", p.Kind, p.From, p.To, p.Chain, whose, p.Detail)
+	return fmt.Sprintf("%s: position %d to %d of chain %s, of %s: %s", p.Kind, p.From, p.To, p.Chain, tenant, p.Detail)
 }
 
 // Report is the result of a verification.

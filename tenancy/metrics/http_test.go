@@ -100,7 +100,7 @@ func TestRequestsOfTenantsAndRefusals(t *testing.T) {
 	}
 	func() {
 		defer func() {
-			assert.True(t, recover() != nil, "the panic is lost")
+			assert.True(t, recover() != nil, "the panic was swallowed")
 		}()
 		get(h, "a.example.com", "/panic")
 	}()

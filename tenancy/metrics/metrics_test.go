@@ -93,7 +93,7 @@ func TestStatementsOfTenants(t *testing.T) {
 		),
 	})
 	assert.Positive(t, got[of("pgtenant_connection_wait_seconds_total", a.Schema)],
-		"nobody waited for a connection, not even the first, for which one was opened")
+		"no unit of work waited for a connection, also not the first, for which one was opened")
 }
 
 func TestUnitsOfWorkThatWaitAtTheirLimit(t *testing.T) {
@@ -114,7 +114,7 @@ func TestUnitsOfWorkThatWaitAtTheirLimit(t *testing.T) {
 		}()
 		for deadline := time.Now().Add(time.Minute); scrape(t, f.reg)[waiting] != 1; {
 			if time.Now().After(deadline) {
-				return errors.New("nobody is shown to wait")
+				return errors.New("no unit of work is shown to wait")
 			}
 		}
 		return nil
@@ -175,7 +175,7 @@ func TestRefusedConfigurations(t *testing.T) {
 		expectField(t, err, "buckets")
 	}
 	m := newMetrics(t, metrics.Config{})
-	assert.Error(t, m.Watch(metrics.Sources{Backups: backupsOf(nil)}), "backups without tenants were taken")
+	assert.Error(t, m.Watch(metrics.Sources{Backups: backupsOf(nil)}), "backups without tenants were accepted")
 	require.NoError(t, m.Watch(metrics.Sources{}))
 	assert.ErrorIs(t, m.Watch(metrics.Sources{}), metrics.ErrWatching)
 }

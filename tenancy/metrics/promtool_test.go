@@ -47,7 +47,7 @@ func TestPromtoolFindsNoProblemsInAScrape(t *testing.T) {
 	rec := httptest.NewRecorder()
 	promhttp.HandlerFor(f.reg, promhttp.HandlerOpts{}).ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	text := rec.Body.String()
-	assert.Contains(t, text, `pgtenant_statements_total{tenant="`+a.Schema+`"} 1`, "the scrape is not a real one")
+	assert.Contains(t, text, `pgtenant_statements_total{tenant="`+a.Schema+`"} 1`, "the scrape lacks the program")
 	lint(t, text)
 
 	promtool, err := exec.LookPath("promtool")

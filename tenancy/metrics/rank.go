@@ -109,7 +109,7 @@ func (l *ledger) rank(now time.Time, gone goneFunc) {
 	l.award(gone)
 	if first {
 		for _, a := range l.list {
-			a.fresh = false // nobody has scraped before
+			a.fresh = false // this is the first scrape
 		}
 	}
 	if due {
@@ -120,7 +120,7 @@ func (l *ledger) rank(now time.Time, gone goneFunc) {
 
 // sweep removes accounts that no longer need to be counted separately.
 func (l *ledger) sweep(gone goneFunc) {
-	for _, a := range l.retired { // since the last sweep: nobody counts in them any more
+	for _, a := range l.retired { // since the last sweep: no goroutine counts in them any more
 		a.showIn(l.other)
 	}
 	clear(l.retired)

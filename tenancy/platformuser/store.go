@@ -87,7 +87,7 @@ func (u *Store) List(ctx context.Context, f Filter) (Page, error) {
 	if err != nil {
 		return Page{}, err
 	}
-	// One more than asked for tells whether there is a next page.
+	// One row more than the limit shows whether there is a next page.
 	rows, err := u.db.Query(schemactx.NewPublicContext(ctx),
 		"select "+userColumns+" from {registry}.platform_users u where u.id > $1 order by u.id limit $2", f.After, f.Limit+1)
 	if err != nil {
@@ -136,7 +136,7 @@ func (u *Store) Update(ctx context.Context, read User, c Changes) (User, error) 
 }
 
 // Disable disables a user, which is read without its hash from then on. A user that is disabled
-// already keeps the time at which it was. The program has to end the user's sessions.
+// already keeps its time. The program has to end the user's sessions.
 func (u *Store) Disable(ctx context.Context, id int64) (User, error) {
 	return u.set(ctx, "disable", "disabled_at = coalesce(disabled_at, now())", id)
 }
@@ -154,8 +154,8 @@ func (u *Store) set(ctx context.Context, verb, set string, id int64) (User, erro
 	return user, nil
 }
 
-// Delete removes a user, or returns [ErrNotFound]. No id is given out twice, so that what logs say
-// of it stays true.
+// Delete removes a user, or returns [ErrNotFound]. Ids are never reused, so that ids in logs
+// stay unambiguous.
 func (u *Store) Delete(ctx context.Context, id int64) error {
 	if _, err := u.one(
 		ctx,

@@ -139,7 +139,7 @@ func TestUpdateNeedsTheCurrentVersion(t *testing.T) {
 	assert.ErrorIs(t, err, platformuser.ErrEmailTaken)
 	got, err = users.Update(t.Context(), got, platformuser.Changes{PasswordHash: &empty})
 	require.NoError(t, err)
-	assert.True(t, got.PasswordHash.Empty(), "the hash was not taken away")
+	assert.True(t, got.PasswordHash.Empty(), "the hash was not removed")
 	require.NoError(t, users.Delete(t.Context(), got.ID))
 	assert.ErrorIs(t, users.Delete(t.Context(), got.ID), platformuser.ErrNotFound)
 	_, err = users.Update(t.Context(), got, platformuser.Changes{Name: &name})
@@ -235,7 +235,7 @@ func TestPasswordHashesDoNotShow(t *testing.T) {
 	for _, form := range []string{hash, "SECRET", fmt.Sprintf("%x", "SECRET")} {
 		assert.NotContains(t, out.String(), form)
 	}
-	assert.Contains(t, out.String(), "[redacted]", "nothing says that there is a hash")
+	assert.Contains(t, out.String(), "[redacted]", "the text does not show that there is a hash")
 }
 
 // The detail of a server error can contain the row.

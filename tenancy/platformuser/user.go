@@ -41,7 +41,7 @@ func scanUser(row pgx.CollectableRow) (User, error) {
 	return u, err
 }
 
-// CreateParams say what user to create.
+// CreateParams describes the user to create.
 type CreateParams struct {
 	Email        string       // see [NormalizeEmail]
 	Name         string       // see [tenancy.ValidateDisplayName]
@@ -80,7 +80,7 @@ func validateHash(h PasswordHash) error {
 	return nil
 }
 
-// Changes are what [Store.Update] sets; what is nil stays.
+// Changes are the fields that [Store.Update] sets. A nil field stays unchanged.
 type Changes struct {
 	Email        *string
 	Name         *string
@@ -106,9 +106,9 @@ func (c Changes) validate() (Changes, error) {
 	return c, nil
 }
 
-// Filter says which users to list. The zero value means all, from the beginning.
+// Filter selects users. The zero value selects all, from the beginning.
 type Filter struct {
-	// After is the id after which the page begins: Next of the page before. Default: 0, the first
+	// After is the id after which the page begins: Next of the previous page. Default: 0, the first
 	// page.
 	After int64
 

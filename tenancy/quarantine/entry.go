@@ -17,7 +17,7 @@ const (
 	OutOfOrder = "out_of_order" // a pending migration is older than one that is applied
 	BadTable   = "bad_table"    // its version table is not one of goose
 	Missing    = "missing"      // there is no such schema
-	Unknown    = "unknown"      // it could not be looked at yet
+	Unknown    = "unknown"      // it was not checked yet
 )
 
 var reasons = map[migrate.Outcome]string{
@@ -32,10 +32,10 @@ var allReasons = []string{Behind, Failed, Newer, Edited, OutOfOrder, BadTable, M
 type Entry struct {
 	Schema  string
 	Reason  string
-	Version int64     // the newest that is applied; 0: none, or not known
+	Version int64     // the newest applied version; 0: none, or unknown
 	Pending []int64   // versions
-	Since   time.Time // when the program met it with this reason
-	Err     error     // what is wrong with it; nil where it is behind and nothing has failed
+	Since   time.Time // when the program found it with this reason
+	Err     error     // the cause; nil if the schema is only behind
 }
 
 func (e *Entry) same(other *Entry) bool {

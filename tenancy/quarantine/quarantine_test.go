@@ -57,7 +57,7 @@ func TestAFailedTenantDoesNotAffectOthers(t *testing.T) {
 	migrated(t, elsewhere, "failing", "locked", "odd")
 	_, err = f.release(t, 3).DownTo(t.Context(), "newer", 2)
 	require.NoError(t, err)
-	eventually(t, func() bool { return len(q.List()) == 0 }, "nobody is in quarantine")
+	eventually(t, func() bool { return len(q.List()) == 0 }, "no schema is in quarantine")
 	expectServed(t, q, "good", "failing", "locked", "newer", "fits", "odd")
 	assert.Contains(t, f.log.String(), "tenant left quarantine")
 }
@@ -192,7 +192,7 @@ func TestChangedIsCalled(t *testing.T) {
 	t.Parallel()
 	f := setup(t, "a")
 	program := f.release(t, 1)
-	var told []string
+	var calls []string
 	q, err := quarantine.New(
 		t.Context(),
 		quarantine.Config{Runner: program, Schemas: f.list, Changed: func(_ context.Context, c quarantine.Change) {
@@ -204,7 +204,7 @@ func TestChangedIsCalled(t *testing.T) {
 			if c.After != nil {
 				text += c.After.Reason
 			}
-			told = append(told, text)
+			calls = append(calls, text)
 		}},
 	)
 	require.NoError(t, err)
@@ -220,7 +220,7 @@ func TestChangedIsCalled(t *testing.T) {
 	_, err = program.Down(t.Context(), "a")
 	require.NoError(t, err)
 	require.NoError(t, q.Refresh(t.Context()))
-	assert.Equal(t, []string{"a:  -> behind", "a: behind -> failed", "a: failed -> ", "a:  -> behind"}, told)
+	assert.Equal(t, []string{"a:  -> behind", "a: behind -> failed", "a: failed -> ", "a:  -> behind"}, calls)
 }
 
 func TestAdmittingCostsNoAllocation(t *testing.T) {

@@ -22,20 +22,20 @@ type account struct {
 
 // applied is a validated policy with its header values.
 type applied struct {
-	said   Policy // as the limits returned it
-	policy Policy // with defaults filled in
-	header string // RateLimit-Policy with both limits
-	tenant string // RateLimit-Policy with the tenant's limit only
+	configured Policy // as the limits returned it
+	policy     Policy // with defaults filled in
+	header     string // RateLimit-Policy with both limits
+	tenant     string // RateLimit-Policy with the tenant's limit only
 }
 
-func newApplied(said Policy) (*applied, error) {
-	policy, err := said.check()
+func newApplied(configured Policy) (*applied, error) {
+	policy, err := configured.check()
 	if err != nil {
 		return nil, err
 	}
 	tenant := string(appendPolicy(nil, TenantScope, policy.Tenant))
 	both := string(appendPolicy([]byte(tenant), CallerScope, policy.Caller))
-	return &applied{said: said, policy: policy, header: both, tenant: tenant}, nil
+	return &applied{configured: configured, policy: policy, header: both, tenant: tenant}, nil
 }
 
 // policies caches the validated policies of all tenants. There are few distinct ones, so that
@@ -49,32 +49,32 @@ type policies struct {
 const maxPolicies = 1024
 
 // find returns the validated policy for what the limits returned, or a FieldError.
-func (p *policies) find(said Policy) (*applied, error) {
+func (p *policies) find(configured Policy) (*applied, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if found := p.by[said]; found != nil {
+	if found := p.by[configured]; found != nil {
 		return found, nil
 	}
-	found, err := newApplied(said)
+	found, err := newApplied(configured)
 	if err != nil {
 		return nil, err
 	}
 	if p.by == nil || len(p.by) >= maxPolicies {
 		p.by = make(map[Policy]*applied)
 	}
-	p.by[said] = found
+	p.by[configured] = found
 	return found, nil
 }
 
-// apply returns the policy in force for a tenant whose limits returned said and err, and the error
-// to report. Invalid limits leave the current policy in force.
-func (a *account) apply(known *policies, said *Policy, err error) (*applied, error) {
+// apply returns the policy in force for a tenant whose limits returned configured and err, and the
+// error to report. Invalid limits leave the current policy in force.
+func (a *account) apply(known *policies, configured *Policy, err error) (*applied, error) {
 	current := a.applied.Load()
-	if err == nil && current != nil && current.said == *said {
+	if err == nil && current != nil && current.configured == *configured {
 		return current, nil
 	}
-	if err == nil || *said != (Policy{}) {
-		next, bad := known.find(*said)
+	if err == nil || *configured != (Policy{}) {
+		next, bad := known.find(*configured)
 		if bad == nil {
 			a.applied.Store(next)
 			current = next

@@ -166,7 +166,7 @@ func (ph *phase) quiet(b *testing.B, ctx context.Context, addr string) {
 			default:
 				c = dial(b, addr, "schoolb")
 			}
-			assert.Equal(b, http.StatusOK, c.get(b), "the quiet tenant")
+			assert.Equal(b, http.StatusOK, c.get(b), "the tenant with few requests")
 			took := time.Since(due)
 			if due.After(measured) {
 				mu.Lock()

@@ -30,5 +30,5 @@ func TestAClockThatGoesBackwardsFillsNoBucketTwice(t *testing.T) {
 		}
 	}
 	assert.False(t, take(now.Add(100*time.Millisecond)).Tenant.Refused,
-		"the clock went back once, and the bucket is not filled any more")
+		"the bucket is no longer filled after the clock went backwards")
 }

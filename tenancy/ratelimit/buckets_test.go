@@ -57,7 +57,7 @@ func TestTheLeastRecentlyUsedBucketIsDroppedFirst(t *testing.T) {
 		allowed(l, caller(1, 2), 2)
 		time.Sleep(time.Minute)
 		assert.Equal(t, 2, allowed(l, caller(1, 1), 5), "used again")
-		assert.Equal(t, 2, allowed(l, caller(1, 3), 5), "newcomer, in place of the second")
+		assert.Equal(t, 2, allowed(l, caller(1, 3), 5), "a new caller in the place of the second")
 		assert.Equal(t, 0, allowed(l, caller(1, 1), 5), "the first keeps its empty bucket")
 		assert.Equal(t, ratelimit.BucketStats{Tenants: 1, Callers: 2}, b.Stats(), "callers")
 	})
@@ -73,7 +73,7 @@ func TestTenantsDoNotShareTheRoomOfTheirCallers(t *testing.T) {
 			allowed(l, caller(2, n), 1)
 		}
 		for n := range 5 {
-			assert.Equal(t, 2, allowed(l, caller(3, n), 5), "quiet caller")
+			assert.Equal(t, 2, allowed(l, caller(3, n), 5), "caller with few requests")
 		}
 		assert.Equal(t, int64(25), b.Stats().Callers, "callers at the bound")
 		assert.Equal(t, 2, allowed(l, caller(4, 1), 5)+allowed(l, caller(4, 2), 5), "beyond the bound: shared")
@@ -92,7 +92,7 @@ func TestTenantsDoNotShareTheRoomOfTheirCallers(t *testing.T) {
 			}
 			time.Sleep(10 * time.Millisecond)
 		}
-		assert.Zero(t, crowded, "newcomers without room in the end")
+		assert.Zero(t, crowded, "new callers without room at the end")
 	})
 }
 
@@ -110,7 +110,7 @@ func TestIdleTenantsAreForgotten(t *testing.T) {
 			time.Sleep(10 * time.Millisecond)
 		}
 		assert.LessOrEqual(t, b.Stats().Tenants, 4000, "tenants have buckets, of 4000 that are not idle")
-		assert.Equal(t, 5, allowed(l, ratelimit.Query{Tenant: all[0]}, 100), "one that comes back")
+		assert.Equal(t, 5, allowed(l, ratelimit.Query{Tenant: all[0]}, 100), "a tenant that returns")
 	})
 }
 

@@ -28,7 +28,7 @@ func TestCallersByAddress(t *testing.T) {
 		{"another address of it", "[2001:db8:1:2:ffff::1]:4711", "", "ip:2001:db8:1:2::", nil},
 		{"the next one", "[2001:db8:1:3::1]:4711", "", "ip:2001:db8:1:3::", nil},
 		{"IPv4 written as IPv6", "[::ffff:203.0.113.9]:4711", "", "ip:203.0.113.9", nil},
-		{"a header from anybody", "203.0.113.9:4711", "198.51.100.1", "ip:203.0.113.9", proxies},
+		{"a header from an untrusted address", "203.0.113.9:4711", "198.51.100.1", "ip:203.0.113.9", proxies},
 		{"a header from a proxy", "10.0.0.1:4711", "198.51.100.1", "ip:198.51.100.1", proxies},
 		{"what the client put in front", "10.0.0.1:4711", "192.0.2.1, 198.51.100.1", "ip:198.51.100.1", proxies},
 		{"no address", "@", "", "ip:", nil},

@@ -20,7 +20,7 @@ var (
 // LimitedError is the reason of a refusal with status 429, see [Middleware]. It wraps [ErrLimited].
 type LimitedError struct {
 	Tenant     string        // its slug; empty: the public site
-	Scope      Scope         // which limit refused
+	Scope      Scope         // the limit that refused
 	Limit      Limit         // that limit
 	RetryAfter time.Duration // 0: the request will never be allowed under this limit
 }

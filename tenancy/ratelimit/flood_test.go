@@ -72,16 +72,16 @@ func TestAFloodOfOneTenantDoesNotReachAnother(t *testing.T) {
 
 			if limited {
 				for range allowedOfIt {
-					assert.Equal(t, http.StatusOK, serve(t.Context(), h, "schoolb"), "the quiet tenant")
+					assert.Equal(t, http.StatusOK, serve(t.Context(), h, "schoolb"), "the tenant with few requests")
 				}
 			} else {
 				ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-				assert.Equal(t, http.StatusGatewayTimeout, serve(ctx, h, "schoolb"), "the quiet tenant")
+				assert.Equal(t, http.StatusGatewayTimeout, serve(ctx, h, "schoolb"), "the tenant with few requests")
 				cancel()
 			}
 			require.NoError(t, tx.Rollback(t.Context()))
 			wg.Wait()
-			assert.Equal(t, stuck, codes[http.StatusOK].Load(), "the flood's requests in the end")
+			assert.Equal(t, stuck, codes[http.StatusOK].Load(), "the requests of the flood at the end")
 		})
 	}
 }

@@ -37,7 +37,7 @@ func TestInvalidLimitsAreRefused(t *testing.T) {
 		assert.Error(t, err, "%v was taken", l)
 	}
 	_, err := ratelimit.New(ratelimit.Config{})
-	assert.Error(t, err, "a limiter without limits was made")
+	assert.Error(t, err, "a limiter without limits was created")
 	_, err = ratelimit.NewBuckets(ratelimit.BucketsConfig{MaxCallers: -1})
 	expectField(t, err, "max_callers")
 	_, err = ratelimit.NewBuckets(ratelimit.BucketsConfig{MaxBuckets: -1})
@@ -61,8 +61,8 @@ func TestZeroDenyAndUnlimitedDiffer(t *testing.T) {
 			l := limiter(t, p)
 			assert.Equal(t, 0, allowed(l, q, n), "nothing")
 			d := l.Decide(t.Context(), q)
-			assert.Zero(t, d.RetryAfter, "nothing: wait")
-			assert.Equal(t, ratelimit.Limited, d.Verdict, "nothing: verdict")
+			assert.Zero(t, d.RetryAfter, "Deny: wait")
+			assert.Equal(t, ratelimit.Limited, d.Verdict, "Deny: verdict")
 		}
 		free := limiter(t, ratelimit.Policy{Tenant: ratelimit.Unlimited(), Caller: ratelimit.Unlimited()})
 		assert.Equal(t, n, allowed(free, q, n), "unlimited")
@@ -116,7 +116,7 @@ func TestTenantsAndCallersHaveSeparateBuckets(t *testing.T) {
 		}
 		assert.Equal(t, 4, ask(1, "user:1"), "first caller")
 		assert.Equal(t, 4, ask(1, "user:2"), "second caller")
-		assert.Equal(t, 2, ask(1, "user:3"), "third caller, with what the tenant has left")
+		assert.Equal(t, 2, ask(1, "user:3"), "third caller, with the remaining tokens of the tenant")
 		assert.Equal(t, 4, ask(2, "user:1"), "first caller in another tenant")
 		assert.Equal(t, ratelimit.DefaultBurst*ratelimit.DefaultTenantPerSecond, allowed(l, ratelimit.Query{}, 1000),
 			"the public site")
@@ -131,11 +131,11 @@ func TestARefusedRequestTakesNoTokens(t *testing.T) {
 		assert.Equal(t, 4, allowed(l, flood, 1000), "flood")
 		d := l.Decide(t.Context(), ratelimit.Query{Tenant: tenant(1), Caller: "user:2", Cost: 5})
 		assert.Equal(t, ratelimit.CallerScope, d.Scope, "by")
-		assert.Equal(t, 6, d.Tenant.Remaining, "left to the tenant")
-		assert.Equal(t, 4, d.Caller.Remaining, "left to the caller")
+		assert.Equal(t, 6, d.Tenant.Remaining, "remaining tokens of the tenant")
+		assert.Equal(t, 4, d.Caller.Remaining, "remaining tokens of the caller")
 		d = l.Decide(t.Context(), ratelimit.Query{Tenant: tenant(1), Caller: "user:2"})
-		assert.Equal(t, 5, d.Tenant.Remaining, "left to the tenant")
-		assert.Equal(t, 3, d.Caller.Remaining, "left to the caller")
+		assert.Equal(t, 5, d.Tenant.Remaining, "remaining tokens of the tenant")
+		assert.Equal(t, 3, d.Caller.Remaining, "remaining tokens of the caller")
 	})
 }
 
@@ -154,7 +154,7 @@ func TestRequestsMayCostMoreThanOne(t *testing.T) {
 		d = l.Decide(t.Context(), ratelimit.Query{Tenant: tenant(1), Cost: -5})
 		assert.Zero(t, d.Verdict, "a negative cost")
 		expectField(t, d.Err, "cost")
-		assert.Equal(t, 2, allowed(l, ratelimit.Query{Tenant: tenant(1)}, 5), "a negative cost gives nothing")
+		assert.Equal(t, 2, allowed(l, ratelimit.Query{Tenant: tenant(1)}, 5), "a negative cost added tokens")
 	})
 }
 
@@ -169,16 +169,16 @@ func TestAnInvalidPolicyKeepsThePreviousOne(t *testing.T) {
 		d := l.Decide(t.Context(), q)
 		assert.ErrorIs(t, d.Err, ratelimit.ErrPolicy)
 		expectField(t, d.Err, "tenant.requests")
-		assert.Equal(t, ratelimit.DefaultTenantPerSecond, d.Policy.Tenant.Requests, "at first: the default")
+		assert.Equal(t, ratelimit.DefaultTenantPerSecond, d.Policy.Tenant.Requests, "the default at first")
 		limit = ratelimit.PerMinute(3)
 		d = l.Decide(t.Context(), q)
 		require.NoError(t, d.Err)
-		assert.Equal(t, limit, d.Policy.Tenant, "a good one")
+		assert.Equal(t, limit, d.Policy.Tenant, "a valid policy")
 		limit = ratelimit.PerMinute(-5)
 		d = l.Decide(t.Context(), q)
 		assert.ErrorIs(t, d.Err, ratelimit.ErrPolicy)
-		assert.Equal(t, ratelimit.PerMinute(3), d.Policy.Tenant, "then: the last good one")
-		assert.Equal(t, 1, allowed(l, q, 100), "and it holds")
+		assert.Equal(t, ratelimit.PerMinute(3), d.Policy.Tenant, "the last valid policy")
+		assert.Equal(t, 1, allowed(l, q, 100), "the new policy applies")
 		assert.Equal(t, int64(102), l.Stats().BadPolicies, "counted")
 	})
 }

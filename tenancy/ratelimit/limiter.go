@@ -80,11 +80,11 @@ func (l *Limiter) Decide(ctx context.Context, q Query) (d Decision) {
 
 // decide sets d. It is passed by pointer because copying it is expensive.
 func (l *Limiter) decide(ctx context.Context, a *account, k AllowRequest, t *tenancy.Tenant, d *Decision) {
-	said, err := l.public, error(nil)
+	configured, err := l.public, error(nil)
 	if t != nil {
-		said, err = l.limits.Policy(t)
+		configured, err = l.limits.Policy(t)
 	}
-	d.applied, err = a.apply(&l.policies, &said, err)
+	d.applied, err = a.apply(&l.policies, &configured, err)
 	d.Policy, k.Policy = d.applied.policy, d.applied.policy
 	if err != nil {
 		d.Err = &PolicyError{Tenant: slug(t), Err: err}

@@ -164,7 +164,7 @@ func TestARequestOutsideOfAnySiteIsNotServed(t *testing.T) {
 	h := limit(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { assert.Fail(t, "the request was served") }))
 	assert.Equal(t, http.StatusNotFound, get(h, "http://a.example.com/").Code, "status")
 	_, err = ratelimit.Middleware(ratelimit.MiddlewareConfig{})
-	assert.Error(t, err, "a middleware without a limiter was made")
+	assert.Error(t, err, "a middleware without a limiter was created")
 }
 
 func TestRequestsHaveACost(t *testing.T) {
@@ -229,7 +229,7 @@ func TestAnUndecidedRequestIsNotServed(t *testing.T) {
 			w := get(h, "http://a.example.com/")
 			assert.Equal(t, http.StatusServiceUnavailable, w.Code, "status")
 			expectHeaders(t, w, map[string]string{"Retry-After": "1", "RateLimit": "", "RateLimit-Policy": ""})
-			assert.NotContains(t, w.Body.String(), "store", "the client is told why: %s", w.Body)
+			assert.NotContains(t, w.Body.String(), "store", "the client sees the reason: %s", w.Body)
 		}
 		assert.ErrorIs(t, got, ratelimit.ErrUndecided)
 		assert.ErrorIs(t, got, errStore)
@@ -263,7 +263,7 @@ func TestADegradedStoreIsReported(t *testing.T) {
 func TestEachDecisionIsReportedAndCounted(t *testing.T) {
 	t.Parallel()
 	type key struct{}
-	var told []string
+	var calls []string
 	l := newLimiter(t, ratelimit.Config{
 		Limits: always(ratelimit.Policy{Tenant: ratelimit.PerHour(4), Caller: ratelimit.PerHour(3)}),
 		Public: ratelimit.Policy{Tenant: ratelimit.PerHour(1)},
@@ -272,8 +272,8 @@ func TestEachDecisionIsReportedAndCounted(t *testing.T) {
 			if data.Tenant != nil {
 				slug = data.Tenant.Slug
 			}
-			told = append(
-				told,
+			calls = append(
+				calls,
 				ctx.Value(key{}).(string)+slug+" "+data.Decision.Verdict.String()+" "+data.Decision.Scope.String(),
 			)
 		}},
@@ -286,8 +286,8 @@ func TestEachDecisionIsReportedAndCounted(t *testing.T) {
 	l.Decide(ctx, ratelimit.Query{Tenant: tenant(2)})
 	l.Decide(ctx, ratelimit.Query{})
 	assert.Equal(t, "mine:t1 allowed , mine:t1 allowed , mine:t1 allowed , "+
-		"mine:t1 limited caller, mine:t1 limited tenant, mine:t2 allowed , mine: allowed ", strings.Join(told, ", "),
-		"told")
+		"mine:t1 limited caller, mine:t1 limited tenant, mine:t2 allowed , mine: allowed ", strings.Join(calls, ", "),
+		"calls")
 	assert.Equal(t, ratelimit.Stats{Allowed: 5, LimitedByTenant: 1, LimitedByCaller: 1}, l.Stats(), "all")
 	by := map[string]ratelimit.Stats{}
 	for tn, s := range l.StatsByTenant() {

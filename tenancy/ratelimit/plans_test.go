@@ -26,7 +26,7 @@ func TestAChangedPlanAppliesToExistingBuckets(t *testing.T) {
 			require.NoError(t, p.Set(ratelimit.PlansConfig{Plans: map[string]ratelimit.Policy{"free": policy}}))
 		}
 		set(ratelimit.Policy{Tenant: ratelimit.PerSecond(10), Caller: ratelimit.PerSecond(5)})
-		assert.Equal(t, 0, allowed(l, q, 1000), "a change is no fresh bucket")
+		assert.Equal(t, 0, allowed(l, q, 1000), "a change of the limit gave a fresh bucket")
 		time.Sleep(time.Second)
 		assert.Equal(t, 5, allowed(l, q, 1000), "lowered")
 		set(ratelimit.Policy{Tenant: ratelimit.PerSecond(1000), Caller: ratelimit.PerSecond(1000)})
@@ -61,7 +61,7 @@ func TestATenantsNumbersOverrideItsPlan(t *testing.T) {
 		{"gold", nil, ratelimit.Policy{Tenant: ratelimit.PerSecond(100).WithBurst(300), Caller: ratelimit.PerSecond(2)}},
 		{"", nil, ratelimit.Policy{Tenant: ratelimit.PerSecond(5), Caller: ratelimit.PerSecond(2)}},
 		{
-			"nobody knows it", map[string]int64{"students": 7},
+			"unknown", map[string]int64{"students": 7},
 			ratelimit.Policy{Tenant: ratelimit.PerSecond(5), Caller: ratelimit.PerSecond(2)},
 		},
 		{
@@ -97,7 +97,7 @@ func TestATenantsNumbersOverrideItsPlan(t *testing.T) {
 		for _, n := range []int64{-1, ratelimit.MaxRequests + 1, 1 << 40} {
 			got, err := p.Policy(&tenancy.Tenant{Plan: "gold", Limits: map[string]int64{name: n}})
 			expectField(t, err, "limits."+name)
-			assert.Equal(t, ratelimit.PerSecond(100).WithBurst(300), got.Tenant, "with an error: the plan")
+			assert.Equal(t, ratelimit.PerSecond(100).WithBurst(300), got.Tenant, "the plan, with an error")
 		}
 	}
 }

@@ -87,7 +87,7 @@ func (e *Environment) resetRows(ctx context.Context, tx pgx.Tx, schema string) e
 		if names[i], err = schemactx.QuoteName(schema); err != nil {
 			return err
 		}
-		names[i] += "." + pgx.Identifier{t.name}.Sanitize() // a table's name follows no rule of ours
+		names[i] += "." + pgx.Identifier{t.name}.Sanitize() // a table may have any name
 	}
 	// Without CASCADE, an empty table that references a table with rows must be listed as well.
 	if _, err := tx.Exec(ctx, "truncate "+strings.Join(names, ", ")); err != nil {

@@ -76,20 +76,20 @@ func (e *Environment) lend(tb testing.TB, t tenancy.Tenant) *Tenant {
 	if err := e.await(tb.Context(), host, t.ID); err != nil {
 		tb.Fatalf("tenancytest: %v", err)
 	}
-	tb.Cleanup(func() { e.takeBack(tb, t) })
+	tb.Cleanup(func() { e.reclaim(tb, t) })
 	return &Tenant{Tenant: t, Host: host, env: e, tb: tb}
 }
 
 // resetTimeout bounds the reset after a test.
 const resetTimeout = time.Minute
 
-// takeBack resets the tenant and keeps it for the next test, unless the registry entry changed.
-func (e *Environment) takeBack(tb testing.TB, was tenancy.Tenant) {
+// reclaim resets the tenant and keeps it for the next test, unless the registry entry changed.
+func (e *Environment) reclaim(tb testing.TB, was tenancy.Tenant) {
 	ctx, cancel := context.WithTimeout(context.Background(), resetTimeout)
 	defer cancel()
 	now, err := e.Manager.ByID(ctx, was.ID)
 	if err != nil || now.Version != was.Version {
-		return // dropped or changed: its tests were about that
+		return // the test dropped or changed it
 	}
 	domains, err := e.Manager.Domains(ctx, was.ID) // which do not count in the tenant's version
 	if err != nil || len(domains) != 1 || domains[0].Host != e.host(was.Slug) {

@@ -106,7 +106,7 @@ func TestMaintenanceHasRetryAfter(t *testing.T) {
 		until    time.Time
 		min, max int
 	}{
-		"nobody knows": {time.Time{}, 30, 30},
+		"unknown end":  {time.Time{}, 30, 30},
 		"over already": {time.Now().Add(-time.Hour), 30, 30},
 		"soon":         {time.Now().Add(10 * time.Minute), 590, 600},
 		"in a week":    {time.Now().Add(7 * 24 * time.Hour), 3600, 3600},
@@ -323,8 +323,8 @@ func TestContextsNest(t *testing.T) {
 	child, cancel := context.WithCancel(b)
 	expect(child, "b", "tenant_b", false)
 	cancel()
-	if assert.Error(t, child.Err(), "cancellation goes the wrong way") {
-		assert.NoError(t, b.Err(), "cancellation goes the wrong way")
+	if assert.Error(t, child.Err(), "the child was canceled") {
+		assert.NoError(t, b.Err(), "the child's cancellation canceled its parent")
 	}
 }
 

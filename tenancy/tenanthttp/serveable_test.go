@@ -32,23 +32,23 @@ func TestServeableIsWhatTheHandlerServes(t *testing.T) {
 		tenants[string(status)] = &tenancy.Tenant{Slug: "a", Schema: "tenant_2", Status: status, Reason: "why"}
 	}
 	for name, tenant := range tenants {
-		var told tenanthttp.Refusal
+		var refusal tenanthttp.Refusal
 		h := tenanthttp.Handler(tenanthttp.ResolverFunc(func(context.Context, string) (tenanthttp.Target, error) {
 			return tenanthttp.TenantTarget(tenant), nil
 		}), tenanthttp.Routes{
 			Tenant: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), Admit: admit,
-			Refuse: func(_ http.ResponseWriter, _ *http.Request, r tenanthttp.Refusal) { told = r },
+			Refuse: func(_ http.ResponseWriter, _ *http.Request, r tenanthttp.Refusal) { refusal = r },
 		})
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
 		err := tenancy.Serveable(tenant)
 		if err == nil {
 			err = admit(t.Context(), tenant)
 		}
-		assert.Equal(t, told.Err, err, name)
+		assert.Equal(t, refusal.Err, err, name)
 		if err != nil {
 			problem, known := tenanthttp.ProblemOf(err)
 			assert.True(t, known, name)
-			assert.Equal(t, told.Problem, problem, name)
+			assert.Equal(t, refusal.Problem, problem, name)
 		}
 	}
 	require.NoError(t, tenancy.Serveable(tenants["kept"]))

@@ -8,10 +8,10 @@ import (
 )
 
 // CacheKey returns a key for parts in a cache that tenants share: "tenant:7:student:42" of the
-// parts "student" and "42". No two tenants and no two lists of parts have the same key: what has a
-// meaning in keys (":", "%", spaces and control characters, which break protocols) is escaped as in
-// URLs. It is made of the tenant's ID, which is never given out twice. Databases that share a cache
-// need a prefix each.
+// parts "student" and "42". No two tenants and no two lists of parts have the same key: ":", "%",
+// spaces and control characters, which break protocols, are escaped as in URLs. The key contains
+// the tenant's ID, which is never reused. If several databases share a cache, add a prefix for
+// each.
 //
 // The error is [ErrNoTenant] without a tenant, and if the schema of ctx is not the tenant's, inside
 // [schemactx.WithSchema] and [schemactx.WithPublic], because data read there does not belong to the

@@ -1,5 +1,5 @@
-// Package tenanttoken makes sessions, jobs, calls of other services and cached values hold for one
-// tenant alone.
+// Package tenanttoken binds sessions, jobs, calls of other services and cached values to one
+// tenant.
 //
 //	signer, err := tenanttoken.NewSigner(key)
 //	token, err := signer.BindSession(ctx, session, 12*time.Hour)

@@ -3,7 +3,7 @@ package tenanttoken
 import "errors"
 
 var (
-	// ErrNoTenant is returned where a tenant is needed and there is none: see [CacheKey], [Propagator]
+	// ErrNoTenant is returned if a required tenant is missing: see [CacheKey], [Propagator]
 	// and [Signer.BindSession].
 	ErrNoTenant = errors.New("no tenant")
 
@@ -15,6 +15,6 @@ var (
 	// is malformed, was changed, or was made for another purpose.
 	ErrBadToken = errors.New("invalid token")
 
-	// ErrTokenExpired is returned for a genuine token whose time is over.
+	// ErrTokenExpired is returned for a genuine token after its expiry.
 	ErrTokenExpired = errors.New("token has expired")
 )

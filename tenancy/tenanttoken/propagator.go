@@ -31,9 +31,9 @@ type PropagatorConfig struct {
 	// Tenants finds the tenant when a job begins. Required for Extract and ExtractHeader.
 	Tenants Lookup
 
-	// Admit returns why nothing is to be done for an active tenant all the same, such as a
-	// [tenancy.QuarantineError], which is then the error of Extract and ExtractHeader. See
-	// [Routes].Admit. Default: all are admitted.
+	// Admit returns nil, or the reason to refuse an active tenant, such as a
+	// [tenancy.QuarantineError]. Extract and ExtractHeader return that error. See Admit of
+	// tenanthttp.Routes. Default: all active tenants are accepted.
 	Admit func(ctx context.Context, t *tenancy.Tenant) error
 
 	// JobTTL is how long the token of a job is valid. Default: 0, without end, because a job may wait.
@@ -43,8 +43,8 @@ type PropagatorConfig struct {
 	HeaderTTL time.Duration
 }
 
-// Propagator passes the tenant of a context on where no context reaches: in a job's payload, and in
-// a header to another service. It is safe for concurrent use.
+// Propagator passes the tenant of a context to other processes: in a job's payload, or in a header
+// to another service. It is safe for concurrent use.
 type Propagator struct{ cfg PropagatorConfig }
 
 // NewPropagator returns a propagator. A negative TTL is a [tenancy.FieldError].
@@ -63,27 +63,27 @@ func NewPropagator(cfg PropagatorConfig) (*Propagator, error) {
 	return &Propagator{cfg: cfg}, nil
 }
 
-// Inject returns a token that names the tenant of ctx, for a job's payload. Without a tenant it is
-// [ErrNoTenant], on the public site too, and so it is where the schema of ctx is not the tenant's,
-// as below [schemactx.WithSchema].
+// Inject returns a token that names the tenant of ctx, for a job's payload. The error is
+// [ErrNoTenant] without a tenant, on the public site, and if the schema of ctx is not the tenant's,
+// as inside [schemactx.WithSchema].
 func (c *Propagator) Inject(ctx context.Context) (string, error) {
 	return c.seal(ctx, PurposeJob, c.cfg.JobTTL)
 }
 
 // Extract returns a child of ctx that carries the tenant of a token by [Propagator.Inject], as
-// [tenancy.NewContext] does. The tenant is looked up: one that is not active is an
-// [tenancy.InactiveError], one that is gone [tenancy.ErrNotFound], and an error of Admit is
-// returned as it is. No token is [ErrNoTenant]; it never means the public site. A ctx of another
-// tenant is [ErrForeignTenant]. Other errors are those of [Signer.Verify] and of the lookup. With
-// an error there is no context: it is nil. ctx governs the lookup.
+// [tenancy.NewContext] does. It looks the tenant up: the error is an [tenancy.InactiveError] if the
+// tenant is not active, [tenancy.ErrNotFound] if it was dropped, or the error of Admit. An empty
+// token is [ErrNoTenant]; it never means the public site. A ctx of another tenant is
+// [ErrForeignTenant]. Other errors are those of [Signer.Verify] and of the lookup. With an error,
+// the context is nil. ctx governs the lookup.
 func (c *Propagator) Extract(ctx context.Context, token string) (context.Context, error) {
 	return c.open(ctx, PurposeJob, token)
 }
 
 // InjectHeader names the tenant of ctx in [Header], for a request to another service that has the
-// key. Errors are those of [Propagator.Inject], and then h has no such header. A caller that gets
-// the token can use it for its short life: the request must not follow redirects to foreign hosts,
-// to which net/http would send the header along.
+// key. Errors are those of [Propagator.Inject], and then h has no such header. A service
+// that receives the token can use it until it expires. So the request must not follow redirects to
+// foreign hosts: net/http would send them the header.
 func (c *Propagator) InjectHeader(ctx context.Context, h http.Header) error {
 	h.Del(Header)
 	token, err := c.seal(ctx, PurposeHeader, c.cfg.HeaderTTL)
@@ -94,7 +94,7 @@ func (c *Propagator) InjectHeader(ctx context.Context, h http.Header) error {
 	return nil
 }
 
-// ExtractHeader is [Propagator.Extract] for what [Propagator.InjectHeader] has put into h. Several
+// ExtractHeader is [Propagator.Extract] for the token of [Propagator.InjectHeader] in h. Several
 // tokens are [tenancy.ErrAmbiguousTenant].
 func (c *Propagator) ExtractHeader(ctx context.Context, h http.Header) (context.Context, error) {
 	tokens := h.Values(Header)
@@ -159,8 +159,8 @@ func (c *Propagator) tenantOf(ctx context.Context, purpose Purpose, token string
 	return t, err
 }
 
-// scopedTenant returns the tenant of ctx, whose schema has to be that of ctx too: in a scope that
-// was opened by hand it is not known whose data is at hand.
+// scopedTenant returns the tenant of ctx. The schema of ctx has to be the tenant's: inside
+// [schemactx.WithSchema] the data may belong to another tenant.
 func scopedTenant(ctx context.Context) (*tenancy.Tenant, error) {
 	t, ok := tenancy.FromContext(ctx)
 	if !ok {

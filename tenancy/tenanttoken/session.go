@@ -52,7 +52,7 @@ func siteID(ctx context.Context) (int64, error) {
 		return 0, nil
 	case !ok:
 		return 0, ErrNoTenant
-	case t.ID <= 0: // made by hand: its tokens would hold for the public site, or for all such tenants
+	case t.ID <= 0: // not from the registry: its tokens would be valid on the public site, too
 		return 0, fmt.Errorf("%w: tenant %q has no ID", ErrNoTenant, t.Slug)
 	}
 	return t.ID, nil

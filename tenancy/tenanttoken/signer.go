@@ -22,7 +22,7 @@ const MinKeyLen = 32
 // stores as a cookie.
 const MaxTokenLen = 4096
 
-// Purpose is what a token is for. A token of one purpose is not valid for another.
+// Purpose names the use of a token. A token of one purpose is not valid for another.
 type Purpose string
 
 const (
@@ -31,10 +31,10 @@ const (
 	PurposeHeader  Purpose = "pgtenant.header"  // [Propagator.InjectHeader]
 )
 
-// Token is what a [Signer] signs. It is not encrypted: its holder can read the value.
+// Token is the content of a signed token. It is not encrypted: its holder can read the value.
 type Token struct {
 	Purpose Purpose   // required
-	Tenant  int64     // the tenant's ID, which is never given out twice; 0: the public site
+	Tenant  int64     // the tenant's ID, which is never reused; 0: the public site
 	Value   string    // any bytes
 	Expires time.Time // when it ends, to the millisecond; zero: never
 }
@@ -110,7 +110,7 @@ func (s *Signer) Sign(t Token) (string, error) {
 }
 
 // Verify returns the token that Sign has signed for that purpose. The error is [ErrBadToken], or
-// [ErrTokenExpired] for a genuine token whose time is over. The caller has to compare the tenant.
+// [ErrTokenExpired] for a genuine token after its expiry. The caller has to compare the tenant.
 func (s *Signer) Verify(purpose Purpose, token string) (Token, error) {
 	if len(token) > MaxTokenLen || strings.ContainsAny(token, "\r\n") { // the decoder skips line breaks
 		return Token{}, ErrBadToken

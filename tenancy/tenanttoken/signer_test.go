@@ -184,7 +184,7 @@ func TestSignerKeys(t *testing.T) {
 		assert.NotContains(t, err.Error(), "hunter", "short key")
 	}
 	_, err = (&tenanttoken.Signer{}).Sign(tenanttoken.Token{Purpose: "p"})
-	assert.Error(t, err, "a signer without keys signs")
+	assert.Error(t, err, "a signer without keys signed")
 	s := signer(t, secret)
 	var log bytes.Buffer
 	slog.New(slog.NewTextHandler(&log, nil)).Info("m", slog.Any("signer", s))

@@ -105,7 +105,7 @@ func TestHangingRedisDelaysFewRequests(t *testing.T) {
 		// would have waited for four times 3 s in each request.
 		assert.LessOrEqual(t, took, 20*time.Second, "20 decisions took %v", took)
 		got := store.Stats()
-		assert.Equal(t, int64(3), got.Failed-asked.Failed, "asked in vain")
+		assert.Equal(t, int64(3), got.Failed-asked.Failed, "failed requests to Redis")
 		assert.Equal(t, int64(17), got.Skipped-asked.Skipped, "not asked")
 		assert.Equal(t, true, got.CircuitOpen, "circuit")
 		s.signal(t, syscall.SIGCONT)

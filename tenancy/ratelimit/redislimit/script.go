@@ -40,7 +40,9 @@ type answer struct {
 }
 
 // runGCRA takes cost tokens from the bucket of key.
-func runGCRA(ctx context.Context, client redis.Scripter, key string, l ratelimit.Limit, cost int) (a answer, err error) {
+func runGCRA(
+	ctx context.Context, client redis.Scripter, key string, l ratelimit.Limit, cost int,
+) (a answer, err error) {
 	values, err := gcra.Run(ctx, client, []string{"rate:" + key},
 		period(l).Seconds(), l.Requests, l.Capacity(), cost).Slice()
 	if err != nil {

@@ -58,8 +58,8 @@ func TestRemainingTokensAreThoseOfATokenBucket(t *testing.T) {
 	q := ratelimit.Query{Tenant: tenant(1), Caller: "user:1"}
 	d := l.Decide(t.Context(), q)
 	require.NoError(t, d.Err)
-	assert.Equal(t, 4, d.Tenant.Remaining, "left to the tenant")
-	assert.Equal(t, 3, d.Caller.Remaining, "left to the caller")
+	assert.Equal(t, 4, d.Tenant.Remaining, "remaining tokens of the tenant")
+	assert.Equal(t, 3, d.Caller.Remaining, "remaining tokens of the caller")
 	near(t, "the tenant's next", d.Tenant.Next, 6*time.Minute)
 	near(t, "the caller's next", d.Caller.Next, 15*time.Minute)
 	assert.Equal(t, 3, allowed(t, l, q, 10), "the caller")
@@ -69,7 +69,7 @@ func TestRemainingTokensAreThoseOfATokenBucket(t *testing.T) {
 	assert.Equal(t, true, d.Tenant.Unknown, "the tenant is not asked")
 
 	q.Caller = "user:2"
-	assert.Equal(t, 1, allowed(t, l, q, 3), "what the tenant has left: a flood has taken nothing of it")
+	assert.Equal(t, 1, allowed(t, l, q, 3), "remaining tokens of the tenant, of which the flood took none")
 	d = l.Decide(t.Context(), ratelimit.Query{Tenant: tenant(1), Cost: 2})
 	assert.Equal(t, ratelimit.TenantScope, d.Scope, "by")
 	near(t, "wait for two", d.RetryAfter, 12*time.Minute)
@@ -193,5 +193,5 @@ func TestInvalidConfigurationsAreRefused(t *testing.T) {
 		require.NoError(t, client.Close())
 	}
 	_, err := redislimit.New(nil, redislimit.Config{})
-	assert.Error(t, err, "no client was taken")
+	assert.Error(t, err, "a nil client was accepted")
 }
