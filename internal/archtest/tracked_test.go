@@ -11,8 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestTrackedFilesAreSmallText(t *testing.T) {
-	t.Parallel()
+// tracked returns the content of each file that git tracks, by its name.
+func tracked(t *testing.T) map[string][]byte {
+	t.Helper()
 	if _, err := os.Stat(filepath.Join(root, ".git")); err != nil {
 		t.Skipf("the tree is not a git checkout: %v", err)
 	}
@@ -26,15 +27,36 @@ func TestTrackedFilesAreSmallText(t *testing.T) {
 	list.Dir = root
 	out, err := list.Output()
 	require.NoError(t, err)
-	names := strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00")
-	require.Contains(t, names, "go.mod")
-	for _, name := range names {
+	files := make(map[string][]byte)
+	for name := range strings.SplitSeq(strings.TrimSuffix(string(out), "\x00"), "\x00") {
 		content, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(name)))
 		if os.IsNotExist(err) {
 			continue // deleted, but not yet committed
 		}
 		require.NoError(t, err)
+		files[name] = content
+	}
+	require.Contains(t, files, "go.mod")
+	return files
+}
+
+func TestTrackedFilesAreSmallText(t *testing.T) {
+	t.Parallel()
+	for name, content := range tracked(t) {
 		report(t, checkTracked(name, content))
+	}
+}
+
+// The files of all modules are checked.
+func TestLinesOfCommentAreShort(t *testing.T) {
+	t.Parallel()
+	for name, content := range tracked(t) {
+		if filepath.Ext(name) != ".go" || strings.Contains(name, "/testdata/") {
+			continue
+		}
+		f, err := parse(name, content)
+		require.NoError(t, err)
+		report(t, checkCommentLines(f, string(content)))
 	}
 }
 
@@ -45,4 +67,15 @@ func TestBinaryAndLargeFilesAreFound(t *testing.T) {
 	assert.Equal(t, []string{"a: is binary; only text files are tracked"}, checkTracked("a", []byte("\xff\xfe")))
 	assert.Len(t, checkTracked("a", []byte(strings.Repeat("a", maxTrackedSize+1))), 1)
 	assert.Empty(t, checkTracked("a", []byte(strings.Repeat("a", maxTrackedSize))))
+}
+
+func TestALongLineOfCommentIsFound(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("ä", maxComment-len("// ")) // as many characters as are allowed, but more bytes
+	src := "package a\n\n// " + long + "\n// " + long + "x\n//go:generate " + long + "\n" +
+		"var a = 1 // " + long + "\n\nvar s = `\n// " + long + "x`\n\n/*\n" + long + "xxxx\n*/\n\n\t// " + long + "\n"
+	f, err := parse("a/a.go", []byte(src))
+	require.NoError(t, err)
+	expect(t, checkCommentLines(f, src), "a/a.go:4: a line of comment has 101 characters",
+		"a/a.go:12: a line of comment has 101 characters", "a/a.go:15: a line of comment has 101 characters")
 }

@@ -123,7 +123,8 @@ func newConsumer(t *testing.T, proxy string, all map[string]*module, required []
 	require.NoError(t, err)
 	cache, upstream, _ := strings.Cut(strings.TrimSpace(string(goEnv)), "\n")
 	c := consumer{dir: t.TempDir(), env: append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod -modcacherw -buildvcs=false",
-		"GOMODCACHE="+filepath.Join(proxy, "cache"), "GONOSUMDB="+treeModule+","+treeModule+"/*", "GOSUMDB=off", "GOPRIVATE=", "GONOPROXY=none",
+		"GOMODCACHE="+filepath.Join(proxy, "cache"), "GONOSUMDB="+treeModule+","+treeModule+"/*",
+		"GOSUMDB=off", "GOPRIVATE=", "GONOPROXY=none",
 		"GOTOOLCHAIN=local", "GOPROXY=file://"+filepath.ToSlash(proxy)+
 			",file://"+filepath.ToSlash(filepath.Join(cache, "cache", "download"))+","+upstream)}
 	mod, source, sums := "module example.com/consumer\n\ngo 1.26.0\n", "package consumer\n", make(map[string]bool)

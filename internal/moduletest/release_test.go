@@ -20,9 +20,11 @@ var packages = []string{
 
 // importable are the modules that users import, each with the packages that they import.
 var importable = map[string][]string{
-	treeModule:                                   packages,
-	treeModule + "/erp":                          {treeModule + "/erp"},
-	treeModule + "/tenancy/backup":               {treeModule + "/tenancy/backup", treeModule + "/tenancy/backup/storetest"},
+	treeModule:          packages,
+	treeModule + "/erp": {treeModule + "/erp"},
+	treeModule + "/tenancy/backup": {
+		treeModule + "/tenancy/backup", treeModule + "/tenancy/backup/storetest",
+	},
 	treeModule + "/tenancy/manage":               {treeModule + "/tenancy/manage"},
 	treeModule + "/tenancy/metrics":              {treeModule + "/tenancy/metrics"},
 	treeModule + "/tenancy/backup/blobstore":     {treeModule + "/tenancy/backup/blobstore"},

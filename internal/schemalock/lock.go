@@ -57,8 +57,8 @@ func (k Kind) try(held, name string) string {
 	from (select k.*, pg_try_advisory_xact_lock(k.key) as got from ` + k.keys(name) + ` offset 0) k)`
 }
 
-// Share returns SQL, a list of two boolean expressions, that takes the key and a mark of the schema in
-// shared mode, without waiting. Other sessions then find the schema with [Kind.HeldOf]. Several
+// Share returns SQL, a list of two boolean expressions, that takes the key and a mark of the schema
+// in shared mode, without waiting. Other sessions then find the schema with [Kind.HeldOf]. Several
 // sessions can share a schema. If a foreign role has the key, the mark is enough.
 func (k Kind) Share(name string) string {
 	key := "hashtextextended('" + string(k) + "' || " + name + ", 0)"

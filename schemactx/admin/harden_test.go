@@ -200,8 +200,8 @@ func TestHardenFindsOtherLanguages(t *testing.T) {
 	)
 	report, err := admin.Harden(t.Context(), f.pg.Pool, f.roles)
 	require.NoError(t, err)
-	assert.True(t,
-		slices.ContainsFunc(report.Actions, func(a admin.Action) bool { return strings.Contains(a.What, `language "Other"`) }),
+	other := func(a admin.Action) bool { return strings.Contains(a.What, `language "Other"`) }
+	assert.True(t, slices.ContainsFunc(report.Actions, other),
 		"got %v, want the language too", report.Actions)
 	_, err = f.db.Exec(in(t, "tenant_a"), `do $$ begin perform 1; end $$ language "Other"`)
 	expectState(t, err, "42501")
