@@ -170,20 +170,15 @@ func TestDropWaitsForRunningTransactions(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	go func() { // cancels the drop when it waits for the running transaction
-		defer cancel()
-		deadline := time.Now().Add(time.Minute)
-		for time.Now().Before(deadline) && ctx.Err() == nil {
-			var waits bool
-			err := f.pg.Pool.QueryRow(ctx, `select exists (select from pg_locks where not granted
-				and database = (select oid from pg_database where datname = current_database()))`).Scan(&waits)
-			if err != nil || waits {
-				return
-			}
-			time.Sleep(time.Millisecond)
-		}
+	result := make(chan error, 1)
+	go func() {
+		_, err := m.Drop(ctx, request)
+		result <- err
 	}()
-	_, err = m.Drop(ctx, request)
+	f.waitUntil(t, `exists (select from pg_locks where not granted
+		and database = (select oid from pg_database where datname = current_database()))`)
+	cancel()
+	err = <-result
 	var stopped *tenancy.StepError
 	require.ErrorAs(t, err, &stopped)
 	require.Equal(t, tenancy.OpDrop, stopped.Op)

@@ -227,6 +227,15 @@ func (f *fixture) queryStrings(t testing.TB, sql string, args ...any) []string {
 	return values
 }
 
+// waitUntil polls a condition in SQL until it is true, for up to a minute.
+func (f *fixture) waitUntil(t *testing.T, condition string, args ...any) {
+	t.Helper()
+	require.Eventually(t, func() (holds bool) {
+		err := f.pg.Pool.QueryRow(t.Context(), "select "+condition, args...).Scan(&holds)
+		return assert.NoError(t, err) && holds
+	}, time.Minute, 10*time.Millisecond, condition)
+}
+
 // runDown reverts a migration of the registry, which the runner cannot do: it runs the Down section
 // of the file and removes the version.
 func (f *fixture) runDown(t *testing.T, file string) error {

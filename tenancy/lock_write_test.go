@@ -3,7 +3,6 @@ package tenancy_test
 import (
 	"context"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -26,14 +25,11 @@ func (f *fixture) blockSuspend(
 		_, err := m.Suspend(ctx, "a", "of the first")
 		result <- err
 	}()
-	waits := func() (waits bool) {
-		err := f.pg.Pool.QueryRow(t.Context(), `select exists (select from pg_stat_activity
-			where wait_event_type = 'Lock' and pid in (select pid from public.registry_locks))`).Scan(&waits)
-		return assert.NoError(t, err) && waits
-	}
-	require.Eventually(t, waits, time.Minute, 10*time.Millisecond)
+	const waits = `exists (select from pg_stat_activity
+		where wait_event_type = 'Lock' and pid in (select pid from public.registry_locks))`
+	f.waitUntil(t, waits)
 	return result, func() { // after the server has ended the statement
-		require.Eventually(t, func() bool { return !waits() }, time.Minute, 10*time.Millisecond)
+		f.waitUntil(t, "not "+waits)
 		require.NoError(t, tx.Rollback(context.Background()))
 	}
 }

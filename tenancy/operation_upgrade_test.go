@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/assert"
@@ -110,12 +109,8 @@ func TestConfirmationOfPreviousReleaseDuringTheMigrationContinues(t *testing.T) 
 	require.NoError(t, err)
 	migrated := make(chan error, 1)
 	go func() { migrated <- f.tenants.Init(ctx) }()
-	require.Eventually(t, func() bool {
-		var waits bool
-		err := f.pg.Pool.QueryRow(ctx, "select exists (select from pg_locks where not granted"+
-			" and relation = 'side_schemas'::regclass and mode = 'AccessExclusiveLock')").Scan(&waits)
-		return err == nil && waits
-	}, time.Minute, 10*time.Millisecond)
+	f.waitUntil(t, `exists (select from pg_locks where not granted
+		and relation = 'side_schemas'::regclass and mode = 'AccessExclusiveLock')`)
 	require.NoError(t, tx.Commit(ctx))
 	require.NoError(t, <-migrated)
 	_, err = f.tenants.RevertReplacement(ctx, "a", retained)

@@ -76,7 +76,8 @@ func TestReplaceWaitsForRunningWriters(t *testing.T) {
 		_, err := s.Replace(stopped)
 		replaced <- err
 	}()
-	f.awaitWaiter(t, a.Schema)
+	f.waitUntil(t, "exists (select from pg_locks where relation = $1::text::regclass and not granted)",
+		a.Schema+".notes")
 	stop()
 	err = <-replaced
 	var stepErr *tenancy.StepError
@@ -92,15 +93,6 @@ func TestReplaceWaitsForRunningWriters(t *testing.T) {
 	assert.Equal(t, tenancy.Active, got.Status)
 	_, err = f.tenants.Resume(t.Context(), "a")
 	assert.ErrorIs(t, err, tenancy.ErrStatus)
-}
-
-// awaitWaiter waits until a session waits for a lock on a schema's table of notes.
-func (f *fixture) awaitWaiter(t *testing.T, schema string) {
-	t.Helper()
-	for waits := false; !waits; {
-		sql := "select exists (select from pg_locks where relation = $1::text::regclass and not granted)"
-		require.NoError(t, f.pg.Pool.QueryRow(t.Context(), sql, schema+".notes").Scan(&waits))
-	}
 }
 
 func TestReplaceRefuses(t *testing.T) {
