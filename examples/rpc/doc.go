@@ -23,5 +23,4 @@
 //
 // It is a separate module, so that programs that import pgtenant do not get gRPC and Connect in
 // their go.mod and go.sum.
-// their go.mod and go.sum.
 package rpc

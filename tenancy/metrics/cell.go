@@ -11,7 +11,7 @@ const (
 	cellWait               // for a connection, in nanoseconds
 	cellAttempts           // statements refused with 42501 inside of a scope
 	cellEscapes            // statements that would have changed their scope or session
-	cellSwitches           // the schema was named by hand
+	cellSwitches           // explicit switches
 	cellLoginFailures      // of people
 	cellErrors             // of statements; one for each of errorClasses
 	cellDecisions     = cellErrors + cell(errorClassCount)

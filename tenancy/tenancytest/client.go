@@ -22,7 +22,7 @@ func (t *Tenant) Client() *http.Client {
 	}
 	server := httptest.NewServer(t.env.Handler)
 	t.tb.Cleanup(func() {
-		server.CloseClientConnections() // Close would wait for answers that the test has not read to their end
+		server.CloseClientConnections() // Close would wait for responses that the test has not read completely
 		server.Close()
 	})
 	address := server.Listener.Addr().String()

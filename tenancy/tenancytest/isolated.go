@@ -27,13 +27,14 @@ import (
 func (e *Environment) AssertIsolated(tb testing.TB, a, b *Tenant, fn func(ctx context.Context, t *Tenant) error) {
 	tb.Helper()
 	for _, pair := range [][2]*Tenant{{a, b}, {b, a}} {
-		touched, err := e.trespass(tb.Context(), pair[0], pair[1], fn)
+		touched, err := e.foreignAccess(tb.Context(), pair[0], pair[1], fn)
 		over := (*unfinished)(nil)
 		if err != nil && !errors.As(err, &over) {
 			tb.Errorf("for %s: %v", pair[0].Slug, err)
 		}
 		if len(touched) > 0 {
-			tb.Errorf("not isolated: what runs for %s touches %s of %s", pair[0].Slug, strings.Join(touched, ", "), pair[1].Slug)
+			tb.Errorf("not isolated: the function for %s accessed %s of %s",
+				pair[0].Slug, strings.Join(touched, ", "), pair[1].Slug)
 		}
 		switch {
 		case over == nil:
@@ -67,8 +68,8 @@ func finish(fn func() error, done chan<- error) {
 	err = fn()
 }
 
-// trespass runs fn for one tenant and returns the tables of the other tenant that it accessed.
-func (e *Environment) trespass(
+// foreignAccess runs fn for one tenant and returns the tables of the other tenant that it accessed.
+func (e *Environment) foreignAccess(
 	ctx context.Context,
 	of, other *Tenant,
 	fn func(context.Context, *Tenant) error,

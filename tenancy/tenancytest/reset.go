@@ -21,7 +21,7 @@ const lockTimeout = "5s"
 // pristine is the state of an unused tenant, to which all others are reset.
 type pristine struct {
 	schema    string
-	tables    []table // those that a table refers to come before it
+	tables    []table // each after the tables that it references
 	sequences []sequence
 }
 
@@ -108,7 +108,7 @@ func (e *Environment) resetRows(ctx context.Context, tx pgx.Tx, schema string) e
 			pgx.Identifier{t.name}.Sanitize(),
 		)
 		if _, err := tx.Exec(ctx, sql); err != nil {
-			return fmt.Errorf("put back the rows of table %q: %w", t.name, err)
+			return fmt.Errorf("restore the rows of table %q: %w", t.name, err)
 		}
 	}
 	return nil

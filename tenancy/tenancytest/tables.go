@@ -96,7 +96,7 @@ func dirtyTables(ctx context.Context, db tenancy.Querier, schema string, tables 
 	for i, t := range tables {
 		dirty[t.name] = has[i] || t.seeded
 	}
-	for grown := true; grown; { // tables may refer to each other in a circle
+	for grown := true; grown; { // tables may reference each other in a cycle
 		grown = false
 		for _, t := range tables {
 			if !dirty[t.name] && slices.ContainsFunc(t.refersTo, func(name string) bool { return dirty[name] }) {

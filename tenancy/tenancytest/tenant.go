@@ -35,7 +35,7 @@ func (e *Environment) Tenant(tb testing.TB) *Tenant {
 	if !found {
 		return e.Fresh(tb)
 	}
-	return e.lend(tb, t)
+	return e.assign(tb, t)
 }
 
 // Fresh is like Tenant, but returns a tenant that no test has used.
@@ -48,7 +48,7 @@ func (e *Environment) Fresh(tb testing.TB) *Tenant {
 	if err != nil {
 		tb.Fatalf("tenancytest: %v", err)
 	}
-	return e.lend(tb, t)
+	return e.assign(tb, t)
 }
 
 func (e *Environment) take() (t tenancy.Tenant, found bool) {
@@ -69,8 +69,8 @@ func (e *Environment) create(ctx context.Context) (tenancy.Tenant, error) {
 
 func (e *Environment) host(slug string) string { return slug + "." + cmp.Or(e.Domain, "tenants.test") }
 
-// lend assigns t to a test until it ends.
-func (e *Environment) lend(tb testing.TB, t tenancy.Tenant) *Tenant {
+// assign assigns t to a test until it ends.
+func (e *Environment) assign(tb testing.TB, t tenancy.Tenant) *Tenant {
 	tb.Helper()
 	host := e.host(t.Slug)
 	if err := e.await(tb.Context(), host, t.ID); err != nil {
@@ -91,13 +91,13 @@ func (e *Environment) reclaim(tb testing.TB, was tenancy.Tenant) {
 	if err != nil || now.Version != was.Version {
 		return // the test dropped or changed it
 	}
-	domains, err := e.Manager.Domains(ctx, was.ID) // which do not count in the tenant's version
+	domains, err := e.Manager.Domains(ctx, was.ID) // a change of them does not change the tenant's version
 	if err != nil || len(domains) != 1 || domains[0].Host != e.host(was.Slug) {
 		return
 	}
 	switch err := e.reset(ctx, now.Schema); {
 	case errors.Is(err, errInUse):
-		tb.Errorf("tenancytest: the test has ended, but something still uses the tables of its tenant: %v", err)
+		tb.Errorf("tenancytest: a transaction of the ended test still uses the tables of its tenant: %v", err)
 	case err != nil:
 		tb.Logf("tenancytest: tenant %s is not used again: %v", now.Slug, err)
 	default:

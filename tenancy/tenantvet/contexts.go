@@ -14,7 +14,7 @@ const contextsName = "tenantctx"
 // context.
 func newContexts() *analysis.Analyzer {
 	return newRule(contextsName, "report context.Background() in scoped calls of functions that have a context\n\n"+
-		"A new context knows no tenant. What is to outlive the request takes context.WithoutCancel, which keeps it.",
+		"A new context has no tenant. Work that outlives the request uses context.WithoutCancel, which keeps the tenant.",
 		checkContexts).analyzer
 }
 

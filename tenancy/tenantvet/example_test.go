@@ -16,7 +16,7 @@ func ExampleAnalyzers() {
 	}
 
 	// Output:
-	// tenantswitch: report schemas that are named by hand outside of the packages that may
+	// tenantswitch: report explicit choices of a schema outside of the allowed packages
 	// tenantpool: report SQL on a raw pool or connection where the function can reach a schemactx.DB
 	// tenantsql: report SQL that changes its scope or names a tenant's schema
 	// tenantctx: report context.Background() in scoped calls of functions that have a context

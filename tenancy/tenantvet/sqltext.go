@@ -21,8 +21,7 @@ const (
 func newSQL() *analysis.Analyzer {
 	schemas := schemasFlag{re: regexp.MustCompile("^(?:" + defaultSchemas + ")$"), text: defaultSchemas}
 	r := newRule(sqlName, "report SQL that changes its scope or names a tenant's schema\n\n"+
-		"The scope of a statement is its context's. SET and set_config take a connection out of it, and a qualified name "+
-		"goes past it.",
+		"The context of a statement sets its scope. SET and set_config change it, and a qualified name bypasses it.",
 		func(p *pass, file *ast.File) { checkSQL(p, file, schemas.re) })
 	r.analyzer.Flags.Var(&schemas, "schemas", "the regular expression that the schemas of tenants match, as a whole")
 	return r.analyzer

@@ -11,8 +11,8 @@ const switchesName = "tenantswitch"
 
 // newSwitches returns the analyzer that finds explicit choices of a schema.
 func newSwitches() *analysis.Analyzer {
-	return newRule(switchesName, "report schemas that are named by hand outside of the packages that may\n\n"+
-		"A request has its schema from the middleware. Code that names another one crosses the border between tenants.",
+	return newRule(switchesName, "report explicit choices of a schema outside of the allowed packages\n\n"+
+		"The middleware selects the schema of a request. Code that selects another one may access another tenant.",
 		checkSwitches).analyzer
 }
 
