@@ -42,6 +42,22 @@ type AdoptReport struct {
 // [admin.Check]: https://pkg.go.dev/github.com/oryne/pgtenant/schemactx/admin#Check
 // [schemactx.NameError]: https://pkg.go.dev/github.com/oryne/pgtenant/schemactx#NameError
 func Adopt(ctx context.Context, admin admin.Beginner, schema, owner string) (AdoptReport, error) {
+	return adopt(ctx, admin, schema, owner)
+}
+
+// AdoptTx is [Adopt] in a savepoint of the caller's transaction.
+func AdoptTx(ctx context.Context, tx pgx.Tx, schema, owner string) (AdoptReport, error) {
+	if tx.Conn() == nil {
+		return AdoptReport{Schema: schema}, fmt.Errorf("adopt schema %q: the transaction runs in the scope of a tenant: "+
+			"use a transaction of a pool or connection of pgx", schema)
+	}
+	return adopt(ctx, tx, schema, owner)
+}
+
+func adopt(ctx context.Context, admin interface {
+	Begin(ctx context.Context) (pgx.Tx, error)
+}, schema, owner string,
+) (AdoptReport, error) {
 	report := AdoptReport{Schema: schema}
 	if schema != schemactx.Public {
 		if err := schemactx.ValidateName(schema); err != nil {

@@ -59,7 +59,7 @@ func (a *adoption) adopt(ctx context.Context, c client) (tenancy.Tenant, error) 
 		if _, err := tx.Exec(ctx, "set local lock_timeout = '5s'"); err != nil {
 			return err
 		}
-		if _, err := migrate.Adopt(ctx, tx, c.Schema, a.owner); err != nil {
+		if _, err := migrate.AdoptTx(ctx, tx, c.Schema, a.owner); err != nil {
 			return err
 		}
 		return a.grantDjango(ctx, tx, c.Schema)
