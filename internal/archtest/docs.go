@@ -24,13 +24,13 @@ func checkPackageComments(files []file) (broken []string) {
 		if !f.isDoc() {
 			broken = append(
 				broken,
-				fmt.Sprintf("%s: has a package comment: it belongs into doc.go, where readers look for it", f.path),
+				fmt.Sprintf("%s: has a package comment: move it to doc.go", f.path),
 			)
 		}
 		if n := f.line(comment.End()) - f.line(comment.Pos()) + 1; n > maxDocLines {
 			broken = append(
 				broken,
-				fmt.Sprintf("%s: the package comment has %d lines: more than %d are a manual, not an introduction",
+				fmt.Sprintf("%s: the package comment has %d lines, more than %d: move details to a Markdown file",
 					f.path, n, maxDocLines),
 			)
 		}
@@ -39,7 +39,7 @@ func checkPackageComments(files []file) (broken []string) {
 		if !introduced[dir] {
 			broken = append(
 				broken,
-				fmt.Sprintf("%s: no package comment in doc.go: a package starts by saying what it is for", dir),
+				fmt.Sprintf("%s: no package comment in doc.go: say there what the package is for", dir),
 			)
 		}
 	}
@@ -55,7 +55,7 @@ func checkExportedDocs(files []file) (broken []string) {
 		for _, name := range undocumented(f.syntax) {
 			broken = append(
 				broken,
-				fmt.Sprintf("%s:%d: %s has no doc comment: what is exported is a contract, and the comment is where it is written",
+				fmt.Sprintf("%s:%d: %s has no doc comment: every exported name needs one",
 					f.path, f.line(name.Pos()), name.Name),
 			)
 		}

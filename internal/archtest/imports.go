@@ -34,8 +34,8 @@ func checkLayers(table []layer, files []file) (broken []string) {
 		if row < 0 {
 			broken = append(
 				broken,
-				fmt.Sprintf("%s: package %s is not in the table of layers: give it a place there, as nothing else "+
-					"says what may import it", f.path, f.dir()),
+				fmt.Sprintf("%s: package %s is not in the table of layers: add it to rules.go, "+
+					"which decides what may import it", f.path, f.dir()),
 			)
 			continue
 		}

@@ -24,7 +24,7 @@ var layers = []layer{
 			"tenancy/platformuser", "tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "migrate/drift", "migrate",
 			"schemactx/admin", "schemactx", "internal/localpg", "internal/hint",
 		},
-		why: "it puts the parts of the example together",
+		why: "the program of the example combines the packages below it",
 	},
 	{
 		packages: []string{
@@ -37,7 +37,7 @@ var layers = []layer{
 			"tenancy/platformuser", "tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "migrate/drift", "migrate",
 			"schemactx/admin", "schemactx",
 		},
-		why: "a site of the example has what it is made of, and none of the other sites",
+		why: "a site of the example does not depend on another site",
 	},
 	{
 		packages: []string{
@@ -47,7 +47,7 @@ var layers = []layer{
 			"erp", "tenancy/audit", "tenancy/ratelimit", "tenancy/platformuser", "tenancy/tenanthttp",
 			"tenancy/tenanttoken", "tenancy", "schemactx/admin", "schemactx",
 		},
-		why: "the sites of the example are made of it",
+		why: "it is a part that the sites of the example share",
 	},
 	{
 		packages: []string{"examples/..."},
@@ -58,7 +58,7 @@ var layers = []layer{
 			"tenancy/platformuser", "tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "migrate/drift", "migrate",
 			"schemactx/admin", "schemactx", "internal/localpg",
 		},
-		why: "an example is a user's program, except that it may start a PostgreSQL of its own",
+		why: "an example is like a user's program, except that it may start a PostgreSQL",
 	},
 	{
 		packages: []string{"erp"},
@@ -66,7 +66,7 @@ var layers = []layer{
 			"tenancy/platformuser", "tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "migrate", "schemactx/admin",
 			"schemactx",
 		},
-		why: "the reference module shows what a user's module looks like, so it has no more than a user's module needs",
+		why: "the reference module imports only what a user's module needs",
 	},
 	{
 		packages: []string{"tenancy/manage"},
@@ -74,17 +74,17 @@ var layers = []layer{
 			"tenancy/audit", "tenancy/backup", "tenancy", "migrate/drift", "migrate", "schemactx/admin", "schemactx",
 			"internal/hint",
 		},
-		why: "the commands are a front of the packages below and must work without the reference module",
+		why: "the commands must work without the reference module",
 	},
 	{
 		packages: []string{"resolver"},
 		imports:  []string{"tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "schemactx/admin", "schemactx"},
-		why:      "finding a tenant is reading the registry's domains, and nothing is migrated on a request's way",
+		why:      "a resolver reads the registry, and migrates nothing during a request",
 	},
 	{
 		packages: []string{"tenancy/backup/storetest"},
 		imports:  []string{"tenancy/backup"},
-		why:      "it tests implementations of the store, which need no more than the interface",
+		why:      "implementations of the store need only the interface",
 	},
 	{
 		packages: []string{
@@ -95,17 +95,17 @@ var layers = []layer{
 			"tenancy/backup/archive", "tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "internal/registrydb",
 			"internal/requestid", "migrate/drift", "migrate", "schemactx/admin", "schemactx",
 		},
-		why: "operational concerns are chosen one by one, so none may bring another",
+		why: "a program chooses each of these packages alone, so none may import another",
 	},
 	{
 		packages: []string{"tenancy/backup/archive"},
 		outside:  []string{"github.com/klauspost/compress", "filippo.io/age"},
-		why:      "an archive can be read where there is no database: the format, and nothing that knows tenants or SQL",
+		why:      "an archive must be readable without a database, so it knows neither tenants nor SQL",
 	},
 	{
 		packages: []string{"internal/schooltest"},
 		imports:  []string{"tenancy/tenanthttp", "tenancy", "migrate", "schemactx/admin", "schemactx", "internal/pgtest"},
-		why:      "it is a platform for the examples of package tenancy and of those beside it",
+		why:      "the examples of package tenancy and its neighbours use it",
 	},
 	{
 		packages: []string{"tenancy/tenanthttp"},
@@ -113,17 +113,17 @@ var layers = []layer{
 			"tenancy/tenanttoken", "tenancy", "internal/sitecontext", "internal/text", "schemactx/admin", "schemactx",
 			"internal/requestid",
 		},
-		why: "a request is served with what the registry knows, and no manager, job or migration is needed for it",
+		why: "serving a request needs the registry, and no manager, job or migration",
 	},
 	{
 		packages: []string{"tenancy/tenanttoken"},
 		imports:  []string{"tenancy", "schemactx/admin", "schemactx"},
-		why:      "a token is bound to a tenant and must work without net/http's server, as in a worker",
+		why:      "a token must work without an HTTP server, for example in a worker",
 	},
 	{
 		packages: []string{"tenancy/platformuser"},
 		imports:  []string{"tenancy", "internal/hostname", "internal/registrydb", "internal/text", "schemactx"},
-		why:      "it reads and writes one table of the registry, and knows no request",
+		why:      "it reads and writes one table of the registry, and does not serve requests",
 	},
 	{
 		packages: []string{"tenancy"},
@@ -131,29 +131,29 @@ var layers = []layer{
 			"internal/hostname", "internal/registrydb", "internal/schemalock", "internal/sitecontext", "internal/text",
 			"schemactx/admin", "schemactx",
 		},
-		why: "it knows migrations as an interface only, so that a program may bring its own",
+		why: "it uses migrations through an interface, so that a program may bring its own",
 	},
 	{
 		packages: []string{"internal/hostname"},
 		outside:  []string{"golang.org/x/net/idna"},
-		why:      "it knows names of hosts and nothing about tenants",
+		why:      "it handles names of hosts, not tenants",
 	},
 	{
 		packages: []string{"internal/sitecontext", "internal/text"},
 		outside:  []string{},
-		why:      "packages of every layer share them, so they need the standard library alone",
+		why:      "packages of every layer share them, so they use only the standard library",
 	},
 	{
 		packages: []string{"internal/migratetest"},
 		imports: []string{
 			"migrate/drift", "migrate", "schemactx/admin", "schemactx", "internal/pgtest",
 		},
-		why: "the tests of migrate and migrate/drift share it, and it knows nothing above them",
+		why: "the tests of migrate and migrate/drift share it",
 	},
 	{
 		packages: []string{"migrate/drift"},
 		imports:  []string{"migrate", "internal/schemalock", "schemactx/admin", "schemactx"},
-		why:      "comparing structures is a use of the runner: migrating needs none of it",
+		why:      "a comparison uses the runner, and a migration does not need the comparison",
 	},
 	{
 		packages: []string{"migrate"},
@@ -164,24 +164,23 @@ var layers = []layer{
 		packages: []string{"schemactx/admin"},
 		imports:  []string{"schemactx", "internal/postgres", "internal/registrydb", "internal/sqlstate"},
 		outside:  []string{"github.com/jackc/pgx/v5"},
-		why:      "it sets up what the scope stands on: pgx, the standard library, no more",
+		why:      "it sets up the database for the scope, with pgx and the standard library only",
 	},
 	{
 		packages: []string{"internal/registrydb"},
 		imports:  []string{"schemactx"},
-		why:      "it names the registry's schema for the packages that have tables there, and knows none of the tables",
+		why:      "it names the schema of the registry, and does not know its tables",
 	},
 	{
 		packages: []string{"schemactx"},
 		imports:  []string{"internal/postgres", "internal/requestid", "internal/sqlstate"},
 		outside:  []string{"github.com/jackc/pgx/v5"},
-		why: "the scope is what everything stands on and what is reviewed most closely: pgx, the standard library, " +
-			"no more",
+		why: "isolation depends on this package, so it uses only pgx and the standard library",
 	},
 	{
 		packages: []string{"internal/schemalock"},
 		outside:  []string{},
-		why:      "it writes SQL and runs none",
+		why:      "it writes SQL and does not run it",
 	},
 	{
 		packages: []string{"internal/postgres", "internal/sqlstate"},
@@ -196,7 +195,7 @@ var layers = []layer{
 	{
 		packages: []string{"internal/testprocess"},
 		outside:  []string{},
-		why:      "it starts processes and knows none of the servers",
+		why:      "it starts processes and does not know the servers",
 	},
 	{
 		packages: []string{"internal/pgtest"},

@@ -17,8 +17,8 @@ func checkTestRunners(files []file) (broken []string) {
 				return true
 			}
 			if pkg, ok := selector.X.(*ast.Ident); ok && pkg.Name == "testing" {
-				broken = append(broken, fmt.Sprintf("%s:%d: calls testing.%s: go test alone runs tests; what runs them within "+
-					"a test or an example breaks go test -v and go test -json", f.path, f.line(n.Pos()), selector.Sel.Name))
+				broken = append(broken, fmt.Sprintf("%s:%d: calls testing.%s: only go test may run tests; "+
+					"tests that run tests break go test -v and go test -json", f.path, f.line(n.Pos()), selector.Sel.Name))
 			}
 			return true
 		})
