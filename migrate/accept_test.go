@@ -13,7 +13,7 @@ import (
 	"github.com/oryne/pgtenant/migrate/drift"
 )
 
-func TestWhatWasEditedIsAccepted(t *testing.T) {
+func TestAcceptRecordsEditedFiles(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for name, lock := range map[string]migrate.Lock{"advisory": migrate.LockAdvisory, "table": migrate.LockTable} {
@@ -50,7 +50,7 @@ func TestWhatWasEditedIsAccepted(t *testing.T) {
 	}
 }
 
-func TestAcceptWritesNothingWhereItMayNot(t *testing.T) {
+func TestAcceptWritesNothingIfRefused(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	r := f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{texts("app", edited())}, LockRetries: -1})

@@ -160,7 +160,7 @@ func (d *django) expectServed(t *testing.T) {
 	}
 }
 
-func TestDjangoSchemaThatIsElsewhereIsNotTakenOver(t *testing.T) {
+func TestBaselineDjangoRefusesAnotherDjangoState(t *testing.T) {
 	t.Parallel()
 	d := setupDjango(t)
 	r := d.runner(t)

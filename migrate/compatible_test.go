@@ -50,7 +50,7 @@ func expectStands(t *testing.T, r *migrate.Runner, schema string, want migrate.O
 	assert.Equal(t, status.Err == nil, report.Err() == nil, "%s: UpAll reports %s", schema, report.Summary())
 }
 
-func TestAnOlderProgramServesNewerSchemasThatSayItMay(t *testing.T) {
+func TestOlderProgramUsesCompatibleNewerSchemas(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	at := func(n int, from int64) *migrate.Runner { return f.tenant(t, release("app", n, from, 0)) }
@@ -90,7 +90,7 @@ func TestAnOlderProgramServesNewerSchemasThatSayItMay(t *testing.T) {
 	}
 }
 
-func TestEachSourceSpeaksForItself(t *testing.T) {
+func TestCompatibilityIsPerSource(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for name, lock := range map[string]migrate.Lock{
@@ -153,7 +153,7 @@ func TestThePublicSchemaIsCompatibleToo(t *testing.T) {
 	assert.ErrorIs(t, err, migrate.ErrUnknownVersion)
 }
 
-func TestANoteThatMakesNoSensePermitsNothing(t *testing.T) {
+func TestInvalidCompatibilityNotePermitsNothing(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	require.NoError(t, f.tenant(t, release("app", 3, 1, 0)).Migrate(t.Context(), "tenant_1"))

@@ -38,10 +38,10 @@ func TestRunnersThatBuildAnIndexConcurrentlyDoNotStopEachOther(t *testing.T) {
 	assert.True(t, valid, "the index is not valid")
 }
 
-// TestWhoWaitsForTheLockDoesNotKeepAnIndexFromBeingBuilt holds the schema's lock, as a runner that
+// TestWaitingRunnerDoesNotBlockConcurrentIndex holds the schema's lock, as a runner that
 // builds an index does. A runner that waits for the lock must hold nothing that the index would
 // wait for.
-func TestWhoWaitsForTheLockDoesNotKeepAnIndexFromBeingBuilt(t *testing.T) {
+func TestWaitingRunnerDoesNotBlockConcurrentIndex(t *testing.T) {
 	t.Parallel()
 	up := func(ctx context.Context, r *migrate.Runner) error { return r.Migrate(ctx, "tenant_1") }
 	all := func(ctx context.Context, r *migrate.Runner) error {

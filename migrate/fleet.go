@@ -23,8 +23,8 @@ type fleet struct {
 	report   Report
 	progress Progress
 
-	started int               // number of schemas started; guarded by the queue's mutex
-	awaited map[string]string // schemas that the options name and the list has not yielded yet, with the option
+	started  int               // number of schemas started; guarded by the queue's mutex
+	expected map[string]string // schemas that the options name and the list has not yielded yet, with the option
 }
 
 // UpAll applies the shared set and then the pending migrations of each schema of list, a few
@@ -90,7 +90,7 @@ func (f *fleet) run(ctx, work context.Context, list List) error {
 	if err := f.r.checkPath(ctx); err != nil {
 		return err
 	}
-	f.awaits()
+	f.expectNames()
 	behind, err := f.behind(ctx, list)
 	if err == nil {
 		err = f.unlisted()
@@ -102,7 +102,7 @@ func (f *fleet) run(ctx, work context.Context, list List) error {
 	if f.opts.Canary.set() && len(behind) > 0 {
 		var canaries []member
 		canaries, behind = f.canaries(behind)
-		if err := f.try(ctx, work, canaries, behind); err != nil {
+		if err := f.runCanaries(ctx, work, canaries, behind); err != nil {
 			return err
 		}
 	}
@@ -145,7 +145,7 @@ func (f *fleet) shared(ctx, work context.Context) error {
 // behind reads the list and returns the schemas on it that are new in this run and behind.
 func (f *fleet) behind(ctx context.Context, list List) ([]member, error) {
 	var behind []member
-	err := f.survey.each(ctx, f.wanted(list), func(m *member) error {
+	err := f.survey.each(ctx, f.filtered(list), func(m *member) error {
 		if !f.survey.seen.add(m) {
 			return nil
 		}
@@ -157,7 +157,7 @@ func (f *fleet) behind(ctx context.Context, list List) ([]member, error) {
 		switch {
 		case m.outcome() == Current:
 			f.report.Current++
-		case m.outcome() == Behind || m.waits():
+		case m.outcome() == Behind || m.tableLocked():
 			behind = append(behind, *m)
 		default:
 			f.report.Results = append(f.report.Results, m.result(m.err))
@@ -171,18 +171,18 @@ func (f *fleet) behind(ctx context.Context, list List) ([]member, error) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.progress.Total += len(behind)
-		f.tell(Event{Kind: EventPlanned})
+		f.emitLocked(Event{Kind: EventPlanned})
 	}
 	return behind, err
 }
 
-// wanted returns the part of the list that the options name.
-func (f *fleet) wanted(list List) List {
+// filtered returns the part of the list that the options name.
+func (f *fleet) filtered(list List) List {
 	only, except := nameSet(f.opts.Only), nameSet(f.opts.Except)
 	return func(ctx context.Context) iter.Seq2[string, error] {
 		return func(yield func(string, error) bool) {
 			for name, err := range list(ctx) {
-				delete(f.awaited, name)
+				delete(f.expected, name)
 				if err == nil && (len(only) > 0 && !only[name] || except[name]) {
 					continue
 				}
@@ -202,21 +202,21 @@ func nameSet(names []string) map[string]bool {
 	return set
 }
 
-// awaits sets f.awaited to the names in the options that the list must yield.
-func (f *fleet) awaits() {
-	f.awaited = make(map[string]string)
+// expectNames sets f.expected to the names in the options that the list must yield.
+func (f *fleet) expectNames() {
+	f.expected = make(map[string]string)
 	for _, name := range f.opts.Canary.Schemas {
-		f.awaited[name] = "Canary"
+		f.expected[name] = "Canary"
 	}
 	for _, name := range f.opts.Only {
-		f.awaited[name] = "Only"
+		f.expected[name] = "Only"
 	}
 }
 
 // unlisted returns an error if the list has not yielded one of these names.
 func (f *fleet) unlisted() error {
-	for _, name := range slices.Sorted(maps.Keys(f.awaited)) {
-		return &UnlistedError{Option: f.awaited[name], Schema: name}
+	for _, name := range slices.Sorted(maps.Keys(f.expected)) {
+		return &UnlistedError{Option: f.expected[name], Schema: name}
 	}
 	return nil
 }
@@ -238,8 +238,8 @@ func (f *fleet) canaries(behind []member) (first, rest []member) {
 	return first, rest
 }
 
-// try migrates the canaries. If it returns an error, the rest is reported as not started.
-func (f *fleet) try(ctx, work context.Context, canaries, rest []member) error {
+// runCanaries migrates the canaries. If it returns an error, the rest is reported as not started.
+func (f *fleet) runCanaries(ctx, work context.Context, canaries, rest []member) error {
 	before := len(f.report.Results)
 	err := f.phase(ctx, work, canaries)
 	if err == nil {
@@ -263,7 +263,7 @@ func (f *fleet) try(ctx, work context.Context, canaries, rest []member) error {
 		}
 	}
 	if err != nil {
-		f.leave(rest, err)
+		f.reportNotStarted(rest, err)
 	}
 	return err
 }

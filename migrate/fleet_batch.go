@@ -18,7 +18,7 @@ type batch struct {
 	w      *worker
 	q      *queue
 	groups [][]member // each shares a transaction, or is one schema with several
-	slow   []member   // to be migrated one by one after the locks are released
+	single []member   // to be migrated one by one after the locks are released
 	named  string     // the schemas that are locked, as an array's text; empty: none
 	begun  time.Time  // when the current transaction began
 }
@@ -27,17 +27,17 @@ type batch struct {
 func (w *worker) batch(ctx, work context.Context, q *queue, members []member) {
 	b := &batch{w: w, q: q}
 	if err := b.enter(work, members); err != nil {
-		b.slow = members // one by one they report why, unless that has passed
+		b.single = members // migrating each alone reports the error, if it persists
 	}
 	for len(b.groups) > 0 {
 		b.send(ctx, work)
 	}
 	b.leave(work)
-	for i := range b.slow {
-		if m := b.slow[i]; m.started || w.f.stopReason(ctx) == nil {
-			w.one(work, q, m)
+	for i := range b.single {
+		if m := b.single[i]; m.started || w.f.stopReason(ctx) == nil {
+			w.migrateAlone(work, q, m)
 		} else {
-			q.back(b.slow[i : i+1])
+			q.requeue(b.single[i : i+1])
 		}
 	}
 }
@@ -65,20 +65,20 @@ func (b *batch) enter(ctx context.Context, members []member) error {
 	for _, m := range kept {
 		switch {
 		case m.ready():
-			if len(group) > 0 && !m.single() {
+			if len(group) > 0 && !m.oneTransaction() {
 				b.groups, group = append(b.groups, group), nil
 			}
 			group = append(group, m)
 		case m.err == nil && m.outcome() == Current:
 			b.q.started(&m)
 			w.f.finished(m.result(nil)) // another runner was faster
-		case m.err != nil && !m.waits():
+		case m.err != nil && !m.tableLocked():
 			b.q.started(&m)
 			w.f.finished(m.failed(Result{}, m.err))
 		default:
-			b.slow = append(b.slow, m)
+			b.single = append(b.single, m)
 		}
-		if len(group) == w.f.opts.PerTransaction || len(group) > 0 && !group[0].single() {
+		if len(group) == w.f.opts.PerTransaction || len(group) > 0 && !group[0].oneTransaction() {
 			b.groups, group = append(b.groups, group), nil
 		}
 	}
@@ -118,9 +118,9 @@ func (b *batch) lock(ctx context.Context, members []member) ([]*member, error) {
 		case taken && !slices.ContainsFunc(marked, func(row [][]byte) bool { return string(row[0]) == m.schema }):
 			locked = append(locked, m)
 		case !m.retried && b.w.f.r.cfg.LockRetries > 0:
-			b.q.later(*m)
+			b.q.postpone(*m)
 		default:
-			b.slow = append(b.slow, *m)
+			b.single = append(b.single, *m)
 		}
 	}
 	b.named = "{" + strings.Join(names, ",") + "}"
@@ -135,7 +135,7 @@ func (b *batch) leave(ctx context.Context) {
 	}
 	if b.named != "" && b.named != "{}" && !w.s.pg().IsClosed() {
 		if err := w.s.exec(ctx, call{sql: schemalock.ReleaseAll}); err != nil {
-			_ = w.s.conn().Close(ctx) // and so the locks are given back
+			_ = w.s.conn().Close(ctx) // which releases the locks
 		}
 	}
 	if w.s.pg().IsClosed() || w.served >= connectionServes {
@@ -186,7 +186,7 @@ func (b *batch) begin() {
 // done records a committed transaction of the first group.
 func (b *batch) done(c batchCall) {
 	if !c.last {
-		m := &b.groups[0][0] // it is by itself
+		m := &b.groups[0][0] // the only schema of its group
 		m.did(c.commits)
 		return
 	}
@@ -210,7 +210,7 @@ func (b *batch) failed(ctx, work context.Context, err error) {
 			b.lost(work, g, err)
 		}
 		return
-	case len(group) > 1: // all are rolled back: find the failing one by trying each
+	case len(group) > 1: // all are rolled back: migrate each alone to find the one that fails
 		b.groups = nil
 		for _, m := range group {
 			b.groups = append(b.groups, []member{m})
@@ -224,17 +224,17 @@ func (b *batch) failed(ctx, work context.Context, err error) {
 	retry := retryable(err) && b.w.f.r.cfg.LockRetries > 0
 	switch {
 	case retry && !m.retried:
-		b.q.later(m)
+		b.q.postpone(m)
 	case retry, errors.As(err, &failure) && !failure.checked: // the version table may have changed: read it again
-		b.slow = append(b.slow, m)
+		b.single = append(b.single, m)
 	default:
 		res := m.failed(Result{}, err)
 		res.Duration = time.Since(b.begun)
-		b.w.f.finished(m.whole(res))
+		b.w.f.finished(m.withAttempts(res))
 	}
 	if b.w.f.stopReason(ctx) != nil {
 		for _, g := range b.groups {
-			b.q.back(g)
+			b.q.requeue(g)
 		}
 		b.groups = nil
 	}
@@ -246,9 +246,9 @@ func (b *batch) lost(ctx context.Context, group []member, err error) {
 		b.q.started(&m)
 		if ctx.Err() == nil {
 			m.lost = m.line
-			b.slow = append(b.slow, m) // reads the version table again
+			b.single = append(b.single, m) // reads the version table again
 			continue
 		}
-		b.w.f.finished(m.whole(m.failed(Result{}, errors.Join(context.Cause(ctx), err))))
+		b.w.f.finished(m.withAttempts(m.failed(Result{}, errors.Join(context.Cause(ctx), err))))
 	}
 }

@@ -17,13 +17,13 @@ type versionRow struct {
 // lineage is the content of a version table: versions in their order. Thousands of schemas have a
 // few lineages, so that the pending steps are computed only a few times.
 type lineage struct {
-	rows      string // the rows as an array's text: version, or -1 - version where it is not applied; by id
-	state     state  // without times and checksums
-	steps     []step
-	pending   []int64
-	outcome   Outcome // Current or Behind, or why nothing may be done
-	batchable bool    // all that is pending can go out with the lock, unless something has changed
-	single    bool    // in one transaction
+	rows           string // the rows as an array's text: version, or -1 - version where it is not applied; by id
+	state          state  // without times and checksums
+	steps          []step
+	pending        []int64
+	outcome        Outcome // Current or Behind, or why nothing may be done
+	batchable      bool    // all that is pending can be sent in one message
+	oneTransaction bool    // all that is pending runs in one transaction
 }
 
 // lineages are the lineages of one run. It is safe for concurrent use.
@@ -77,9 +77,9 @@ func (t target) lineage(st state) *lineage {
 	line := &lineage{state: st, outcome: Current}
 	line.steps, _ = t.next(upTo{Newest}, st) // an error is the outcome's
 	line.pending = t.pending(st)
-	line.single = len(line.steps) > 0 && len(t.transactions(line.steps)) == 1
+	line.oneTransaction = len(line.steps) > 0 && len(t.transactions(line.steps)) == 1
 	// Under LockTable checksums are not looked at again, nor are versions between two transactions.
-	line.batchable = len(line.steps) > 0 && (t.cfg.Lock != LockTable || t.cfg.Changed != Refuse && line.single)
+	line.batchable = len(line.steps) > 0 && (t.cfg.Lock != LockTable || t.cfg.Changed != Refuse && line.oneTransaction)
 	for _, s := range line.steps {
 		line.batchable = line.batchable && !s.noTx() && !s.isGo() && len(s.prologue()) == 0
 	}

@@ -50,8 +50,8 @@ func (m member) result(err error) Result {
 	return Result{Schema: m.schema, Outcome: outcome, From: m.version(), To: m.version(), Err: err, order: m.order}
 }
 
-// single reports whether all pending migrations run in one transaction.
-func (m member) single() bool { return m.line != nil && m.line.single }
+// oneTransaction reports whether all pending migrations run in one transaction.
+func (m member) oneTransaction() bool { return m.line != nil && m.line.oneTransaction }
 
 // did records that the next n pending versions are committed and that more follow.
 func (m *member) did(n int) {
@@ -70,8 +70,8 @@ func (m *member) begun(res Result) {
 	m.done = append(m.done, res.Applied...)
 }
 
-// whole returns the result together with what earlier attempts have committed.
-func (m *member) whole(res Result) Result {
+// withAttempts returns the result together with what earlier attempts have committed.
+func (m *member) withAttempts(res Result) Result {
 	if len(m.done) == 0 {
 		return res
 	}
@@ -86,11 +86,11 @@ func (m *member) whole(res Result) Result {
 	return res
 }
 
-// waits reports whether the version table could not be read only because it was locked.
-func (m member) waits() bool { return m.line == nil && retryable(m.err) }
+// tableLocked reports whether the version table could not be read only because it was locked.
+func (m member) tableLocked() bool { return m.line == nil && retryable(m.err) }
 
-// verdict returns why no migration may be run in a schema whose versions are known, or nil.
-func (m *member) verdict(r *Runner) error {
+// refusal returns why no migration may be run in a schema whose versions are known, or nil.
+func (m *member) refusal(r *Runner) error {
 	switch m.line.outcome {
 	case Current, Behind, NewerCompatible:
 		return nil

@@ -12,7 +12,7 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 )
 
-func TestOptionsThatMakeNoSense(t *testing.T) {
+func TestInvalidOptions(t *testing.T) {
 	t.Parallel()
 	f := fleet(t, 3)
 	r := f.Runner(t, basic)

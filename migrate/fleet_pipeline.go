@@ -11,14 +11,14 @@ import (
 type batchCall struct {
 	call
 	t       target
-	checked bool // behind the check that the versions are those that the steps were chosen for
+	checked bool // follows the check that the versions are those for which the steps were chosen
 	last    bool // of its group
 }
 
 // batchError is the error of such a transaction.
 type batchError struct {
 	err     error
-	checked bool // the steps were right, and one failed: nothing else would come of a second look
+	checked bool // the versions were checked, and a step failed: reading the versions again changes nothing
 }
 
 func (e *batchError) Error() string { return e.err.Error() }
@@ -99,7 +99,7 @@ func (w *worker) pipeline(ctx context.Context, calls []batchCall, done func(batc
 func (m *member) target(r *Runner) target {
 	t, err := r.target(m.schema)
 	if err != nil {
-		t.schema = m.schema // whose name is refused wherever it is used
+		t.schema = m.schema // an invalid name: every use of it fails
 	}
 	return t
 }
@@ -107,7 +107,7 @@ func (m *member) target(r *Runner) target {
 // batchPart is the part of a schema's steps that one transaction runs.
 type batchPart struct {
 	round int
-	last  bool // the others need not wait for the disk
+	last  bool // the last transaction of the schema: only its commit waits for the disk
 	steps []step
 }
 

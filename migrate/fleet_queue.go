@@ -12,12 +12,12 @@ import (
 
 // queue hands out the schemas of a phase to the workers.
 type queue struct {
-	f       *fleet
-	mu      sync.Mutex
-	runs    [][]member // schemas to migrate; those of a run were read by the same server process
-	left    int        // number of schemas in runs
-	retried []member   // schemas whose lock was not free: they are tried again after the others
-	why     error      // why the rest is not started
+	f         *fleet
+	mu        sync.Mutex
+	runs      [][]member // schemas to migrate; those of a run were read by the same server process
+	left      int        // number of schemas in runs
+	postponed []member   // schemas whose lock was not free: they are tried again after the others
+	reason    error      // why the rest is not started
 }
 
 // queue returns a queue of schemas. They are in one run if their order matters.
@@ -57,32 +57,32 @@ func (f *fleet) phase(ctx, work context.Context, todo []member) error {
 			w := &worker{f: f}
 			defer w.release(work)
 			w.warm(work)
-			for group := q.take(ctx, w); len(group) > 0; group = q.take(ctx, w) {
+			for group := q.dequeue(ctx, w); len(group) > 0; group = q.dequeue(ctx, w) {
 				w.migrate(ctx, work, q, group)
 			}
 		})
 	}
 	wg.Wait()
-	if rest := append(slices.Concat(q.runs...), q.retried...); len(rest) > 0 {
-		f.leave(rest, q.why)
-		return q.why
+	if rest := append(slices.Concat(q.runs...), q.postponed...); len(rest) > 0 {
+		f.reportNotStarted(rest, q.reason)
+		return q.reason
 	}
 	return ctx.Err()
 }
 
-// leave reports schemas as not started.
-func (f *fleet) leave(rest []member, why error) {
+// reportNotStarted reports schemas as not started.
+func (f *fleet) reportNotStarted(rest []member, why error) {
 	for _, m := range rest {
 		f.finished(m.result(fmt.Errorf("migrate schema %q: %w: %w", m.schema, ErrNotStarted, why)))
 	}
 }
 
-// take returns the schemas that a worker migrates next, or none. It returns several if all pending
-// migrations of each can be sent in one message.
-func (q *queue) take(ctx context.Context, w *worker) []member {
+// dequeue returns the schemas that a worker migrates next, or none. It returns several if all
+// pending migrations of each can be sent in one message.
+func (q *queue) dequeue(ctx context.Context, w *worker) []member {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.why = cmp.Or(q.why, q.f.stopReason(ctx)); q.why != nil {
+	if q.reason = cmp.Or(q.reason, q.f.stopReason(ctx)); q.reason != nil {
 		return nil
 	}
 	room := w.batchSize(q.left)
@@ -91,7 +91,7 @@ func (q *queue) take(ctx context.Context, w *worker) []member {
 	}
 	run := q.run(w.process())
 	if run == nil || room == 0 {
-		return q.takeLate()
+		return q.dequeuePostponed()
 	}
 	var group []member
 	for len(*run) > 0 && len(group) < room {
@@ -113,7 +113,7 @@ func (q *queue) take(ctx context.Context, w *worker) []member {
 	return group
 }
 
-// shares reports whether take can return the schema together with others.
+// shares reports whether dequeue can return the schema together with others.
 func (q *queue) shares(m member) bool {
 	if q.f.r.cfg.Lock == LockTable {
 		return m.ready()
@@ -121,8 +121,8 @@ func (q *queue) shares(m member) bool {
 	return m.batchable()
 }
 
-// back returns schemas to the queue that were not started.
-func (q *queue) back(members []member) {
+// requeue returns schemas to the queue that were not started.
+func (q *queue) requeue(members []member) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.runs = slices.Concat([][]member{members}, q.runs)
@@ -134,30 +134,30 @@ func (q *queue) back(members []member) {
 func (q *queue) started(m *member) {
 	if !m.started {
 		m.started = true
-		q.f.event(Event{Kind: EventStarted, Schema: m.schema})
+		q.f.emit(Event{Kind: EventStarted, Schema: m.schema})
 	}
 }
 
-// takeLate returns the next schema that was tried before. If there is none, but runs still has
-// schemas, the limit was reached. The caller holds q.mu.
-func (q *queue) takeLate() []member {
-	if len(q.retried) == 0 {
+// dequeuePostponed returns the next schema that was tried before. If there is none, but runs still
+// has schemas, the limit was reached. The caller holds q.mu.
+func (q *queue) dequeuePostponed() []member {
+	if len(q.postponed) == 0 {
 		if q.left > 0 {
-			q.why = ErrLimit
+			q.reason = ErrLimit
 		}
 		return nil
 	}
-	m := q.retried[0]
-	q.retried = q.retried[1:]
+	m := q.postponed[0]
+	q.postponed = q.postponed[1:]
 	return []member{m}
 }
 
-// later puts a schema that was started behind all others.
-func (q *queue) later(m member) {
+// postpone puts a schema that was started behind all others.
+func (q *queue) postpone(m member) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	m.retried = true
-	q.retried = append(q.retried, m)
+	q.postponed = append(q.postponed, m)
 }
 
 // stopReason returns why no further schema is started, or nil.
@@ -190,17 +190,17 @@ func (f *fleet) finished(res Result) {
 		f.progress.Failed++
 		f.r.cfg.Logger.Warn("schema not migrated", slog.String("schema", res.Schema), slog.Any("error", res.Err))
 	}
-	f.tell(Event{Kind: EventFinished, Schema: res.Schema, Result: res})
+	f.emitLocked(Event{Kind: EventFinished, Schema: res.Schema, Result: res})
 }
 
-func (f *fleet) event(e Event) {
+func (f *fleet) emit(e Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.tell(e)
+	f.emitLocked(e)
 }
 
-// tell calls the Events function of the options. The caller holds f.mu.
-func (f *fleet) tell(e Event) {
+// emitLocked calls the Events function of the options. The caller holds f.mu.
+func (f *fleet) emitLocked(e Event) {
 	if f.opts.Events == nil {
 		return
 	}

@@ -62,7 +62,7 @@ func TestReportAsJSON(t *testing.T) {
 	assert.Equal(t, int64(2), migrated.To, migrated)
 }
 
-func TestProgressComesToAnEnd(t *testing.T) {
+func TestProgressIsComplete(t *testing.T) {
 	t.Parallel()
 	f := fleet(t, 5)
 	f.Exec(t, "alter table tenant_2.notes add column body text")

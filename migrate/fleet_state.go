@@ -79,7 +79,7 @@ func (m *member) state() SchemaState {
 func (s *survey) unregistered(ctx context.Context, list List, visit func(schema string) error) error {
 	found, err := s.unmet(ctx)
 	if err == nil && len(found) > 0 {
-		found, err = s.r.dropBusy(ctx, found)
+		found, err = s.r.idleSchemas(ctx, found)
 	}
 	if err != nil || len(found) == 0 {
 		return err

@@ -44,43 +44,43 @@ func newSeenSchemas() *seenSchemas {
 	return &seenSchemas{tables: make(map[uint32]struct{}), names: make(map[string]struct{})}
 }
 
-func (r *seenSchemas) has(schema string, table uint32) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.knows(schema, table)
+func (s *seenSchemas) has(schema string, table uint32) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.hasLocked(schema, table)
 }
 
-// knows is has for callers that hold r.mu.
-func (r *seenSchemas) knows(schema string, table uint32) bool {
-	if _, ok := r.tables[table]; ok {
+// hasLocked is has for callers that hold s.mu.
+func (s *seenSchemas) hasLocked(schema string, table uint32) bool {
+	if _, ok := s.tables[table]; ok {
 		return true
 	}
-	if len(r.names) == 0 {
+	if len(s.names) == 0 {
 		return false
 	}
-	_, ok := r.names[schema]
+	_, ok := s.names[schema]
 	return ok
 }
 
-// met returns the OIDs of the version tables that were added.
-func (r *seenSchemas) met() []uint32 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Collect(maps.Keys(r.tables))
+// tableIDs returns the OIDs of the version tables that were added.
+func (s *seenSchemas) tableIDs() []uint32 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.tables))
 }
 
 // add adds a schema and reports whether it is new.
-func (r *seenSchemas) add(m *member) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.knows(m.schema, m.table) {
+func (s *seenSchemas) add(m *member) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.hasLocked(m.schema, m.table) {
 		return false
 	}
 	if m.table != 0 {
-		r.tables[m.table] = struct{}{}
+		s.tables[m.table] = struct{}{}
 	}
 	if m.outcome() != Current {
-		r.names[m.schema] = struct{}{}
+		s.names[m.schema] = struct{}{}
 	}
 	return true
 }
@@ -201,12 +201,12 @@ func (s *survey) locate(ctx context.Context, conn *pgxpool.Conn, members []membe
 			return err
 		}
 		switch {
-		case m.err != nil: // a name that is none
+		case m.err != nil: // an invalid name
 		case !exists:
 			m.err = fmt.Errorf("migrate schema %q: %w", m.schema, ErrSchemaMissing)
 		case m.table == 0:
 			m.line = s.lines.of(nil)
-			m.err = m.verdict(s.r)
+			m.err = m.refusal(s.r)
 		}
 	}
 	return rows.Err()
@@ -232,7 +232,7 @@ func (s *survey) contents(ctx context.Context, conn *pgxpool.Conn, members []mem
 func (s *survey) reread(ctx context.Context, conn *pgxpool.Conn, members []*member) error {
 	var todo []*member
 	for _, m := range members {
-		if m.table != 0 && !m.waits() {
+		if m.table != 0 && !m.tableLocked() {
 			m.line, m.err, m.next = nil, nil, 0
 			todo = append(todo, m)
 		}
@@ -291,7 +291,7 @@ func (s *survey) readFailed(ctx context.Context, conn *pgxpool.Conn, m *member, 
 		m.table = 0
 		if err = checkSchema(ctx, conn, t); err == nil {
 			m.line = s.lines.of(nil)
-			m.err = m.verdict(s.r)
+			m.err = m.refusal(s.r)
 		} else if m.err = err; !errors.Is(err, ErrSchemaMissing) {
 			return err
 		}
@@ -325,7 +325,7 @@ func (s *survey) classify(ctx context.Context, conn *pgxpool.Conn, m *member, ta
 		}
 	}
 	if m.line != nil {
-		m.err = m.verdict(s.r)
+		m.err = m.refusal(s.r)
 	}
 	return nil
 }
@@ -340,7 +340,7 @@ func (s *survey) unmet(ctx context.Context) (map[string]struct{}, error) {
 		and not (starts_with(n.nspname::text, $3) and obj_description(n.oid, 'pg_namespace') = $4)`,
 		pgx.QueryExecModeExec,
 		s.r.cfg.Table,
-		s.seen.met(),
+		s.seen.tableIDs(),
 		schemalock.ScratchPrefix,
 		schemalock.ScratchComment,
 		s.r.cfg.SharedSchema,

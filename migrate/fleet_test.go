@@ -122,7 +122,7 @@ func TestUpAllGoesOnAfterAFailure(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestFleetTellsWhereEachSchemaStands(t *testing.T) {
+func TestFleetReportsTheStateOfEachSchema(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for i := 4; i <= 12; i++ {
@@ -174,7 +174,7 @@ func TestFleetTellsWhereEachSchemaStands(t *testing.T) {
 	}
 }
 
-func TestEachKindOfTroubleHasItsOutcomeAndStopsNobody(t *testing.T) {
+func TestEachFailureHasItsOutcomeAndStopsNoOtherSchema(t *testing.T) {
 	t.Parallel()
 	f := fleet(t, 6)
 	f.Exec(t, "insert into tenant_2.goose_db_version (version_id, is_applied) values (9, true)")

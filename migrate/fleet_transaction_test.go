@@ -154,7 +154,7 @@ func TestChecksumsOfAFleetAreKept(t *testing.T) {
 	expectOutcomes(t, report, "tenant_1 edited 2 2", "tenant_2 edited 2 2")
 }
 
-func TestRightsOnTheVersionTableAreTakenAgain(t *testing.T) {
+func TestPrivilegesOnTheVersionTableAreRevokedAgain(t *testing.T) {
 	t.Parallel()
 	f := fleet(t, 2)
 	role := f.PG.RolePrefix + "_tenant"

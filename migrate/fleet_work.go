@@ -41,7 +41,7 @@ func (w *worker) migrateOne(ctx context.Context, m *member) (res Result, again b
 		res.Outcome = res.outcome()
 		return res, false
 	}
-	if m.waits() {
+	if m.tableLocked() {
 		s := survey{r: r, lines: w.f.survey.lines, seen: w.f.survey.seen}
 		if err := s.readLocked(ctx, m); err != nil {
 			return m.failed(Result{}, err), once && retryable(err)
@@ -118,5 +118,5 @@ func (m *member) migrated(took time.Duration) Result {
 		res.To = max(res.To, v)
 	}
 	res.Applied, res.Outcome, res.Duration = slices.Clone(m.line.pending[m.next:]), Migrated, took
-	return m.whole(res)
+	return m.withAttempts(res)
 }

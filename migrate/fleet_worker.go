@@ -16,8 +16,8 @@ import (
 type worker struct {
 	f         *fleet
 	s         *session
-	served    int           // how many schemas the connection has seen
-	perSchema time.Duration // what a schema took lately; 0: not known yet
+	served    int           // number of schemas migrated over the connection
+	perSchema time.Duration // time per schema in the last batch; 0: not known yet
 }
 
 // connectionServes is how many schemas a connection is used for. The server process caches some 20
@@ -62,11 +62,11 @@ func (w *worker) query(ctx context.Context, sql, arg string) ([][][]byte, error)
 	return result.Rows, result.Err
 }
 
-// warm connects before the worker takes schemas: take prefers those that the same server process
+// warm connects before the worker takes schemas: dequeue prefers those that the same server process
 // has read.
 func (w *worker) warm(ctx context.Context) {
 	if w.f.r.cfg.Lock != LockTable && w.f.opts.Workers > 1 {
-		_ = w.connect(ctx) // tried again where it is needed
+		_ = w.connect(ctx) // the migration connects again and reports the error
 	}
 }
 
@@ -111,12 +111,12 @@ func (w *worker) batchSize(todo int) int {
 // migrate migrates schemas.
 func (w *worker) migrate(ctx, work context.Context, q *queue, group []member) {
 	switch {
-	case !group[0].batchable(), !w.owns(work, group): // one by one says why
+	case !group[0].batchable(), !w.owns(work, group): // migrating each alone reports the error
 		for _, m := range group {
-			w.one(work, q, m)
+			w.migrateAlone(work, q, m)
 		}
 	case w.f.r.cfg.Lock == LockTable:
-		w.share(work, q, group)
+		w.migrateTogether(work, q, group)
 	default:
 		w.batch(ctx, work, q, group)
 	}
@@ -125,7 +125,7 @@ func (w *worker) migrate(ctx, work context.Context, q *queue, group []member) {
 // owns reports whether the login of the connection may migrate the schemas, see checkLogin.
 func (w *worker) owns(ctx context.Context, group []member) bool {
 	if w.connect(ctx) != nil {
-		return true // tried again where it is needed
+		return true // the migration connects again and reports the error
 	}
 	schemas := make([]string, len(group))
 	for i := range group {
@@ -134,8 +134,8 @@ func (w *worker) owns(ctx context.Context, group []member) bool {
 	return w.f.r.checkLogin(ctx, w.s.conn(), schemas...) == nil
 }
 
-// share migrates schemas in one transaction, or one by one if that fails.
-func (w *worker) share(ctx context.Context, q *queue, group []member) {
+// migrateTogether migrates schemas in one transaction, or one by one if that fails.
+func (w *worker) migrateTogether(ctx context.Context, q *queue, group []member) {
 	start := time.Now()
 	for i := range group {
 		q.started(&group[i])
@@ -146,28 +146,28 @@ func (w *worker) share(ctx context.Context, q *queue, group []member) {
 		}
 		return
 	}
-	for _, m := range group { // all are undone: it shows which of them it was
-		w.one(ctx, q, m)
+	for _, m := range group { // the transaction was rolled back: this finds the schema that fails
+		w.migrateAlone(ctx, q, m)
 	}
 }
 
-// one migrates one schema.
-func (w *worker) one(ctx context.Context, q *queue, m member) {
+// migrateAlone migrates one schema.
+func (w *worker) migrateAlone(ctx context.Context, q *queue, m member) {
 	start := time.Now()
 	q.started(&m)
 	res, again := w.migrateOne(ctx, &m)
 	if again {
 		m.begun(res)
-		q.later(m)
+		q.postpone(m)
 		return
 	}
 	res.Duration = time.Since(start)
-	w.f.finished(m.whole(res))
+	w.f.finished(m.withAttempts(res))
 }
 
-// dropBusy returns the schemas of a set on which no session works and that still exist. It reads
+// idleSchemas returns the schemas of a set on which no session works and that still exist. It reads
 // the locks first: a session that has ended since may have dropped its schema.
-func (r *Runner) dropBusy(ctx context.Context, found map[string]struct{}) (map[string]struct{}, error) {
+func (r *Runner) idleSchemas(ctx context.Context, found map[string]struct{}) (map[string]struct{}, error) {
 	names := slices.Collect(maps.Keys(found))
 	held, err := r.namesOf(ctx, schemalock.Scratch.HeldOf(), names)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-func TestAPanicOfOneTenantsMigrationIsThatTenantsError(t *testing.T) {
+func TestPanicOfAMigrationIsTheErrorOfItsSchema(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
 	for name, fail := range map[string]func(){

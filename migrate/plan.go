@@ -44,7 +44,7 @@ func (r *Runner) PlanDown(ctx context.Context, schema string, version int64) (Pl
 
 func (r *Runner) plan(ctx context.Context, schema string, g stepSelector) (Plan, error) {
 	plan := Plan{Schema: schema}
-	if err := r.checkGoal(schema, g); err != nil {
+	if err := r.checkVersion(schema, g); err != nil {
 		return plan, err
 	}
 	t, err := r.target(schema)
@@ -68,7 +68,7 @@ func (r *Runner) plan(ctx context.Context, schema string, g stepSelector) (Plan,
 		return plan, err
 	}
 	if len(steps) == 0 {
-		plan.together(t, st, grantees, nil, true)
+		plan.addInTransactions(t, st, grantees, nil, true)
 	}
 	for len(steps) > 0 {
 		st.now = now
@@ -78,9 +78,9 @@ func (r *Runner) plan(ctx context.Context, schema string, g stepSelector) (Plan,
 		}
 		if n == 0 {
 			n = 1
-			plan.alone(t, st, grantees, steps[0], len(steps) == 1)
+			plan.addNoTx(t, st, grantees, steps[0], len(steps) == 1)
 		} else {
-			plan.together(t, st, grantees, steps[:n], n == len(steps))
+			plan.addInTransactions(t, st, grantees, steps[:n], n == len(steps))
 		}
 		st.did(steps[:n])
 		now += int64(n) // versions in one message have consecutive times
@@ -129,8 +129,8 @@ func (r *Runner) planned(ctx context.Context, t target) (grantees []string, now 
 	return grantees, now, nil
 }
 
-// together adds what is sent for steps with transactions.
-func (p *Plan) together(t target, st state, grantees []string, steps []step, last bool) {
+// addInTransactions adds what is sent for steps with transactions.
+func (p *Plan) addInTransactions(t target, st state, grantees []string, steps []step, last bool) {
 	first := len(p.Calls) == 0
 	calls := t.open(!first)
 	if first {
@@ -139,8 +139,8 @@ func (p *Plan) together(t target, st state, grantees []string, steps []step, las
 	p.add(append(calls, t.finish(st, grantees, steps, last)...))
 }
 
-// alone adds what is sent for a step without a transaction.
-func (p *Plan) alone(t target, st state, grantees []string, s step, last bool) {
+// addNoTx adds what is sent for a step without a transaction.
+func (p *Plan) addNoTx(t target, st state, grantees []string, s step, last bool) {
 	first := len(p.Calls) == 0
 	p.add(append([]call{t.sessionCall()}, t.session()...))
 	if first {
@@ -156,7 +156,7 @@ func (p *Plan) alone(t target, st state, grantees []string, s step, last bool) {
 	ran := s
 	ran.ran = true
 	p.add(clean(st.start))
-	p.together(t, st, grantees, []step{ran}, last)
+	p.addInTransactions(t, st, grantees, []step{ran}, last)
 }
 
 func (p *Plan) add(calls []call) {

@@ -18,7 +18,7 @@ func inUTF16(s string) string {
 	return string(b)
 }
 
-func TestAFileIsRefusedByTheNameOfWhatItIs(t *testing.T) {
+func TestRefusalNamesTheProblemOfTheFile(t *testing.T) {
 	t.Parallel()
 	const up, begin, end = "-- +goose Up\n", "-- +goose StatementBegin\n", "-- +goose StatementEnd\n"
 	for name, c := range map[string]struct {
@@ -104,7 +104,7 @@ func newWith(t *testing.T, kind Set, content string) error {
 	return err
 }
 
-func TestWhatADatabaseHasOnceIsForTheSharedSet(t *testing.T) {
+func TestTenantSetRefusesObjectsOfTheDatabase(t *testing.T) {
 	t.Parallel()
 	const begin, end = "-- +goose StatementBegin\n", "\n-- +goose StatementEnd\n"
 	for content, reason := range map[string]string{

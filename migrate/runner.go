@@ -147,7 +147,7 @@ func (r *Runner) Redo(ctx context.Context, schema string) (Result, error) {
 func (r *Runner) reach(ctx context.Context, schema string, g stepSelector) (Result, error) {
 	start := time.Now()
 	res := Result{Schema: schema}
-	if res.Err = r.checkGoal(schema, g); res.Err == nil {
+	if res.Err = r.checkVersion(schema, g); res.Err == nil {
 		res.Err = r.run(ctx, &res, g)
 	}
 	res.Duration = time.Since(start)
@@ -184,9 +184,9 @@ func (r *Runner) log(ctx context.Context, message string, res Result) {
 	)
 }
 
-// checkGoal returns an error for a version that the sources do not have. Such a typing error would
-// migrate too far or not at all.
-func (r *Runner) checkGoal(schema string, g stepSelector) error {
+// checkVersion returns an error for a version that the sources do not have. Such a typing error
+// would migrate too far or not at all.
+func (r *Runner) checkVersion(schema string, g stepSelector) error {
 	t, err := r.target(schema)
 	if err != nil {
 		return err

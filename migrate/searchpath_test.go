@@ -99,9 +99,9 @@ func TestMigrationsFindTheExtraSchemas(t *testing.T) {
 	}
 }
 
-// TestAnExtraSearchPathThatCannotBeIsRefused checks that New and Up refuse an invalid list, New
+// TestInvalidExtraSearchPathIsRefused checks that New and Up refuse an invalid list, New
 // before there is a connection.
-func TestAnExtraSearchPathThatCannotBeIsRefused(t *testing.T) {
+func TestInvalidExtraSearchPathIsRefused(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for _, extra := range [][]string{{"pg_temp"}, {"$user"}, {"a", "a"}, {""}} {

@@ -39,9 +39,9 @@ var hiddenCalls = map[string]string{
 		"generated always as (leak_one(a)) stored;",
 }
 
-// TestStatementsThatCallFunctionsOutOfSight runs statements that do not look as if they call a
+// TestHiddenFunctionCallsLeaveNoSessionState runs statements that do not look as if they call a
 // function. The next user of the session finds nothing of it.
-func TestStatementsThatCallFunctionsOutOfSight(t *testing.T) {
+func TestHiddenFunctionCallsLeaveNoSessionState(t *testing.T) {
 	t.Parallel()
 	leak := func(name, args, returns string) string {
 		value := map[string]string{"int": "1", "boolean": "true", "float8": "1"}[returns]

@@ -68,9 +68,9 @@ var sessionChanges = map[string]string{
 	"lock":            "select pg_advisory_lock(4711);",
 }
 
-// TestNothingThatAMigrationSetsOutlivesIt checks that the next file, the next schema and the next
+// TestSessionStateEndsWithItsMigration checks that the next file, the next schema and the next
 // user of the pool find the state of a new connection, whatever a migration has done.
-func TestNothingThatAMigrationSetsOutlivesIt(t *testing.T) {
+func TestSessionStateEndsWithItsMigration(t *testing.T) {
 	t.Parallel()
 	for name, sql := range sessionChanges {
 		for kind, files := range map[string]map[string]string{

@@ -52,9 +52,9 @@ var (
 	squattedSchemas = []string{"tenant_1", "tenant_2", "tenant_3"}
 )
 
-// TestLocksThatATenantTakesHoldUpNoMigration lets a role without a runner's privileges take the
+// TestLocksOfATenantDelayNoMigration lets a role without a runner's privileges take the
 // locks, which every role can do. No kind of migration waits for them.
-func TestLocksThatATenantTakesHoldUpNoMigration(t *testing.T) {
+func TestLocksOfATenantDelayNoMigration(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.squat(t, "migrate", "public", "tenant_1", "tenant_2", "tenant_3")
@@ -97,9 +97,9 @@ func (f fixture) expectNoLocks(t *testing.T) {
 	assert.Equal(t, 0, locks, "%d locks are left", locks)
 }
 
-// TestRunnersKeepEachOtherOffASchemaWhoseLockATenantHas runs several runners at once, as a fleet
+// TestRunnersExcludeEachOtherIfATenantHoldsTheKey runs several runners at once, as a fleet
 // and one by one. The key of the schema's lock is held by a tenant.
-func TestRunnersKeepEachOtherOffASchemaWhoseLockATenantHas(t *testing.T) {
+func TestRunnersExcludeEachOtherIfATenantHoldsTheKey(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.squat(t, "migrate", squattedSchemas...)
@@ -131,9 +131,9 @@ func TestRunnersKeepEachOtherOffASchemaWhoseLockATenantHas(t *testing.T) {
 	f.expectNoLocks(t)
 }
 
-// TestAMarkIsALockWhenTheKeyIsFreeAgain checks that a runner which began without the key still has
+// TestMarkIsALockAfterTheKeyIsFree checks that a runner which began without the key still has
 // the lock when the tenant releases the key.
-func TestAMarkIsALockWhenTheKeyIsFreeAgain(t *testing.T) {
+func TestMarkIsALockAfterTheKeyIsFree(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	squatter := f.squat(t, "migrate", "tenant_1")
@@ -169,9 +169,9 @@ func TestAMarkIsALockWhenTheKeyIsFreeAgain(t *testing.T) {
 	f.expectNoLocks(t)
 }
 
-// TestLocksThatATenantTakesHideNoScratchSchema checks that a tenant which takes the lock of a
+// TestLocksOfATenantHideNoScratchSchema checks that a tenant which takes the lock of a
 // scratch schema neither keeps it from being dropped nor hides it.
-func TestLocksThatATenantTakesHideNoScratchSchema(t *testing.T) {
+func TestLocksOfATenantHideNoScratchSchema(t *testing.T) {
 	t.Parallel()
 	f, owner, roles := provisioned(t)
 	f.Exec(t, "create schema tenant_9; create table tenant_9.goose_db_version ()")

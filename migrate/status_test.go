@@ -64,7 +64,7 @@ func TestChecksumsAreForgottenWhereGooseAppliedAnew(t *testing.T) {
 	expectVersions(t, status.Versions(migrate.Applied), 1, 2, 3)
 }
 
-func TestCommentOfSomebodyElseStays(t *testing.T) {
+func TestForeignCommentIsKept(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	r := f.tenant(t, texts("app", both))

@@ -66,7 +66,7 @@ func newFleet(b *testing.B) *fleet {
 		pgx.QueryExecModeSimpleProtocol,
 	)
 	require.NoError(b, err)
-	f.ours(b)
+	f.migrate(b)
 	_, err = f.pool.Exec(b.Context(), "vacuum analyze") // as autovacuum would do soon
 	require.NoError(b, err)
 	return f
@@ -117,8 +117,8 @@ func (f *fleet) each(b *testing.B, schemas []string, fn func(ctx context.Context
 	wg.Wait()
 }
 
-// ours migrates with [migrate.Runner.UpAll].
-func (f *fleet) ours(b *testing.B) {
+// migrate migrates with [migrate.Runner.UpAll].
+func (f *fleet) migrate(b *testing.B) {
 	if report := f.upAll(b); report.Count(migrate.Migrated) != len(f.schemas) {
 		b.Fatal(report.Summary())
 	}
@@ -233,7 +233,7 @@ func BenchmarkFleet(b *testing.B) {
 	f := newFleet(b)
 	b.Run("one migration", func(b *testing.B) {
 		f.inTurns(b, f.next, []way{
-			{"ours", len(f.schemas), func(string) { f.ours(b) }},
+			{"migrate", len(f.schemas), func(string) { f.migrate(b) }},
 			{"by-hand", len(f.schemas), func(sql string) { f.byHand(b, sql) }},
 			{"goose-one-pool", len(f.sample()), func(string) { f.gooseOnePool(b, 1) }},
 			{"goose-pools", len(f.sample()), func(string) { f.goosePools(b, 1) }},
@@ -241,7 +241,7 @@ func BenchmarkFleet(b *testing.B) {
 	})
 	b.Run("nothing pending", func(b *testing.B) {
 		f.inTurns(b, func() string { return "" }, []way{
-			{"ours", len(f.schemas), func(string) { f.upAll(b) }},
+			{"migrate", len(f.schemas), func(string) { f.upAll(b) }},
 			{"goose-one-pool", len(f.sample()), func(string) { f.gooseOnePool(b, 0) }},
 			{"goose-pools", len(f.sample()), func(string) { f.goosePools(b, 0) }},
 		})
@@ -275,7 +275,7 @@ func (f *fleet) inTurns(b *testing.B, next func() string, ways []way) {
 	for w, way := range ways {
 		b.ReportMetric(1/median(times[w]), way.name+"/s")
 		if w > 0 {
-			b.ReportMetric(median(times[w])/median(times[0]), way.name+"/ours")
+			b.ReportMetric(median(times[w])/median(times[0]), way.name+"/migrate")
 		}
 	}
 	b.ReportMetric(0, "ns/op")

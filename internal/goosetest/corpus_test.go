@@ -27,7 +27,7 @@ func corpus(t testing.TB) map[string]string {
 	return contents
 }
 
-func TestBothFindTheSameStatementsInTheCorpus(t *testing.T) {
+func TestGooseAndMigrateSendTheSameStatementsOfTheCorpus(t *testing.T) {
 	t.Parallel()
 	for name, content := range corpus(t) {
 		_, err := newRunner(t, content)
@@ -36,27 +36,27 @@ func TestBothFindTheSameStatementsInTheCorpus(t *testing.T) {
 	}
 }
 
-// TestTheCorpusComesToTheSame runs each file up and down, with goose in one schema and with package
-// migrate in another.
-func TestTheCorpusComesToTheSame(t *testing.T) {
+// TestCorpusGivesTheSameSchemas runs each file up and down, with goose in one schema and with
+// package migrate in another.
+func TestCorpusGivesTheSameSchemas(t *testing.T) {
 	t.Parallel()
-	const ours = "tenant_2"
+	const second = "tenant_2"
 	for name, content := range corpus(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, fstest.MapFS{"00001_a.sql": {Data: []byte(content)}})
-			b.exec(t, "create schema "+ours)
+			b.exec(t, "create schema "+second)
 			_, err := b.goose.Up(t.Context())
 			require.NoError(t, err)
-			_, err = b.ours.Up(t.Context(), ours)
+			_, err = b.runner.Up(t.Context(), second)
 			require.NoError(t, err)
-			assert.Equal(t, b.rows(t, schema), b.rows(t, ours), "rows")
-			assert.Equal(t, b.structure(t, schema), b.structure(t, ours), "structure")
+			assert.Equal(t, b.rows(t, schema), b.rows(t, second), "rows")
+			assert.Equal(t, b.structure(t, schema), b.structure(t, second), "structure")
 			_, err = b.goose.Down(t.Context())
 			require.NoError(t, err)
-			_, err = b.ours.DownTo(t.Context(), ours, 0)
+			_, err = b.runner.DownTo(t.Context(), second, 0)
 			require.NoError(t, err)
-			assert.Equal(t, b.structure(t, schema), b.structure(t, ours), "what is left")
+			assert.Equal(t, b.structure(t, schema), b.structure(t, second), "what is left")
 		})
 	}
 }

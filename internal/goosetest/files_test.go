@@ -41,13 +41,13 @@ var alike = map[string]string{
 	"not ASCII": "-- +goose Up\nselect 'grüße; 世界';\n",
 }
 
-func TestBothFindTheSameStatements(t *testing.T) {
+func TestGooseAndMigrateSendTheSameStatements(t *testing.T) {
 	t.Parallel()
 	for name, content := range alike {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, fstest.MapFS{"00001_a.sql": {Data: []byte(content)}})
-			plan, err := b.ours.PlanUp(t.Context(), schema, migrate.Newest)
+			plan, err := b.runner.PlanUp(t.Context(), schema, migrate.Newest)
 			require.NoError(t, err)
 			_, err = b.goose.Up(t.Context())
 			require.NoError(t, err)
@@ -55,7 +55,7 @@ func TestBothFindTheSameStatements(t *testing.T) {
 			if !strings.Contains(strings.ToLower(content), "goose down") {
 				return // without the annotation goose undoes it, and package migrate does not
 			}
-			plan, err = b.ours.PlanDown(t.Context(), schema, 0)
+			plan, err = b.runner.PlanDown(t.Context(), schema, 0)
 			require.NoError(t, err)
 			_, err = b.goose.Down(t.Context())
 			require.NoError(t, err)
@@ -67,18 +67,19 @@ func TestBothFindTheSameStatements(t *testing.T) {
 // compare compares what goose has sent, without its own queries, with what package migrate plans.
 func compare(t *testing.T, direction string, sent []string, plan migrate.Plan) {
 	t.Helper()
-	var theirs, ours []string
+	var fromGoose, fromMigrate []string
 	for _, sql := range sent {
 		own := strings.Contains(sql, "goose_db_version") || sql == "begin" || sql == "commit" || sql == "-- ping" ||
 			sql == ";"
 		if !own {
-			theirs = append(theirs, sql)
+			fromGoose = append(fromGoose, sql)
 		}
 	}
 	for _, c := range plan.Migrations() {
-		ours = append(ours, c.SQL)
+		fromMigrate = append(fromMigrate, c.SQL)
 	}
-	assert.Equal(t, squeeze(ours), squeeze(theirs), "%s: goose sends %q, we send %q", direction, theirs, ours)
+	assert.Equal(t, squeeze(fromMigrate), squeeze(fromGoose), "%s: goose sends %q, migrate sends %q",
+		direction, fromGoose, fromMigrate)
 }
 
 // squeeze joins texts and removes white space and empty statements, because goose sends two
@@ -88,7 +89,7 @@ func squeeze(sql []string) string {
 	return strings.NewReplacer("; ;", ";", " ", "").Replace(all)
 }
 
-func TestBothMakeTheSameOfAFile(t *testing.T) {
+func TestGooseAndMigrateParseFilesAlike(t *testing.T) {
 	t.Parallel()
 	for name, content := range alike {
 		assert.NoError(t, agree(t, content), name)
@@ -120,12 +121,14 @@ func agree(t testing.TB, content string) error {
 	if err != nil {
 		return nil
 	}
-	theirs, err := gooseParses(t, strings.TrimPrefix(content, "\ufeff")) // goose does not know byte order marks
+	fromGoose, err := gooseParses(t, strings.TrimPrefix(content, "\ufeff")) // goose does not know byte order marks
 	if err != nil {
 		return fmt.Errorf("goose refuses %q: %w", content, err)
 	}
-	if m := r.Migrations()[0]; m.Checksum != theirs.checksum() || m.Transaction != theirs.tx && len(theirs.sql) > 0 {
-		return fmt.Errorf("of %q goose makes %q, transaction %t; we make something else", content, theirs.sql, theirs.tx)
+	m := r.Migrations()[0]
+	if m.Checksum != fromGoose.checksum() || m.Transaction != fromGoose.tx && len(fromGoose.sql) > 0 {
+		return fmt.Errorf("%q: goose parses %q, transaction %t, and package migrate something else",
+			content, fromGoose.sql, fromGoose.tx)
 	}
 	return nil
 }
@@ -146,14 +149,14 @@ var stricter = [][2]string{
 	{"-- +goose Up\nselect 1;\n-- +goose Down\ncopy a from stdin;\n", "COPY"},
 }
 
-func TestWhereWeAreStricter(t *testing.T) {
+func TestMigrateIsStricterThanGoose(t *testing.T) {
 	t.Parallel()
 	for _, file := range stricter {
 		content, reason := file[0], file[1]
 		_, err := newRunner(t, content)
 		assert.ErrorContains(t, err, reason, "%q", content)
-		theirs, _ := gooseParses(t, content)
-		assert.NotNil(t, theirs, "%q: goose refuses it too", content)
+		fromGoose, _ := gooseParses(t, content)
+		assert.NotNil(t, fromGoose, "%q: goose refuses it too", content)
 	}
 }
 
@@ -177,12 +180,12 @@ var refused = []string{
 	"-- +goose\n-- +goose Up\n",
 }
 
-func TestBothRefuse(t *testing.T) {
+func TestGooseAndMigrateRefuse(t *testing.T) {
 	t.Parallel()
 	for _, content := range refused {
 		_, err := newRunner(t, content)
-		assert.Error(t, err, "%q: we take it", content)
-		theirs, err := gooseParses(t, content)
-		assert.Error(t, err, "%q: goose takes it: %v", content, theirs)
+		assert.Error(t, err, "%q: package migrate accepts it", content)
+		fromGoose, err := gooseParses(t, content)
+		assert.Error(t, err, "%q: goose accepts it: %v", content, fromGoose)
 	}
 }

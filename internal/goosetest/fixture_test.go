@@ -25,7 +25,7 @@ func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 type both struct {
 	pg     *pgtest.DB
 	goose  *goose.Provider
-	ours   *migrate.Runner
+	runner *migrate.Runner
 	traced *trace
 }
 
@@ -42,7 +42,7 @@ func setup(t *testing.T, files fstest.MapFS) *both {
 	db := stdlib.OpenDB(*cfg)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	b.goose = provider(t, db, files)
-	b.ours, err = migrate.New(b.pg.Pool, migrate.Config{Tenant: []migrate.Source{{Name: "app", FS: files}}})
+	b.runner, err = migrate.New(b.pg.Pool, migrate.Config{Tenant: []migrate.Source{{Name: "app", FS: files}}})
 	require.NoError(t, err)
 	return b
 }
@@ -72,18 +72,18 @@ func (b *both) expectApplied(t *testing.T, want ...int64) {
 	t.Helper()
 	statuses, err := b.goose.Status(t.Context())
 	require.NoError(t, err)
-	var theirs []int64
+	var fromGoose []int64
 	for _, s := range statuses {
 		if s.State == goose.StateApplied {
-			theirs = append(theirs, s.Source.Version)
+			fromGoose = append(fromGoose, s.Source.Version)
 		}
 	}
-	status, err := b.ours.Status(t.Context(), schema)
+	status, err := b.runner.Status(t.Context(), schema)
 	require.NoError(t, err)
 	require.NoError(t, status.Err)
-	ours := status.Versions(migrate.Applied)
-	assert.Equal(t, want, theirs, "the versions that goose reports as applied")
-	assert.Equal(t, want, ours, "the versions that package migrate reports as applied")
+	fromMigrate := status.Versions(migrate.Applied)
+	assert.Equal(t, want, fromGoose, "the versions that goose reports as applied")
+	assert.Equal(t, want, fromMigrate, "the versions that package migrate reports as applied")
 }
 
 // trace records what goose sends.

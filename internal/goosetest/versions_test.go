@@ -21,10 +21,10 @@ var three = fstest.MapFS{
 	"00003_c.sql": {Data: []byte("-- +goose Up\ncreate table c (id int);\n-- +goose Down\ndrop table c;\n")},
 }
 
-func TestGooseAgreesWithWhatWeApplied(t *testing.T) {
+func TestGooseReadsVersionsOfMigrate(t *testing.T) {
 	t.Parallel()
 	b := setup(t, three)
-	require.NoError(t, b.ours.Migrate(t.Context(), schema))
+	require.NoError(t, b.runner.Migrate(t.Context(), schema))
 	b.expectApplied(t, 1, 2, 3)
 	pending, err := b.goose.HasPending(t.Context())
 	assert.False(t, pending, "goose reports pending migrations")
@@ -36,7 +36,7 @@ func TestGooseAgreesWithWhatWeApplied(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, int64(3), result.Source.Version, "goose undid %v", result)
 	b.expectApplied(t, 1, 2)
-	res, err := b.ours.Down(t.Context(), schema)
+	res, err := b.runner.Down(t.Context(), schema)
 	require.NoError(t, err)
 	if assert.Len(t, res.Undone, 1, "versions that package migrate undid") {
 		assert.Equal(t, int64(2), res.Undone[0], "versions that package migrate undid")
@@ -45,7 +45,7 @@ func TestGooseAgreesWithWhatWeApplied(t *testing.T) {
 	_, err = b.goose.Up(t.Context())
 	require.NoError(t, err)
 	b.expectApplied(t, 1, 2, 3)
-	_, err = b.ours.DownTo(t.Context(), schema, 0)
+	_, err = b.runner.DownTo(t.Context(), schema, 0)
 	require.NoError(t, err)
 	b.expectApplied(t)
 	assert.Equal(t, "0", b.text(
@@ -54,13 +54,13 @@ func TestGooseAgreesWithWhatWeApplied(t *testing.T) {
 	), "relations are left")
 }
 
-func TestWeAgreeWithWhatGooseApplied(t *testing.T) {
+func TestMigrateReadsVersionsOfGoose(t *testing.T) {
 	t.Parallel()
 	b := setup(t, three)
 	_, err := b.goose.UpTo(t.Context(), 2)
 	require.NoError(t, err)
 	b.expectApplied(t, 1, 2)
-	res, err := b.ours.Up(t.Context(), schema)
+	res, err := b.runner.Up(t.Context(), schema)
 	require.NoError(t, err)
 	assert.Len(t, res.Applied, 1, "result %+v", res)
 	assert.Equal(t, int64(2), res.From, "result %+v", res)
@@ -69,7 +69,7 @@ func TestWeAgreeWithWhatGooseApplied(t *testing.T) {
 	_, err = b.goose.DownTo(t.Context(), 0)
 	require.NoError(t, err)
 	b.expectApplied(t)
-	res, err = b.ours.Up(t.Context(), schema)
+	res, err = b.runner.Up(t.Context(), schema)
 	require.NoError(t, err)
 	assert.Len(t, res.Applied, 3, "result %+v", res)
 	b.expectApplied(t, 1, 2, 3)
@@ -99,27 +99,27 @@ const shape = `select string_agg(line, E'\n' order by line) from (
 		where c.relnamespace = 'tenant_1'::regnamespace
 ) lines`
 
-func TestTheTableIsTheOneThatGooseMakes(t *testing.T) {
+func TestVersionTableIsThatOfGoose(t *testing.T) {
 	t.Parallel()
 	files := fstest.MapFS{"00001_a.sql": {Data: []byte("-- +goose Up\n")}}
 	const rows = "select string_agg(format('%s %s %s', id, version_id, is_applied), ', ' order by id) " +
 		"from tenant_1.goose_db_version"
 	b := setup(t, files)
-	require.NoError(t, b.ours.Migrate(t.Context(), schema))
-	shapeOfOurs, rowsOfOurs := b.text(t, shape), b.text(t, rows)
+	require.NoError(t, b.runner.Migrate(t.Context(), schema))
+	shapeOfMigrate, rowsOfMigrate := b.text(t, shape), b.text(t, rows)
 	b = setup(t, files)
 	_, err := b.goose.Up(t.Context())
 	require.NoError(t, err)
-	theirs := b.text(t, shape)
-	assert.Equal(t, shapeOfOurs, theirs, "the version table of goose")
-	theirs = b.text(t, rows)
-	assert.Equal(t, rowsOfOurs, theirs, "the rows of goose's version table")
+	fromGoose := b.text(t, shape)
+	assert.Equal(t, shapeOfMigrate, fromGoose, "the version table of goose")
+	fromGoose = b.text(t, rows)
+	assert.Equal(t, rowsOfMigrate, fromGoose, "the rows of goose's version table")
 }
 
-func TestAnEditedFileIsNotedAcrossGoose(t *testing.T) {
+func TestEditedFileIsFoundAfterGoose(t *testing.T) {
 	t.Parallel()
 	b := setup(t, three)
-	require.NoError(t, b.ours.Migrate(t.Context(), schema))
+	require.NoError(t, b.runner.Migrate(t.Context(), schema))
 	_, err := b.goose.Down(t.Context())
 	require.NoError(t, err)
 	_, err = b.goose.Up(t.Context()) // nothing is known of what goose has applied

@@ -14,7 +14,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-func TestDriftIsFoundWhereVersionsSayAllIsWell(t *testing.T) {
+func TestDriftIsFoundInCurrentSchemas(t *testing.T) {
 	t.Parallel()
 	f := migratetest.New(t)
 	r := f.Runner(t, zoo)
@@ -76,7 +76,7 @@ func TestDriftOfSchemasThatCannotBeCompared(t *testing.T) {
 	migratetest.ExpectLines(t, migratetest.DriftLines(t, r, drift.Options{}))
 }
 
-func TestDriftThatIsNoMatterIsLeftOut(t *testing.T) {
+func TestIgnoredDriftIsLeftOut(t *testing.T) {
 	t.Parallel()
 	f := migratetest.New(t)
 	r := f.Runner(t, migratetest.Basic)

@@ -15,7 +15,7 @@ import (
 	"github.com/oryne/pgtenant/migrate/drift"
 )
 
-func TestHowASchemaCameToBeIsNoDrift(t *testing.T) {
+func TestHistoryOfASchemaIsNoDrift(t *testing.T) {
 	t.Parallel()
 	f := migratetest.New(t)
 	r := f.Runner(t, zoo)

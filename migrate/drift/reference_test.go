@@ -15,7 +15,7 @@ import (
 	"github.com/oryne/pgtenant/migrate/drift"
 )
 
-func TestDriftOfGrantsButForTheTenantsOwn(t *testing.T) {
+func TestDriftOfGrantsExceptThoseOfTheTenant(t *testing.T) {
 	t.Parallel()
 	f, owner, roles := migratetest.NewProvisioned(t)
 	r, err := migrate.New(owner, migrate.Config{Tenant: []migrate.Source{migratetest.Source("app", zoo)}})
