@@ -175,7 +175,7 @@ var layers = []layer{
 		packages: []string{"schemactx"},
 		imports:  []string{"internal/postgres", "internal/requestid", "internal/sqlstate"},
 		outside:  []string{"github.com/jackc/pgx/v5"},
-		why: "isolation depends on this package, so it uses only pgx and the standard library",
+		why:      "isolation depends on this package, so it uses only pgx and the standard library",
 	},
 	{
 		packages: []string{"internal/schemalock"},
