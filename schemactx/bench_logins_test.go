@@ -19,7 +19,7 @@ func BenchmarkCompareLogins(b *testing.B) {
 	f := newFleet(b)
 	for tenants, conns := range map[int]int32{1: fleetConns, 10: 2} {
 		b.Run(fmt.Sprintf("tenants=%d", tenants), func(b *testing.B) {
-			r := openLoginsWay(b, f, tenants, conns)
+			r := openLogins(b, f, tenants, conns)
 			l := openWarm(b, f, "raw", tenants)
 			for _, goroutines := range []int{1, 16} {
 				b.Run(fmt.Sprintf("goroutines=%d", goroutines), func(b *testing.B) {
@@ -30,7 +30,7 @@ func BenchmarkCompareLogins(b *testing.B) {
 	}
 }
 
-func openLoginsWay(b *testing.B, f *fleet, tenants int, conns int32) *reader {
+func openLogins(b *testing.B, f *fleet, tenants int, conns int32) *reader {
 	b.Helper()
 	secret := bytes.Repeat([]byte("s"), 32)
 	password := func(_ context.Context, schema string) (string, error) {

@@ -8,25 +8,25 @@ import (
 	"time"
 )
 
-// The benchmarks compare the ways on one server, in one run, warm: before the timer starts, every
-// connection has run every tenant's statement. Client and server run on one machine and share its
-// processors, so the server's work counts too. All connections are TCP on 127.0.0.1.
+// The benchmarks compare the methods on one server, in one run, warm: before the timer starts,
+// every connection has run every tenant's statement. Client and server run on one machine and share
+// its processors, so the server's work counts too. All connections are TCP on 127.0.0.1.
 //
 //	go test -run '^$' -bench 'Compare/tenants=10$' -benchtime 40x ./schemactx
 //
-// BenchmarkRead compares ways that run one after another, and a machine that others use too changes
-// meanwhile. Quote the results of BenchmarkCompare.
+// BenchmarkRead compares methods that run one after another, and a machine that others use too
+// changes meanwhile. Quote the results of BenchmarkCompare.
 
 // student returns an operation that reads a random student of a random tenant.
 func (r *reader) student(tenants int) func(*rand.Rand) error {
 	return func(rnd *rand.Rand) error { return r.read(rnd.IntN(tenants), 1+rnd.IntN(fleetRows)) }
 }
 
-// BenchmarkRead measures each way alone: operations per second, p99 and allocations of one read by
-// primary key.
+// BenchmarkRead measures each method alone: operations per second, p99 and allocations of one read
+// by primary key.
 func BenchmarkRead(b *testing.B) {
 	f := newFleet(b)
-	for _, w := range ways {
+	for _, w := range methods {
 		b.Run(w.name, func(b *testing.B) {
 			for _, tenants := range []int{1, 10, 200, 1000} {
 				b.Run(fmt.Sprintf("tenants=%d", tenants), func(b *testing.B) {
@@ -52,7 +52,7 @@ func BenchmarkReadDelayed(b *testing.B) {
 	f := newFleet(b)
 	f.proxy = newProxy(b, f.pg.URL, time.Millisecond)
 	for _, name := range []string{"raw", "roles", "setlocal", "hook"} {
-		w := wayNamed(b, name)
+		w := methodNamed(b, name)
 		b.Run(name, func(b *testing.B) {
 			r := w.open(b, f)
 			r.warm(b, tenants)
@@ -68,18 +68,18 @@ const (
 	compareRounds = 100 // at most, for any b.N
 )
 
-// BenchmarkCompare alternates short slices of raw and of another way, so both meet the same
+// BenchmarkCompare alternates short slices of raw and of another method, so both meet the same
 // conditions. It reports the median of the ratios of their operations per second, and the
-// quartiles. The ways with unnamed statements are compared with raw with unnamed statements. b.N is
-// the number of rounds (-benchtime 40x), with one slice of each; time per operation has no meaning
-// here.
+// quartiles. The methods with unnamed statements are compared with raw with unnamed statements. b.N
+// is the number of rounds (-benchtime 40x), with one slice of each; time per operation has no
+// meaning here.
 //
 // "raw" compared with itself, on its own pool, shows the noise.
 func BenchmarkCompare(b *testing.B) {
 	f := newFleet(b)
 	for _, tenants := range []int{1, 10, 200, 1000} {
 		b.Run(fmt.Sprintf("tenants=%d", tenants), func(b *testing.B) {
-			for _, w := range ways {
+			for _, w := range methods {
 				limit := "raw"
 				if w.name == "raw-exec" || w.name == "pathonly-exec" || w.name == "roles-exec" {
 					limit = "raw-exec"
@@ -99,7 +99,7 @@ func BenchmarkCompare(b *testing.B) {
 
 func openWarm(b *testing.B, f *fleet, name string, tenants int) *reader {
 	b.Helper()
-	r := wayNamed(b, name).open(b, f)
+	r := methodNamed(b, name).open(b, f)
 	r.warm(b, tenants)
 	return r
 }

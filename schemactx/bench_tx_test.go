@@ -51,7 +51,7 @@ func (v visit) run(ctx context.Context, tx executor, id int, want string) error 
 	return tx.Commit(ctx)
 }
 
-// visitor returns the transaction for r's way, raw or schemactx, as r.row is its single read.
+// visitor returns the transaction for r's method, raw or schemactx, as r.row is its single read.
 func (r *reader) visitor() func(tenant, id int) error {
 	f := r.fleet
 	if r.db != nil {

@@ -32,8 +32,8 @@ func copyNote(ctx context.Context, c interface {
 	return err
 }
 
-// waysToCopy copy a row, each as the first operation of a unit of work.
-var waysToCopy = map[string]func(ctx context.Context, db *schemactx.DB) error{
+// copyCalls copy a row, each as the first operation of a unit of work.
+var copyCalls = map[string]func(ctx context.Context, db *schemactx.DB) error{
 	"alone": func(ctx context.Context, db *schemactx.DB) error { return copyNote(ctx, db) },
 	"transaction": func(ctx context.Context, db *schemactx.DB) error {
 		return db.InTx(ctx, func(tx pgx.Tx) error { return copyNote(ctx, tx) })
@@ -76,7 +76,7 @@ func TestCopyFromIntoAScopeThatIsRefused(t *testing.T) {
 			_, _ = db.Exec(in(t, "tenant_a"), "select strays()") // an error where the server reports it
 		}},
 	} {
-		for way, copyRow := range waysToCopy {
+		for way, copyRow := range copyCalls {
 			for _, mode := range []string{"warm", "cold", "unnamed"} {
 				if way != "alone" && mode == "unnamed" || way == "savepoint" && mode == "cold" ||
 					r.level != schemactx.Roles && mode == "unnamed" {

@@ -18,7 +18,7 @@ import (
 const (
 	fleetSize = 1000 // tenants in the database of the benchmarks
 	fleetRows = 100  // students of each tenant
-	// fleetConns is the size of every pool, so that all ways have the same number of connections.
+	// fleetConns is the size of every pool, so that all methods have the same number of connections.
 	fleetConns = 16
 	// fleetStatements is the capacity of every statement cache, of pgx and of schemactx. It has room
 	// for one statement of every tenant, so that both sides of a comparison are warm.

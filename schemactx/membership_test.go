@@ -28,7 +28,7 @@ func TestMembershipGrantedDuringAScopeIsFound(t *testing.T) {
 	end loop; end $$`, f.pg.RolePrefix, f.roles.Runtime()))
 	require.NoError(t, err)
 	exec := f.openMode(t, pgx.QueryExecModeExec)
-	ways := f.ways(db, exec)
+	calls := f.calls(db, exec)
 	for i := range 60 {
 		schema := fmt.Sprintf("new_%d", i)
 		stop := make(chan struct{})
@@ -52,7 +52,7 @@ func TestMembershipGrantedDuringAScopeIsFound(t *testing.T) {
 		var serve sync.WaitGroup
 		for j := range conns {
 			serve.Go(func() { // each on its own connection
-				err := ways[j%len(ways)](in(t, schema))
+				err := calls[j%len(calls)](in(t, schema))
 				assert.NoError(t, err, "tenant %d", i)
 			})
 		}
@@ -60,12 +60,12 @@ func TestMembershipGrantedDuringAScopeIsFound(t *testing.T) {
 	}
 }
 
-// ways are the different ways to send a statement to the server.
-func (f *fixture) ways(named, exec *schemactx.DB) []func(ctx context.Context) error {
-	var ways []func(ctx context.Context) error
+// calls are the different calls that send a statement to the server.
+func (f *fixture) calls(named, exec *schemactx.DB) []func(ctx context.Context) error {
+	var calls []func(ctx context.Context) error
 	for _, db := range []*schemactx.DB{named, exec} {
-		ways = append(
-			ways,
+		calls = append(
+			calls,
 			func(ctx context.Context) error {
 				_, err := db.Exec(ctx, "select 1")
 				return err
@@ -91,14 +91,14 @@ func (f *fixture) ways(named, exec *schemactx.DB) []func(ctx context.Context) er
 			},
 		)
 	}
-	return ways
+	return calls
 }
 
 func TestMissingMembershipIsRefusedAfterOneRetry(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	role := f.roles.Tenant("tenant_a")
-	for i, way := range f.ways(f.open(t, schemactx.Config{}, 1), f.openMode(t, pgx.QueryExecModeExec)) {
+	for i, way := range f.calls(f.open(t, schemactx.Config{}, 1), f.openMode(t, pgx.QueryExecModeExec)) {
 		require.NoError(t, way(in(t, "tenant_b")))
 		f.exec(t, "revoke "+role+" from "+f.roles.Runtime())
 		for range 2 {

@@ -39,8 +39,8 @@ func asUser(t *testing.T, schema, user string) context.Context {
 	return schemactx.WithSettings(in(t, schema), map[string]string{"app.user_id": user})
 }
 
-// settingsWays are DBs with one connection, for each level and mode.
-func settingsWays(t *testing.T, f *fixture) map[string]*schemactx.DB {
+// settingsDBs are DBs with one connection, for each level and mode.
+func settingsDBs(t *testing.T, f *fixture) map[string]*schemactx.DB {
 	t.Helper()
 	owner, err := pgxpool.ParseConfig(f.pg.URLAs(f.roles.Owner(), ownerPassword))
 	require.NoError(t, err)
@@ -81,7 +81,7 @@ func TestSettingsHoldInEveryUnitOfWorkAndEndWithIt(t *testing.T) {
 	f := setup(t)
 	ledger(t, f)
 	all := func(hardened string) {
-		for name, db := range settingsWays(t, f) {
+		for name, db := range settingsDBs(t, f) {
 			t.Run(name+hardened, func(t *testing.T) {
 				f.exec(t, "alter table tenant_a.ledger no force row level security; truncate tenant_a.ledger; "+
 					"alter table tenant_a.ledger force row level security")
@@ -176,7 +176,7 @@ func TestSettingsHoldInACopy(t *testing.T) {
 		f.exec(t, "create table "+schema+".log (what text, who text default current_setting('app.user_id'))")
 	}
 	odd := `o'brien \ $1 $2`
-	for name, db := range settingsWays(t, f) {
+	for name, db := range settingsDBs(t, f) {
 		for _, user := range []string{"ann", odd} {
 			ctx := asUser(t, "tenant_a", user)
 			_, err := db.CopyFrom(ctx, pgx.Identifier{"log"}, []string{"what"}, pgx.CopyFromRows([][]any{{name}}))
@@ -302,7 +302,7 @@ func TestSettingsThatCannotBeSetAreRefused(t *testing.T) {
 func TestSettingsRefusedByTheServer(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	for name, db := range settingsWays(t, f) {
+	for name, db := range settingsDBs(t, f) {
 		for setting, want := range map[[2]string]string{
 			{"statement_timeout", "soon"}:           "22023",
 			{"timezone", "Nowhere/Land"}:            "22023",

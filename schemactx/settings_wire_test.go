@@ -97,7 +97,7 @@ func TestATenantOverwritesASettingUnlessItIsHardened(t *testing.T) {
 		return user, err
 	}
 	for _, local := range []string{"true", "false"} {
-		for name, db := range settingsWays(t, f) {
+		for name, db := range settingsDBs(t, f) {
 			user, err := overwrite(db, local)
 			require.NoError(t, err, name)
 			assert.Equal(t, "root", user, name)
@@ -108,7 +108,7 @@ func TestATenantOverwritesASettingUnlessItIsHardened(t *testing.T) {
 	}
 	_, err := admin.Harden(t.Context(), f.pg.Pool, f.roles)
 	require.NoError(t, err)
-	for name, db := range settingsWays(t, f) {
+	for name, db := range settingsDBs(t, f) {
 		if name == "PathOnly" {
 			continue // its login is the owner, whom Harden does not restrict
 		}

@@ -14,8 +14,8 @@ var catalogAttacks = []attack{
 			"select attname::text from pg_attribute where attname ~ '^plan'",
 		},
 		want: everywhere(leaks),
-		follows: "Names of schemas, roles, tables and columns are no secrets inside of one database: put none in them, " +
-			"and use names like tenant_7.",
+		follows: "Every role of a database can read the names of its schemas, roles, tables and columns: use names like " +
+			"tenant_7, and put no secret in a name.",
 	},
 	{
 		row: 46, title: "names of tenants' roles", variants: true, run: sees("ROLE_B"),
@@ -24,7 +24,7 @@ var catalogAttacks = []attack{
 			"select nspacl::text from pg_namespace",
 		},
 		want:    everywhere(leaks),
-		follows: "The list of tenants is no secret from a tenant who can write SQL.",
+		follows: "A tenant that can write SQL can list all tenants.",
 	},
 	{
 		row:      47,
@@ -43,18 +43,18 @@ var catalogAttacks = []attack{
 			"select description from pg_description",
 		},
 		want: everywhere(leaks),
-		follows: "Definitions are readable by all: no data and no keys in them, " +
-			"and migrations that are the same for every tenant.",
+		follows: "Every role can read the definitions of all objects: put no data and no keys in them, and use the same " +
+			"migrations for every tenant.",
 	},
 	{
-		row: 48, title: "statistics that hold values", variants: true, run: sees("SECRET_B"),
+		row: 48, title: "values in the statistics", variants: true, run: sees("SECRET_B"),
 		setup:   "insert into tenant_b.items (body) select 'SECRET_B' from generate_series(1, 100); analyze tenant_b.items",
 		sql:     []string{"select most_common_vals::text from pg_stats where schemaname = 'tenant_b'"},
 		want:    butPathOnly(nothing),
-		follows: "The statistics of a table show its values to whoever may read it.",
+		follows: "Every role that may read a table can read values from its statistics.",
 	},
 	{
-		row: 48, title: "the table of statistics itself", run: sees("SECRET_B"),
+		row: 48, title: "pg_statistic itself", run: sees("SECRET_B"),
 		sql:  []string{"select stavalues1::text from pg_statistic"},
 		want: everywhere("42501"),
 	},
@@ -67,7 +67,7 @@ var catalogAttacks = []attack{
 			"select query from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()",
 		},
 		want:    butPathOnly(nothing),
-		follows: "One login sees all of its own sessions.",
+		follows: "A login can see the statements of all of its own sessions.",
 	},
 	{
 		row: 49, title: "when b is connected, and from where", run: spies("idle in transaction"),
@@ -77,7 +77,7 @@ var catalogAttacks = []attack{
 				"pg_backend_pid() and usename::text like '%path'",
 		},
 		want:    butPathOnly(nothing),
-		follows: "One login sees all of its own sessions.",
+		follows: "A login can see the statements of all of its own sessions.",
 	},
 	{
 		row: 50, title: "which tables b uses now", run: spies("secrets"),
@@ -87,7 +87,7 @@ var catalogAttacks = []attack{
 				"n.oid = c.relnamespace where nspname = 'tenant_b'",
 		},
 		want:    everywhere(leaks),
-		follows: "Who works on which table at the moment is visible to all.",
+		follows: "Every role can see which session uses which table.",
 	},
 	{
 		row: 51, title: "how many rows and bytes b has", variants: true, run: sees("4321"),
@@ -99,20 +99,22 @@ var catalogAttacks = []attack{
 				"so about 4321 rows' end from pg_class where relname = 'items' and relnamespace = (select oid from pg_namespace " +
 				"where nspname = 'tenant_b')",
 		},
-		want:    everywhere(leaks),
-		follows: "Sizes and numbers of rows are visible to all. A database of its own hides them.",
+		want: everywhere(leaks),
+		follows: "Every role can read the sizes and the numbers of rows of all tables. Only a database for each tenant " +
+			"hides them.",
 	},
 	{
 		row: 51, title: "the size of a table by its name", run: sees("8192"),
 		sql:     []string{"select pg_relation_size('tenant_b.secrets')::text"},
 		want:    butPathOnly("42501"),
-		follows: "Sizes are visible to whoever may use the schema.",
+		follows: "Every role with USAGE on a schema can read the sizes of its tables.",
 	},
 	{
 		row: 52, title: "whether a tenant exists, from the error", run: tellsErrorsApart,
-		sql:     []string{"select 1 from tenant_b.secrets", "select 1 from tenant_zz.secrets"},
-		want:    everywhere(leaks),
-		follows: "PostgreSQL's errors tell a schema that is closed from one that is not there: do not show them to users.",
+		sql:  []string{"select 1 from tenant_b.secrets", "select 1 from tenant_zz.secrets"},
+		want: everywhere(leaks),
+		follows: "PostgreSQL has different errors for a schema without USAGE and for a missing schema: do not show its " +
+			"errors to users.",
 	},
 	{
 		row:   53,
@@ -120,16 +122,16 @@ var catalogAttacks = []attack{
 		run:   inherits,
 		sql:   []string{"select 'SECRET_B'", "select statement from pg_prepared_statements"},
 		want:  wants{leaks, leaks, leaks, nothing, nothing},
-		follows: "Statements stay prepared on a connection that tenants share: values belong into parameters, " +
-			"never into the text.",
+		follows: "Statements stay prepared on a connection that tenants share: pass values as parameters, never in the " +
+			"text.",
 	},
 	{
-		row: 53, title: "EXECUTE a statement of the library's", run: executesAll,
+		row: 53, title: "EXECUTE a statement of the library", run: executesAll,
 		sql:  []string{"select 'SECRET_B'", "execute pgtenant_%d"},
 		want: everywhere("ErrScopeChanged"),
 	},
 	{
-		row: 53, title: "EXPLAIN EXECUTE a statement of the library's", run: executesAll,
+		row: 53, title: "EXPLAIN EXECUTE a statement of the library", run: executesAll,
 		sql:  []string{"select 'SECRET_B'", "explain (verbose) execute pgtenant_%d"},
 		want: everywhere("ErrScopeChanged"),
 	},
@@ -137,7 +139,7 @@ var catalogAttacks = []attack{
 		row: 54, title: "EXPLAIN", run: sees("tenant_b.secrets"),
 		sql:     []string{"explain (verbose, analyze) select * from tenant_b.secrets"},
 		want:    butPathOnly("42501"),
-		follows: "The search path alone isolates nothing but unqualified names.",
+		follows: "The search path alone isolates only unqualified names.",
 	},
 	{
 		row: 55, title: "dynamic SQL in a function", variants: true, run: reads,
@@ -148,6 +150,6 @@ var catalogAttacks = []attack{
 			"select ts_rewrite('a'::tsquery, 'select ''a''::tsquery, to_tsquery(''simple'', body) from tenant_b.secrets')",
 		},
 		want:    butPathOnly("42501"),
-		follows: "The search path alone isolates nothing but unqualified names.",
+		follows: "The search path alone isolates only unqualified names.",
 	},
 }

@@ -9,7 +9,7 @@ import (
 // Rows 56 to 70: harm without reading, and what all sessions share.
 var harmAttacks = []attack{
 	{
-		row: 56, title: "change what b's tables are", variants: true, run: changes,
+		row: 56, title: "change the definition of b's tables", variants: true, run: changes,
 		sql: []string{
 			"comment on table tenant_b.secrets is 'a was here'",
 			"analyze tenant_b.secrets",
@@ -34,7 +34,7 @@ var harmAttacks = []attack{
 				"pg_namespace where nspname = 'tenant_b')",
 		},
 		want:    butPathOnly("42501"),
-		follows: "Sequences are written to by whoever has rights on them.",
+		follows: "Every role with privileges on a sequence can change it.",
 	},
 	{
 		row: 58, title: "cancel or end b's sessions", variants: true, run: kills,
@@ -47,13 +47,13 @@ var harmAttacks = []attack{
 				"'OWNER'",
 		},
 		want:    butPathOnly("42501"),
-		follows: "One login may end all of its own sessions.",
+		follows: "A login may end all of its own sessions.",
 	},
 	{
 		row: 59, title: "lock b's table or row", variants: true, run: locksOut,
 		sql:     []string{"lock table tenant_b.secrets", "select body from tenant_b.secrets for update"},
 		want:    butPathOnly("42501"),
-		follows: "The search path alone isolates nothing but unqualified names.",
+		follows: "The search path alone isolates only unqualified names.",
 	},
 	{
 		row:   60,
@@ -61,9 +61,9 @@ var harmAttacks = []attack{
 		run:   hinders,
 		sql:   []string{"select pg_advisory_xact_lock(42)", "select pg_try_advisory_xact_lock(42)"},
 		want:  everywhere(leaks),
-		follows: "Advisory locks belong to the database: any tenant who can write SQL can keep programs waiting that rely " +
-			"on them. This library does not: package tenancy has its locks in rows, " +
-			"and Setup and package migrate do not wait for a lock that a role without their rights has.",
+		follows: "Advisory locks belong to the database: a tenant that can write SQL can block programs that rely on " +
+			"them. This library does not rely on them: package tenancy keeps its locks in rows, and Setup and package " +
+			"migrate do not wait for a lock of a role without their privileges.",
 	},
 	{
 		row:      61,
@@ -72,8 +72,8 @@ var harmAttacks = []attack{
 		run:      forges,
 		sql:      []string{"select pg_notify('gossip', 'a was here')", "notify gossip, 'a was here'"},
 		want:     everywhere(leaks),
-		follows: "Whoever may connect may notify every channel: what listens must take a notification for a hint and look " +
-			"for itself.",
+		follows: "Every role that may connect can notify every channel: a listener must treat a notification as a hint " +
+			"and read the data itself.",
 	},
 	{
 		row:   61,
@@ -81,11 +81,11 @@ var harmAttacks = []attack{
 		run:   overhears,
 		sql:   []string{"do $$ begin execute 'listen gossip'; end $$", "select pg_notify('gossip', body) from secrets"},
 		want:  wants{leaks, leaks, "42501", leaks, "42501"},
-		follows: "Whoever may run a DO block may listen to every channel: a notification should say that something " +
-			"happened, not what.",
+		follows: "Every role that may run a DO block can listen to every channel: a notification should say that " +
+			"something has changed, and not what.",
 	},
 	{
-		row: 62, title: "settings of the login for all connections to come", variants: true, run: marksLogin,
+		row: 62, title: "settings of the login for all later connections", variants: true, run: marksLogin,
 		sql: []string{
 			"alter role session_user set app.mark = 'a was here'", "alter role LOGIN set app.mark = 'a was here'",
 			"alter role all set app.mark = 'a was here'",
@@ -160,7 +160,7 @@ var harmAttacks = []attack{
 		row: 67, title: "hold the pool's connections", run: holdsPool,
 		sql:     []string{"begin; select 1; (nothing more)"},
 		want:    wants{leaks, leaks, leaks, nothing, leaks},
-		follows: "Tenants who share a pool share its connections: give them Limits, as below.",
+		follows: "Tenants that share a pool share its connections: set Config.Limits, as below.",
 	},
 	{
 		row: 67, title: "the same with Limits, MaxConns 1 of 2", run: holdsLimited, limits: schemactx.Limits{MaxConns: 1},
@@ -169,7 +169,7 @@ var harmAttacks = []attack{
 	},
 	{
 		row:    67,
-		title:  "a statement without end, with Limits, StatementTimeout",
+		title:  "an endless statement, with Limits, StatementTimeout",
 		run:    outlives,
 		limits: schemactx.Limits{StatementTimeout: 50 * time.Millisecond},
 		sql:    []string{"select pg_sleep(10)"},
@@ -177,12 +177,12 @@ var harmAttacks = []attack{
 	},
 	{
 		row:     67,
-		title:   "the same after lifting the timeout",
+		title:   "the same after it has changed the timeout",
 		run:     outlives,
 		limits:  schemactx.Limits{StatementTimeout: 50 * time.Millisecond},
 		sql:     []string{"select set_config('statement_timeout', '0', true)", "select pg_sleep(10)"},
 		want:    wants{leaks, leaks, "42501", leaks, "42501"},
-		follows: "Whoever may call set_config sets its own timeout. MaxConns still holds.",
+		follows: "A role that may call set_config can change its own timeout. MaxConns still holds.",
 	},
 	{
 		row: 68, title: "SET CONSTRAINTS for b", run: defersForB,
@@ -192,19 +192,19 @@ var harmAttacks = []attack{
 	},
 	{
 		row:   69,
-		title: "fill the disk in no schema",
+		title: "fill the disk outside of every schema",
 		run:   makesLargeObject,
 		sql:   []string{"select lo_from_bytea(0, convert_to('a was here', 'UTF8'))"},
 		want:  wants{leaks, leaks, "42501", leaks, "42501"},
-		follows: "Large objects need no right to be made, unless Harden has taken it, " +
-			"and are in no schema: dropping the tenant leaves them, until its role's objects are dropped.",
+		follows: "Every role may create large objects, unless Harden has revoked that. They belong to no schema: they " +
+			"remain after the schema is dropped, until the objects of the role are dropped.",
 	},
 	{
 		row: 70, title: "make a's role a member of b's", run: joinsRoles,
 		sql:     []string{"grant ROLE_B to ROLE_A"},
 		want:    everywhere("42501"),
 		since:   map[int]wants{16: butPathOnly("42501")},
-		follows: "Whoever made a role may grant it: the login of the service must have made none.",
+		follows: "The creator of a role may grant it: the login of the service must not have created any role.",
 	},
 	{
 		row:      70,

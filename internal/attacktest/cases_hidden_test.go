@@ -6,7 +6,7 @@ import "strings"
 var hiddenAttacks = []attack{
 	{
 		row:      71,
-		title:    "a setting, a lock, a cursor, a temporary table and a sequence's number, left out of sight",
+		title:    "a setting, a lock, a cursor, a temporary table and a sequence's number, left by a hidden function",
 		variants: true,
 		run:      keepsOutOfSight,
 		setup:    hiddenSetup,
@@ -16,39 +16,39 @@ var hiddenAttacks = []attack{
 		reset:    true,
 	},
 	{
-		row: 71, title: "a lock left out of sight by a statement that fails", variants: true, run: keepsOutOfSight,
+		row: 71, title: "a lock left by a hidden function of a statement that fails", variants: true, run: keepsOutOfSight,
 		setup: hiddenSetup, sql: hiddenWays("lost lock", view, policy),
 		want: wants{"P0001", "P0001", "P0001", "P0001", leaks}, follows: poolerResets, reset: true,
 	},
 	{
-		row: 71, title: "LISTEN out of sight, then b on the connection", variants: true, run: hearsOutOfSight,
+		row: 71, title: "LISTEN in a hidden function, then b on the connection", variants: true, run: hearsOutOfSight,
 		setup: hiddenSetup, sql: hiddenWays("channel", view, policy),
 		want:    wants{nothing, nothing, nothing, leaks, leaks},
-		follows: "Channels belong to the database. A notification should say that something happened, not what.",
+		follows: "Channels belong to the database. A notification should say that something has changed, and not what.",
 	},
 	{
 		row:      72,
-		title:    "take b's role out of sight, then read, in one transaction",
+		title:    "take b's role in a hidden function, then read, in one transaction",
 		variants: true,
 		run:      readsAfterHidden("select body from tenant_b.secrets"),
 		setup:    hiddenSetup,
 		sql:      hiddenWays("role of the transaction", view, policy, notation, trigger),
 		want:     wants{leaks, "ErrTransactionEnded", "ErrTransactionEnded", "42501", "ErrTransactionEnded"},
-		follows:  "PathOnly knows no roles: the second statement needs no first.",
+		follows:  "PathOnly uses no roles: the second statement succeeds without the first.",
 	},
 	{
 		row:      72,
-		title:    "take b's role out of sight, then read, in one batch",
+		title:    "take b's role in a hidden function, then read, in one batch",
 		variants: true,
 		run:      readsInBatchAfter("select body from tenant_b.secrets"),
 		setup:    hiddenSetup,
 		sql:      hiddenWays("role of the transaction", view, policy),
 		want:     wants{leaks, stopped, stopped, "42501", stopped},
-		follows:  "PathOnly knows no roles: the second statement needs no first.",
+		follows:  "PathOnly uses no roles: the second statement succeeds without the first.",
 	},
 	{
 		row:      72,
-		title:    "change the path out of sight, then read, in one transaction",
+		title:    "change the path in a hidden function, then read, in one transaction",
 		variants: true,
 		run:      readsAfterHidden("select body from secrets"),
 		setup:    hiddenSetup,
@@ -57,21 +57,21 @@ var hiddenAttacks = []attack{
 	},
 	{
 		row:      72,
-		title:    "take b's role for the session out of sight, then what has no scope",
+		title:    "take b's role for the session in a hidden function, then a statement without a scope",
 		variants: true,
 		run:      readsWithoutScopeAfter,
 		setup:    hiddenSetup,
 		sql:      hiddenWays("role of the session", view, policy),
 		want:     wants{leaks, "42501", "42501", "42501", "42501"},
-		follows:  "What runs on the pool beside this package has the login's rights.",
+		follows:  "A statement that runs on the pool without this package has the privileges of the login.",
 	},
 }
 
 // leavesAtPooler is the outcome of state that only a pooler's connection keeps.
 var leavesAtPooler = wants{nothing, nothing, nothing, nothing, leaks}
 
-const poolerResets = "A pooler hands the connection to another client, which does not know what was done on it: tell " +
-	"PgBouncer server_reset_query_always = 1."
+const poolerResets = "A pooler gives the connection to another client without a reset: set " +
+	"server_reset_query_always = 1 in PgBouncer."
 
 // hiddenSetup creates a function that leaves the state that its argument names, and objects that
 // call the function without naming it in a statement's text. The objects in the schema tools are on

@@ -54,7 +54,7 @@ var leaveAttacks = []attack{
 		want: everywhere("42601"),
 	},
 	{
-		row: 7, title: "two statements in one string, simple protocol asked for", run: readsSimple,
+		row: 7, title: "two statements in one string, with the simple protocol", run: readsSimple,
 		sql:  []string{"select 1; select body from tenant_b.secrets"},
 		want: everywhere("42601"),
 	},
@@ -81,24 +81,24 @@ var leaveAttacks = []attack{
 		since: map[int]wants{18: {nothing, "ErrScopeChanged", "42501", "ErrScopeChanged", "42501"}},
 	},
 	{
-		row: 8, title: "b's role for the session, for whatever has no scope", run: readsWithoutScope,
+		row: 8, title: "b's role for the session, then a statement without a scope", run: readsWithoutScope,
 		sql:     []string{"select set_config('role', 'ROLE_B', false)", "select body from tenant_b.secrets"},
 		want:    wants{leaks, "42501", "42501", "42501", "42501"},
-		follows: "With the search path alone, what runs without a scope has all rights.",
+		follows: "At PathOnly, a statement without a scope has all privileges of the login.",
 	},
 	{
 		row:   8,
-		title: "the same by a cursor that runs as the transaction commits",
+		title: "the same by a cursor that runs when the transaction commits",
 		run:   readsWithoutScope,
 		sql: []string{
 			"declare c cursor with hold for select set_config('role', 'ROLE_B', false)",
 			"select body from tenant_b.secrets",
 		},
 		want:    wants{leaks, "42501", "42501", "42501", "42501"},
-		follows: "With the search path alone, what runs without a scope has all rights.",
+		follows: "At PathOnly, a statement without a scope has all privileges of the login.",
 	},
 	{
-		row: 8, title: "b's path for the session, for whatever has no scope", run: readsWithoutScope,
+		row: 8, title: "b's path for the session, then a statement without a scope", run: readsWithoutScope,
 		sql:   []string{"select set_config('search_path', 'tenant_b', false)", "select body from secrets"},
 		want:  wants{"42P01", "42P01", "42501", nothing, "42501"},
 		since: map[int]wants{18: {"42P01", "ErrScopeChanged", "42501", "ErrScopeChanged", "42501"}},
@@ -147,8 +147,9 @@ var leaveAttacks = []attack{
 		row: 10, title: "SET ROLE in a DO block", run: reads,
 		sql: []string{`do $$ declare s text; begin execute 'set local role ROLE_B'; select body into s from tenant_b.secrets;
 			raise exception '%', s; end $$`},
-		want:    wants{leaks, leaks, "42501", "42501", "42501"},
-		follows: "A DO block is a program: who may send one has all roles of the login, unless plpgsql is closed.",
+		want: wants{leaks, leaks, "42501", "42501", "42501"},
+		follows: "A DO block can run any statement: a tenant that may send one has all roles of the login, unless Harden " +
+			"has revoked USAGE on plpgsql.",
 	},
 	{
 		row:      11,
@@ -157,7 +158,7 @@ var leaveAttacks = []attack{
 		run:      readsAfter("select body from tenant_b.secrets"),
 		sql:      []string{"savepoint s"},
 		want:     wants{leaks, "42501", "42501", "42501", "42501"},
-		follows:  "It is a savepoint of the transaction, in which the scope holds.",
+		follows:  "The savepoint is part of the transaction, whose scope holds.",
 	},
 	{
 		row: 11, title: "change the path in a savepoint, roll back", run: readsAfterSavepoint(false),

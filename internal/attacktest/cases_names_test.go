@@ -56,7 +56,7 @@ var nameAttacks = []attack{
 		want: everywhere("NameError"),
 	},
 	{
-		row: 30, title: "a name of PostgreSQL's or the registry's", variants: true, run: readsIn,
+		row: 30, title: "a name that PostgreSQL or the registry reserves", variants: true, run: readsIn,
 		sql:  []string{"public", "information_schema", "pg_catalog", "pg_temp", "pg_temp_3", "pg_toast", "none", "default"},
 		want: everywhere("NameError"),
 	},
@@ -75,7 +75,7 @@ var nameAttacks = []attack{
 		want: everywhere(nothing),
 	},
 	{
-		row: 33, title: "roles of another database by the same prefix", run: setsUpTwice,
+		row: 33, title: "roles of another database with the same prefix", run: setsUpTwice,
 		sql:  []string{"(a second database calls Setup with the role names of the first)"},
 		want: everywhere("ErrTaken"),
 	},

@@ -9,7 +9,7 @@ import (
 // Rows 34 to 36: objects that an attacker or the owner creates and that other tenants use.
 var plantedAttacks = []attack{
 	{
-		row: 34, title: "make objects for others to meet", variants: true, run: plants,
+		row: 34, title: "create objects that other tenants would find", variants: true, run: plants,
 		sql: []string{
 			"create table public.planted as select 'a was here' as body",
 			"create function public.planted() returns text language sql as 'select ''a was here'''",
@@ -19,14 +19,14 @@ var plantedAttacks = []attack{
 		follows: "The login of the service must own nothing and create nothing.",
 	},
 	{
-		row: 34, title: "make objects in the own schema", run: finds("select 1 from pg_class where relname = 'planted'"),
+		row: 34, title: "create objects in its own schema", run: finds("select 1 from pg_class where relname = 'planted'"),
 		sql:     []string{"create table planted as select 'a was here' as body"},
 		want:    butPathOnly("42501"),
 		follows: "The login of the service must own nothing and create nothing.",
 	},
 	{
 		row:      34,
-		title:    "make temporary objects and schemas",
+		title:    "create temporary objects and schemas",
 		variants: true,
 		run: finds(
 			"select 1 from pg_proc where proname = 'planted' union all select 1 from pg_namespace where nspname = 'planted'",
@@ -39,7 +39,7 @@ var plantedAttacks = []attack{
 		follows: "The login of the service must own nothing and create nothing.",
 	},
 	{
-		row: 35, title: "a function that somebody left in public", run: callsPlanted, found: admin.CodePlanted,
+		row: 35, title: "a function that another role created in public", run: callsPlanted, found: admin.CodePlanted,
 		sql:  []string{"select planted()"},
 		want: everywhere("42883"),
 	},
@@ -51,20 +51,20 @@ var plantedAttacks = []attack{
 		setup: "create view tenant_a.report as select body from tenant_b.secrets; grant select on tenant_a.report to ROLE_A",
 		sql:   []string{"select body from report"},
 		want:  everywhere(leaks),
-		follows: "A view has the rights of its owner: who owns all tenants' tables must not give one tenant a view over " +
-			"another's.",
+		follows: "A view has the privileges of its owner: the owner of all tenants' tables must not give one tenant a " +
+			"view over another tenant's table.",
 	},
 	{
 		row:   36,
-		title: "a SECURITY DEFINER function with no path of its own",
+		title: "a SECURITY DEFINER function without a search path",
 		run:   reads,
 		found: admin.CodeDefinerPath,
 		setup: "create function tenant_a.total() returns text language plpgsql security definer as 'begin return (select " +
 			"string_agg(body, '','') from secrets); end'",
 		sql:  []string{"select set_config('search_path', 'tenant_b', true), tenant_a.total()"},
 		want: wants{leaks, leaks, "42501", leaks, "42501"},
-		follows: "A function with the owner's rights follows the path of whoever calls it: give each such function a path, " +
-			"and nobody set_config.",
+		follows: "A SECURITY DEFINER function uses the search path of its caller: give each such function a search path, " +
+			"and revoke set_config from PUBLIC.",
 	},
 }
 

@@ -17,7 +17,7 @@ var readAttacks = []attack{
 			"select body from only tenant_b.secrets for share",
 		},
 		want:    butPathOnly("42501"),
-		follows: "The search path alone isolates nothing but unqualified names.",
+		follows: "The search path alone isolates only unqualified names.",
 	},
 	{
 		row:   2,
@@ -27,7 +27,7 @@ var readAttacks = []attack{
 			"select set_config('search_path', 'tenant_b', true), query_to_xml('select body from secrets', true, false, '')",
 		},
 		want:    wants{leaks, "42P01", "42501", "42P01", "42501"},
-		follows: "What parses SQL at run time follows the path of that moment.",
+		follows: "A function that parses SQL at run time uses the search path of that moment.",
 	},
 	{
 		row: 2, title: "change the path, then read, in one transaction", run: readsInTx,
@@ -53,14 +53,14 @@ var readAttacks = []attack{
 				"body) from tenant_b.secrets'))",
 		},
 		want: wants{leaks, leaks, "42501", "42501", "42501"},
-		follows: "A login that may take every tenant's role must not run expressions that an attacker wrote, " +
-			"unless it is hardened.",
+		follows: "A login that may take every tenant's role must not run an attacker's expressions, unless the database " +
+			"is hardened.",
 	},
 	{
 		row: 3, title: "take b's role, then read, in one transaction", run: readsInTx,
 		sql:     []string{"select set_config('role', 'ROLE_B', true)", "select body from tenant_b.secrets"},
 		want:    wants{leaks, "ErrTransactionEnded", "42501", "42501", "42501"},
-		follows: "PathOnly knows no roles: the second statement needs no first.",
+		follows: "PathOnly uses no roles: the second statement succeeds without the first.",
 	},
 	{
 		row: 3, title: "take b's role where the library does not see it, then read", variants: true,
@@ -71,34 +71,34 @@ var readAttacks = []attack{
 			"select 1 as into, set_config('role', 'ROLE_B', true)",
 		},
 		want:    wants{leaks, "ErrTransactionEnded", "42501", "42501", "42501"},
-		follows: "PathOnly knows no roles: the second statement needs no first.",
+		follows: "PathOnly uses no roles: the second statement succeeds without the first.",
 	},
 	{
 		row:   3,
-		title: "have the server read strings in another way, take b's role in what looks like one, then read",
+		title: "change how the server parses strings, take b's role in text that looks like a string, then read",
 		run:   readsInTx,
 		sql: []string{
 			"select set_config('standard_conforming_strings', 'off', true)",
 			`select '\'', set_config('role', 'ROLE_B', true), '\''`, "select body from tenant_b.secrets",
 		},
 		want:    wants{leaks, "ErrTransactionEnded", "42501", "42501", "42501"},
-		follows: "PathOnly knows no roles: the second statement needs no first.",
+		follows: "PathOnly uses no roles: the second statement succeeds without the first.",
 	},
 	{
 		// In SJIS the second byte of ā and the backslash form one character.
-		row: 3, title: "the same by another encoding", run: readsInTx,
+		row: 3, title: "the same with another encoding", run: readsInTx,
 		sql: []string{
 			"select set_config('client_encoding', 'SJIS', true)",
 			`select E'ā\', set_config('role', 'ROLE_B', true), E'ā\'`, "select body from tenant_b.secrets",
 		},
 		want:    wants{leaks, "ErrTransactionEnded", "42501", "42501", "42501"},
-		follows: "PathOnly knows no roles: the second statement needs no first.",
+		follows: "PathOnly uses no roles: the second statement succeeds without the first.",
 	},
 	{
 		row: 3, title: "take b's role, then read, in one batch", run: readsInUnpreparedBatch,
 		sql:     []string{"select set_config('role', 'ROLE_B', true)", "select body from tenant_b.secrets"},
 		want:    wants{leaks, stopped, "42501", "42501", "42501"},
-		follows: "PathOnly knows no roles: the second statement needs no first.",
+		follows: "PathOnly uses no roles: the second statement succeeds without the first.",
 	},
 	{
 		// The view does not show the setting role, so there is no row to update.
@@ -110,7 +110,7 @@ var readAttacks = []attack{
 			"select body from tenant_b.secrets",
 		},
 		want:    wants{leaks, stopped, "42501", "42501", "42501"},
-		follows: "PathOnly knows no roles: the second statement needs no first.",
+		follows: "PathOnly uses no roles: the second statement succeeds without the first.",
 	},
 	{
 		row: 4, title: "change the path through pg_settings, then read", run: readsInTx,
@@ -144,7 +144,7 @@ var readAttacks = []attack{
 			"merge into tenant_b.secrets b using secrets a on false when not matched then insert values ('a was here')",
 		},
 		want:    butPathOnly("42501"),
-		follows: "The search path alone isolates nothing but unqualified names.",
+		follows: "The search path alone isolates only unqualified names.",
 	},
 	{
 		row: 5, title: "CopyFrom into a qualified name", run: copiesInto, sql: []string{"copy tenant_b.secrets from stdin"},
@@ -178,7 +178,7 @@ var readAttacks = []attack{
 		follows: "The login of the service must own nothing and create nothing.",
 	},
 	{
-		row: 6, title: "a table below b's", run: changes,
+		row: 6, title: "a table that inherits from b's", run: changes,
 		sql:     []string{"create table mine () inherits (tenant_b.secrets)", "insert into mine values ('a was here')"},
 		want:    butPathOnly("42501"),
 		follows: "The login of the service must own nothing and create nothing.",

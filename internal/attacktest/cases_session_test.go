@@ -22,7 +22,7 @@ var sessionAttacks = []attack{
 		row: 17, title: "LISTEN in a DO block, then b on the connection", run: hearsOfB,
 		sql:     []string{"do $$ begin execute 'listen gossip'; end $$", "select pg_notify('gossip', body) from secrets"},
 		want:    wants{nothing, nothing, "42501", leaks, "42501"},
-		follows: "Channels belong to the database. A notification should say that something happened, not what.",
+		follows: "Channels belong to the database. A notification should say that something has changed, and not what.",
 	},
 	{
 		row:   18,
@@ -33,8 +33,8 @@ var sessionAttacks = []attack{
 			"select 'kept by a' from pg_locks where pid = pg_backend_pid() and locktype = 'advisory'",
 		},
 		want: wants{nothing, nothing, nothing, nothing, leaks},
-		follows: "A pooler hands the connection to another client, which does not know what was done on it: tell PgBouncer " +
-			"server_reset_query_always = 1.",
+		follows: "A pooler gives the connection to another client without a reset: set server_reset_query_always = 1 in " +
+			"PgBouncer.",
 		reset: true,
 	},
 	{
@@ -44,8 +44,8 @@ var sessionAttacks = []attack{
 		run:      keepsLock,
 		sql:      []string{`select E'a''\'', pg_advisory_lock(42), ''`, "select (42::bigint).pg_advisory_lock"},
 		want:     wants{nothing, nothing, nothing, nothing, leaks},
-		follows: "A pooler hands the connection to another client, which does not know what was done on it: tell " +
-			"PgBouncer server_reset_query_always = 1.",
+		follows: "A pooler gives the connection to another client without a reset: set server_reset_query_always = 1 in " +
+			"PgBouncer.",
 		reset: true,
 	},
 	{
@@ -71,7 +71,7 @@ var sessionAttacks = []attack{
 	},
 	{
 		row:   22,
-		title: "read a custom setting of b's",
+		title: "read a custom setting of b",
 		run:   inherits,
 		sql: []string{
 			"select set_config('app.tenant', body, false) from secrets",
@@ -80,7 +80,7 @@ var sessionAttacks = []attack{
 		want: wants{nothing, nothing, "42501", nothing, "42501"},
 	},
 	{
-		row: 22, title: "read a custom setting that b made by SET", run: inherits,
+		row: 22, title: "read a custom setting that b has SET", run: inherits,
 		sql:  []string{"set app.tenant = 'SECRET_B'", "select current_setting('app.tenant', true)"},
 		want: everywhere("ErrScopeChanged"),
 	},
@@ -114,7 +114,7 @@ var sessionAttacks = []attack{
 		row: 24, title: "read b's large object", run: readsLargeObject,
 		sql:     []string{"select convert_from(lo_get($1), 'UTF8')"},
 		want:    butPathOnly("42501"),
-		follows: "Large objects are in no schema, and belong to the role that made them.",
+		follows: "Large objects belong to the role that created them, and to no schema.",
 	},
 	{
 		row: 25, title: "the same SQL over other columns and another enum", run: mixesStatements,

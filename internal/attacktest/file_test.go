@@ -20,48 +20,48 @@ const attackFile = "../../schemactx/ATTACKS.md"
 const introduction = `# Attacks
 
 What tenant a can do to tenant b, by level of isolation. The suite of internal/attacktest tries every row on a real
-PostgreSQL and writes this file from what it sees:
+PostgreSQL and writes this file from the outcomes:
 ` + "`go test ./internal/attacktest -run TestAttacks -update`" + `.
-A run that sees anything else fails. The outcomes are those of PostgreSQL 15 to 18, where no note says otherwise.
+A run with any other outcome fails. The outcomes are those of PostgreSQL 15 to 18, unless a note says otherwise.
 
-The attacker controls one or several statements that a sends, whole and at will. In a program whose SQL is its own and
-whose values are parameters, that is somebody who has found an injection. Success is judged by content: b's secret
-arrives at a, something of b's is different, or b meets what a has left behind or can no longer work.
+The attacker controls one or several complete statements that a sends. In a program that writes its own SQL and passes
+values as parameters, the attacker has found an SQL injection. Success is judged by content: a receives b's secret, an
+object of b has changed, b finds state that a has left, or b can no longer work.
 
-- **PathOnly** sets the search path alone. The login owns every tenant's tables, as in programs that know nothing else.
-- **Roles** sets the path and the tenant's role. The login itself has no rights.
-- **Roles, hardened** is Roles in a database on which Harden has been called.
-- **Logins** has a pool for each tenant, logged in as the tenant's own role. The database is not hardened.
-- **Roles, hardened, PgBouncer** goes through a pooler in transaction mode, with one server connection for all and a
-  process of its own for b.
+- **PathOnly** sets only the search path. The login owns every tenant's tables, as in programs without roles.
+- **Roles** sets the search path and the tenant's role. The login itself has no privileges.
+- **Roles, hardened** is Roles in a database on which Harden was called.
+- **Logins** has a pool for each tenant, which logs in as the tenant's role. The database is not hardened.
+- **Roles, hardened, PgBouncer** uses a pooler in transaction mode with one server connection. Tenant b is served by
+  another process.
 
-The extension citext is in the schema "extensions". The suite runs twice: with no other schema on the path of a tenant
-than its own, and with "extensions" behind it. The outcomes are the same.
+The extension citext is in the schema "extensions". The suite runs twice: with only the tenant's schema on the search
+path, and with "extensions" after it. The outcomes are the same.
 
-Except at Logins, both tenants are served by the same connection to the server. **leaks** says that the attack succeeds.
-Anything else is what stops it: an SQLSTATE of PostgreSQL's (42501 is "permission denied", 2D000 "a COMMIT where
-none may be"), an error of this package, "driver's error" for one of pgx, or "no effect": every statement was let
-through, and nothing came of it.
+Except at Logins, one connection to the server serves both tenants. **leaks** says that the attack succeeds. Any other
+cell says what stops it: an SQLSTATE of PostgreSQL (42501 is "permission denied", 2D000 "a COMMIT where none may be"),
+an error of this package, "driver's error" for one of pgx, or "no effect": the server accepted every statement, and the
+attack did not succeed.
 
-## What closes what
+## What stops which attack
 
-- Against names of other schemas in a statement: Roles. PathOnly is for tenants who trust each other.
-- Against a statement that takes another role or path half way through, DO blocks, a timeout that is lifted, and large
-  objects: Harden. At Logins too it stops the last three.
-- Against whatever the login may become: Logins. Its login is the tenant's own and can become nobody else.
-- Against a setting of WithSettings that a tenant's statement overwrites (app.user_id, for the rest of its unit of
-  work): Harden, at Logins too.
-- Against a tenant who takes all connections or never ends: Config.Limits (row 67).
-- Against what stays on the connections of a pooler: PgBouncer's server_reset_query_always = 1. This package cleans up
-  behind a tenant on its own connections and cannot know what another process has done to the pooler's. The suite tries
-  row 18 with this setting too.
-- Against mistakes of the owner's (rows 35 and 36): Check, at every start and after every migration. It reports them as
-  planted, view-rights and definer-path, and other paths between tenants that an owner can make as
-  tenant-link (inheritance, partitions, foreign keys, rules, triggers), definer-tenant and foreign-data.
-- Against what is planted on the path of others: the owner keeps CREATE on the schemas of Config.ExtraSearchPath. Check
-  reports who else may create there, as path-writable.
-- Against what PostgreSQL tells everybody (rows 46 to 52), and what all sessions of a database share (rows 60 and 61):
-  nothing but a database for each tenant.
+- Names of other schemas in a statement: Roles. PathOnly is only for tenants that trust each other.
+- A statement that changes its role or search path while it runs, DO blocks, a changed timeout, and large objects:
+  Harden. It stops the last three at Logins too.
+- Every role that the login may take: Logins. Its login is the tenant's own role and can take no other.
+- A setting of WithSettings that a tenant's statement overwrites (app.user_id, for the rest of its unit of work):
+  Harden, at Logins too.
+- A tenant that holds all connections, or an endless statement: Config.Limits (row 67).
+- State that stays on the connections of a pooler: PgBouncer's server_reset_query_always = 1. This package resets its
+  own connections, but does not know what another process has done on those of the pooler. The suite tries row 18 with
+  this setting too.
+- Mistakes of the owner (rows 35 and 36): Check, at every start and after every migration. It reports them as planted,
+  view-rights and definer-path. It reports other paths between tenants that an owner can create as tenant-link
+  (inheritance, partitions, foreign keys, rules, triggers), definer-tenant and foreign-data.
+- Objects planted in a schema on the search path of all tenants: only the owner has CREATE on the schemas of
+  Config.ExtraSearchPath. Check reports other roles that may create there, as path-writable.
+- Catalogs that every role can read (rows 46 to 52), and state that all sessions of a database share (rows 60 and 61):
+  only a database for each tenant.
 `
 
 // checkFile compares the file with the outcomes, or writes it.
@@ -116,7 +116,7 @@ func render(seen [][]string) string {
 	for i, note := range notes {
 		fmt.Fprintf(&b, "\n[%d] %s\n", i+1, note)
 	}
-	b.WriteString("\n## What follows where an attack succeeds\n\n")
+	b.WriteString("\n## Consequences of the attacks that succeed\n\n")
 	b.WriteString(consequences(seen))
 	return b.String()
 }
@@ -230,12 +230,12 @@ func (c *attack) shown() string {
 var headings = map[int]string{
 	1:  "Reading and writing across, inside of a statement",
 	7:  "Leaving the scope",
-	16: "What stays on a connection",
+	16: "State on a connection",
 	26: "Names",
 	34: "Planted objects",
-	46: "What PostgreSQL tells everybody",
-	56: "Harm, and what all sessions share",
-	71: "Out of sight",
+	46: "Catalogs that every role can read",
+	56: "Harm, and state that all sessions share",
+	71: "Hidden functions",
 	73: "At COMMIT, on the path, and in settings",
 }
 

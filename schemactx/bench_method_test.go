@@ -12,7 +12,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// way is a method to read one small row of one tenant by its primary key. All ways do the same
+// method is a way to read one small row of one tenant by its primary key. All methods do the same
 // work: one QueryRow, one Scan, with a context that can be canceled.
 //
 //	raw             pgx alone: qualified names, so one SQL text per tenant, with a login that
@@ -25,42 +25,42 @@ import (
 //	roles           schemactx at Roles, with the runtime login
 //	pathonly-exec   pathonly with unnamed statements
 //	roles-exec      roles with unnamed statements
-type way struct {
+type method struct {
 	name string
 	open func(b *testing.B, f *fleet) *reader
 }
 
-var ways = []way{
+var methods = []method{
 	{"raw", func(b *testing.B, f *fleet) *reader { return openRaw(b, f) }},
 	{"raw-exec", func(b *testing.B, f *fleet) *reader { return openRaw(b, f, unprepared) }},
 	{"hook", openHook},
 	{"setlocal", openSetLocal},
-	{"pathonly", func(b *testing.B, f *fleet) *reader { return openOurs(b, f, schemactx.PathOnly) }},
-	{"roles", func(b *testing.B, f *fleet) *reader { return openOurs(b, f, schemactx.Roles) }},
-	{"pathonly-exec", func(b *testing.B, f *fleet) *reader { return openOurs(b, f, schemactx.PathOnly, unprepared) }},
-	{"roles-exec", func(b *testing.B, f *fleet) *reader { return openOurs(b, f, schemactx.Roles, unprepared) }},
+	{"pathonly", func(b *testing.B, f *fleet) *reader { return openDB(b, f, schemactx.PathOnly) }},
+	{"roles", func(b *testing.B, f *fleet) *reader { return openDB(b, f, schemactx.Roles) }},
+	{"pathonly-exec", func(b *testing.B, f *fleet) *reader { return openDB(b, f, schemactx.PathOnly, unprepared) }},
+	{"roles-exec", func(b *testing.B, f *fleet) *reader { return openDB(b, f, schemactx.Roles, unprepared) }},
 }
 
-// wayNamed returns the way with that name.
-func wayNamed(b *testing.B, name string) way {
+// methodNamed returns the method with that name.
+func methodNamed(b *testing.B, name string) method {
 	b.Helper()
-	for _, w := range ways {
+	for _, w := range methods {
 		if w.name == name {
 			return w
 		}
 	}
-	require.Failf(b, "no such way", "%q", name)
-	return way{}
+	require.Failf(b, "no such method", "%q", name)
+	return method{}
 }
 
 // studentSQL finds the tenant's table by the search path.
 const studentSQL = "select name from students where id = $1"
 
-// reader is a way on an open pool.
+// reader is a method on an open pool.
 type reader struct {
 	fleet *fleet
 	pool  *pgxpool.Pool
-	db    *schemactx.DB // nil for the ways without schemactx
+	db    *schemactx.DB // nil for the methods without schemactx
 	row   func(tenant, id int) (string, error)
 }
 
@@ -111,7 +111,7 @@ func openRaw(b *testing.B, f *fleet, options ...func(*pgxpool.Config)) *reader {
 	return r
 }
 
-func openOurs(b *testing.B, f *fleet, level schemactx.Level, options ...func(*pgxpool.Config)) *reader {
+func openDB(b *testing.B, f *fleet, level schemactx.Level, options ...func(*pgxpool.Config)) *reader {
 	b.Helper()
 	return openConfigured(b, f, schemactx.Config{Level: level}, options...)
 }

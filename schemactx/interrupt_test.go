@@ -19,16 +19,16 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// breaker is the caller's code at every place where this package calls it. At the armed place it
-// panics or ends its goroutine.
-type breaker struct {
+// interrupter is the caller's code at every place where this package calls it. At the armed place
+// it panics or ends its goroutine.
+type interrupter struct {
 	mu    sync.Mutex
 	seen  map[string]bool // the places that were reached
 	armed string
 	exit  bool
 }
 
-func (b *breaker) at(place string) {
+func (b *interrupter) at(place string) {
 	b.mu.Lock()
 	b.seen[place] = true
 	armed, exit := b.armed == place, b.exit
@@ -42,7 +42,7 @@ func (b *breaker) at(place string) {
 }
 
 // arm sets the place, "" for none, and returns the places reached since the last call.
-func (b *breaker) arm(place string, exit bool) []string {
+func (b *interrupter) arm(place string, exit bool) []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	seen := slices.Sorted(maps.Keys(b.seen))
@@ -50,18 +50,18 @@ func (b *breaker) arm(place string, exit bool) []string {
 	return seen
 }
 
-func (b *breaker) hooks() schemactx.Hooks {
+func (b *interrupter) hooks() schemactx.Hooks {
 	return schemactx.Hooks{
-		ScopeStart:       func(context.Context, schemactx.ScopeStart) { b.at("Entered") },
-		ScopeEnd:         func(context.Context, schemactx.ScopeEnd) { b.at("Left") },
-		StatementEnd:     func(context.Context, schemactx.StatementEnd) { b.at("Ran") },
-		SchemaSwitch:     func(context.Context, schemactx.SchemaSwitch) { b.at("Switched") },
-		StatementFailure: func(context.Context, schemactx.StatementFailure) { b.at("Failed") },
+		ScopeStart:       func(context.Context, schemactx.ScopeStart) { b.at("ScopeStart") },
+		ScopeEnd:         func(context.Context, schemactx.ScopeEnd) { b.at("ScopeEnd") },
+		StatementEnd:     func(context.Context, schemactx.StatementEnd) { b.at("StatementEnd") },
+		SchemaSwitch:     func(context.Context, schemactx.SchemaSwitch) { b.at("SchemaSwitch") },
+		StatementFailure: func(context.Context, schemactx.StatementFailure) { b.at("StatementFailure") },
 	}
 }
 
 // config returns the Config of a DB in which each tenant has one connection.
-func (b *breaker) config() schemactx.Config {
+func (b *interrupter) config() schemactx.Config {
 	return schemactx.Config{
 		Hooks: b.hooks(),
 		Limits: func(string) schemactx.Limits {
@@ -71,48 +71,50 @@ func (b *breaker) config() schemactx.Config {
 	}
 }
 
-func (b *breaker) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+func (b *interrupter) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
 	b.at("TraceQueryStart")
 	return ctx
 }
 
-func (b *breaker) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {
+func (b *interrupter) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {
 	b.at("TraceQueryEnd")
 }
 
-func (b *breaker) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
+func (b *interrupter) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
 	b.at("TraceBatchStart")
 	return ctx
 }
 
-func (b *breaker) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {
+func (b *interrupter) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {
 	b.at("TraceBatchQuery")
 }
 
-func (b *breaker) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {
+func (b *interrupter) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {
 	b.at("TraceBatchEnd")
 }
 
-func (b *breaker) TraceCopyFromStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceCopyFromStartData) context.Context {
+func (b *interrupter) TraceCopyFromStart(
+	ctx context.Context, _ *pgx.Conn, _ pgx.TraceCopyFromStartData,
+) context.Context {
 	b.at("TraceCopyFromStart")
 	return ctx
 }
 
-func (b *breaker) TraceCopyFromEnd(context.Context, *pgx.Conn, pgx.TraceCopyFromEndData) {
+func (b *interrupter) TraceCopyFromEnd(context.Context, *pgx.Conn, pgx.TraceCopyFromEndData) {
 	b.at("TraceCopyFromEnd")
 }
 
-func (b *breaker) TracePrepareStart(ctx context.Context, _ *pgx.Conn, _ pgx.TracePrepareStartData) context.Context {
+func (b *interrupter) TracePrepareStart(ctx context.Context, _ *pgx.Conn, _ pgx.TracePrepareStartData) context.Context {
 	b.at("TracePrepareStart")
 	return ctx
 }
 
-func (b *breaker) TracePrepareEnd(context.Context, *pgx.Conn, pgx.TracePrepareEndData) {
+func (b *interrupter) TracePrepareEnd(context.Context, *pgx.Conn, pgx.TracePrepareEndData) {
 	b.at("TracePrepareEnd")
 }
 
 // rewriter is a [pgx.QueryRewriter].
-type rewriter struct{ *breaker }
+type rewriter struct{ *interrupter }
 
 func (r rewriter) RewriteQuery(_ context.Context, _ *pgx.Conn, sql string, args []any) (string, []any, error) {
 	r.at("RewriteQuery")
@@ -120,28 +122,28 @@ func (r rewriter) RewriteQuery(_ context.Context, _ *pgx.Conn, sql string, args 
 }
 
 // Value implements [driver.Valuer].
-func (b *breaker) Value() (driver.Value, error) {
+func (b *interrupter) Value() (driver.Value, error) {
 	b.at("Value")
 	return "a body", nil
 }
 
 // Scan implements [database/sql.Scanner].
-func (b *breaker) Scan(any) error {
+func (b *interrupter) Scan(any) error {
 	b.at("Scan")
 	return nil
 }
 
-// rowScanner implements [pgx.RowScanner] with the breaker as the row's column.
-type rowScanner struct{ *breaker }
+// rowScanner implements [pgx.RowScanner] with the interrupter as the row's column.
+type rowScanner struct{ *interrupter }
 
 func (s rowScanner) ScanRow(rows pgx.Rows) error {
 	s.at("ScanRow")
-	return rows.Scan(s.breaker)
+	return rows.Scan(s.interrupter)
 }
 
-// copySource has one row with the breaker as a value.
+// copySource has one row with the interrupter as a value.
 type copySource struct {
-	*breaker
+	*interrupter
 	id   any
 	read bool
 }
@@ -154,7 +156,7 @@ func (s *copySource) Next() bool {
 
 func (s *copySource) Values() ([]any, error) {
 	s.at("Values")
-	return []any{s.id, s.breaker}, nil
+	return []any{s.id, s.interrupter}, nil
 }
 
 func (s *copySource) Err() error {
@@ -162,9 +164,9 @@ func (s *copySource) Err() error {
 	return nil
 }
 
-// breakable are the operations; with fails they end with an error of the server. They defer
+// interruptible are the operations; with fails they end with an error of the server. They defer
 // nothing, because everything must be released without the caller's help.
-func breakable(b *breaker) map[string]func(ctx context.Context, db *schemactx.DB, fails bool) error {
+func interruptible(b *interrupter) map[string]func(ctx context.Context, db *schemactx.DB, fails bool) error {
 	read := func(fails bool) string {
 		if fails {
 			return fmt.Sprintf("select body || (1/(id-1))::text from notes where body <> $1 and %d > 0", time.Now().UnixNano())
@@ -197,7 +199,7 @@ func breakable(b *breaker) map[string]func(ctx context.Context, db *schemactx.DB
 		if fails {
 			id = 1
 		}
-		return pgx.Identifier{"copied"}, []string{"id", "body"}, &copySource{breaker: b, id: id}
+		return pgx.Identifier{"copied"}, []string{"id", "body"}, &copySource{interrupter: b, id: id}
 	}
 	type txCall func(ctx context.Context, tx pgx.Tx, fails bool) error
 	inTx := func(f txCall) func(context.Context, *schemactx.DB, bool) error {
@@ -310,7 +312,7 @@ func breakable(b *breaker) map[string]func(ctx context.Context, db *schemactx.DB
 }
 
 // run runs the operation on its own goroutine, which the armed place may end.
-func (b *breaker) run(op func() error) (err error, whole bool) {
+func (b *interrupter) run(op func() error) (err error, whole bool) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -326,19 +328,19 @@ func (b *breaker) run(op func() error) (err error, whole bool) {
 // transaction has left nothing.
 func TestInterruptedCallsReleaseEverything(t *testing.T) {
 	t.Parallel()
-	for name, open := range map[string]func(*testing.T, *fixture, *breaker, *pgxpool.Config) *schemactx.DB{
-		"pool": func(t *testing.T, f *fixture, b *breaker, pool *pgxpool.Config) *schemactx.DB {
+	for name, open := range map[string]func(*testing.T, *fixture, *interrupter, *pgxpool.Config) *schemactx.DB{
+		"pool": func(t *testing.T, f *fixture, b *interrupter, pool *pgxpool.Config) *schemactx.DB {
 			cfg := b.config()
 			cfg.ServerLog = schemactx.ServerLogApplicationName
 			cfg.RequestID = func(context.Context) string { b.at("RequestID"); return "r1" }
 			return f.openWith(t, pool, cfg)
 		},
-		"lanes": func(t *testing.T, f *fixture, b *breaker, pool *pgxpool.Config) *schemactx.DB {
+		"lanes": func(t *testing.T, f *fixture, b *interrupter, pool *pgxpool.Config) *schemactx.DB {
 			cfg := b.config()
 			cfg.Lanes = 1
 			return f.openWith(t, pool, cfg)
 		},
-		"logins": func(t *testing.T, f *fixture, b *breaker, pool *pgxpool.Config) *schemactx.DB {
+		"logins": func(t *testing.T, f *fixture, b *interrupter, pool *pgxpool.Config) *schemactx.DB {
 			f.provisionLogin(t, "tenant_a", "a's password")
 			f.provisionLogin(t, "tenant_b", "b's password")
 			cfg := b.config()
@@ -353,7 +355,7 @@ func TestInterruptedCallsReleaseEverything(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f, b := setup(t), &breaker{}
+			f, b := setup(t), &interrupter{}
 			f.exec(t, "create table tenant_a.copied (id int check (id > 1), body text)")
 			f.exec(t, "create table tenant_a.refs (id int references tenant_a.notes deferrable initially deferred)")
 			pool, err := pgxpool.ParseConfig(f.pg.URLAs(f.roles.Runtime(), runtimePassword))
@@ -365,14 +367,14 @@ func TestInterruptedCallsReleaseEverything(t *testing.T) {
 			if name != "pool" {
 				exits = exits[:1] // Goexit takes the same path, and each costs a connection
 			}
-			breakOffEverywhere(t, f, b, db, exits)
+			interruptEverywhere(t, f, b, db, exits)
 		})
 	}
 }
 
-func breakOffEverywhere(t *testing.T, f *fixture, b *breaker, db *schemactx.DB, exits []bool) {
+func interruptEverywhere(t *testing.T, f *fixture, b *interrupter, db *schemactx.DB, exits []bool) {
 	reached := make(map[string]bool)
-	for name, op := range breakable(b) {
+	for name, op := range interruptible(b) {
 		for _, fails := range []bool{false, true} {
 			b.arm("", false)
 			db.Refresh("tenant_a")
@@ -403,7 +405,8 @@ func breakOffEverywhere(t *testing.T, f *fixture, b *breaker, db *schemactx.DB, 
 		}
 	}
 	places := []string{
-		"Entered", "Left", "Ran", "Failed", "Switched", "Limits", "TraceQueryStart", "TraceQueryEnd", "TraceBatchStart",
+		"ScopeStart", "ScopeEnd", "StatementEnd", "StatementFailure", "SchemaSwitch", "Limits",
+		"TraceQueryStart", "TraceQueryEnd", "TraceBatchStart",
 		"TraceBatchQuery", "TraceBatchEnd", "TraceCopyFromStart", "TraceCopyFromEnd", "TracePrepareStart", "TracePrepareEnd",
 		"RewriteQuery", "Value", "Scan", "ScanRow", "Fn", "Next", "Values", "Err",
 	}
