@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -35,12 +36,28 @@ func clients(ctx context.Context, db *pgxpool.Pool) ([]client, error) {
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[client])
 }
 
-// adoption takes tenants over from django-tenants.
+// adoption adopts tenants of django-tenants.
 type adoption struct {
 	administrator *pgxpool.Pool // a superuser, or a member of Django's role and of app_owner
 	owner, django string        // names of the roles: app_owner, django
 	runner        *migrate.Runner
 	tenants       *tenancy.Manager
+}
+
+// newAdoption uses the pool of the login app_owner, and files with the migrations of tenants.
+func newAdoption(administrator, ownerPool *pgxpool.Pool, owner, django string, files fs.FS) (*adoption, error) {
+	runner, err := migrate.New(ownerPool, migrate.Config{
+		Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}},
+		Tenant: []migrate.Source{{Name: "students", FS: files}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	tenants, err := tenancy.New(ownerPool, tenancy.Config{Migrator: runner})
+	if err != nil {
+		return nil, err
+	}
+	return &adoption{administrator, owner, django, runner, tenants}, nil
 }
 
 // last is the last migration of each app in TENANT_APPS.
@@ -98,7 +115,7 @@ func (a *adoption) check(ctx context.Context, runtime *pgxpool.Pool, schemas []s
 	return errors.Join(err, report.Err(), safe.Err())
 }
 
-// create makes a tenant that Django serves, too.
+// create creates a tenant that Django serves, too.
 func (a *adoption) create(ctx context.Context, slug, name, domain string) (tenancy.Tenant, error) {
 	t, err := a.tenants.Create(ctx, tenancy.CreateParams{Slug: slug, Name: name, Domain: domain})
 	if err != nil {

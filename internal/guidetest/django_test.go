@@ -110,14 +110,9 @@ func setupDjango(t *testing.T, version string) *djangoSite {
 // open opens the program that has the migrations.
 func (s *djangoSite) open(t *testing.T, owner *pgxpool.Pool, files fstest.MapFS) {
 	t.Helper()
-	var err error
-	s.runner, err = migrate.New(owner, migrate.Config{
-		Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}},
-		Tenant: []migrate.Source{{Name: "students", FS: files}},
-	})
+	a, err := newAdoption(s.administrator, owner, s.owner, s.adoption.django, files)
 	require.NoError(t, err)
-	s.tenants, err = tenancy.New(owner, tenancy.Config{Migrator: s.runner})
-	require.NoError(t, err)
+	s.adoption = *a
 }
 
 func (s *djangoSite) pool(t *testing.T, login, password string) *pgxpool.Pool {
