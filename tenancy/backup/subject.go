@@ -100,7 +100,7 @@ func NewSubjectExporter(db *schemactx.DB, cfg SubjectConfig) (*SubjectExporter, 
 		case !subjectName.MatchString(q.Name):
 			return nil, &SubjectError{q.Name, errors.New("name does not match " + subjectName.String())}
 		case seen[q.Name]:
-			return nil, &SubjectError{q.Name, errors.New("name is taken")}
+			return nil, &SubjectError{q.Name, errors.New("name occurs twice")}
 		case !strings.Contains(q.SQL, "$1"):
 			return nil, &SubjectError{q.Name, errors.New("has no parameter $1: it would select the data of all persons")}
 		}

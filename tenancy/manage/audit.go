@@ -94,9 +94,6 @@ func (c *call) timeFlag(name string) (time.Time, error) {
 			return t, nil
 		}
 	}
-	return time.Time{}, usagef(
-		"--%s %q is neither a time, such as 2026-01-31T12:00:00Z, nor an age, such as 36h",
-		name,
-		text,
-	)
+	return time.Time{}, usagef("--%s %q is neither a time, such as 2026-01-31T12:00:00Z, nor an age, such as 36h",
+		name, text)
 }

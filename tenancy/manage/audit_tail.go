@@ -216,20 +216,8 @@ func (c *call) record(r audit.Record) error {
 				details = string(text)
 			}
 		}
-		c.linef(
-			"%s",
-			strings.TrimRight(
-				fmt.Sprintf(
-					"%s  %-16s %-18s %-16s %-15s %s",
-					moment(r.Time),
-					cell(slug),
-					r.Action,
-					cell(r.Actor),
-					cell(ip),
-					details,
-				),
-				" ",
-			),
-		)
+		line := fmt.Sprintf("%s  %-16s %-18s %-16s %-15s %s",
+			moment(r.Time), cell(slug), r.Action, cell(r.Actor), cell(ip), details)
+		c.linef("%s", strings.TrimRight(line, " "))
 	})
 }

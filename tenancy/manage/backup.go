@@ -88,14 +88,8 @@ func (c *call) backUpDone(ctx context.Context, info backup.Info) error {
 		Details: map[string]any{"backup": info.Name, "rows": info.Rows},
 	})
 	return errors.Join(logged, c.result(info, func() {
-		c.linef(
-			"Backed up %s: %s of %s to %s, %s, read back and verified.",
-			info.Slug,
-			count(info.Rows, "row"),
-			count(info.Tables, "table"),
-			info.Name,
-			size(info.Size),
-		)
+		c.linef("Backed up %s: %s of %s to %s, %s, read back and verified.",
+			info.Slug, count(info.Rows, "row"), count(info.Tables, "table"), info.Name, size(info.Size))
 		for _, d := range info.Differences {
 			c.linef("  recorded difference: %s", d)
 		}

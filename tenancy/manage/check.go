@@ -189,26 +189,16 @@ func (c *call) checked(sum checkJSON) {
 		safe = "violated: do not serve tenants"
 	}
 	c.fields(
-		"server",
-		"PostgreSQL "+sum.Server,
-		"database",
-		sum.Database,
-		"login",
-		sum.Login,
-		"level",
-		sum.Level,
-		"isolation",
-		safe,
-		"tenants",
-		tenantsText(sum.Tenants),
-		"migrations",
-		countText(sum.Behind, "not current", "all schemas are current"),
-		"edited files",
-		countText(sum.Edited, "affected by an edited file", "no schema is affected"),
-		"drift",
-		countText(sum.Drift, "different", "no schema is different"),
-		"backups",
-		backupsText(sum.Backups),
+		"server", "PostgreSQL "+sum.Server,
+		"database", sum.Database,
+		"login", sum.Login,
+		"level", sum.Level,
+		"isolation", safe,
+		"tenants", tenantsText(sum.Tenants),
+		"migrations", countText(sum.Behind, "not current", "all schemas are current"),
+		"edited files", countText(sum.Edited, "affected by an edited file", "no schema is affected"),
+		"drift", countText(sum.Drift, "different", "no schema is different"),
+		"backups", backupsText(sum.Backups),
 	)
 }
 

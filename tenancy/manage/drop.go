@@ -121,20 +121,13 @@ func (c *call) losses(j requestJSON) []string {
 	}
 	lost := j.Slug
 	if j.Schema != "" {
-		lost, domains = fmt.Sprintf(
-			"Schema %s, which %s had before a restore,",
-			j.Schema,
-			j.Slug,
-		), "no domain: tenant "+j.Slug+" stays"
+		lost = fmt.Sprintf("Schema %s, which %s had before a restore,", j.Schema, j.Slug)
+		domains = "no domain: tenant " + j.Slug + " stays"
 	}
 	return []string{
 		fmt.Sprintf("%s will be dropped permanently:", lost),
-		fmt.Sprintf(
-			"  %s with about %s, %s",
-			count(j.Contents.Tables, "table"),
-			count(j.Contents.Rows, "row"),
-			size(j.Contents.Bytes),
-		),
+		fmt.Sprintf("  %s with about %s, %s",
+			count(j.Contents.Tables, "table"), count(j.Contents.Rows, "row"), size(j.Contents.Bytes)),
 		"  " + domains,
 		"  " + last,
 	}

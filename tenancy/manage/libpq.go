@@ -92,10 +92,7 @@ func libpqEnv(conn *pgx.ConnConfig) []string {
 		}
 	}
 	env := []string{
-		"PGHOST=" + strings.Join(
-			hosts,
-			",",
-		),
+		"PGHOST=" + strings.Join(hosts, ","),
 		"PGPORT=" + strings.Join(ports, ","),
 		"PGUSER=" + conn.User,
 		"PGDATABASE=" + conn.Database,

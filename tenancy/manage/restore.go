@@ -141,9 +141,7 @@ type restoredJSON struct {
 
 func toRestoredJSON(r backup.RestoreResult, from string) restoredJSON {
 	return restoredJSON{
-		Tenant: toTenantJSON(
-			r.Tenant,
-		),
+		Tenant:   toTenantJSON(r.Tenant),
 		From:     from,
 		Retained: r.Retained,
 		TakenAt:  r.TakenAt,
@@ -180,11 +178,8 @@ func (c *call) restoreWith(
 		if !taken.IsZero() {
 			when = "the backup of " + moment(taken)
 		}
-		what := fmt.Sprintf(
-			"%s will be restored from %s. Data written since then is retained until 'restore confirm' drops it.",
-			o.Replace,
-			when,
-		)
+		what := fmt.Sprintf("%s will be restored from %s. "+
+			"Data written since then is retained until 'restore confirm' drops it.", o.Replace, when)
 		if err := c.confirm(what, o.Replace); err != nil {
 			return err
 		}
