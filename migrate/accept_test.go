@@ -78,13 +78,13 @@ func TestAcceptWritesNothingIfRefused(t *testing.T) {
 	assert.ErrorIs(t, err, migrate.ErrLocked)
 	require.NoError(t, tx.Rollback(t.Context()))
 
-	f.Exec(t, "comment on table tenant_1.goose_db_version is 'ours'")
+	f.Exec(t, "comment on table tenant_1.goose_db_version is 'foreign'")
 	done, err = r.Accept(t.Context(), "tenant_1")
 	require.NoError(t, err)
 	expectVersions(t, done.Versions)
 	var comment string
 	f.Scan(t, "select obj_description('tenant_1.goose_db_version'::regclass)", &comment)
-	assert.Equal(t, "ours", comment, "the comment is %q now", comment)
+	assert.Equal(t, "foreign", comment, "the comment is %q now", comment)
 }
 
 func TestEditedFilesAreNamedUnderBothPolicies(t *testing.T) {

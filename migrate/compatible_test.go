@@ -42,9 +42,9 @@ func expectStands(t *testing.T, r *migrate.Runner, schema string, want migrate.O
 		return
 	}
 	res, err := r.Up(t.Context(), schema)
-	assert.Equal(t, want, res.Outcome, "%s: Up says %s (%v), want", schema, res.Outcome, err)
-	assert.Empty(t, res.Applied, "%s: Up says %s (%v), want", schema, res.Outcome, err)
-	assert.Equal(t, status.Err == nil, err == nil, "%s: Up says %s (%v), want", schema, res.Outcome, err)
+	assert.Equal(t, want, res.Outcome, "%s: Up reports %s (%v)", schema, res.Outcome, err)
+	assert.Empty(t, res.Applied, "%s: Up reports %s (%v)", schema, res.Outcome, err)
+	assert.Equal(t, status.Err == nil, err == nil, "%s: Up reports %s (%v)", schema, res.Outcome, err)
 	report, _ := r.UpAll(t.Context(), migrate.Schemas(schema), migrate.UpAllOptions{SkipShared: true})
 	assert.Equal(t, 1, report.Count(want), "%s: UpAll reports %s, want %s", schema, report.Summary(), want)
 	assert.Equal(t, status.Err == nil, report.Err() == nil, "%s: UpAll reports %s", schema, report.Summary())
@@ -169,7 +169,7 @@ func TestInvalidCompatibilityNotePermitsNothing(t *testing.T) {
 		f.Exec(t, `comment on table tenant_1.goose_db_version is '{"pgtenant": {}, "compatible": `+compatible+`}'`)
 		expectStands(t, older, "tenant_1", migrate.UnknownVersion)
 	}
-	f.Exec(t, `comment on table tenant_1.goose_db_version is 'of somebody else'`)
+	f.Exec(t, `comment on table tenant_1.goose_db_version is 'of another program'`)
 	expectStands(t, older, "tenant_1", migrate.UnknownVersion)
 	f.Exec(t, `comment on table tenant_1.goose_db_version is null`)
 	expectStands(t, older, "tenant_1", migrate.UnknownVersion)

@@ -80,7 +80,7 @@ func drained(ctx context.Context, d time.Duration) (context.Context, context.Can
 }
 
 // maxRounds bounds how often the list is read again. Otherwise a program that keeps creating
-// tenants could keep the run going for ever.
+// tenants could keep the run going without end.
 const maxRounds = 10
 
 func (f *fleet) run(ctx, work context.Context, list List) error {

@@ -40,7 +40,7 @@ func TestTableOfThousandsNamesAFewAndAllFailures(t *testing.T) {
 		53: "stopped: too many schemas failed",
 		54: "3000 schemas in 2.5s: 40 failed, 2000 migrated, 960 current",
 	} {
-		assert.Equal(t, want, strings.TrimSpace(lines[i]), "line %d is %q, want", i, lines[i])
+		assert.Equal(t, want, strings.TrimSpace(lines[i]), "line %d is %q", i, lines[i])
 	}
 }
 

@@ -70,7 +70,7 @@ func TestForeignCommentIsKept(t *testing.T) {
 	r := f.tenant(t, texts("app", both))
 	_, err := r.UpTo(t.Context(), "tenant_1", 1)
 	require.NoError(t, err)
-	for _, comment := range []string{"ours", `{"a": 1}`, "null"} {
+	for _, comment := range []string{"foreign", `{"a": 1}`, "null"} {
 		f.Exec(t, fmt.Sprintf("comment on table tenant_1.goose_db_version is '%s'", comment))
 		require.NoError(t, r.Migrate(t.Context(), "tenant_1"))
 		_, err = r.DownTo(t.Context(), "tenant_1", 1)

@@ -78,7 +78,7 @@ func TestDriftWhileSchemasComeAndGo(t *testing.T) {
 		for result, err := range drift.Each(t.Context(), r, []string{"tenant_2", "tenant_1"}, options) {
 			require.NoError(t, err)
 			if result.Schema == "tenant_1" {
-				assert.Equal(t, drift.Equal, result.State, "the schema that nobody touches: %+v", result)
+				assert.Equal(t, drift.Equal, result.State, "the schema that stays unchanged: %+v", result)
 			}
 		}
 	}
