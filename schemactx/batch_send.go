@@ -88,7 +88,7 @@ func (br *batchResults) send(ctx context.Context) error {
 		br.assertion().queue(br.state, b, named)
 	}
 	if br.tx == nil {
-		br.queueBack(b, br.kind, block, named)
+		br.queueEpilogue(b, br.kind, block, named)
 	}
 	br.mrr = br.conn.PgConn().ExecBatch(ctx, b)
 	err = prologue.read(br.unitOfWork, br.tx, nextResult(br.mrr))

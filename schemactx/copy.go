@@ -131,7 +131,7 @@ func (c *copyFrom) copy(ctx context.Context) (pgconn.CommandTag, error) {
 	if err == nil || !c.mayBeOf(prologue, err) {
 		_ = prologue.read(c.unitOfWork, c.tx, func() ([][][]byte, error) { return nil, nil })
 	} else {
-		err = c.blame(ctx, err)
+		err = c.findCause(ctx, err)
 	}
 	if err != nil && c.usesTypes(sd) { // stale types may have made encoding fail
 		types.markStale()
@@ -179,12 +179,12 @@ func (c *copyFrom) mayBeOf(prologue prologue, err error) bool {
 		!strings.HasPrefix(pgErr.Code, "23") && !strings.HasPrefix(pgErr.Code, "57")
 }
 
-// blame returns the prologue's error if the prologue has failed, and err, the copy's own error, if
-// not. The simple query protocol does not tell which of several statements failed. So blame sends
-// the prologue once more, alone, which costs one round trip after errors only. In a transaction,
-// which had just begun, blame first begins it again and afterwards puts it back into the failed
-// state.
-func (c *copyFrom) blame(ctx context.Context, err error) error {
+// findCause returns the prologue's error if the prologue has failed, and err, the copy's own error,
+// if not. The simple query protocol does not tell which of several statements failed. So findCause
+// sends the prologue once more, alone, which costs one round trip after errors only. In a
+// transaction, which had just begun, findCause first begins it again and afterwards puts it back
+// into the failed state.
+func (c *copyFrom) findCause(ctx context.Context, err error) error {
 	if c.tx != nil {
 		if c.rollback(ctx) != nil {
 			return err

@@ -19,11 +19,11 @@ type lanes struct {
 	list []*lane
 }
 
-// patience is how long a unit of work waits for its tenant's preferred lane while others are free.
+// laneWait is how long a unit of work waits for its tenant's preferred lane while others are free.
 // Without a wait, load would bring every tenant to every connection, which lanes are meant to
 // prevent. With 16 connections for 16 callers and 1,000 tenants, as many statements had to be
 // prepared as without lanes.
-const patience = 2 * time.Millisecond
+const laneWait = 2 * time.Millisecond
 
 type lane struct {
 	pool  *pgxpool.Pool
@@ -60,7 +60,7 @@ func (ls *lanes) enter(ctx context.Context, schema string) (*lane, error) {
 	if preferred.tryEnter() {
 		return preferred, nil
 	}
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(laneWait)
 	defer timer.Stop()
 	select {
 	case preferred.slots <- struct{}{}:

@@ -149,7 +149,7 @@ const aName = 'a'
 // server ignores empty statements, and parentheses, because they may enclose a select.
 func (l *lexer) firstWord() string {
 	for {
-		l.blank()
+		l.skipBlank()
 		if l.rest == "" || l.rest[0] != ';' && l.rest[0] != '(' {
 			break
 		}
@@ -164,7 +164,7 @@ func (l *lexer) firstWord() string {
 // word returns the next word in lower case. plain is true if the word is neither quoted nor
 // qualified. ok is false at the end.
 func (l *lexer) word() (word string, plain, ok bool) {
-	for l.blank(); l.rest != ""; l.blank() {
+	for l.skipBlank(); l.rest != ""; l.skipBlank() {
 		c, last := l.rest[0], l.last
 		plain, l.last = last != '.', c
 		l.projects = !plain && l.owner != aName
@@ -207,7 +207,7 @@ func (l *lexer) word() (word string, plain, ok bool) {
 
 // names reports whether a name follows.
 func (l *lexer) names() bool {
-	l.blank()
+	l.skipBlank()
 	return l.rest != "" && (wordStart(l.rest[0]) || l.rest[0] == '"')
 }
 
@@ -215,7 +215,7 @@ func (l *lexer) names() bool {
 func (l *lexer) calls() bool { return l.followedBy("(") }
 
 func (l *lexer) followedBy(s string) bool {
-	l.blank()
+	l.skipBlank()
 	return strings.HasPrefix(l.rest, s)
 }
 
@@ -229,8 +229,8 @@ func (l *lexer) mentions(word string) bool {
 	}
 }
 
-// blank skips white space and comments.
-func (l *lexer) blank() {
+// skipBlank skips white space and comments.
+func (l *lexer) skipBlank() {
 	for {
 		l.rest = strings.TrimLeft(l.rest, " \t\n\r\f\v")
 		switch {

@@ -46,7 +46,7 @@ func (u *unitOfWork) tryPrepare(ctx context.Context, tx *txState, stmts []*stmt)
 		p.SendDeallocate(name)
 	}
 	var missing []string
-	if !cs.preparedStale || prologue.has(stepForget) { // else their names are still in use
+	if !cs.preparedStale || prologue.has(stepDeallocate) { // else their names are still in use
 		missing = u.missingInternal()
 	}
 	for _, sql := range missing {

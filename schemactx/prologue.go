@@ -11,10 +11,10 @@ import (
 )
 
 const (
-	beginSQL  = "begin"
-	commitSQL = "commit"
-	forgetSQL = "deallocate all"
-	closeSQL  = "close all"
+	beginSQL      = "begin"
+	commitSQL     = "commit"
+	deallocateSQL = "deallocate all"
+	closeSQL      = "close all"
 
 	resetRoleSQL = "reset role"
 	resetPathSQL = "reset search_path"
@@ -38,7 +38,7 @@ type internalStmt struct {
 type step uint8
 
 const (
-	stepForget step = iota
+	stepDeallocate step = iota
 	stepScrub
 	stepScrubbed
 	stepBegin
@@ -71,7 +71,7 @@ func (u *unitOfWork) prologue(tx *txState, begin bool) prologue {
 		f = append(f, internalStmt{step: stepBegin, sql: beginSQL})
 	}
 	if u.state.preparedStale {
-		f = append(f, internalStmt{step: stepForget, sql: forgetSQL})
+		f = append(f, internalStmt{step: stepDeallocate, sql: deallocateSQL})
 	}
 	f = append(f, u.catalogStatements()...)
 	f = append(f, u.settingsStatements()...)
@@ -144,7 +144,7 @@ func (f prologue) read(u *unitOfWork, tx *txState, next func() ([][][]byte, erro
 			return err
 		}
 		switch o.step {
-		case stepForget:
+		case stepDeallocate:
 			u.state.preparedStale = false // also if the transaction fails
 		case stepScrubbed:
 			u.db.stats.scrubs.Add(1)

@@ -125,14 +125,14 @@ func (l *lexer) afterSavepoint() string {
 
 // skipSemicolons skips white space, comments and empty statements.
 func (l *lexer) skipSemicolons() {
-	for l.blank(); strings.HasPrefix(l.rest, ";"); l.blank() {
+	for l.skipBlank(); strings.HasPrefix(l.rest, ";"); l.skipBlank() {
 		l.rest = l.rest[1:]
 	}
 }
 
 // identifier returns the next word as PostgreSQL would store it as a name, or "" if none follows.
 func (l *lexer) identifier() (name string, quoted bool) {
-	l.blank()
+	l.skipBlank()
 	switch {
 	case l.rest == "":
 		return "", false

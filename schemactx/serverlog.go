@@ -120,12 +120,12 @@ func (u *unitOfWork) scopeBind(b *pgproto3.Bind) *pgproto3.Bind {
 func (u *unitOfWork) text(sql string) string { return u.scope.comment + sql }
 
 // adjustPosition changes the position in a server error to the one in the statement as the caller
-// wrote it. ours is the number of characters that this package put before it.
-func (u *unitOfWork) adjustPosition(err error, ours int) {
+// wrote it. prefix is the number of characters that this package put before it.
+func (u *unitOfWork) adjustPosition(err error, prefix int) {
 	var pgErr *pgconn.PgError
-	if ours == 0 || !errors.As(err, &pgErr) || pgErr == u.adjusted || int(pgErr.Position) <= ours {
+	if prefix == 0 || !errors.As(err, &pgErr) || pgErr == u.adjusted || int(pgErr.Position) <= prefix {
 		return
 	}
-	pgErr.Position -= int32(ours)
+	pgErr.Position -= int32(prefix)
 	u.adjusted = pgErr // the same error may be passed again
 }

@@ -28,14 +28,14 @@ func (s *statement) sendAlone(ctx context.Context, sd *pgconn.StatementDescripti
 	if err := ctx.Err(); err != nil {
 		return err // else the buffer would be sent with the next unit's statement
 	}
-	fronted := s.queueFront()
+	queued := s.queueScope()
 	pc, eqb := s.conn.PgConn(), &s.state.eqb
 	if sd != nil {
 		s.rr = pc.ExecStatement(ctx, sd, eqb.ParamValues, eqb.ParamFormats, s.input.results)
 	} else {
 		s.rr = pc.ExecParams(ctx, s.text(s.input.sql), eqb.ParamValues, nil, eqb.ParamFormats, s.input.results)
 	}
-	if !fronted {
+	if !queued {
 		return nil
 	}
 	if s.rr.NextRow() {
@@ -44,12 +44,12 @@ func (s *statement) sendAlone(ctx context.Context, sd *pgconn.StatementDescripti
 		return nil
 	}
 	_, err := s.rr.Close()
-	return s.frontRefused(err)
+	return s.scopeRefused(err)
 }
 
-// queueFront puts the scope or its assertion into the connection's buffer. It returns false if
+// queueScope puts the scope or its assertion into the connection's buffer. It returns false if
 // neither is necessary.
-func (s *statement) queueFront() bool {
+func (s *statement) queueScope() bool {
 	f := s.conn.PgConn().Frontend()
 	parse, bind := &s.scope.parse, s.scopeBind(&s.scope.unnamed)
 	switch {
@@ -69,9 +69,9 @@ func (s *statement) queueFront() bool {
 	return true
 }
 
-// frontRefused returns the error of the scope or the assertion. If the error is not the server's,
+// scopeRefused returns the error of the scope or the assertion. If the error is not the server's,
 // it is unknown what has been written, and the connection is closed.
-func (s *statement) frontRefused(err error) error {
+func (s *statement) scopeRefused(err error) error {
 	var pgErr *pgconn.PgError
 	switch {
 	case !errors.As(err, &pgErr):
@@ -104,7 +104,7 @@ func (s *statement) sendBehind(ctx context.Context, sd *pgconn.StatementDescript
 		b.ExecParams(s.text(s.input.sql), eqb.ParamValues, nil, eqb.ParamFormats, s.input.results)
 	}
 	if s.tx == nil {
-		s.queueBack(b, s.input.kind, block, named)
+		s.queueEpilogue(b, s.input.kind, block, named)
 	}
 	s.mrr = s.conn.PgConn().ExecBatch(ctx, b)
 	if err := prologue.read(s.unitOfWork, s.tx, nextResult(s.mrr)); err != nil {
@@ -123,12 +123,12 @@ func (u *unitOfWork) needsBlock(kind sqlKind) bool {
 	return kind == kindBlock || u.needsReset(kind) || u.settingsNeedBlock()
 }
 
-// queueBack appends what follows the statements of a unit: COMMIT, and after it the reset. Deferred
-// constraint triggers and the queries of cursors WITH HOLD run at COMMIT. They need the role and
-// the path, which end with the transaction. They may set others for the session, which only a reset
-// after COMMIT undoes. The statements may also have deallocated prepared statements. So COMMIT and
-// the reset are unprepared after all kinds except reads and writes.
-func (u *unitOfWork) queueBack(b *pgconn.Batch, kind sqlKind, block, named bool) {
+// queueEpilogue appends what follows the statements of a unit: COMMIT, and after it the reset.
+// Deferred constraint triggers and the queries of cursors WITH HOLD run at COMMIT. They need the
+// role and the path, which end with the transaction. They may set others for the session, which
+// only a reset after COMMIT undoes. The statements may also have deallocated prepared statements.
+// So COMMIT and the reset are unprepared after all kinds except reads and writes.
+func (u *unitOfWork) queueEpilogue(b *pgconn.Batch, kind sqlKind, block, named bool) {
 	named = named && !kind.mayChangeScope()
 	if block {
 		internalStmt{step: stepCommit, sql: commitSQL}.queue(u.state, b, named)

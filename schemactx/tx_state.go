@@ -45,7 +45,7 @@ func (st *txState) passed(o internalStmt) {
 		st.suspect = false
 	case stepSavepoint:
 		st.savepoints = st.savepoints[1:]
-	case stepForget,
+	case stepDeallocate,
 		stepScrub,
 		stepScrubbed,
 		stepPrepared,
@@ -173,7 +173,7 @@ func (st *txState) sendCommit(ctx context.Context) error {
 		before = prologue{st.unit.assertion()}
 	}
 	sql := commitSQL
-	if st.reset { // see queueBack
+	if st.reset { // see queueEpilogue
 		sql = strings.Join(append([]string{commitSQL}, st.unit.resets()...), "; ")
 	}
 	results, err := st.unit.conn.PgConn().Exec(ctx, before.simple()+sql).ReadAll()
