@@ -61,7 +61,8 @@ func TestATenantsNumbersOverrideItsPlan(t *testing.T) {
 		{"gold", nil, ratelimit.Policy{Tenant: ratelimit.PerSecond(100).WithBurst(300), Caller: ratelimit.PerSecond(2)}},
 		{"", nil, ratelimit.Policy{Tenant: ratelimit.PerSecond(5), Caller: ratelimit.PerSecond(2)}},
 		{
-			"unknown", map[string]int64{"students": 7},
+			"unknown",
+			map[string]int64{"students": 7},
 			ratelimit.Policy{Tenant: ratelimit.PerSecond(5), Caller: ratelimit.PerSecond(2)},
 		},
 		{
@@ -75,15 +76,18 @@ func TestATenantsNumbersOverrideItsPlan(t *testing.T) {
 			ratelimit.Policy{Tenant: ratelimit.PerSecond(100).WithBurst(400), Caller: ratelimit.PerSecond(2)},
 		},
 		{
-			"gold", map[string]int64{ratelimit.TenantRate: 0},
+			"gold",
+			map[string]int64{ratelimit.TenantRate: 0},
 			ratelimit.Policy{Tenant: ratelimit.Deny(), Caller: ratelimit.PerSecond(2)},
 		},
 		{
-			"internal", map[string]int64{ratelimit.TenantBurst: 4},
+			"internal",
+			map[string]int64{ratelimit.TenantBurst: 4},
 			ratelimit.Policy{Tenant: ratelimit.Unlimited(), Caller: ratelimit.Unlimited()},
 		},
 		{
-			"internal", map[string]int64{ratelimit.TenantRate: 4},
+			"internal",
+			map[string]int64{ratelimit.TenantRate: 4},
 			ratelimit.Policy{Tenant: ratelimit.PerSecond(4), Caller: ratelimit.Unlimited()},
 		},
 	} {

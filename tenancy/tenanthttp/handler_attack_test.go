@@ -220,7 +220,11 @@ func writeHTTP2(t *testing.T, addr, authority, host string) string {
 	var block bytes.Buffer
 	encoder := hpack.NewEncoder(&block)
 	for _, field := range [][2]string{
-		{":method", "GET"}, {":scheme", "http"}, {":authority", authority}, {":path", "/"}, {"host", host},
+		{":method", "GET"},
+		{":scheme", "http"},
+		{":authority", authority},
+		{":path", "/"},
+		{"host", host},
 		{"x-forwarded-host", "b.example.com"},
 	} {
 		if field[1] != "" {
