@@ -3,8 +3,8 @@ module github.com/oryne/pgtenant/internal/browsertest
 go 1.26.7
 
 require (
-	github.com/chromedp/cdproto v0.159.0
-	github.com/chromedp/chromedp v0.23.0
+	github.com/chromedp/cdproto v0.160.2
+	github.com/chromedp/chromedp v0.23.1
 	github.com/oryne/pgtenant v0.1.0
 	github.com/stretchr/testify v1.12.1
 )
