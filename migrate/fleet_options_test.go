@@ -18,7 +18,11 @@ func TestInvalidOptions(t *testing.T) {
 	r := f.Runner(t, basic)
 	list := migrate.Schemas(names(3)...)
 	for _, opts := range []migrate.UpAllOptions{
-		{Workers: -1}, {Limit: -1}, {StopAfter: -1}, {PerTransaction: -1}, {PerTransaction: 11},
+		{Workers: -1},
+		{Limit: -1},
+		{StopAfter: -1},
+		{PerTransaction: -1},
+		{PerTransaction: 11},
 		{Canary: migrate.Canary{Count: -1}},
 	} {
 		_, err := r.UpAll(t.Context(), list, opts)

@@ -25,35 +25,51 @@ func TestParse(t *testing.T) {
 		down    []string
 		noTx    bool
 	}{
-		"two sections": {"-- +goose Up\nselect 1;\n-- +goose Down\nselect 2;\n", []string{"select 1;"},
-			[]string{"select 2;"}, false},
+		"two sections": {
+			"-- +goose Up\nselect 1;\n-- +goose Down\nselect 2;\n",
+			[]string{"select 1;"},
+			[]string{"select 2;"},
+			false,
+		},
 		"several lines": {
 			"-- +goose Up\ncreate table t (\n\tid int\n);\nselect 1; -- a comment\n",
 			[]string{"create table t (\n\tid int\n);", "select 1; -- a comment"},
 			nil, false,
 		},
-		"semicolon in a comment": {"-- +goose Up\nselect 1 -- not here;\n;\n", []string{"select 1 -- not here;\n;"}, nil,
-			false},
+		"semicolon in a comment": {
+			"-- +goose Up\nselect 1 -- not here;\n;\n",
+			[]string{"select 1 -- not here;\n;"},
+			nil,
+			false,
+		},
 		"block": {
 			"-- +goose Up\n-- +goose StatementBegin\ncreate function f() returns int language sql as $$\nselect 1;\n" +
 				"select 2;\n$$;\n-- +goose StatementEnd\nselect 3;",
 			[]string{"create function f() returns int language sql as $$\nselect 1;\nselect 2;\n$$;", "select 3;"},
 			nil, false,
 		},
-		"no transaction": {"-- +goose NO TRANSACTION\n-- +goose Up\ncreate index concurrently i on t (c);\n",
-			[]string{"create index concurrently i on t (c);"}, nil, true},
+		"no transaction": {
+			"-- +goose NO TRANSACTION\n-- +goose Up\ncreate index concurrently i on t (c);\n",
+			[]string{"create index concurrently i on t (c);"},
+			nil, true,
+		},
 		"case and spaces":  {"--  +goose  up\r\nselect 1;\r\n--+goose DOWN\r\n", []string{"select 1;"}, nil, false},
 		"comments between": {"-- hello\n-- +goose Up\n-- why\n\nselect 1;\n", []string{"select 1;"}, nil, false},
 		"nothing to do":    {"-- +goose Up\n-- +goose Down\nselect 1;\n", nil, []string{"select 1;"}, false},
 		"a head of pg_dump": {
 			"-- +goose Up\nSET statement_timeout = 0;\nset session lock_timeout to '5s'; " +
 				"SET standard_conforming_strings = on;\nreset work_mem;\n",
-			[]string{"SET statement_timeout = 0;", "set session lock_timeout to '5s';",
-				"SET standard_conforming_strings = on;", "reset work_mem;"},
+			[]string{
+				"SET statement_timeout = 0;", "set session lock_timeout to '5s';",
+				"SET standard_conforming_strings = on;", "reset work_mem;",
+			},
 			nil, false,
 		},
-		"set local is fine": {"-- +goose Up\nset local work_mem = '1MB';\nset constraints all deferred;\n",
-			[]string{"set local work_mem = '1MB';", "set constraints all deferred;"}, nil, false},
+		"set local is fine": {
+			"-- +goose Up\nset local work_mem = '1MB';\nset constraints all deferred;\n",
+			[]string{"set local work_mem = '1MB';", "set constraints all deferred;"},
+			nil, false,
+		},
 	} {
 		m, err := parse("s", "00001_a.sql", c.content)
 		if !assert.NoError(t, err, name) {

@@ -117,8 +117,10 @@ func TestSetTransactionThatFails(t *testing.T) {
 	t.Parallel()
 	for name, file := range map[string]struct{ sql, reason string }{
 		"of an unknown level": {"set local lock_timeout = '1s';\nset transaction_isolation = 'none';", "22023"},
-		"of no snapshot": {"set transaction isolation level repeatable read;\nset transaction snapshot 'none';",
-			"22023"},
+		"of no snapshot": {
+			"set transaction isolation level repeatable read;\nset transaction snapshot 'none';",
+			"22023",
+		},
 		"behind a query":       {"select 1;\nset transaction isolation level serializable;", "25001"},
 		"of the next in order": {"set transaction isolation level serializable;\nselect 1/0;", "22012"},
 	} {

@@ -45,33 +45,53 @@ func TestSourcesThatDoNotFit(t *testing.T) {
 		sources []migrate.Source
 		reason  string // of the ParseError; empty: no error
 	}{
-		"a gap": {[]migrate.Source{texts("a", map[string]string{"1_a.sql": up, "3_c.sql": up})},
-			"leaves a gap after 1_a.sql"},
+		"a gap": {
+			[]migrate.Source{texts("a", map[string]string{"1_a.sql": up, "3_c.sql": up})},
+			"leaves a gap after 1_a.sql",
+		},
 		"numbers from 7": {[]migrate.Source{texts("a", map[string]string{"7_a.sql": up, "8_c.sql": up})}, ""},
 		"dates": {[]migrate.Source{texts("a",
 			map[string]string{"20250101_a.sql": up, "20250301120000_c.sql": up})}, ""},
-		"numbers, then dates": {[]migrate.Source{texts("a", map[string]string{"1_a.sql": up, "2_b.sql": up,
-			"20250301120000_c.sql": up})}, ""},
-		"a gap behind a base": {[]migrate.Source{{Name: "a", Base: 20_000_000,
-			FS: texts("a", map[string]string{"1_a.sql": up, "3_c.sql": up}).FS}}, "leaves a gap"},
-		"the same number": {[]migrate.Source{texts("a", map[string]string{"1_a.sql": up, "01_b.sql": up})},
-			"has the version 1 of a/01_b.sql"},
-		"two modules": {[]migrate.Source{texts("a", map[string]string{"1_a.sql": up}),
-			texts("b", map[string]string{"1_a.sql": up})}, "has the version 1 of a/1_a.sql"},
-		"file and function": {[]migrate.Source{{Name: "a", FS: fstest.MapFS{"1_a.sql": {Data: []byte(up)}},
-			Go: []migrate.GoMigration{{Version: 1, Name: "b", Up: nothing}}}}, "has the version 1"},
-		"too large": {[]migrate.Source{{Name: "a", Base: 1,
-			Go: []migrate.GoMigration{{Version: migrate.Newest, Name: "b", Up: nothing}}}}, "too large"},
+		"numbers, then dates": {[]migrate.Source{texts("a", map[string]string{
+			"1_a.sql": up, "2_b.sql": up,
+			"20250301120000_c.sql": up,
+		})}, ""},
+		"a gap behind a base": {[]migrate.Source{{
+			Name: "a", Base: 20_000_000,
+			FS: texts("a", map[string]string{"1_a.sql": up, "3_c.sql": up}).FS,
+		}}, "leaves a gap"},
+		"the same number": {
+			[]migrate.Source{texts("a", map[string]string{"1_a.sql": up, "01_b.sql": up})},
+			"has the version 1 of a/01_b.sql",
+		},
+		"two modules": {[]migrate.Source{
+			texts("a", map[string]string{"1_a.sql": up}),
+			texts("b", map[string]string{"1_a.sql": up}),
+		}, "has the version 1 of a/1_a.sql"},
+		"file and function": {[]migrate.Source{{
+			Name: "a", FS: fstest.MapFS{"1_a.sql": {Data: []byte(up)}},
+			Go: []migrate.GoMigration{{Version: 1, Name: "b", Up: nothing}},
+		}}, "has the version 1"},
+		"too large": {[]migrate.Source{{
+			Name: "a", Base: 1,
+			Go: []migrate.GoMigration{{Version: migrate.Newest, Name: "b", Up: nothing}},
+		}}, "too large"},
 		"neither Up": {goSource(migrate.GoMigration{Version: 1, Name: "a"}), "exactly one of Up and UpNoTx"},
-		"both Ups": {goSource(migrate.GoMigration{Version: 1, Name: "a", Up: nothing, UpNoTx: nothingNoTx}),
-			"exactly one of Up and UpNoTx"},
-		"both Downs": {goSource(migrate.GoMigration{Version: 1, Name: "a", Up: nothing, Down: nothing,
-			DownNoTx: nothingNoTx}), "both Down"},
+		"both Ups": {
+			goSource(migrate.GoMigration{Version: 1, Name: "a", Up: nothing, UpNoTx: nothingNoTx}),
+			"exactly one of Up and UpNoTx",
+		},
+		"both Downs": {goSource(migrate.GoMigration{
+			Version: 1, Name: "a", Up: nothing, Down: nothing,
+			DownNoTx: nothingNoTx,
+		}), "both Down"},
 		"no version":          {goSource(migrate.GoMigration{Name: "a", Up: nothing}), "version below 1"},
 		"no name":             {goSource(migrate.GoMigration{Version: 1, Up: nothing}), "name"},
 		"a name of two lines": {goSource(migrate.GoMigration{Version: 1, Name: "a\nb", Up: nothing}), "name"},
-		"text that is not UTF-8": {[]migrate.Source{texts("a", map[string]string{"1_a.sql": up + "select '\xff';\n"})},
-			"UTF-8"},
+		"text that is not UTF-8": {
+			[]migrate.Source{texts("a", map[string]string{"1_a.sql": up + "select '\xff';\n"})},
+			"UTF-8",
+		},
 		"variables": {[]migrate.Source{texts("a", map[string]string{"1_a.sql": "-- +goose ENVSUB ON\n" + up})}, "ENVSUB"},
 	} {
 		_, err := migrate.New(f.PG.Pool, migrate.Config{Tenant: c.sources})
@@ -88,10 +108,14 @@ func TestSourcesThatDoNotFit(t *testing.T) {
 		"nothing in it": {Tenant: []migrate.Source{{Name: "a"}}},
 		"no name":       {Tenant: []migrate.Source{{FS: fstest.MapFS{}}}},
 		"no files":      {Tenant: []migrate.Source{{Name: "a", FS: fstest.MapFS{}}}},
-		"negative base": {Tenant: []migrate.Source{{Name: "a", Base: -1,
-			Go: []migrate.GoMigration{{Version: 1, Name: "b", Up: nothing}}}}},
-		"a name twice": {Tenant: []migrate.Source{texts("a", map[string]string{"1_a.sql": up}),
-			texts("a", map[string]string{"2_a.sql": up})}},
+		"negative base": {Tenant: []migrate.Source{{
+			Name: "a", Base: -1,
+			Go: []migrate.GoMigration{{Version: 1, Name: "b", Up: nothing}},
+		}}},
+		"a name twice": {Tenant: []migrate.Source{
+			texts("a", map[string]string{"1_a.sql": up}),
+			texts("a", map[string]string{"2_a.sql": up}),
+		}},
 		"unknown lock":     {Lock: 9},
 		"unknown policy":   {OutOfOrder: 9},
 		"negative timeout": {StatementTimeout: -1},

@@ -17,8 +17,10 @@ func TestStatementsEndWhereTheServerEndsThem(t *testing.T) {
 		`select E'it''s 5 o\'clock; '; x`:       {`select E'it''s 5 o\'clock; ';`, "x"},
 		`select 'a\'; x`:                        {`select 'a\';`, "x"}, // no escapes in a plain string
 		"select E'one; '\n  'two\\'; three'; x": {"select E'one; '\n  'two\\'; three';", "x"},
-		"select E'one; ' -- it's;\r\n\t-- ;\n'two\\'; three'; x": {"select E'one; ' -- it's;\r\n\t-- ;\n'two\\'; three';",
-			"x"},
+		"select E'one; ' -- it's;\r\n\t-- ;\n'two\\'; three'; x": {
+			"select E'one; ' -- it's;\r\n\t-- ;\n'two\\'; three';",
+			"x",
+		},
 		// A string on one line has no continuation.
 		`select E'one' 'two\'; x`:                         {`select E'one' 'two\';`, "x"},
 		"select E'one' /* \n */ 'two\\'; x":               {"select E'one' /* \n */ 'two\\';", "x"},

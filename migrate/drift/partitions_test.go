@@ -42,18 +42,30 @@ create table plain (n int);`,
 				from (6) to (7)`, ""},
 		{`create table "Part manager" (id serial, n int) partition by list (n);
 			create table mgr_1 partition of "Part manager" default`, ""},
-		{`create table logs_2 partition of "Logs" default; alter table logs_2 add check (n > 0)`,
-			"table logs_2: constraint logs_2_n_check is unexpected"},
-		{`create table logs_2 partition of "Logs" default; create unique index u on logs_2 (s)`,
-			"table logs_2: index u is unexpected"},
-		{`create table logs_2 partition of "Logs" (s not null) default`,
-			"table logs_2: column s: not null is yes, expected not set"},
-		{`create table logs_2 partition of "Logs" default with (fillfactor = 50)`,
-			"table logs_2: options is fillfactor=50, expected not set"},
-		{`create unlogged table logs_2 partition of "Logs" default`,
-			"table logs_2: persistence is unlogged, expected not set"},
-		{`create table logs_2 partition of "Logs" default; alter table logs_2 disable trigger t`,
-			"table logs_2: trigger t: enabled is no, expected not set"},
+		{
+			`create table logs_2 partition of "Logs" default; alter table logs_2 add check (n > 0)`,
+			"table logs_2: constraint logs_2_n_check is unexpected",
+		},
+		{
+			`create table logs_2 partition of "Logs" default; create unique index u on logs_2 (s)`,
+			"table logs_2: index u is unexpected",
+		},
+		{
+			`create table logs_2 partition of "Logs" (s not null) default`,
+			"table logs_2: column s: not null is yes, expected not set",
+		},
+		{
+			`create table logs_2 partition of "Logs" default with (fillfactor = 50)`,
+			"table logs_2: options is fillfactor=50, expected not set",
+		},
+		{
+			`create unlogged table logs_2 partition of "Logs" default`,
+			"table logs_2: persistence is unlogged, expected not set",
+		},
+		{
+			`create table logs_2 partition of "Logs" default; alter table logs_2 disable trigger t`,
+			"table logs_2: trigger t: enabled is no, expected not set",
+		},
 		{
 			`create table logs_2 partition of "Logs" default; create trigger own before update on logs_2 for each row
 				execute function f()`,
@@ -62,8 +74,10 @@ create table plain (n int);`,
 		{`create table logs_2 partition of "Logs" default; grant select on logs_2 to public`, "table logs_2: grants"},
 		{`drop table "Logs_1"`, `table "Logs_1" is missing`},
 		{`create table heir () inherits (plain)`, "table heir is unexpected"},
-		{`create table other (n int) partition by list (n); create table other_1 partition of other default`,
-			"table other is unexpected"},
+		{
+			`create table other (n int) partition by list (n); create table other_1 partition of other default`,
+			"table other is unexpected",
+		},
 	} {
 		schema := "tenant_" + string(rune('a'+i))
 		_, err := pg.Pool.Exec(t.Context(), "create schema "+schema)
