@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// patience bounds the time that a page may take, also on a busy machine.
-const patience = 60 * time.Second
+// pageTimeout bounds the time that a page may take, also on a busy machine.
+const pageTimeout = 60 * time.Second
 
 // browser is a browser with its own profile and cookies.
 type browser struct {
@@ -57,7 +57,7 @@ func newBrowser(t *testing.T) *browser {
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-sync", true),
 		chromedp.WindowSize(1200, 900),
-		chromedp.WSURLReadTimeout(patience),
+		chromedp.WSURLReadTimeout(pageTimeout),
 	)
 	allocated, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(stop)
@@ -86,7 +86,7 @@ func newBrowser(t *testing.T) *browser {
 // do runs the actions in order.
 func (b *browser) do(actions ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, pageTimeout)
 	defer cancel()
 	if err := chromedp.Do(ctx, actions...); err != nil {
 		b.shot("failed")
@@ -123,7 +123,7 @@ func (b *browser) link(text string) {
 
 func (b *browser) follow(xpath string) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, pageTimeout)
 	defer cancel()
 	if _, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.Search(xpath))); err != nil {
 		b.shot("failed")
@@ -135,7 +135,7 @@ func (b *browser) follow(xpath string) {
 // text returns the text of the element.
 func (b *browser) text(selector string) string {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, pageTimeout)
 	defer cancel()
 	text, err := chromedp.Run(ctx, chromedp.Text(chromedp.CSS(selector)))
 	require.NoError(b.t, err, "text of %s", selector)
@@ -143,7 +143,7 @@ func (b *browser) text(selector string) string {
 }
 
 func (b *browser) where() string {
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, pageTimeout)
 	defer cancel()
 	url, _ := chromedp.Run(ctx, chromedp.Location())
 	return url
@@ -173,7 +173,7 @@ func (b *browser) dark() {
 // shot saves a screenshot of the whole page.
 func (b *browser) shot(name string) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, pageTimeout)
 	defer cancel()
 	picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
 	if !assert.NoError(b.t, err, "screenshot %s", name) {

@@ -1,6 +1,5 @@
-// Package guidetest takes the long guides of the tree at their word: its tests read the SQL, the
-// commands and the settings from them, and compile and run their code, on a real PostgreSQL. It has
-// tests alone.
+// Package guidetest tests the long guides of the tree on a real PostgreSQL. Its tests read the SQL,
+// the commands and the settings from the guides, and compile and run their code. It has only tests.
 //
 //	EXISTING.md  of tenancy          existing_test.go
 //	VERIFY.md    of tenancy/backup   verify_test.go

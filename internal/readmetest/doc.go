@@ -1,3 +1,3 @@
-// Package readmetest compiles the program in the README, so that what a reader copies works.
-// It has tests alone.
+// Package readmetest compiles the program in the README, so that a copy of it works. It has only
+// tests.
 package readmetest

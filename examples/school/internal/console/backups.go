@@ -12,7 +12,7 @@ import (
 )
 
 func (c *console) backUp(w http.ResponseWriter, r *http.Request, slug string, _ web.Form) (string, error) {
-	ctx, cancel := patient(w, r)
+	ctx, cancel := operationContext(w, r)
 	defer cancel()
 	info, err := c.Backups.Backup(ctx, slug, backup.BackupOptions{})
 	if err != nil {
@@ -27,7 +27,7 @@ func (c *console) backUp(w http.ResponseWriter, r *http.Request, slug string, _ 
 // restore replaces the data of the school with a backup. If the form has a short name, it creates a
 // new school from the backup instead.
 func (c *console) restore(w http.ResponseWriter, r *http.Request, slug string, form web.Form) (string, error) {
-	ctx, cancel := patient(w, r)
+	ctx, cancel := operationContext(w, r)
 	defer cancel()
 	t, err := c.Tenants.BySlug(ctx, slug)
 	if err != nil {
@@ -92,7 +92,7 @@ func (c *console) isBackup(ctx context.Context, school int64, name string) error
 // confirm contain the schema that the page has shown, so that only the schema that was checked can
 // be deleted.
 func (c *console) revert(w http.ResponseWriter, r *http.Request, slug string, form web.Form) (string, error) {
-	ctx, cancel := patient(w, r)
+	ctx, cancel := operationContext(w, r)
 	defer cancel()
 	t, err := c.Backups.RevertRestore(ctx, slug, form.Text("retained"))
 	return "The school uses schema " + t.Schema + " again. The restored schema is kept; you can go back to it.", err

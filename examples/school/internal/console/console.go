@@ -140,14 +140,14 @@ func (c *console) address(host string) string {
 	return "http://" + host + "/"
 }
 
-// patience bounds an operation that takes longer than a page may, such as the copy of a large
-// school. The operation continues if the browser disconnects.
-const patience = 10 * time.Minute
+// operationTimeout bounds an operation that takes longer than a page may, such as the copy of a
+// large school. The operation continues if the browser disconnects.
+const operationTimeout = 10 * time.Minute
 
-func patient(w http.ResponseWriter, r *http.Request) (context.Context, context.CancelFunc) {
+func operationContext(w http.ResponseWriter, r *http.Request) (context.Context, context.CancelFunc) {
 	// On an error the old deadline stays.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(patience + time.Minute))
-	return context.WithTimeout(context.WithoutCancel(r.Context()), patience)
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(operationTimeout + time.Minute))
+	return context.WithTimeout(context.WithoutCancel(r.Context()), operationTimeout)
 }
 
 // action changes a school with the values of a form. It returns the message for the next page.

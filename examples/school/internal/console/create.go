@@ -29,7 +29,7 @@ func (c *console) create(w http.ResponseWriter, r *http.Request) {
 		Name: form.Text("name"), Slug: form.Text("slug"), Domain: form.Text("domain"), Plan: form.Text("plan"),
 		Admin: form.Text("admin"), Password: form.Secret("password"),
 	}
-	ctx, cancel := patient(w, r)
+	ctx, cancel := operationContext(w, r)
 	defer cancel()
 	t, err := c.Schools.Make(ctx, n)
 	var stopped *tenancy.StepError

@@ -21,7 +21,7 @@ type overview struct {
 	OldestBackup                     time.Time
 	Counted                          counted
 	Drops                            []tenancy.DropRequest
-	Quarantine                       []kept
+	Quarantine                       []quarantinedSchool
 	Recent                           []audit.Record
 }
 
@@ -29,14 +29,14 @@ type overview struct {
 // page then shows no figure.
 type counted struct{ Schools, Backups, Migrations time.Time }
 
-// kept is a school in quarantine, or a quarantined schema that belongs to no school.
-type kept struct {
+// quarantinedSchool is a school in quarantine, or a quarantined schema that belongs to no school.
+type quarantinedSchool struct {
 	*quarantine.Entry
 	Name, Slug string // empty if it belongs to no school
 }
 
 // quarantined returns the schools that are not served, at most [maxNamed].
-func (c *console) quarantined(ctx context.Context) ([]kept, error) {
+func (c *console) quarantined(ctx context.Context) ([]quarantinedSchool, error) {
 	entries := c.Quarantine.List()
 	if len(entries) == 0 {
 		return nil, nil
@@ -49,9 +49,9 @@ func (c *console) quarantined(ctx context.Context) ([]kept, error) {
 		}
 		names[t.Schema] = t
 	}
-	all := make([]kept, len(entries))
+	all := make([]quarantinedSchool, len(entries))
 	for i, e := range entries {
-		all[i] = kept{e, names[e.Schema].Name, names[e.Schema].Slug}
+		all[i] = quarantinedSchool{e, names[e.Schema].Name, names[e.Schema].Slug}
 	}
 	return all, nil
 }
@@ -77,7 +77,7 @@ func (c *console) dashboard(w http.ResponseWriter, r *http.Request) {
 		Current:       g.count("pgtenant_migration_schemas", "state", "current"),
 		Behind:        g.count("pgtenant_migration_schemas", "state", "behind"),
 		WithoutBackup: g.count("pgtenant_backup_tenants", "state", "never"),
-		OldestBackup:  g.moment("pgtenant_backup_oldest_timestamp_seconds"),
+		OldestBackup:  g.timestamp("pgtenant_backup_oldest_timestamp_seconds"),
 		Counted:       counted{g.surveyed("tenants"), g.surveyed("backups"), g.surveyed("migrations")},
 	}
 	for _, s := range []tenancy.Status{
@@ -108,7 +108,7 @@ func (c *console) dashboard(w http.ResponseWriter, r *http.Request) {
 }
 
 func (g metricValues) surveyed(name string) time.Time {
-	return g.moment("pgtenant_survey_last_success_timestamp_seconds", "survey", name)
+	return g.timestamp("pgtenant_survey_last_success_timestamp_seconds", "survey", name)
 }
 
 // openDrops returns the drop requests that can still be approved or carried out. It finds recent

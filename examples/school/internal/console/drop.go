@@ -125,7 +125,7 @@ func (c *console) drop(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	ctx, cancel := patient(w, r)
+	ctx, cancel := operationContext(w, r)
 	defer cancel()
 	p := tenancy.DropParams{
 		Slug:  form.Text("slug"),
@@ -148,7 +148,7 @@ func (c *console) drop(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.Redirect(w, r, "/admin/tenants/", web.Flash{
-		Text: fmt.Sprintf("%s is deleted, with schema %s and all its data. Its backups are kept under number %d.", t.Name,
+		Text: fmt.Sprintf("%s is deleted, with schema %s and all its data. Its backups are kept under id %d.", t.Name,
 			t.Schema, t.ID),
 	})
 }

@@ -54,8 +54,8 @@ func (g metricValues) count(name string, labels ...string) int64 {
 	return int64(n)
 }
 
-// moment returns the time of a gauge in Unix seconds, or the zero time if the gauge is 0.
-func (g metricValues) moment(name string, labels ...string) time.Time {
+// timestamp returns the time of a gauge in Unix seconds, or the zero time if the gauge is 0.
+func (g metricValues) timestamp(name string, labels ...string) time.Time {
 	if n := g.count(name, labels...); n > 0 {
 		return time.Unix(n, 0)
 	}

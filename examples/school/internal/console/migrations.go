@@ -23,7 +23,7 @@ type fleet struct {
 const maxNamed = 50
 
 func (c *console) migrations(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := patient(w, r)
+	ctx, cancel := operationContext(w, r)
 	defer cancel()
 	f := fleet{Counts: make(map[migrate.Outcome]int)}
 	for _, m := range c.Runner.Migrations() {
@@ -60,7 +60,7 @@ func (c *console) migrations(w http.ResponseWriter, r *http.Request) {
 
 // migrate migrates one school, for example after a migration of it has failed.
 func (c *console) migrate(w http.ResponseWriter, r *http.Request, slug string, _ web.Form) (string, error) {
-	ctx, cancel := patient(w, r)
+	ctx, cancel := operationContext(w, r)
 	defer cancel()
 	t, err := c.Tenants.BySlug(ctx, slug)
 	if err != nil {

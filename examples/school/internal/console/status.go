@@ -9,7 +9,7 @@ import (
 )
 
 func (c *console) setStatus(w http.ResponseWriter, r *http.Request, slug string, form web.Form) (string, error) {
-	ctx, cancel := patient(w, r)
+	ctx, cancel := operationContext(w, r)
 	defer cancel()
 	var err error
 	switch form.Text("to") {

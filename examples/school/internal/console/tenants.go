@@ -19,8 +19,8 @@ import (
 // pageSize is the number of schools, or entries of the log, on a page.
 const pageSize = 25
 
-// catalogue is a page of the list of schools.
-type catalogue struct {
+// schoolList is a page of the list of schools.
+type schoolList struct {
 	Search, Status, Plan string
 	Statuses             []tenancy.Status
 	Tenants              []tenancy.Tenant
@@ -38,7 +38,7 @@ var statuses = []tenancy.Status{
 
 func (c *console) list(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	l := catalogue{Search: q.Get("q"), Status: q.Get("status"), Plan: q.Get("plan"), Statuses: statuses}
+	l := schoolList{Search: q.Get("q"), Status: q.Get("status"), Plan: q.Get("plan"), Statuses: statuses}
 	f := tenancy.Filter{Search: l.Search, Plan: l.Plan, Limit: pageSize}
 	if l.Status != "" {
 		f.Statuses = []tenancy.Status{tenancy.Status(l.Status)}
@@ -181,7 +181,7 @@ func (c *console) driftOf(w http.ResponseWriter, r *http.Request) {
 		c.failed(w, r, err)
 		return
 	}
-	ctx, cancel := patient(w, r)
+	ctx, cancel := operationContext(w, r)
 	defer cancel()
 	report, err := drift.Check(ctx, c.Runner, []string{t.Schema}, drift.Options{})
 	if err != nil {

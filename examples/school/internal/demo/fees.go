@@ -53,7 +53,7 @@ func (w *writer) fees() {
 			}
 		}
 	}
-	w.books = append(w.books, structures, fees, payments)
+	w.tables = append(w.tables, structures, fees, payments)
 }
 
 // tuition returns the tuition of a class for one term. It is higher for older students.

@@ -52,7 +52,7 @@ func Load(ctx context.Context, tx pgx.Tx, s School, password func(address string
 		}
 		users[role] = user.ID
 	}
-	return copyBooks(ctx, tx, write(s, users))
+	return copyTables(ctx, tx, write(s, users))
 }
 
 // refers maps a column to the table that it references.
@@ -61,9 +61,9 @@ var refers = map[string]string{
 	"fee_structure_id": "fee_structures", "fee_id": "fees",
 }
 
-// copyBooks copies the rows. It replaces their ids, which begin at 1, by ids from the database's
+// copyTables copies the rows. It replaces their ids, which begin at 1, by ids from the database's
 // sequences.
-func copyBooks(ctx context.Context, tx pgx.Tx, all books) error {
+func copyTables(ctx context.Context, tx pgx.Tx, all tables) error {
 	before := make(map[string]int64) // by table: the last id before the reserved ones
 	for _, t := range all {
 		if t.columns[0] == "id" {

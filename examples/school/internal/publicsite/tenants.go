@@ -121,8 +121,9 @@ var (
 	}
 )
 
-// patience bounds the creation of a school. It is longer than that takes without a stocked schema.
-const patience = time.Minute
+// createTimeout bounds the creation of a school. It is longer than that takes without a stocked
+// schema.
+const createTimeout = time.Minute
 
 // make creates a school for a sign-up.
 func (s *site) make(r *http.Request, n schools.New) (tenancy.Tenant, error) {
@@ -135,7 +136,7 @@ func (s *site) make(r *http.Request, n schools.New) (tenancy.Tenant, error) {
 	}
 	// Finish the creation even if the browser disconnects. A half-made school would keep its short
 	// name from the next attempt.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), patience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), createTimeout)
 	defer cancel()
 	t, err := s.Schools.Make(ctx, n)
 	if err == nil {

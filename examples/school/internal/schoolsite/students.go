@@ -34,29 +34,29 @@ func (s *site) home(w http.ResponseWriter, r *http.Request, p person) {
 	s.Render(w, r, http.StatusOK, "home", s.page(r, p, "Welcome", front{classes, len(any) == 0, p.Role == erp.RoleAdmin}))
 }
 
-// roll is a page of the list of students.
-type roll struct {
+// studentList is a page of the list of students.
+type studentList struct {
 	Search, Class string
 	Classes       []erp.Class
-	Students      []pupil
-	Near          []erp.Student // students with similar names, if the search found none
+	Students      []studentRow
+	Similar       []erp.Student // students with similar names, if the search found none
 	Next          string        // the address of the next page
 }
 
-// pupil is a student with the name of the class.
-type pupil struct {
+// studentRow is a student with the name of the class.
+type studentRow struct {
 	erp.Student
 	Class string
 }
 
 func (s *site) students(w http.ResponseWriter, r *http.Request, p person) {
 	q := r.URL.Query()
-	l := roll{Search: q.Get("q"), Class: q.Get("class")}
+	l := studentList{Search: q.Get("q"), Class: q.Get("class")}
 	class, after := number(l.Class), number(q.Get("after"))
 	students, next, err := erp.NewStudents(s.DB).
 		List(r.Context(), erp.StudentFilter{ClassID: class, Search: l.Search}, erp.Page{After: after, Limit: pageSize})
 	if err == nil && len(students) == 0 && l.Search != "" {
-		l.Near, err = s.near(r.Context(), l.Search)
+		l.Similar, err = s.similar(r.Context(), l.Search)
 	}
 	if err == nil {
 		l.Classes, err = s.allClasses(r.Context())
@@ -67,7 +67,7 @@ func (s *site) students(w http.ResponseWriter, r *http.Request, p person) {
 	}
 	names := classNames(l.Classes)
 	for _, student := range students {
-		l.Students = append(l.Students, pupil{student, names[value(student.ClassID)]})
+		l.Students = append(l.Students, studentRow{student, names[value(student.ClassID)]})
 	}
 	l.Next = nextPage(q, next)
 	s.Render(w, r, http.StatusOK, "students", s.page(r, p, "Students", l))
@@ -75,15 +75,15 @@ func (s *site) students(w http.ResponseWriter, r *http.Request, p person) {
 
 // card is the page of one student.
 type card struct {
-	pupil
-	Parents []guardian
+	studentRow
+	Parents []parentRow
 	Fees    []erp.Fee
 	Owed    []erp.Money // by currency
 	Private bool        // the viewer may not see parents and fees
 }
 
-// guardian is a parent with the relation to the student.
-type guardian struct {
+// parentRow is a parent with the relation to the student.
+type parentRow struct {
 	erp.Parent
 	Relation string
 }
@@ -95,7 +95,7 @@ func (s *site) student(w http.ResponseWriter, r *http.Request, p person) {
 		s.failed(w, r, p, err)
 		return
 	}
-	c := card{pupil: pupil{Student: student}}
+	c := card{studentRow: studentRow{Student: student}}
 	if err := errors.Join(s.classOf(ctx, &c), s.parentsOf(ctx, &c), s.feesOf(ctx, &c)); err != nil {
 		s.failed(w, r, p, err)
 		return
@@ -122,7 +122,7 @@ func (s *site) parentsOf(ctx context.Context, c *card) error {
 		return nil
 	}
 	for _, parent := range parents {
-		g := guardian{Parent: parent}
+		g := parentRow{Parent: parent}
 		for _, child := range parent.Children {
 			if child.StudentID == c.ID {
 				g.Relation = child.Relation

@@ -16,9 +16,9 @@ const (
 	teachers   = classes + 4
 )
 
-// books holds the rows of a school by table, in the order in which they are copied. The ids are
+// tables holds the rows of a school by table, in the order in which they are copied. The ids are
 // part of the rows, so that references are known before anything is written.
-type books []table
+type tables []table
 
 type table struct {
 	name    string
@@ -26,14 +26,14 @@ type table struct {
 	rows    [][]any
 }
 
-func (b *books) add(name string, columns ...string) *table {
+func (b *tables) add(name string, columns ...string) *table {
 	*b = append(*b, table{name: name, columns: columns})
 	return &(*b)[len(*b)-1]
 }
 
 // names returns the names of the users who can log in: the first row of each kind. The
-// administrator has no row in the books.
-func (b books) names() map[Role]string {
+// administrator has no row in the tables.
+func (b tables) names() map[Role]string {
 	names := map[Role]string{Admin: "School Office"}
 	for _, t := range b {
 		switch first := t.rows[0]; t.name {
@@ -54,35 +54,35 @@ func (t *table) row(values ...any) { t.rows = append(t.rows, values) }
 type writer struct {
 	school School
 	random *rand.Rand
-	books  books
+	tables tables
 }
 
 // write generates a school. users has the ids of the users who can log in: the administrator, and
 // the first teacher, parent and student.
-func write(s School, users map[Role]int64) books {
+func write(s School, users map[Role]int64) tables {
 	w := &writer{school: s, random: rand.New(rand.NewPCG(s.Seed, 2026))}
 	w.classes()
 	w.teachers(users[Teacher])
 	families := w.students(users[Student])
 	w.parents(families, users[Parent])
 	w.fees()
-	return w.books
+	return w.tables
 }
 
 func (w *writer) classes() {
-	t := w.books.add("classes", "id", "name", "section", "year")
+	t := w.tables.add("classes", "id", "name", "section", "year")
 	for i := range classes {
 		t.row(int64(i+1), fmt.Sprintf("Year %d", firstYear+i/sections), string(rune('A'+i%sections)), schoolYear)
 	}
 }
 
 func (w *writer) teachers(user int64) {
-	t := w.books.add("teachers", "id", "name", "user_id")
+	t := w.tables.add("teachers", "id", "name", "user_id")
 	for i := range teachers {
 		t.row(int64(i+1), w.pick(firstNames)+" "+w.pick(lastNames), only(i == 0, user))
 	}
 	// Each class has a teacher of its own and a second one.
-	t = w.books.add("class_teachers", "class_id", "teacher_id")
+	t = w.tables.add("class_teachers", "class_id", "teacher_id")
 	for i := range classes {
 		t.row(int64(i+1), int64(i+1))
 		t.row(int64(i+1), int64((i+1+w.random.IntN(teachers-1))%teachers+1))
@@ -98,7 +98,7 @@ type family struct {
 // students adds the students and returns their families. Three in ten have an elder sibling at the
 // school.
 func (w *writer) students(user int64) (families []family) {
-	t := w.books.add("students", "id", "admission_number", "first_name", "last_name", "date_of_birth", "class_id",
+	t := w.tables.add("students", "id", "admission_number", "first_name", "last_name", "date_of_birth", "class_id",
 		"user_id")
 	for i := range w.school.Students {
 		id, class := int64(i+1), i%classes
@@ -134,7 +134,7 @@ func (w *writer) parents(families []family, user int64) {
 			}
 		}
 	}
-	w.books = append(w.books, parents, links)
+	w.tables = append(w.tables, parents, links)
 }
 
 func (w *writer) pick(names []string) string { return names[w.random.IntN(len(names))] }

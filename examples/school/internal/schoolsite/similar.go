@@ -9,15 +9,15 @@ import (
 	"github.com/oryne/pgtenant/erp"
 )
 
-// nearSQL finds the students with a part of the name that is most similar to the input, by
+// similarSQL finds the students with a part of the name that is most similar to the input, by
 // trigrams: "okafro" finds "Amara Okafor". The operator is from pg_trgm and is found through the
 // search_path. The index returns the rows in its order.
-const nearSQL = `select id from students where $1 <<-> (first_name || ' ' || last_name) < 0.6
+const similarSQL = `select id from students where $1 <<-> (first_name || ' ' || last_name) < 0.6
 	order by $1 <<-> (first_name || ' ' || last_name), id limit 5`
 
-// near returns the students with a similar name that the viewer may see.
-func (s *site) near(ctx context.Context, name string) (students []erp.Student, err error) {
-	rows, err := s.DB.Query(ctx, nearSQL, name)
+// similar returns the students with a similar name that the viewer may see.
+func (s *site) similar(ctx context.Context, name string) (students []erp.Student, err error) {
+	rows, err := s.DB.Query(ctx, similarSQL, name)
 	if err != nil {
 		return nil, err
 	}
