@@ -33,7 +33,7 @@ func TestAMisspeltNameOfAnArgumentIsAnError(t *testing.T) {
 		"right":         {"select @id, @viewer_id, @viewer_id", pgx.StrictNamedArgs{"id": 1}, context.Canceled},
 		"no argument":   {"select 1 from classes", nil, context.Canceled},
 		"in the SQL":    {"select @idd", pgx.StrictNamedArgs{"id": 1}, nil},
-		"in the args":   {"select @id", pgx.StrictNamedArgs{"id": 1, "nmae": 2}, nil},
+		"in the args":   {"select @id", pgx.StrictNamedArgs{"id": 1, "naem": 2}, nil},
 		"of the viewer": {"select @viewer_ids", pgx.StrictNamedArgs{}, nil},
 	} {
 		q := &rewriter{}

@@ -75,8 +75,14 @@ func TestAmountsOfTwoCurrenciesAreNotAdded(t *testing.T) {
 // FuzzMoney compares the arithmetic with that of unbounded integers.
 func FuzzMoney(f *testing.F) {
 	for _, pair := range [][2]int64{
-		{0, 0}, {1, -1}, {math.MaxInt64, 1}, {math.MinInt64, -1}, {math.MinInt64, 1},
-		{math.MaxInt64, math.MinInt64}, {0, math.MinInt64}, {-1, math.MinInt64},
+		{0, 0},
+		{1, -1},
+		{math.MaxInt64, 1},
+		{math.MinInt64, -1},
+		{math.MinInt64, 1},
+		{math.MaxInt64, math.MinInt64},
+		{0, math.MinInt64},
+		{-1, math.MinInt64},
 	} {
 		f.Add(pair[0], pair[1])
 	}

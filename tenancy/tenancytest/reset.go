@@ -60,8 +60,8 @@ func (e *Environment) reset(ctx context.Context, schema string) error {
 		// Constraints may call functions that expect the schema, or that of the extensions, in the search
 		// path.
 		//tenantvet:allow tenantsql the owner restores rows on the path that the tenant's statements have
-		_, err := tx.Exec(ctx,
-			"select set_config('lock_timeout', $1, true), set_config('search_path', $2, true)", lockTimeout, path)
+		_, err := tx.Exec(ctx, `select set_config('lock_timeout', $1, true), set_config('search_path', $2, true)`,
+			lockTimeout, path)
 		if err != nil {
 			return err
 		}
