@@ -3,6 +3,7 @@ package archtest
 import (
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -58,6 +59,28 @@ func TestLinesOfCommentAreShort(t *testing.T) {
 		require.NoError(t, err)
 		report(t, checkCommentLines(f, string(content)))
 	}
+}
+
+func TestLinksOfPagesLeadSomewhere(t *testing.T) {
+	t.Parallel()
+	files := tracked(t)
+	for name := range files {
+		if path.Ext(name) == ".md" {
+			report(t, checkLinks(name, files))
+		}
+	}
+}
+
+func TestLinksThatLeadNowhereAreFound(t *testing.T) {
+	t.Parallel()
+	files := map[string][]byte{
+		"a/README.md": []byte("# A `x.Y`\n[b](../b.md) [d](../a) [..](..) [x](y.md) `[c](z.md)` [e](#a-xy) [f](#no)" +
+			" [g](../b.md#two-words) [h](../b.md#three)\n```go\nf[int](z)\n```\n[s](https://example.com/a#b) [i](nine)"),
+		"b.md": []byte("text\n\n## Two words\n"),
+	}
+	expect(t, checkLinks("a/README.md", files),
+		"a/README.md: the link y.md leads nowhere", "a/README.md: a/README.md has no heading #no",
+		"a/README.md: b.md has no heading #three", "a/README.md: the link nine leads nowhere")
 }
 
 func TestBinaryAndLargeFilesAreFound(t *testing.T) {
