@@ -131,7 +131,7 @@ func (c *call) restoreOptions(ctx context.Context) (backup.RestoreOptions, error
 type restoredJSON struct {
 	Tenant   tenantJSON `json:"tenant"`
 	From     string     `json:"from"`            // the backup or file, or the slug of the cloned tenant
-	Retained string     `json:"aside,omitempty"` // the schema that was replaced
+	Retained string     `json:"retained,omitempty"` // the schema that was replaced
 	TakenAt  time.Time  `json:"taken_at"`
 	Tables   int        `json:"tables"`
 	Rows     int64      `json:"rows"`
