@@ -17,7 +17,7 @@ type Certificate struct {
 	Slug          string          `json:"slug"`
 	Actor         string          `json:"actor"` // who requested the erasure
 	BegunAt       time.Time       `json:"begunAt"`
-	ErasedAt      time.Time       `json:"erasedAt"` // time of the check, by the later of the server's and the process's clock
+	ErasedAt      time.Time       `json:"erasedAt"` // time of the check, by the later clock of server and process
 	Removed       []CertifiedItem `json:"removed"`
 	Kept          []CertifiedItem `json:"kept"`
 	ArchivesUntil time.Time       `json:"archivesUntil,omitzero"` // when kept archives are deleted; zero: none
