@@ -13,8 +13,8 @@ import (
 // one that does not say that the server is ready.
 var ErrNotRunning = errors.New("no PostgreSQL is running there")
 
-// Running is a server that another process has started and that it stops. It is safe for concurrent
-// use.
+// Running is a server of another process, which has started it and stops it. It is safe for
+// concurrent use.
 type Running struct {
 	socket string
 	port   int
