@@ -25,7 +25,7 @@ type PaymentFilter struct {
 	StudentID  int64 // the student of the fee
 	Kind       PaymentKind
 	Method     PaymentMethod
-	Reference  string // a part of the reference; upper and lower case are the same
+	Reference  string // a part of the reference, case-insensitive
 	PaidBefore *Date  // paid on an earlier day
 	PaidAfter  *Date  // paid on a later day
 }
