@@ -17,7 +17,7 @@ import (
 type access struct {
 	viewer  Viewer
 	entity  entity
-	changes bool // the statement writes
+	changes bool // the statement writes rows of the table
 	deletes bool // the statement deletes, which decides what a foreign key error means
 }
 
@@ -34,7 +34,8 @@ func mayRead(ctx context.Context, e entity) (access, error) {
 	return access{viewer: viewer, entity: e}, nil
 }
 
-// mayChange is mayRead for statements that write.
+// mayChange is mayRead for statements that write: the error is [ErrForbidden] if the viewer's role
+// may not change rows of the table.
 func mayChange(ctx context.Context, e entity) (access, error) {
 	a, err := mayRead(ctx, e)
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// registerAuth adds the routes of the own session. Without a signer it adds none.
+// registerAuth adds the routes of the viewer's own session. Without a signer it adds none.
 func (m *Module) registerAuth(mux *http.ServeMux) {
 	if m.cfg.Signer == nil {
 		return
@@ -66,7 +66,8 @@ func (m *Module) serveMe(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// servePassword changes the viewer's own password. It ends all sessions and begins a new one.
+// servePassword changes the viewer's own password. It ends all sessions of the user and begins a
+// new one.
 func (m *Module) servePassword(w http.ResponseWriter, r *http.Request) error {
 	var input struct {
 		Current string `json:"current"`

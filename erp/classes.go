@@ -22,7 +22,7 @@ const classColumns = "classes.id, classes.name, section, year, created_at, updat
 type ClassFilter struct {
 	Year      int
 	TeacherID int64  // the classes of a teacher; none if the viewer does not see the teacher
-	Search    string // a part of "name section", in any case
+	Search    string // a part of "name section", case-insensitive
 }
 
 func (f ClassFilter) filter(a access) (where filter) {

@@ -16,7 +16,7 @@
 //
 // A store, such as [Students], holds the queries of one table in plain SQL. It works on anything
 // that can query, a [github.com/oryne/pgtenant/schemactx.DB] or a transaction of it, so that the
-// caller decides what happens together. Each method is one statement.
+// caller can combine several calls in one transaction. Each method is one statement.
 //
 // # Viewers
 //

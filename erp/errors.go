@@ -87,7 +87,8 @@ func clash(field, rule string) InputError {
 // err returns a copy of e as an error.
 func (e InputError) err() error { return &e }
 
-// inUse are the foreign keys that can prevent a delete, with what the row still has or is.
+// inUse has the foreign keys that can prevent a delete, and the rule that the error states for
+// each.
 var inUse = map[string]string{
 	"students_class_id_fkey":       "has students",
 	"fee_structures_class_id_fkey": "has fee structures",

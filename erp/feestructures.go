@@ -24,7 +24,7 @@ const feeStructureColumns = "fee_structures.id, class_id, name, term, amount_min
 type FeeStructureFilter struct {
 	ClassID int64
 	Term    string
-	Search  string // a part of the name, in any case
+	Search  string // a part of the name, case-insensitive
 }
 
 func (f FeeStructureFilter) filter(access) (where filter) {

@@ -7,7 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// filter is what a list is limited to: SQL conditions, all of which must hold, and their arguments.
+// filter limits the rows of a list: SQL conditions, all of which must hold, and their arguments.
 type filter struct {
 	conditions []string
 	args       pgx.StrictNamedArgs
@@ -53,8 +53,8 @@ func (f *filter) day(condition, name string, day *Date) {
 	}
 }
 
-// search adds the condition that the SQL expression contains text, in any case, unless text is
-// empty. The text is no pattern: % and _ stand for themselves.
+// search adds the condition that the SQL expression contains text, ignoring upper and lower case,
+// unless text is empty. The text is not a pattern: % and _ stand for themselves.
 func (f *filter) search(expression, text string) {
 	f.text("strpos(lower("+expression+"), lower(@search)) > 0", "search", text)
 }

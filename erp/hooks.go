@@ -23,7 +23,9 @@ type LoggedInData struct {
 // LoginFailedData is a failed login.
 type LoginFailedData struct {
 	Email string // as it was given; it may be anything, even a password in the wrong field
-	Err   error  // [ErrWrongPassword], also for an unknown address and a disabled user, a [ThrottledError], [ErrBusy]
+	// Err is [ErrWrongPassword], also for an unknown address and a disabled user, a [ThrottledError],
+	// [ErrBusy], or any other error that has prevented the login, such as one of the database.
+	Err error
 }
 
 // TokenRefusedData is a refused token.

@@ -46,7 +46,8 @@ func (r *ImportReport) add(line int, field, rule string) {
 	r.Errors = append(r.Errors, RowError{Line: line, Field: field, Rule: rule})
 }
 
-// finish sorts the errors by line: they were found one kind after the other.
+// finish returns the report with its errors sorted by line. They were found one kind after the
+// other.
 func (r *ImportReport) finish() ImportReport {
 	slices.SortStableFunc(r.Errors, func(a, b RowError) int { return a.Line - b.Line })
 	if r.Errors == nil {
@@ -63,10 +64,10 @@ func (r *ImportReport) finish() ImportReport {
 //	class_id                                  or
 //	class, section, year                      the class by its names; all empty for no class
 //
-// What is wrong with rows is in the report and no error; then nothing is written. An error is that
-// of file, ctx or the database, one of [Students.Create], or an [InputError] with Conflict where
-// a concurrent request has added such a number. It reads file to the end, up
-// to [MaxImportRows], before it writes.
+// Invalid rows are listed in the report and are not an error. If there are any, Import writes
+// nothing. Errors are those of file, of ctx, of the database, and of [Students.Create]. The error
+// is an [InputError] with Conflict if a concurrent request has added a student with one of the
+// admission numbers. Import reads file to the end, up to [MaxImportRows], before it writes.
 func (s Students) Import(ctx context.Context, file io.Reader, o ImportOptions) (ImportReport, error) {
 	a, err := mayChange(ctx, s.entity)
 	if err == nil {
@@ -157,14 +158,14 @@ func (s Students) findTaken(ctx context.Context, rows []studentRow, report *Impo
 	for _, r := range rows {
 		number := r.student.AdmissionNumber
 		if number == "" {
-			continue // refused already
+			continue // the row was refused when it was read
 		}
 		if line, ok := first[number]; ok {
 			report.add(r.line, "admission_number", fmt.Sprintf("is that of line %d too", line))
 			continue
 		}
 		first[number] = r.line
-		numbers = append(numbers, strings.ToValidUTF8(strings.ReplaceAll(number, "\x00", ""), "")) // refused too
+		numbers = append(numbers, strings.ToValidUTF8(strings.ReplaceAll(number, "\x00", ""), "")) // refused, too
 	}
 	a, err := mayRead(ctx, s.entity)
 	if err != nil {

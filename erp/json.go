@@ -72,7 +72,7 @@ func explain(err error) error {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return bad("", "The body is not JSON: it ends too early.")
 	}
-	// package json has no error type for it
+	// package json has no error type for an unknown field
 	if quoted, found := strings.CutPrefix(err.Error(), "json: unknown field "); found {
 		field := strings.Trim(quoted, `"`)
 		return bad(field, field+" is not a known field.")
@@ -86,6 +86,7 @@ func writeNothing(w http.ResponseWriter, status int) {
 	w.WriteHeader(status)
 }
 
+// writeJSON answers with a status and v as JSON.
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")

@@ -31,7 +31,7 @@ func parentColumns(children string) string {
 // ParentFilter limits a list of parents. The zero value does not limit it.
 type ParentFilter struct {
 	StudentID int64  // the parents of a student; none if the viewer does not see the student
-	Search    string // a part of the name or the phone number, in any case
+	Search    string // a part of the name or the phone number, case-insensitive
 }
 
 func (f ParentFilter) filter(a access) (where filter) {

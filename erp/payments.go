@@ -25,7 +25,7 @@ type PaymentFilter struct {
 	StudentID  int64 // the student of the fee
 	Kind       PaymentKind
 	Method     PaymentMethod
-	Reference  string // a part of it, in any case
+	Reference  string // a part of the reference, case-insensitive
 	PaidBefore *Date  // paid on an earlier day
 	PaidAfter  *Date  // paid on a later day
 }
@@ -58,9 +58,9 @@ func (p Payments) Get(ctx context.Context, id int64) (Payment, error) { return p
 //
 // The error is an [InputError] if [NewPayment.Validate] refuses n, if the fee does not exist or has
 // another currency, or if the key belongs to another payment. It is an InputError with Conflict if
-// the fee is cancelled, less is owed than is paid, or less has been paid than is refunded. The sum
-// paid for a fee is never negative and never more than its amount, also under concurrent calls:
-// constraints of the table ensure it.
+// the fee is cancelled, if the payment is more than is owed, or if the refund is more than has been
+// paid. Constraints of the table ensure that the sum paid for a fee is never negative and never
+// more than its amount, also under concurrent calls.
 func (p Payments) Record(ctx context.Context, key IdempotencyKey, n NewPayment) (Payment, error) {
 	a, err := mayChange(ctx, p.entity)
 	if err != nil {
@@ -129,7 +129,7 @@ func (p Payment) isOf(n NewPayment) bool {
 	return NewPayment{p.FeeID, p.Kind, p.AmountMinor, p.Currency, p.Method, p.Reference, paidOn} == n
 }
 
-// refers reports whether err refuses that field alone.
+// refers reports whether err is an [InputError] that refuses only that field.
 func refers(err error, field string) bool {
 	var input *InputError
 	return errors.As(err, &input) && len(input.Fields) == 1 && input.Fields[0].Field == field

@@ -23,7 +23,7 @@ const studentColumns = `students.id, admission_number, first_name, last_name, da
 type StudentFilter struct {
 	ClassID  int64  // the students of a class
 	ParentID int64  // the children of a parent; none if the viewer does not see the parent
-	Search   string // a part of "first last" or of the admission number, in any case
+	Search   string // a part of "first last" or the admission number, case-insensitive
 }
 
 func (f StudentFilter) filter(a access) (where filter) {

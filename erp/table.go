@@ -15,7 +15,7 @@ type record interface {
 	Version() Version
 }
 
-// table holds what the stores have in common: the statements on one table, each limited to the rows
+// table is the common part of the stores: the statements on one table, each limited to the rows
 // that the viewer may see.
 type table[T record] struct {
 	db      Querier

@@ -27,7 +27,7 @@ func teacherColumns(classIDs string) string {
 // TeacherFilter limits a list of teachers. The zero value does not limit it.
 type TeacherFilter struct {
 	ClassID int64  // the teachers of a class; none if the viewer does not see the class
-	Search  string // a part of the name, in any case
+	Search  string // a part of the name, case-insensitive
 }
 
 func (f TeacherFilter) filter(a access) (where filter) {

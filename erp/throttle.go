@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// guessing is how often a password may be guessed.
+// guessing limits the guesses of a password.
 type guessing struct {
-	burst int           // wrong passwords in a row
-	every time.Duration // the interval of further ones
+	burst int           // number of wrong passwords in a row
+	every time.Duration // interval at which a further guess becomes available
 }
 
 var defaultGuesses = guessing{burst: 10, every: time.Minute}
@@ -26,7 +26,7 @@ type throttle struct {
 	seed    maphash.Seed
 
 	mu   sync.Mutex
-	full map[uint64]time.Time // by account: when all guesses are available again
+	full map[uint64]time.Time // by account: the time at which all guesses are available again
 }
 
 func newThrottle(g guessing) *throttle {
@@ -72,7 +72,7 @@ func (t *throttle) makeRoom(now time.Time) {
 			delete(t.full, account)
 		}
 	}
-	for account := range t.full { // in random order, and a tenth at once, so that it is rare
+	for account := range t.full { // in random order; a tenth at once, so that this happens rarely
 		if len(t.full) < maxAccounts*9/10 {
 			return
 		}

@@ -11,7 +11,7 @@ import (
 // User is a person who can log in at the school. It does not contain the password hash.
 type User struct {
 	ID         int64      `json:"id"`
-	Email      string     `json:"email"` // as [platformuser.NormalizeEmail] returns it; unique in the school in any case
+	Email      string     `json:"email"` // as [platformuser.NormalizeEmail] returns it; unique, ignoring case
 	Name       string     `json:"name"`  // 1 to 200 characters
 	Role       Role       `json:"role"`
 	DisabledAt *time.Time `json:"disabled_at"` // nil: may log in

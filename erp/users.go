@@ -29,7 +29,7 @@ const newGeneration = "(extract(epoch from clock_timestamp()) * 1000000)::bigint
 // UserFilter limits a list of users. The zero value does not limit it.
 type UserFilter struct {
 	Role   Role
-	Search string // a part of the name or the address, in any case
+	Search string // a part of the name or the address, case-insensitive
 }
 
 func (f UserFilter) filter(access) (where filter) {
@@ -141,7 +141,7 @@ func (u Users) Viewer(ctx context.Context, id int64) (Viewer, error) {
 	return found[0].viewer, nil
 }
 
-// account is what a login is checked against.
+// account is the user of a login, as a viewer, and the hash to verify the password with.
 type account struct {
 	viewer Viewer
 	hash   platformuser.PasswordHash

@@ -63,7 +63,7 @@ func (r *Runner) runFrom(ctx context.Context, t target, st state, res *Result, g
 	return err
 }
 
-// way is the progress of a session with the steps of a selector.
+// way is the run of a selector's steps in one session.
 type way struct {
 	s   *session
 	st  state        // as last read by this runner
@@ -97,7 +97,7 @@ func (w *way) run(ctx context.Context, r *Runner) error {
 		if err != nil {
 			return err
 		}
-		if !moved && w.s.seen == nil { // another runner was faster
+		if !moved && w.s.seen == nil { // another runner has run the steps
 			if w.st, err = readVersions(ctx, w.s.conn(), w.s.t); err != nil {
 				return err
 			}
@@ -113,8 +113,9 @@ func (w *way) did(done []step) {
 	w.g = w.g.after(done)
 }
 
-// find records what was committed before the connection was lost, because the server may have gone
-// on after that. It takes the lock first, which is free when the lost session has ended.
+// find records what was committed although the connection was lost: the server may have executed
+// more than it could report. find takes the schema's lock first. The lock is free when the lost
+// session has ended.
 func (w *way) find(ctx context.Context, r *Runner) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 	defer cancel()
@@ -139,9 +140,9 @@ func (w *way) find(ctx context.Context, r *Runner) {
 	})
 }
 
-// conceal revokes the privileges that other roles have on a version table with nothing pending.
-// They come back when a schema is provisioned again. A tenant must not be able to rewrite its
-// history.
+// conceal revokes the privileges that other roles have on the version table of a schema in which
+// nothing is pending, because a tenant must not be able to rewrite its history. Such privileges
+// come back when a schema is provisioned again.
 func (r *Runner) conceal(ctx context.Context, t target, g stepSelector, st state) error {
 	if _, up := g.(upTo); !up || !st.exposed {
 		return nil
@@ -186,7 +187,8 @@ func (s *session) together(ctx context.Context, g stepSelector) ([]step, error) 
 	})
 }
 
-// retry calls fn until it returns false or the retries are used up, with growing pauses.
+// retry calls fn until it returns false for again, or [Config].LockRetries retries are used up,
+// with growing random pauses. It returns the last error of fn, joined with that of ctx if ctx ends.
 func (r *Runner) retry(ctx context.Context, fn func() (again bool, err error)) error {
 	for attempt := 0; ; attempt++ {
 		again, err := fn()
@@ -202,13 +204,15 @@ func (r *Runner) retry(ctx context.Context, fn func() (again bool, err error)) e
 	}
 }
 
-// raceError is an error that another session's concurrent work has caused: a retry does not meet
-// it.
+// raceError is an error that the concurrent work of another session has caused. A retry may
+// succeed.
 type raceError struct{ err error }
 
 func (e *raceError) Error() string { return e.err.Error() }
 func (e *raceError) Unwrap() error { return e.err }
 
+// retryable reports whether err is a raceError, or the server's error for a lock that was not free
+// or a deadlock.
 func retryable(err error) bool {
 	var race *raceError
 	return errors.As(err, &race) || stateIs(err, lockNotAvailable, deadlockDetected)

@@ -18,7 +18,7 @@ type call struct {
 	i    int   // the index of the statement in its section
 
 	commits int  // for a COMMIT: the number of steps that it commits
-	guard   bool // fails with divisionByZero if another runner was faster
+	guard   bool // fails with divisionByZero if another runner has changed the version table
 }
 
 func (c call) isGo() bool { return c.sql == "" }
@@ -37,11 +37,12 @@ const (
 // for the session ("false").
 func (t target) settings(local string) call { return t.settingsWith(local, t.cfg.newSchema) }
 
-// settingsWith is settings for a transaction. If async is set, its commit does not wait for the
-// disk. That is for a schema that no session uses yet, and for a transaction that another one
-// follows in the same message: so a run waits for the disk once, and not once for each file. The
-// last commit waits, and the server writes its log in order. So a crash undoes the last files, and
-// never an earlier one.
+// settingsWith is settings with a choice of the commit. If async is set and local is "true", the
+// commit of the transaction does not wait for the disk. Two cases use it. One is a schema that no
+// session uses yet. The other is a transaction that is followed by another one in the same message,
+// so that a run waits for the disk once and not once for each file. The server writes its log in
+// order and the last commit waits, so a crash can undo the last files but never only an earlier
+// one.
 func (t target) settingsWith(local string, async bool) call {
 	sql := "select set_config('search_path', $1, " + local + "), set_config('lock_timeout', $2, " + local +
 		"), set_config('client_min_messages', 'warning', " + local + ")"
@@ -118,9 +119,9 @@ func (t target) finish(s state, grantees []string, steps []step, last bool) []ca
 		prologue := part[0].prologue()
 		switch {
 		case i > 0:
-			s.now++ // a checksum is found by the time of its version's row
+			s.now++ // each transaction has its own time, by which the note finds the checksums of its rows
 			calls = append(calls, t.reopen(s, more, prologue)...)
-		case len(prologue) > 0: // that transaction has had queries already
+		case len(prologue) > 0: // the open transaction has run queries, which the prologue must precede
 			calls = append(append(calls, call{sql: commitSQL}), t.reopen(s, more, prologue)...)
 		case more:
 			calls = append(calls, call{sql: "set local synchronous_commit to off"})
@@ -141,8 +142,8 @@ func (t target) finish(s state, grantees []string, steps []step, last bool) []ca
 	return calls
 }
 
-// transactions groups steps by transaction: as the configuration says, or all in one if they only
-// have to be recorded.
+// transactions groups steps by transaction, as [Config].Transactions says. Steps that have run and
+// only have to be recorded share one transaction.
 func (t target) transactions(steps []step) [][]step {
 	if len(steps) > 0 && (steps[0].ran || t.cfg.Transactions == TransactionForAll) {
 		return [][]step{steps}
@@ -185,7 +186,7 @@ func (t target) transaction(s state, steps []step) []call {
 		calls = append(calls, t.run(s, &steps[i], i < len(steps)-1)...)
 	}
 	calls = append(calls, t.record(s, steps)...)
-	if s.noted { // else the comment may be another program's
+	if s.noted { // otherwise another program has written the comment
 		calls = append(calls, call{sql: "comment on table " + t.table + " is " + literal(s.after(steps))})
 	}
 	return append(calls, call{sql: commitSQL, commits: len(steps)})

@@ -13,10 +13,10 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 )
 
-// TestRunnersThatBuildAnIndexConcurrentlyDoNotStopEachOther runs several runners on one schema.
-// Each of them waits for the others, and the one that builds the index must not wait for those.
-// PostgreSQL looks for a deadlock after a session has waited for a second. When the index is built,
-// the waiting runners have waited for longer.
+// TestRunnersThatBuildAnIndexConcurrentlyDoNotStopEachOther runs several runners on one schema. One
+// builds the index, and the others wait for the schema's lock. If they waited in the server, CREATE
+// INDEX CONCURRENTLY would wait for their snapshots, which is a deadlock. PostgreSQL looks for one
+// after a session has waited for a second, so the migration sleeps for longer before the index.
 func TestRunnersThatBuildAnIndexConcurrentlyDoNotStopEachOther(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -38,9 +38,9 @@ func TestRunnersThatBuildAnIndexConcurrentlyDoNotStopEachOther(t *testing.T) {
 	assert.True(t, valid, "the index is not valid")
 }
 
-// TestWaitingRunnerDoesNotBlockConcurrentIndex holds the schema's lock, as a runner that
-// builds an index does. A runner that waits for the lock must hold nothing that the index would
-// wait for.
+// TestWaitingRunnerDoesNotBlockConcurrentIndex holds the schema's lock and builds an index, as a
+// runner does. Another runner that waits for the lock must hold no snapshot and no table lock that
+// CREATE INDEX CONCURRENTLY would wait for.
 func TestWaitingRunnerDoesNotBlockConcurrentIndex(t *testing.T) {
 	t.Parallel()
 	up := func(ctx context.Context, r *migrate.Runner) error { return r.Migrate(ctx, "tenant_1") }

@@ -14,8 +14,8 @@ type versionRow struct {
 	stamp       int64 // tstamp in microseconds, as in a state; 0: none
 }
 
-// lineage is the content of a version table: versions in their order. Thousands of schemas have a
-// few lineages, so that the pending steps are computed only a few times.
+// lineage is the sequence of versions in a version table, with what follows from it. Thousands of
+// schemas share a few lineages, so their pending steps are computed only a few times.
 type lineage struct {
 	rows           string // the rows as an array's text: version, or -1 - version where it is not applied; by id
 	state          state  // without times and checksums
@@ -41,7 +41,7 @@ func (r *Runner) lineages() *lineages {
 // of returns the lineage for the rows of a version table. It sorts the rows.
 func (l *lineages) of(rows []versionRow) *lineage {
 	byID := func(a, b versionRow) int { return cmp.Compare(a.id, b.id) }
-	if !slices.IsSortedFunc(rows, byID) { // seldom: a table is read as it was written
+	if !slices.IsSortedFunc(rows, byID) { // rarely: a table is mostly read in the order in which it was written
 		slices.SortFunc(rows, byID)
 	}
 	l.mu.Lock()
@@ -72,10 +72,11 @@ func (l *lineages) of(rows []versionRow) *lineage {
 	return line
 }
 
-// lineage returns the lineage of a state. If checksums matter it is only valid for that state.
+// lineage returns the lineage of a state. If checksums matter, it is valid only for the schema of
+// that state.
 func (t target) lineage(st state) *lineage {
 	line := &lineage{state: st, outcome: Current}
-	line.steps, _ = t.next(upTo{Newest}, st) // an error is the outcome's
+	line.steps, _ = t.next(upTo{Newest}, st) // t.outcome returns the error
 	line.pending = t.pending(st)
 	line.oneTransaction = len(line.steps) > 0 && len(t.transactions(line.steps)) == 1
 	// Under LockTable checksums are not looked at again, nor are versions between two transactions.

@@ -10,16 +10,16 @@ type member struct {
 	err    error   // why there is no lineage, or why no migration may be run
 	edited []int64 // applied versions whose files have changed since
 	known  bool    // met earlier in the run and not read again
-	order  int     // its place in the run
+	order  int     // its place in the list of the run
 
 	info    *tableInfo // nil: not read yet
-	retried bool       // tried before, and the lock was not free
+	retried bool       // its lock was not free once, so it is tried again
 	started bool       // EventStarted was sent
 
-	done []int64  // versions that were committed before the last transaction
-	from int64    // the newest version before that
-	next int      // how many of them are of the line's pending versions
-	lost *lineage // the state before a connection was lost on which more was sent; nil: none was lost
+	done []int64  // versions that earlier transactions and attempts have committed
+	from int64    // the newest version before those of done
+	next int      // the index in line.pending of the first version that is not in done
+	lost *lineage // the state before a connection was lost over which more was sent; nil: none was lost
 
 	reader uint32 // the server process that has read its table and has it cached
 }

@@ -10,11 +10,10 @@ import (
 )
 
 const (
-	// DefaultWorkers is how many schemas [Runner.UpAll] migrates at a time by default.
+	// DefaultWorkers is the default of [UpAllOptions].Workers.
 	DefaultWorkers = 4
 
-	// DefaultDrain is how long schemas that are being migrated may go on after the run's context has
-	// ended.
+	// DefaultDrain is the default of [UpAllOptions].Drain.
 	DefaultDrain = 10 * time.Second
 
 	// MaxPerTransaction bounds [UpAllOptions.PerTransaction], because each schema takes locks and the
@@ -48,8 +47,8 @@ type UpAllOptions struct {
 	Order func(a, b string) int
 
 	// StopAfter is the number of failures after which no further schema is started. What other workers
-	// have sent by then goes on, some 50 ms of work for each. Failures found before the work, such as
-	// a missing schema, do not count. Default: 0, do not stop.
+	// have sent by then goes on, some 50 ms of work for each. A failure that is found while the
+	// version tables are read, such as a missing schema, does not count. Default: 0, do not stop.
 	StopAfter int
 
 	// Canary says which schemas go first. Default: none.
@@ -69,8 +68,8 @@ type UpAllOptions struct {
 	// negative: no time at all.
 	Drain time.Duration
 
-	// Events is called as the work goes on, from several goroutines but not concurrently. It must not
-	// block, because the run waits for it. Default: none.
+	// Events is called with each [Event] of the run, from several goroutines but not concurrently. It
+	// must not block, because the run waits for it. Default: none.
 	Events func(Event)
 }
 
@@ -145,10 +144,12 @@ func Schemas(names ...string) List {
 type EventKind string
 
 const (
-	// EventPlanned says how many schemas are behind. It is sent again if more are found.
+	// EventPlanned says how many schemas are behind, in Progress.Total. It is sent again if more are
+	// found.
 	EventPlanned EventKind = "planned"
 
-	// EventStarted says that the work on a schema begins.
+	// EventStarted says that the work on a schema begins. It is sent once for a schema, also if the
+	// schema is tried again.
 	EventStarted EventKind = "started"
 
 	// EventFinished has the result of a schema, also of one that was not started.

@@ -116,7 +116,7 @@ type batchPart struct {
 func (m *member) batchCalls(r *Runner, part batchPart, comment *string, start sessionStart) []batchCall {
 	t := m.target(r)
 	round, steps := part.round, part.steps
-	stamp := m.info.now() + int64(round) // a checksum is found by the time of its version's row
+	stamp := m.info.now() + int64(round) // each transaction has its own time; see [target.finish]
 	calls := []batchCall{{call: t.settingsWith("true", !part.last), t: t, checked: round > 0}}
 	if t.cfg.Lock == LockTable {
 		calls = append(calls, batchCall{call: t.lockTable(), t: t})

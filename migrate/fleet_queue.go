@@ -14,13 +14,14 @@ import (
 type queue struct {
 	f         *fleet
 	mu        sync.Mutex
-	runs      [][]member // schemas to migrate; those of a run were read by the same server process
+	runs      [][]member // schemas to migrate; one server process has read all schemas of a run
 	left      int        // number of schemas in runs
 	postponed []member   // schemas whose lock was not free: they are tried again after the others
-	reason    error      // why the rest is not started
+	reason    error      // why the other schemas are not started; nil: they are
 }
 
-// queue returns a queue of schemas. They are in one run if their order matters.
+// queue returns a queue of schemas. A run of it has the schemas in a row that one server process
+// has read, and so has cached. If the options set an order, or one worker, all are in one run.
 func (f *fleet) queue(todo []member) *queue {
 	q := &queue{f: f, left: len(todo)}
 	ordered := f.opts.Order != nil || f.opts.Workers == 1
@@ -32,8 +33,8 @@ func (f *fleet) queue(todo []member) *queue {
 	return q
 }
 
-// run returns the run that the server process reader has read, or else the longest run. It returns
-// nil if nothing is left. The caller holds q.mu.
+// run returns a run whose schemas the server process reader has read, or else the longest run. It
+// returns nil if all runs are empty. The caller holds q.mu.
 func (q *queue) run(reader uint32) *[]member {
 	var run *[]member
 	for i := range q.runs {
@@ -48,7 +49,9 @@ func (q *queue) run(reader uint32) *[]member {
 	return run
 }
 
-// phase migrates schemas. It returns the reason if some were not started.
+// phase migrates schemas with the workers and waits for them. If schemas were not started, it
+// reports them and returns the reason, otherwise the error of ctx. When ctx ends, no further schema
+// is started; work governs those that were.
 func (f *fleet) phase(ctx, work context.Context, todo []member) error {
 	q := f.queue(todo)
 	var wg sync.WaitGroup
@@ -108,7 +111,7 @@ func (q *queue) dequeue(ctx context.Context, w *worker) []member {
 	}
 	q.left -= len(group)
 	q.f.started += len(group)
-	// two runners take locks in the same order
+	// All runners lock in the order of the names, so that two of them do not deadlock.
 	slices.SortFunc(group, func(a, b member) int { return cmp.Compare(a.schema, b.schema) })
 	return group
 }
@@ -121,7 +124,7 @@ func (q *queue) shares(m member) bool {
 	return m.batchable()
 }
 
-// requeue returns schemas to the queue that were not started.
+// requeue puts schemas that were dequeued and not started back at the front of the queue.
 func (q *queue) requeue(members []member) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -138,8 +141,8 @@ func (q *queue) started(m *member) {
 	}
 }
 
-// dequeuePostponed returns the next schema that was tried before. If there is none, but runs still
-// has schemas, the limit was reached. The caller holds q.mu.
+// dequeuePostponed returns the next postponed schema, or none. If it returns none while schemas are
+// left in the runs, the limit was reached, and it sets q.reason. The caller holds q.mu.
 func (q *queue) dequeuePostponed() []member {
 	if len(q.postponed) == 0 {
 		if q.left > 0 {
@@ -152,7 +155,7 @@ func (q *queue) dequeuePostponed() []member {
 	return []member{m}
 }
 
-// postpone puts a schema that was started behind all others.
+// postpone puts a schema whose lock was not free behind all others.
 func (q *queue) postpone(m member) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -178,7 +181,7 @@ func (f *fleet) finished(res Result) {
 	f.r.log(context.Background(), "schema migrated", res)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if res.Outcome == Current { // another runner was faster
+	if res.Outcome == Current { // another runner has migrated it
 		f.report.Current++
 	} else {
 		f.report.Results = append(f.report.Results, res)

@@ -149,7 +149,7 @@ func (s *survey) each(ctx context.Context, list List, visit func(m *member) erro
 	return ctx.Err()
 }
 
-// read reads the states of schemas: the catalogue with one query, and the version tables with one
+// read reads the states of schemas: the catalogs with one query, and the version tables with one
 // message.
 func (s *survey) read(ctx context.Context, names []string) ([]member, error) {
 	members := make([]member, len(names))

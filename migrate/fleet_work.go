@@ -30,7 +30,7 @@ func (w *worker) migrateOne(ctx context.Context, m *member) (res Result, again b
 			return m.failed(Result{}, err), false
 		}
 	}
-	w.release(ctx)                         // what follows takes its own connection
+	w.release(ctx)                         // what follows takes a connection of its own
 	if m.line != nil && m.line.batchable { // the state that was read is out of date
 		res = Result{Schema: m.schema, order: m.order}
 		err := r.run(ctx, &res, upTo{Newest})
@@ -58,8 +58,8 @@ func (w *worker) migrateOne(ctx context.Context, m *member) (res Result, again b
 	return res, false
 }
 
-// find adds to the result what was committed before a connection was lost. The caller has had the
-// lock since, so that nothing is under way.
+// find adds to the result what was committed before a connection was lost. The caller has held the
+// schema's lock after that, so the lost session has ended and commits nothing more.
 func (m *member) find(ctx context.Context, r *Runner, res *Result) {
 	if m.lost == nil {
 		return

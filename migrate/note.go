@@ -47,8 +47,8 @@ func marshal(v any) []byte {
 // file.
 const noteLen = 16
 
-// readNote reads from the comment what is known of the applied versions. A comment that this
-// package has not written says nothing and is not replaced.
+// readNote reads from the comment what is known of the applied versions. A comment of another
+// program is ignored, and later not replaced.
 func (s *state) readNote(comment string) {
 	s.sums, s.compatible, s.half, s.noted = make(map[int64]string), nil, nil, true
 	if comment == "" {
@@ -67,7 +67,7 @@ func (s *state) readNote(comment string) {
 	s.compatible, s.half = readCompatible(n.Compatible), n.Half
 }
 
-// after returns the comment for the state after the steps.
+// after returns the comment to write after the steps.
 func (s *state) after(steps []step) string {
 	n := note{Sums: make(map[int64]map[int64]string)}
 	add := func(stamp, version int64, sum string) {
@@ -99,10 +99,11 @@ func (s *state) after(steps []step) string {
 	return n.text(then.compatible)
 }
 
-// origin is what a source declares for all of its migrations, which share it.
+// origin describes a source: what it declares about older programs, and its versions. All
+// migrations of the source point to the same origin.
 type origin struct {
-	from     int64   // CompatibleFrom with the base; 0: no older program
-	versions []int64 // of the source, with the base, oldest first
+	from     int64   // CompatibleFrom plus the base; 0: no older program is compatible
+	versions []int64 // of the source, plus the base, oldest first
 }
 
 func (o *origin) newest() int64 { return o.versions[len(o.versions)-1] }
@@ -132,7 +133,7 @@ type compatible struct {
 	Versions []int64 `json:"versions"`
 }
 
-// readCompatible reads this part of a note. A part that is not valid permits nothing.
+// readCompatible reads the compatible part of a note. A part that is not valid permits nothing.
 func readCompatible(raw json.RawMessage) map[string]compatible {
 	all := make(map[string]compatible)
 	if len(raw) > 0 && json.Unmarshal(raw, &all) != nil {
@@ -141,8 +142,9 @@ func readCompatible(raw json.RawMessage) map[string]compatible {
 	return all
 }
 
-// declared returns this part of the note after the steps, with what their sources declare now. has
-// reports whether a version is applied then.
+// declared returns the compatible part of the note after the steps. The sources of the steps get
+// what they declare now; the others keep what before has. has reports whether a version is applied
+// after the steps.
 func declared(before map[string]compatible, steps []step, has func(version int64) bool) map[string]compatible {
 	all := make(map[string]compatible, len(before))
 	maps.Copy(all, before)
@@ -160,8 +162,9 @@ func declared(before map[string]compatible, steps []step, has func(version int64
 	return all
 }
 
-// permits reports whether a program with this set can work with a schema that has versions unknown
-// to the set. It decides by what the program that applied them has declared in the schema.
+// permits reports whether a program with this set may work with a schema in which the unknown
+// versions are applied, which the set does not have. all is the compatible part of the schema's
+// note: the program that applied the versions has declared there which older programs may.
 func (s set) permits(unknown []int64, all map[string]compatible) bool {
 	newest := make(map[string]int64)
 	for _, m := range s {

@@ -7,9 +7,9 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// send makes the calls. It sends all statements between two functions in one pipeline, one by one,
-// so that the server says which one failed. It returns how many steps were committed, also with an
-// error.
+// send makes the calls in their order. It sends the statements between two Go functions in one
+// pipeline, each as a message of its own, so that an error belongs to one statement. It returns how
+// many steps were committed, also with an error.
 func (s *session) send(ctx context.Context, calls []call) (committed int, err error) {
 	for len(calls) > 0 {
 		n := 0
@@ -31,6 +31,7 @@ func (s *session) send(ctx context.Context, calls []call) (committed int, err er
 	return committed, nil
 }
 
+// pipeline sends statements in one pipeline and reads their results up to the first error.
 func (s *session) pipeline(ctx context.Context, calls []call) (committed int, err error) {
 	if len(calls) == 0 {
 		return 0, nil
@@ -52,7 +53,7 @@ func (s *session) pipeline(ctx context.Context, calls []call) (committed int, er
 	return committed, errors.Join(err, closePipeline(p, err))
 }
 
-// result reads the next result of a pipeline.
+// result reads the next result of a pipeline and returns its error.
 func result(p *pgconn.Pipeline) error {
 	res, err := p.GetResults()
 	if rr, ok := res.(*pgconn.ResultReader); ok {
@@ -61,7 +62,8 @@ func result(p *pgconn.Pipeline) error {
 	return err
 }
 
-// closePipeline returns the error of Close, or nil if there was an error before, which is the same.
+// closePipeline closes a pipeline. It returns the error of Close only if there was no error before,
+// because otherwise Close repeats that error.
 func closePipeline(p *pgconn.Pipeline, before error) error {
 	err := p.Close()
 	if before != nil {
@@ -70,7 +72,8 @@ func closePipeline(p *pgconn.Pipeline, before error) error {
 	return err
 }
 
-// failure returns the error of a call, with its place in the migration.
+// failure returns the error of a call. For a call of a migration it is an [Error] with the place in
+// the migration.
 func (t target) failure(c call, err error) error {
 	switch {
 	case c.guard && stateIs(err, divisionByZero):

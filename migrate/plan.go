@@ -29,10 +29,15 @@ type PlannedCall struct {
 	Direction Direction
 }
 
-// PlanUp returns exactly the statements that [Runner.UpTo] would send, in order. With [Newest] it
-// returns those of [Runner.Up]. It sends queries only, and changes and locks nothing, so that
-// another runner may come first. In the comment with the checksums, the times of new versions are
-// those of the plan. The statements of Go migrations are not known. The errors are those of UpTo.
+// PlanUp returns the statements that [Runner.UpTo] would send to change the schema, in order. With
+// [Newest] it returns those of [Runner.Up]. It sends queries only, and changes and locks nothing,
+// so that another runner may come first. In the comment with the checksums, the times of new
+// versions are those of the plan.
+//
+// Not in the plan are the checks before the first lock, the statements of Go migrations, and, for a
+// migration without a transaction, what the runner sends between its statements: the search for
+// invalid indexes, the timeouts of CONCURRENTLY, and the notes of its progress. The errors are
+// those of UpTo.
 func (r *Runner) PlanUp(ctx context.Context, schema string, version int64) (Plan, error) {
 	return r.plan(ctx, schema, upTo{version})
 }
@@ -83,7 +88,7 @@ func (r *Runner) plan(ctx context.Context, schema string, g stepSelector) (Plan,
 			plan.addInTransactions(t, st, grantees, steps[:n], n == len(steps))
 		}
 		st.did(steps[:n])
-		now += int64(n) // versions in one message have consecutive times
+		now += int64(n) // the transactions of one message have consecutive times
 		steps, grantees = steps[n:], nil
 	}
 	return plan, nil

@@ -50,10 +50,9 @@ func (p *parser) checkPsql(c gooseText) error {
 	return nil
 }
 
-// build makes the statements of the texts. It returns an error for a statement that the server
-// would refuse, and for one that would end the migration's transaction or change the settings that
-// the runner has made. A migration without a transaction is not checked for that, because it has a
-// connection for itself.
+// build makes the statements of the texts. It returns an error for a statement that would end the
+// migration's transaction, or change the settings that the runner has made. A migration without a
+// transaction is not checked, because it has a connection of its own.
 func (p *parser) build() error {
 	p.m.noTxDown = p.m.noTx
 	for _, c := range p.up {
@@ -100,6 +99,7 @@ func (p *parser) statements(texts []gooseText) ([]statement, error) {
 	return all, nil
 }
 
+// checkStatement returns the error of build for a statement.
 func (p *parser) checkStatement(line int, t sqlText) error {
 	if p.m.noTx {
 		return nil

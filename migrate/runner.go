@@ -24,7 +24,7 @@ type Result struct {
 	newer bool // a newer program has migrated the schema, and this one can work with it
 }
 
-// did records steps that were committed.
+// did records steps that were committed. now is the state after them.
 func (res *Result) did(steps []step, now state) {
 	for _, st := range steps {
 		if st.dir == Down {
@@ -97,7 +97,9 @@ func (r *Runner) MigrateNew(ctx context.Context, schema string) error {
 // [schemactx.SearchPathError] if a schema of the extra search path does not exist or is this one;
 // [ErrSchemaMissing]; [ErrUnknownVersion]; [ErrOutOfOrder]; [ErrChanged]; [ErrNeedsSession]; a
 // [TableError]; and a [schemactx.LoginError] if the pool works as a superuser and not as the owner
-// of the schema or of the database ([Config].Roles).
+// of the schema or of the database ([Config].Roles). The shared set can also fail with a
+// [ForeignTableError]. If another runner keeps the schema's lock for too long, the error is
+// [ErrLocked].
 //
 // If a statement or function of a migration fails, the error is an [Error]. That migration is
 // rolled back, and the ones that were committed before it stay. The result lists the committed

@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// keepsSession reports whether a statement cannot change its session: it calls no function of the
-// database and changes no setting, provided that there are no event triggers. These are the plain
-// CREATE and DROP statements of most migrations. A statement that is not known for that may change
-// the session, because a function may do anything: a DEFAULT, a CHECK, a trigger or a query may
-// call one.
+// keepsSession reports whether a statement cannot change its session, provided that there are no
+// event triggers. Such a statement calls no function of the database and changes no setting. The
+// plain CREATE and DROP statements of most migrations are such statements. Every other statement
+// may change the session: it may call a function, in a DEFAULT, a CHECK, a trigger or a query, and
+// a function may do anything.
 func (t sqlText) keepsSession() bool {
 	words := t.words(1)
 	switch words[0] {
@@ -35,7 +35,7 @@ func (t sqlText) createKeepsSession() bool {
 	switch words[0] {
 	case "TABLE":
 		return t.tableKeepsSession() && !t.readsLiterals(-1)
-	case "INDEX": // of columns alone, and as trees: the others call functions of types
+	case "INDEX": // a B-tree on columns; expressions, predicates and other access methods call functions
 		outer, depth := t.outer()
 		return depth <= 1 && !contains(outer, "WHERE") && (!contains(outer, "USING") || t.has("USING", "BTREE"))
 	case "FUNCTION", "PROCEDURE":
@@ -46,10 +46,10 @@ func (t sqlText) createKeepsSession() bool {
 	return false
 }
 
-// tableKeepsSession reports whether a CREATE TABLE calls no function. It must not be from a query
-// or a partition, whose bounds are computed, and must have no expressions that the server
-// simplifies, such as those of indexes and partition keys. A DEFAULT or a CHECK is not evaluated
-// without rows.
+// tableKeepsSession reports whether a CREATE TABLE calls no function. The table must not be filled
+// by a query and must not be a partition, because the server computes the bounds of a partition. It
+// must have no expressions that the server simplifies, such as those of indexes and partition keys.
+// A DEFAULT or a CHECK is not evaluated without rows.
 func (t sqlText) tableKeepsSession() bool {
 	outer, _ := t.outer()
 	return !contains(outer, "AS", "OF", "EXECUTE", "PARTITION", "INHERITS") && !contains(t.tokens, "EXCLUDE", "LIKE")
@@ -77,10 +77,10 @@ func (t sqlText) functionKeepsSession() bool {
 	return false
 }
 
-// readsLiterals reports whether the statement may contain a string that the server reads as a
-// composite type, an array or a range, because it has their brackets. Domains in those are checked
-// at once, and a check may call any function. The string at the index body is the body of a
-// function, which is not read.
+// readsLiterals reports whether the statement may contain a string that the server reads as a value
+// of a composite type, an array or a range: a string with one of their brackets. The server then
+// checks the domains in the value, and a check may call any function. body is the index of the
+// token with a function's body, which the server does not read as a value; -1 stands for none.
 func (t sqlText) readsLiterals(body int) bool {
 	for i, tok := range t.tokens {
 		if tok.kind != text || i == body || tok.text == "'{}'" {
@@ -97,8 +97,8 @@ func contains(tokens []token, keywords ...string) bool {
 	return slices.ContainsFunc(tokens, func(tok token) bool { return slices.ContainsFunc(keywords, tok.is) })
 }
 
-// eventTrigger reports whether a statement may create an event trigger. Then no later statement
-// keeps its session.
+// eventTrigger reports whether a statement may create or enable an event trigger. After one, every
+// statement that changes a schema may change its session.
 func (t sqlText) eventTrigger() bool {
 	return strings.Contains(strings.ToLower(strings.Join(strings.Fields(t.sql), " ")), "event trigger")
 }

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// set are the migrations of all sources for one kind of schema, sorted by version.
+// set has the migrations of all sources for one kind of schema, sorted by version.
 type set []*migration
 
 // firstDate is the lowest version that counts as a date or a time and not as a number in a
@@ -49,9 +49,10 @@ func load(kind Set, schema string, sources []Source) (set, error) {
 
 func byVersionNumber(a, b *migration) int { return cmp.Compare(a.version, b.version) }
 
-// checkGaps returns an error if the numbered versions of a source are not consecutive. A gap means
-// that a file was forgotten, or that two branches each left a number to the other. The first number
-// is free, so that old files can be squashed. Versions that are dates have gaps by nature.
+// checkGaps sorts the migrations of a source and returns an error if the numbered versions are not
+// consecutive. A gap means that a file was forgotten, or that two branches each skipped a number
+// for the other. The first number may be any, so that old files can be squashed. Versions that are
+// dates may have gaps.
 func checkGaps(all []*migration, base int64) error {
 	slices.SortFunc(all, byVersionNumber)
 	for i, m := range all[min(1, len(all)):] {
@@ -73,8 +74,8 @@ func (s set) find(version int64) *migration {
 	return s[i]
 }
 
-// fingerprint returns a name of the set. It sorts after those of the smaller sets that the set has
-// grown from, and it differs from those of sets with other versions.
+// fingerprint returns a name for the versions of the set. Sets with other versions have other
+// names. The name of a set sorts after the names of sets with fewer migrations.
 func (s set) fingerprint() string {
 	sum := sha256.New()
 	for _, m := range s {

@@ -34,8 +34,10 @@ type MigrationStatus struct {
 
 	State State
 
-	// AppliedAt is when the transaction that applied it began. It is zero while pending. The version
-	// table has the time without a time zone; it is read in the time zone of the session.
+	// AppliedAt is the time in the migration's row of the version table: about when the transaction
+	// that applied it began. The transactions of one message get times that are a microsecond apart.
+	// AppliedAt is zero while pending. The table has the time without a time zone; it is read in the
+	// time zone of the session.
 	AppliedAt time.Time
 
 	// AppliedChecksum is the beginning of the Checksum that the file had when it was applied. It is
@@ -97,7 +99,7 @@ func (r *Runner) StatusTx(ctx context.Context, tx pgx.Tx, schema string) (Status
 	err = pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) (err error) {
 		st, err = readTable(ctx, tx, t, t.stateQuery())
 		if err == nil && st.absent {
-			err = errAbsent // the server's error has ended the savepoint
+			err = errAbsent // rolls back to the savepoint, because the server's error has failed the transaction
 		}
 		return err
 	})

@@ -24,7 +24,7 @@ const Newest int64 = math.MaxInt64
 type step struct {
 	m   *migration
 	dir Direction
-	ran bool // what it does is done, and only has to be written down
+	ran bool // its statements have run; only the version table has to be written
 }
 
 func (st step) noTx() bool {

@@ -9,7 +9,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// target is a schema with what it needs to be migrated.
+// target is a schema and what is needed to migrate it.
 type target struct {
 	schema string
 	path   string // its search path
@@ -19,6 +19,8 @@ type target struct {
 	cfg    Config
 }
 
+// target returns the target for a schema. Its errors are those of names: a [schemactx.NameError] or
+// a [schemactx.SearchPathError].
 func (r *Runner) target(schema string) (target, error) {
 	t := target{schema: schema, kind: TenantSet, set: r.tenant, cfg: r.cfg}
 	if schema == r.cfg.SharedSchema {
@@ -53,6 +55,7 @@ type querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
+// checkSchema returns ErrSchemaMissing, wrapped, if the schema does not exist.
 func checkSchema(ctx context.Context, q querier, t target) error {
 	var exists bool
 	err := q.QueryRow(ctx, "select exists (select from pg_namespace where nspname = $1)", pgx.QueryExecModeExec, t.schema).

@@ -3,8 +3,9 @@ package resolver
 import "errors"
 
 var (
-	// ErrAmbiguous is returned by a [Directory] for a host that is the verified domain of one tenant
-	// and, as <slug>.<base>, stands for another. Neither gets it until the domain or the slug changes.
+	// ErrAmbiguous is returned by [Directory.Resolve] for a host that is the verified domain of one
+	// tenant and the <slug>.<base> of another. Neither tenant gets the host until the domain or the
+	// slug changes.
 	ErrAmbiguous = errors.New("host stands for two tenants")
 
 	// ErrNotListening is returned by [NewDirectory], and is the Err of [Status], if LISTEN succeeded

@@ -22,7 +22,8 @@ type platform struct {
 	DB      *schemactx.DB // the runtime login
 }
 
-// newPlatform panics on an error. done closes the pools and drops the database.
+// newPlatform creates a platform. It panics on an error. done closes the pools and drops the
+// database.
 func newPlatform() (p *platform, done func()) {
 	ctx := context.Background()
 	pg, closeDB, err := pgtest.Open(ctx)
@@ -53,7 +54,7 @@ func newPlatform() (p *platform, done func()) {
 	}
 }
 
-// hello answers with the tenant and the path.
+// hello answers with the tenant's slug and the path.
 func hello(w http.ResponseWriter, r *http.Request) {
 	t, _ := tenancy.FromContext(r.Context())
 	fmt.Fprintln(w, t.Slug, r.URL.Path)

@@ -51,7 +51,7 @@ type catalog struct {
 	seen   atomic.Uint64 // number of changes seen; a change of new schemas only does not increase gen
 	next   atomic.Int64  // when to compare the fingerprint next
 	reload atomic.Int64  // the earliest time to load known facts again
-	blind  atomic.Int64  // no reads before this time, because one failed
+	blind  atomic.Int64  // when the catalogs may be read again after they could not be read
 	facts  sync.Map      // of *facts, by schema
 	size   atomic.Int64  // number of entries in facts
 	last   atomic.Pointer[fingerprint]
@@ -90,9 +90,9 @@ func (c *catalog) claim(now int64) bool {
 	return now >= next && c.next.CompareAndSwap(next, now+int64(factsInterval))
 }
 
-// compared records the result of a comparison with f that began at now. It returns
-// [catalog.seen], or 0 if another comparison finished earlier, so that it is unknown what has
-// changed.
+// compared records saw, the result of a comparison with f that began at now and took the server
+// that long. It returns [catalog.seen]. It returns 0 if another comparison has replaced f
+// meanwhile, so that it is unknown what has changed.
 func (c *catalog) compared(f *fingerprint, now int64, saw comparison, took time.Duration) uint64 {
 	c.next.Store(c.now() + int64(max(factsInterval, 100*took)))
 	c.mu.Lock()
@@ -113,8 +113,8 @@ func (c *catalog) compared(f *fingerprint, now int64, saw comparison, took time.
 	return c.seen.Add(1)
 }
 
-// invalidate has the facts of these schemas loaded again before they are used. Names that did not
-// belong to a schema have facts too.
+// invalidate makes the facts of these schemas invalid, so that they are loaded again before they
+// are used. A name that did not belong to a schema until now may have facts, too.
 func (c *catalog) invalidate(schemas []string) {
 	for _, schema := range schemas {
 		if v, ok := c.facts.Load(schema); ok {
@@ -123,8 +123,9 @@ func (c *catalog) invalidate(schemas []string) {
 	}
 }
 
-// learned stores facts, unless a change has been seen since the comparison before them. Names of
-// schemas that do not exist have facts too, because a name in a statement often is no schema.
+// learned stores facts that were read after the comparison that returned seen. If a change has been
+// seen since then, it drops them. Names of schemas that do not exist have facts too, because a name
+// in a statement often is no schema. took is how long the server needed.
 func (c *catalog) learned(all map[string]*facts, seen uint64, took time.Duration) {
 	now := c.now()
 	c.reload.Store(now + factsShare*int64(took))
@@ -151,13 +152,14 @@ func (c *catalog) learned(all map[string]*facts, seen uint64, took time.Duration
 	}
 }
 
-// failed records that the catalogs cannot be read. All facts become invalid.
+// failed records that the catalogs cannot be read. They are not read for factsRetry, and all facts
+// become invalid.
 func (c *catalog) failed() {
 	c.blind.Store(c.now() + int64(factsRetry))
 	c.expire()
 }
 
-// expire has all facts loaded again before they are used.
+// expire makes all facts invalid, so that they are loaded again before they are used.
 func (c *catalog) expire() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -168,14 +170,15 @@ func (c *catalog) expire() {
 // changed makes the next unit of work compare the fingerprint.
 func (c *catalog) changed() { c.next.Store(0) }
 
-// forget has all facts loaded again without a delay.
+// forget makes all facts invalid and lets them be loaded again without a delay.
 func (c *catalog) forget() {
 	c.expire()
 	c.reload.Store(0)
 	c.changed()
 }
 
-// want records a schema whose facts the next unit of work that can load facts is to load.
+// want records a schema whose facts a transaction needs but cannot load. The next unit of work that
+// compares the fingerprint loads them.
 func (c *catalog) want(schema string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -266,7 +269,8 @@ func (u *unitOfWork) hasHiddenEffects(kind sqlKind, named []string) bool {
 	return false
 }
 
-// noteDDL has the fingerprint compared again after a command that may have changed the catalogs.
+// noteDDL makes the next unit of work compare the fingerprint if the command may have changed the
+// catalogs.
 func (u *unitOfWork) noteDDL(tag pgconn.CommandTag) {
 	switch word, _, _ := strings.Cut(tag.String(), " "); word {
 	case "ALTER", "CREATE", "DROP", "IMPORT":

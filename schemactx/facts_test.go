@@ -18,19 +18,20 @@ import (
 const leavesSQL = `returns boolean language plpgsql %s security definer set search_path = pg_catalog as $$
 	begin perform set_config('app.level', session_user || ':staff', false); return true; end $$`
 
+// settingFunc returns the statement that creates such a function. label is its volatility.
 func settingFunc(name, label string) string {
 	return fmt.Sprintf("create or replace function "+name+" "+leavesSQL, label)
 }
 
-// sharedDomain creates a domain whose check leaves session state, and a composite type with a
-// column of it.
+// sharedDomain creates a domain whose check leaves a setting in the session, and a composite type
+// with a column of the domain.
 var sharedDomain = settingFunc("shared.f()", "") + `; do $$ begin
 	create domain shared.d as text check (shared.f()); exception when duplicate_object then null; end $$;
 	do $$ begin create type shared.pair as (word shared.d, n int); exception when duplicate_object then null; end $$`
 
-// hidden are the ways in which a statement runs a function that its text does not show. setup runs
-// in each tenant's schema, after the table papers was created. Objects in schema shared are created
-// once.
+// hidden lists the ways in which a statement runs a function that its text does not show. The
+// script shared creates objects in the schema shared. The script setup runs in each tenant's
+// schema, after the table papers was created. Without sql the statement reads papers.
 var hidden = []struct {
 	name, shared, setup, sql string
 	since                    int // the first version of PostgreSQL that has it
@@ -231,7 +232,7 @@ var hidden = []struct {
 
 const papersSQL = "create table papers (id bigserial primary key, body text); insert into papers (body) values ('x')"
 
-// shareSchema creates a schema that every tenant may use.
+// shareSchema creates the schema shared, which every tenant may use, and runs sql as the owner.
 func (f *fixture) shareSchema(t *testing.T, sql string) {
 	t.Helper()
 	f.exec(t, "create schema if not exists shared; grant usage on schema shared to public")
@@ -240,7 +241,9 @@ func (f *fixture) shareSchema(t *testing.T, sql string) {
 	}
 }
 
-// The next tenant on the connection does not see a setting that a hidden function has left.
+// TestHiddenFunctionsLeaveNothing checks that the next tenant on the connection does not see a
+// setting that a hidden function has left. In each case tenant_b itself must see the setting at
+// least once, or else the test would show nothing.
 func TestHiddenFunctionsLeaveNothing(t *testing.T) {
 	t.Parallel()
 	for _, c := range hidden {
@@ -276,14 +279,15 @@ func TestHiddenFunctionsLeaveNothing(t *testing.T) {
 	}
 }
 
-// expectNothingLeft runs tenant_b's statement in every kind of unit of work. After each, tenant_a
-// must not see its setting. It returns how often tenant_b itself saw the setting.
+// expectNothingLeft runs a statement as tenant_b in every kind of unit of work. After each,
+// tenant_a must not see the setting. It returns how often tenant_b itself saw the setting
+// afterwards.
 func (l *leveled) expectNothingLeft(t *testing.T, sql string) (left int) {
 	t.Helper()
 	const level = "select coalesce(current_setting('app.level', true), ''), pg_backend_pid()"
 	var pid int
 	for name, run := range units {
-		for range 2 { // cold and warm
+		for range 2 { // first unprepared, then prepared
 			err := run(in(t, "tenant_b"), l.db, sql)
 			if err != nil && !hasState(err, "42501") { // hardening has revoked a built-in function
 				require.NoError(t, err, name)

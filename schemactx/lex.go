@@ -18,9 +18,10 @@ const (
 	kindWrite
 	// kindRefused would change the session or end the transaction, and so the scope.
 	kindRefused
-	// kindCopy is a COPY, which needs another protocol than a statement with a result.
+	// kindCopy is a COPY. It is not sent as a statement, because COPY has a protocol of its own.
 	kindCopy
-	// kindBlock runs code that may commit. It cannot do so inside a transaction block.
+	// kindBlock is a DO or a CALL, whose code may commit. It runs inside a transaction block, where
+	// the code cannot commit.
 	kindBlock
 )
 

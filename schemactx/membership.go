@@ -8,9 +8,10 @@ import (
 	"github.com/oryne/pgtenant/internal/sqlstate"
 )
 
-// membershipStale reports whether the server refused the scope because its process does not know
-// yet that the login is a member of the tenant's role. If so, it makes the process read the
-// memberships again, and the attempt can be repeated, because nothing of it has run.
+// membershipStale handles a scope that the server refused, perhaps because its process does not
+// know yet that the login is a member of the tenant's role. It makes the process read the
+// memberships again, once per unit of work. It reports whether the attempt can be repeated. Nothing
+// of the attempt has run.
 //
 // A server process caches the list of roles that its login is a member of. It builds the list when
 // it needs one, and again after a GRANT. A GRANT that is committed while it builds the list can be
@@ -26,10 +27,11 @@ func (u *unitOfWork) membershipStale(ctx context.Context, tx *txState, err error
 	return u.backToIdle(ctx, tx) && u.refreshMembership(ctx) == nil
 }
 
-// retryPrologue calls attempt, which begins with the scope. It calls it again, at most three times,
-// if something before the scope failed. The process may have a stale list of memberships, the
-// catalogs may be unreadable, or the connection may have prepared statements that this package did
-// not make.
+// retryPrologue calls attempt, which sends the prologue first. If the prologue failed for one of
+// three reasons, it removes the reason and calls attempt again, at most three times. The reasons
+// are a stale list of memberships in the server process, catalogs that cannot be read, and prepared
+// statements that this package did not make. It does not repeat an attempt in a transaction that
+// has begun.
 func (u *unitOfWork) retryPrologue(ctx context.Context, tx *txState, attempt func() error) error {
 	first := tx == nil || !tx.begun
 	err := attempt()
@@ -48,8 +50,8 @@ func (u *unitOfWork) prologueRetryable(err error) bool {
 	return errors.Is(err, ErrNotProvisioned) || errors.Is(err, errForeignPrepared) || errors.As(err, &refused)
 }
 
-// recoverPrologue handles a failed catalog read and foreign prepared statements. It reports whether
-// the next attempt can succeed.
+// recoverPrologue handles a failed catalog read and prepared statements that this package did not
+// make. It reports whether the next attempt can succeed.
 func (u *unitOfWork) recoverPrologue(ctx context.Context, tx *txState, err error) bool {
 	switch {
 	case errors.Is(err, errForeignPrepared):
@@ -72,8 +74,8 @@ func (u *unitOfWork) backToIdle(ctx context.Context, tx *txState) bool {
 	return u.status() == 'I'
 }
 
-// refreshMembership asks about the public role, which is a member of no role, so the process
-// replaces its list.
+// refreshMembership makes the server process replace its cached list of memberships. It asks about
+// the public role, which is a member of no role and whose list the process then caches instead.
 func (u *unitOfWork) refreshMembership(ctx context.Context) error {
 	roles := &u.db.cfg.Roles
 	names := [][]byte{[]byte(roles.Public()), []byte(roles.Runtime())}

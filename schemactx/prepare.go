@@ -111,6 +111,8 @@ func (u *unitOfWork) missingInternal() []string {
 	return missing
 }
 
+// readPrepared reads the results of the prologue, of the evicted statements, of the missing
+// internal statements and of stmts, in this order.
 func (u *unitOfWork) readPrepared(
 	p *pgconn.Pipeline, tx *txState, evicted int, missing []string, prologue prologue, stmts []*stmt,
 ) error {

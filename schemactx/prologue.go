@@ -35,26 +35,27 @@ type internalStmt struct {
 	params [][]byte
 }
 
+// step is the purpose of an internal statement.
 type step uint8
 
 const (
-	stepDeallocate step = iota
-	stepScrub
-	stepScrubbed
-	stepBegin
-	stepPrepared
-	stepFingerprint
-	stepFacts
-	stepSettings
-	stepScope
-	stepAssert
+	stepDeallocate  step = iota // deallocateSQL
+	stepScrub                   // BEGIN of the scrub, or a statement of scrubSQL
+	stepScrubbed                // COMMIT of the scrub
+	stepBegin                   // BEGIN of the unit of work
+	stepPrepared                // foreignPreparedSQL
+	stepFingerprint             // fingerprintSQL
+	stepFacts                   // factsSQL
+	stepSettings                // settings of [WithSettings] and [TxOptions]
+	stepScope                   // the scope statement
+	stepAssert                  // the assertion of the scope
 	stepSavepoint
-	stepReset
-	stepCommit
+	stepReset  // a reset of the role or the like, after stepCommit
+	stepCommit // COMMIT of the unit of work
 )
 
-// prologue returns the statements to send first. With begin, a single statement or a batch gets a
-// transaction block. If tx is not nil, it decides what is needed, and begin is not used.
+// prologue returns the statements to send before those of the caller. tx is the transaction of the
+// unit. If tx is nil, begin says whether the statement or batch gets a transaction block.
 func (u *unitOfWork) prologue(tx *txState, begin bool) prologue {
 	var f prologue
 	if tx != nil && tx.begun {
@@ -96,7 +97,7 @@ func (u *unitOfWork) scrub() prologue {
 	return append(f, internalStmt{step: stepScrubbed, sql: commitSQL})
 }
 
-// refused explains why the server did not accept the scope. It closes a connection whose scope has
+// refused returns a [ScopeError] for the server's error. It closes the connection if the scope has
 // changed.
 func (u *unitOfWork) refused(err error) error {
 	err = u.scope.refused(err)
@@ -106,6 +107,7 @@ func (u *unitOfWork) refused(err error) error {
 	return err
 }
 
+// savepoints appends the savepoints of tx that were not sent yet.
 func (f prologue) savepoints(tx *txState) prologue {
 	if tx != nil {
 		for _, name := range tx.savepoints {
@@ -120,8 +122,8 @@ func (f prologue) has(s step) bool {
 	return slices.ContainsFunc(f, func(o internalStmt) bool { return o.step == s })
 }
 
-// read reads the results of the prologue, each with next, and records what they mean for the unit
-// and tx.
+// read reads the results of the prologue, each with a call of next, and records their effects in
+// the unit and tx. It stops at the first error and returns it.
 func (f prologue) read(u *unitOfWork, tx *txState, next func() ([][][]byte, error)) error {
 	for _, o := range f {
 		rows, err := next()

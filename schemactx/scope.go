@@ -12,22 +12,23 @@ import (
 	"github.com/oryne/pgtenant/internal/sqlstate"
 )
 
-// scope is what a unit of work sets before its first statement, ready to be sent. Only kept changes
-// after it was built.
+// scope is what a unit of work sets before its first statement, ready to be sent. After it was
+// built, only the field kept changes.
 type scope struct {
 	schema  string
 	schemas []string // the schemas on the path
 	path    string   // the search path, as the server shows it
-	role    string   // the role that statements run as; "" to stay the login
-	// statements that reset what a statement may have set of this for the session; none if no other
-	// tenant uses the session
+	role    string   // the role that statements run as; "": the login
+	// resets are the statements to send after a statement that may have set the path, the role or the
+	// application_name for the session. At level [Logins], where no other tenant uses the session,
+	// there are none.
 	resets []string
 	login  bool // the session belongs to the tenant, and the scope only checks it
 	limits Limits
 	sql    string
 	params [][]byte // of sql, in text format
 
-	timeouts map[string]int // the index in params of each of the tenant's limits, by setting
+	timeouts map[string]int // by setting of limits: the index of its value in params
 
 	name    int    // the index in params of the application_name; 0, the index of the path, for none
 	comment string // the comment before each statement; "" for none
@@ -38,7 +39,7 @@ type scope struct {
 	named   pgproto3.Bind
 
 	age  uint64      // see [freshness]
-	kept atomic.Bool // the DB has stored it
+	kept atomic.Bool // [DB.accepted] has handled it
 }
 
 // scopeSQL is the beginning of the scope statement. is_local is true in every call of set_config:
@@ -86,10 +87,11 @@ func newScope(schema, role string, extra []string, limits Limits, log ServerLog)
 	return sc, nil
 }
 
-// loginScopeSQL is the scope statement at level [Logins]. The connection has been opened with the
+// loginScopeSQL is the scope statement at level [Logins]. The connection was opened with the
 // tenant's settings and serves no other tenant. So the statement only checks that the tenant's own
-// statements have not changed them (22012). It is not sent before every statement, but on a new
-// connection and after statements that may have changed them.
+// statements have not changed the settings; otherwise it fails (22012). It is sent on a new
+// connection and after statements that may have changed the settings. loginScopeNamedSQL also
+// checks the application_name.
 const (
 	loginScopeSQL = "select where 1 / (current_setting('search_path') = $1::text)::int = 1 and $2::regnamespace is not " +
 		"null"
@@ -138,9 +140,10 @@ func (sc *scope) set(setting, value string) {
 	sc.sql += " and set_config('" + setting + "', $" + strconv.Itoa(len(sc.params)) + "::text, true) is not null"
 }
 
-// assertSQL fails (22012) unless the search path and the role are those of the scope, and
-// assertNamedSQL also checks the application_name. In a transaction it is sent before a statement
-// if an earlier one may have changed them. Reading them needs no privilege.
+// assertSQL fails (22012) unless the search path and the role are those of the scope.
+// assertNamedSQL also checks the application_name. In a transaction or a batch, one of them is sent
+// before a statement if an earlier statement may have changed the scope. Reading the settings needs
+// no privilege.
 const (
 	assertSQL = "select 1 / (current_setting('search_path') = $1::text and ($2::text = '' or current_user = " +
 		"$2::text))::int"

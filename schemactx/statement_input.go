@@ -16,10 +16,10 @@ const maxParams = 65535
 type input struct {
 	sql          string
 	args         []any
-	kind         sqlKind           // according to its text and the facts of the schemas
-	text         sqlKind           // according to its text
-	named        []string          // the schemas that it may name
-	hit          bool              // it was already prepared
+	kind         sqlKind           // by its text and the facts of the schemas; see [unitOfWork.effectiveKind]
+	text         sqlKind           // by its text alone
+	named        []string          // the schemas that its text may name
+	hit          bool              // the connection had prepared it already
 	savepoint    *savepointCommand // for a savepoint statement in the batch of a transaction, else nil
 	mode         pgx.QueryExecMode
 	formats      pgx.QueryResultFormats
@@ -27,9 +27,9 @@ type input struct {
 	results      []int16 // the result formats to ask for, set by encode
 }
 
-// parse reads the options that pgx allows before the arguments and lets a [pgx.QueryRewriter]
-// rewrite the statement. The rewriter gets a nil connection, because it could run queries outside
-// of the scope.
+// parse separates the options that pgx allows before the arguments, and lets a [pgx.QueryRewriter]
+// rewrite the statement. The rewriter gets a nil connection, because with a connection it could run
+// queries outside of the scope.
 func (c *input) parse(ctx context.Context, mode pgx.QueryExecMode, sql string, args []any) error {
 	*c = input{sql: sql, args: args, mode: mode}
 	var rewriter pgx.QueryRewriter

@@ -69,8 +69,8 @@ func (s *statement) queueScope() bool {
 	return true
 }
 
-// scopeRefused returns the error of the scope or the assertion. If the error is not the server's,
-// it is unknown what has been written, and the connection is closed.
+// scopeRefused returns the error for a scope or an assertion that failed with err. If err is not an
+// error of the server, it is unknown what has been written, and scopeRefused closes the connection.
 func (s *statement) scopeRefused(err error) error {
 	var pgErr *pgconn.PgError
 	switch {
@@ -88,8 +88,7 @@ func (s *statement) scopeRefused(err error) error {
 	return err
 }
 
-// sendBehind sends the statement between its prologue (BEGIN, a scrub, the scope, savepoints) and
-// what must follow it (COMMIT and a reset of the role). It is one round trip as well.
+// sendBehind sends the prologue, the statement, and its epilogue in one round trip.
 func (s *statement) sendBehind(ctx context.Context, sd *pgconn.StatementDescription) error {
 	b := &pgconn.Batch{}
 	named, eqb := s.input.prepared(), &s.state.eqb
@@ -117,8 +116,10 @@ func (s *statement) sendBehind(ctx context.Context, sd *pgconn.StatementDescript
 	return nil
 }
 
-// needsBlock reports whether statements of this kind need their own BEGIN and COMMIT. A block of
-// code that may commit cannot do so inside them, and a reset must follow the commit.
+// needsBlock reports whether statements of this kind need a BEGIN and a COMMIT of their own. A DO
+// block or a procedure needs them because the code could otherwise commit and so leave the scope. A
+// statement after which the session is reset needs them because the reset must follow the COMMIT.
+// Settings may need them; see settingsNeedBlock.
 func (u *unitOfWork) needsBlock(kind sqlKind) bool {
 	return kind == kindBlock || u.needsReset(kind) || u.settingsNeedBlock()
 }
@@ -140,5 +141,6 @@ func (u *unitOfWork) queueEpilogue(b *pgconn.Batch, kind sqlKind, block, named b
 	}
 }
 
-// resets returns the statements that reset what a statement may have set for the session.
+// resets returns the statements that close held cursors and reset what a statement may have set for
+// the session.
 func (u *unitOfWork) resets() []string { return append([]string{closeSQL}, u.scope.resets...) }

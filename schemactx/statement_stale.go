@@ -19,8 +19,8 @@ import (
 // type". The SQLSTATE alone is not sufficient, because every unsupported feature has it.
 const planChangedRoutine = "RevalidateCachedQuery"
 
-// PostgreSQL's functions that raise "cache lookup failed for type" if the type of an argument is
-// gone.
+// The functions of PostgreSQL that raise "cache lookup failed for type" if the type of an argument
+// no longer exists.
 const (
 	typeGoneRoutine       = "getTypeInputInfo"
 	typeGoneBinaryRoutine = "getTypeBinaryInputInfo"
@@ -32,9 +32,9 @@ func planChanged(err error) bool {
 	return errors.As(err, &pgErr) && pgErr.Code == sqlstate.FeatureUnsupported && pgErr.Routine == planChangedRoutine
 }
 
-// stale reports whether the server refused to bind a prepared statement that would be a different
-// one if it were prepared now. hit says that its description or its types are from an earlier call,
-// so its parameters may have other types by now.
+// stale reports whether the server refused to bind a prepared statement because it is stale. hit
+// says that its description or its types are from an earlier call, so its parameters may have other
+// types by now.
 func stale(err error, hit bool) bool {
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) {
@@ -63,9 +63,9 @@ func (u *unitOfWork) prepared(sql string) *stmt {
 	return st
 }
 
-// beginning is the state of a transaction before a statement, for restart.
+// beginning is the state of a transaction before a statement or a batch, for restart.
 type beginning struct {
-	possible   bool
+	possible   bool // no statement has run in the transaction yet
 	savepoints []string
 }
 

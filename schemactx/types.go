@@ -26,11 +26,12 @@ type schemaTypes struct {
 	scope   *scope // the scope that they were loaded in; after a [DB.Refresh] the schema has another
 	typeMap *pgtype.Map
 	others  map[uint32]bool // OIDs in statements that are not among these types
-	tx      *txState        // the only user, as its snapshot may hide types; nil for any
+	tx      *txState        // only this transaction may use them, as its snapshot may hide types; nil: every unit
 	stale   bool            // the server or a codec says that they may have changed
 }
 
-// markStale has the types loaded again before they are next needed. It does nothing on nil.
+// markStale marks the types as out of date, so that they are loaded again before they are next
+// needed. It does nothing on nil.
 func (t *schemaTypes) markStale() {
 	if t != nil {
 		t.stale = true

@@ -165,7 +165,7 @@ type SweepReport struct {
 
 // SweepStagedSchemas drops the staged schemas whose [Staging] has ended without dropping them. It
 // does not touch retained schemas, and no schema whose lock a Staging holds. If one schema cannot
-// be dropped, it goes on with the next. The error joins the errors of all schemas, and the report
+// be dropped, it continues with the next. The error joins the errors of all schemas, and the report
 // is valid together with it. Several processes may sweep at the same time.
 func (m *Manager) SweepStagedSchemas(ctx context.Context) (SweepReport, error) {
 	var report SweepReport

@@ -40,10 +40,10 @@ func (p MoveDomainParams) validate() (MoveDomainParams, error) {
 	return p, nil
 }
 
-// MoveDomain moves a verified domain from one tenant to another, in one transaction, so that at
-// each time exactly one of them has it. It replaces a claim of the other tenant. The domain becomes
-// the primary domain of a tenant that has none. If the domain has been moved already, it is
-// returned unchanged.
+// MoveDomain moves a verified domain from one tenant to another, in one transaction, so that at any
+// time exactly one of them has it. It replaces a claim of the other tenant on the same host. The
+// domain becomes the primary domain of a tenant that has none. If the domain has been moved
+// already, it is returned unchanged.
 //
 // The error is [ErrDomainNotFound] for a domain that From does not have, [ErrNotVerified] for a
 // claim, and [ErrPrimaryDomain] for the primary domain if NewPrimary is not set. Other errors are
@@ -85,7 +85,7 @@ func (m *Manager) MoveDomain(ctx context.Context, p MoveDomainParams) (Domain, e
 	return d, nil
 }
 
-// movable returns the domain if it can be moved.
+// movable returns the domain. It returns an error if the domain cannot be moved.
 func (m *Manager) movable(ctx context.Context, p MoveDomainParams, from *Tenant) (Domain, error) {
 	d, err := m.domain(ctx, from.ID, p.Host)
 	switch {
@@ -108,6 +108,7 @@ func (m *Manager) movable(ctx context.Context, p MoveDomainParams, from *Tenant)
 	return d, err
 }
 
+// moveDomain moves the domain d to the tenant with the id to. Afterwards d is the moved domain.
 func moveDomain(ctx context.Context, tx pgx.Tx, p MoveDomainParams, d *Domain, to int64) error {
 	from, host := d.TenantID, d.Host
 	if p.NewPrimary != "" {
@@ -126,8 +127,8 @@ func moveDomain(ctx context.Context, tx pgx.Tx, p MoveDomainParams, d *Domain, t
 		returning `+domainDetailsColumns, to)
 }
 
-// lockBoth takes the locks of two tenants. It takes that of the lower id first, so that two calls
-// do not wait for each other. The caller releases them.
+// lockBoth takes the locks of two tenants, that of the lower id first, so that two calls do not
+// wait for each other. The caller releases l, which holds both.
 func (m *Manager) lockBoth(ctx context.Context, slugA, slugB string) (a, b Tenant, l *lock, err error) {
 	if a, err = m.BySlug(ctx, slugA); err != nil {
 		return a, b, nil, err

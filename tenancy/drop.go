@@ -19,7 +19,7 @@ type DropParams struct {
 	Proof string // for [DropConfig].Approve, such as a one-time password; default: none
 }
 
-// Drop deletes a tenant for good: its schema with all tables, its role, its retained schema
+// Drop deletes a tenant permanently: its schema with all tables, its role, its retained schema
 // ([Manager.RetainedSchema]), its domains and its row. Only a backup can restore it. Drop returns
 // the tenant's last row. Afterwards the slug and the domains are free. The schema name is never
 // reused.
@@ -88,9 +88,9 @@ func markDropping(t *Tenant) change {
 	return c
 }
 
-// dropSchema drops schema and role, and then the auxiliary schemas. If the drop is refused before
-// anything is gone, it restores the tenant's status and operation, unless an earlier drop has
-// already deleted something.
+// dropSchema drops the schema and its role, and then the auxiliary schemas. If the drop is refused
+// before anything was dropped, it restores the tenant's status and operation, unless an earlier
+// drop has already deleted something.
 func (m *Manager) dropSchema(ctx context.Context, l *lock, t, before *Tenant) error {
 	server, err := m.server(t)
 	if err != nil {

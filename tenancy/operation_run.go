@@ -133,7 +133,8 @@ func (e *execution) progress(next string) *Operation {
 	return &row
 }
 
-// failureTimeout limits the time to record a failure, which also works if ctx has ended.
+// failureTimeout limits the time to record a failure. A failure is recorded also after ctx has
+// ended.
 const failureTimeout = 5 * time.Second
 
 // recordFailure records the error of an operation that is recorded, and the step to continue with.
@@ -154,7 +155,8 @@ func (e *execution) recordFailure(ctx context.Context, stepErr *StepError) {
 // MaxFailureLen is the maximum length of [Operation].Failure, in bytes. Longer texts are cut.
 const MaxFailureLen = 4096
 
-// failureText returns the error as text that PostgreSQL can store.
+// failureText returns the step and its error as text that PostgreSQL can store: valid UTF-8 without
+// NUL, at most MaxFailureLen bytes.
 func failureText(e *StepError) string {
 	text := e.Step + ": " + e.Err.Error()
 	if len(text) > MaxFailureLen {

@@ -86,8 +86,8 @@ func (s *Staging) replaceChange(t *Tenant) change {
 	}
 }
 
-// exchangeSteps are the steps of a replacement or its revert that follow the switch. reactivate
-// reports whether the switch has put the tenant into maintenance. Then the last step makes it
+// exchangeSteps returns the steps of a replacement or its revert that follow the switch. reopen
+// says whether the switch has put the tenant into maintenance. If so, the last step makes it
 // active, unless it was suspended in the meantime.
 func (m *Manager) exchangeSteps(t *Tenant, reopen bool) []step {
 	served := t.unchanged()

@@ -7,9 +7,9 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// ConfirmReplacement drops a retained schema for good, and returns the tenant. schema is the name
-// that [Manager.RetainedSchema] returns. Without it, a caller could drop another schema than the
-// one that was checked.
+// ConfirmReplacement drops a retained schema permanently, and returns the tenant. schema is the
+// name that [Manager.RetainedSchema] returns. Without it, a caller could drop another schema than
+// the one that was checked.
 //
 // It needs what [DropConfig] requires for [Manager.Drop]: Enabled, a token of
 // [Manager.RequestConfirm] for that schema, the approval of a second person, a backup of that
@@ -118,7 +118,7 @@ func (m *Manager) RevertReplacement(ctx context.Context, slug, schema string) (T
 			return m.resume(ctx, l, OpRevert, t)
 		}
 		row := Operation{Op: OpRevert, Schema: schema, Reactivate: t.Status == Active}
-		if t.Operation != nil && t.Operation.Op == OpReplace { // the revert takes the place of the replacement
+		if t.Operation != nil && t.Operation.Op == OpReplace { // the revert continues instead of the replacement
 			row.Reactivate = t.Operation.Reactivate
 		} else if err := OpRevert.checkIdle(t); err != nil {
 			return err
@@ -135,7 +135,7 @@ func (m *Manager) RevertReplacement(ctx context.Context, slug, schema string) (T
 	})
 }
 
-// revertSteps are the steps of a revert that follow the migration.
+// revertSteps returns the steps of a revert that follow the migration.
 func (m *Manager) revertSteps(t *Tenant, schema string, reopen bool) []step {
 	taken := revertChange(t, schema)
 	return append([]step{{name: "switch", write: &taken}}, m.exchangeSteps(t, reopen)...)

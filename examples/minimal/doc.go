@@ -9,6 +9,6 @@
 //	go run ./examples/minimal                       # serves
 //	curl http://acme.localhost:8000/notes
 //
-// ADMIN_URL is read by setup alone, which makes the two logins with the passwords of their URLs.
+// Only setup reads ADMIN_URL. It makes the two logins, with the passwords of their URLs.
 // LISTEN is the address to serve on; its default is :8000.
 package main

@@ -18,8 +18,8 @@
 //   - Unavailable with a time to call again during maintenance, in quarantine, and while the
 //     database is unavailable
 //   - Unknown if the connection was lost and a change may have been made
-//   - DeadlineExceeded and Canceled for a call that ended
-//   - Internal for any other error of a handler that is no status of gRPC or [connect.Error] itself
+//   - DeadlineExceeded and Canceled for a call whose context has ended
+//   - Internal for any other error of a handler, unless it is a gRPC status or a [connect.Error]
 //
 // It is a separate module, so that programs that import pgtenant do not get gRPC and Connect in
 // their go.mod and go.sum.

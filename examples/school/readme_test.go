@@ -67,7 +67,8 @@ func normal(output, name string) string {
 	return strings.TrimSpace(output)
 }
 
-// Runs every command of the README in a shell, against a running program, and compares the output.
+// TestReadmeCommands runs every command of the README in a shell, against a running program, and
+// compares the output.
 func TestReadmeCommands(t *testing.T) {
 	t.Parallel()
 	for _, tool := range []string{"bash", "curl", "psql"} {
@@ -97,8 +98,8 @@ func TestReadmeCommands(t *testing.T) {
 	})
 	for _, s := range readme(t) {
 		want, got := normal(s.output, "ada"), normal(given(run(s.command), data), who.Username)
-		// The program sees a moment later what another process did, and surveys its tenants in the
-		// background. So the output of curl is retried.
+		// The program learns of changes by other processes after a moment, and surveys its tenants in the
+		// background. So curl is retried until its output is as expected.
 		for range 300 {
 			if got == want || !strings.HasPrefix(s.command, "curl") {
 				break

@@ -91,8 +91,9 @@ func (db *database) create(ctx context.Context) error {
 	})
 }
 
-// harden revokes from PUBLIC what a statement could use to leave its schema. A local server has no
-// other database that this could break. For other servers the administrator runs 'init --harden'.
+// harden revokes from PUBLIC the privileges that a statement could use to leave its schema. A local
+// server has no other database that this could break. For other servers the administrator runs
+// 'init --harden'.
 func (db *database) harden(ctx context.Context) error {
 	if !db.local {
 		return nil
@@ -122,8 +123,9 @@ func (db *database) expectSetUp(ctx context.Context, o options) error {
 	return db.checkPasswords(ctx, o)
 }
 
-// look returns what the database lacks, and records the schemas of the extensions. An extension
-// that existed before may be in another schema than the one that Setup uses.
+// look returns the roles and extensions that the database lacks, and records the schemas of the
+// extensions. An extension that existed before may be in another schema than the one that Setup
+// uses.
 func (db *database) look(ctx context.Context) (missing []string, err error) {
 	db.extra = nil
 	err = asAdmin(ctx, db.admin, func(conn *pgx.Conn) error {

@@ -41,8 +41,8 @@ func (a *app) schoolConfig() erp.HandlerConfig {
 	}
 }
 
-// recognised sets the actor of the request in the access log to the user. The pages know the
-// address too, and then set that.
+// recognised sets the user as the actor of the request in the access log. The pages know the user's
+// address, and set that instead.
 func recognised(ctx context.Context, v erp.Viewer) {
 	if v.UserID != 0 {
 		audit.SetActor(ctx, fmt.Sprintf("user %d", v.UserID))
@@ -57,7 +57,8 @@ func (a *app) loggedIn(ctx context.Context, data erp.LoggedInData) {
 	)
 }
 
-// loginFailed does not log an invalid address: it may be a password in the wrong field.
+// loginFailed logs a failed login. It omits an invalid address, which may be a password in the
+// wrong field.
 func (a *app) loginFailed(ctx context.Context, data erp.LoginFailedData) {
 	a.metrics.LoginFailed(ctx)
 	e := audit.Entry{Action: audit.LoginFailed, Details: map[string]any{"reason": data.Err.Error()}}
@@ -67,7 +68,8 @@ func (a *app) loginFailed(ctx context.Context, data erp.LoginFailedData) {
 	a.record(ctx, e)
 }
 
-// tokenRefused also logs sessions of another school: they are an attack or a mistake.
+// tokenRefused logs a refused token. A session of another school is an attack or a mistake, and has
+// a reason of its own.
 func (a *app) tokenRefused(ctx context.Context, data erp.TokenRefusedData) {
 	reason := data.Err.Error()
 	if errors.Is(data.Err, tenanttoken.ErrForeignTenant) {
@@ -76,8 +78,8 @@ func (a *app) tokenRefused(ctx context.Context, data erp.TokenRefusedData) {
 	a.record(ctx, audit.Entry{Action: audit.LoginFailed, Details: map[string]any{"reason": reason}})
 }
 
-// record does not fail the request. If the entry cannot be logged, it reports that to the program's
-// log.
+// record adds an entry to the access log. If that fails, the program's log gets an error, and the
+// request continues.
 func (a *app) record(ctx context.Context, e audit.Entry) {
 	if err := a.log.Record(ctx, e); err != nil {
 		a.logger.ErrorContext(ctx, "not in the access log", "error", err)

@@ -7,5 +7,6 @@
 // commit that needs it.
 //
 // The files are parsed, not built. So the rules apply to all platforms and build tags at once, and
-// also to a tree that does not compile. Nested modules are not part of the tree.
+// also to a tree that does not compile. The tree is the modules that go.work lists; other nested
+// modules are not part of it.
 package archtest

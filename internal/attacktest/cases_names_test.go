@@ -10,7 +10,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// Rows 26 to 33: names. Here sql holds names of schemas that come from outside.
+// nameAttacks are rows 26 to 33: names of schemas that come from outside. In most of them sql holds
+// such names.
 var nameAttacks = []attack{
 	{
 		row: 26, title: "a name that is SQL", variants: true, run: readsIn,
@@ -81,8 +82,8 @@ var nameAttacks = []attack{
 	},
 }
 
-// readsIn uses sql as the name of the schema of its context. An invalid name must not take a
-// connection from the pool.
+// readsIn reads secrets in a context whose schema is named sql[0]. It succeeds if it gets a secret
+// of a tenant. An invalid name must not take a connection from the pool.
 func readsIn(a *attempt, sql []string) bool {
 	acquired := a.pool.Stat().AcquireCount()
 	ctx := a.in(sql[0])
@@ -93,8 +94,9 @@ func readsIn(a *attempt, sql []string) bool {
 	return a.loot.Len() > 0 && (a.got(a.secretB) || a.got(a.secretA))
 }
 
-// readsAfterDrop uses a schema that is then dropped and created again. It succeeds if it finds the
-// old contents, or writes where no table of the new schema is.
+// readsAfterDrop runs statements in a schema, drops the schema, creates it again with other tables,
+// and runs the statements once more. It succeeds if they find the old contents, or if what they
+// write is not in the new schema.
 func readsAfterDrop(a *attempt, sql []string) bool {
 	a.alone("tenant_a", sql[0])
 	a.inTx("tenant_a", sql[0])
@@ -107,6 +109,8 @@ func readsAfterDrop(a *attempt, sql []string) bool {
 	return a.got(a.secretA) || !a.got("a was here")
 }
 
+// setsUpTwice runs Setup in a second database with the role names of the first. It succeeds if
+// Setup accepts them.
 func setsUpTwice(a *attempt, _ []string) bool {
 	other := pgtest.New(a.t)
 	_, err := admin.Setup(a.ctx, other.Pool, admin.SetupConfig{Roles: a.roles})

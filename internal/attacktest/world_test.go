@@ -22,8 +22,8 @@ type column struct {
 	hardened bool
 	// prepare creates what the level needs besides Setup and two provisioned tenants.
 	prepare func(t *testing.T, w *world)
-	// open returns a function that returns the DB for the tenant of a context. conns is the number of
-	// connections.
+	// open returns a function that returns the DB to use for a context. conns is the largest number of
+	// connections, for both tenants together or at Logins for each.
 	open func(t *testing.T, w *world, conns int32) func(context.Context) *schemactx.DB
 }
 
@@ -77,17 +77,17 @@ func openLogins(t *testing.T, w *world, conns int32) func(context.Context) *sche
 	})
 }
 
-// world is a database with two tenants, for one column. The attacks of the column use it one after
-// another; reset undoes the changes of the attack before.
+// world is a database with the tenants a and b, for one column. The attacks of the column use it
+// one after another. reset undoes the changes of the attack before.
 type world struct {
 	*fixture
 	column   *column
-	extra    []string      // schemas on the path of every scope
-	pool     *pgxpool.Pool // of the DB that was opened last
-	heard    chan string   // payloads of the notifications that its connections received
-	names    *strings.Replacer
-	limits   schemactx.Limits
-	pristine bool // unchanged since reset
+	extra    []string          // schemas on the path of every scope
+	pool     *pgxpool.Pool     // of the DB that was opened last
+	heard    chan string       // payloads of the notifications that the connections of pool received
+	names    *strings.Replacer // replaces placeholders; see named
+	limits   schemactx.Limits  // of both tenants, for the current attack
+	pristine bool              // unchanged since reset
 	secretA  string
 	secretB  string
 }

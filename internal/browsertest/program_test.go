@@ -17,11 +17,11 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// program is a running example.
+// program is the running program examples/school.
 type program struct {
 	t      *testing.T
 	binary string
-	args   []string // select its data
+	args   []string // the flags that select its database and data directory
 	port   string
 	used   map[string]string // the last one-time code of each member
 }

@@ -19,13 +19,15 @@ import (
 // names (HTTPS_PROXY, NO_PROXY), as those of [http.DefaultClient] do.
 type registry struct{ url string }
 
-// maxDocument is the maximum size of the document of a package, in bytes.
+// maxDocument is the maximum size in bytes of a package's document, the JSON that lists its
+// versions. A longer one is cut, and is then invalid JSON.
 const maxDocument = 64 << 20
 
-// dist is the place and the hash of the archive of one version.
+// dist is the URL and the hash of the archive of one version, as an npm registry has them.
+// Integrity is as sha512Of reads it.
 type dist struct{ Tarball, Integrity string }
 
-// statusError is the answer of a registry that is not 200.
+// statusError is the error for an answer of a registry whose status is not 200.
 type statusError struct {
 	url    string
 	status int
@@ -35,8 +37,9 @@ func (e *statusError) Error() string {
 	return fmt.Sprintf("GET %s: %d %s", e.url, e.status, http.StatusText(e.status))
 }
 
-// download writes the archive of a version to file and checks its SHA-512. After an error of the
-// network or of the server it tries once more.
+// download writes the archive of a version to file and checks its SHA-512. After an error it tries
+// once more, unless ctx has ended, the SHA-512 is wrong, or the registry answers with a status
+// below 500, such as 404.
 func (r registry) download(ctx context.Context, name, version, file string) error {
 	err := r.try(ctx, name, version, file)
 	if status := (*statusError)(nil); err == nil || ctx.Err() != nil || errors.Is(err, errIntegrity) ||
@@ -65,7 +68,7 @@ func (r registry) try(ctx context.Context, name, version, file string) error {
 	return nil
 }
 
-// dist returns where the archive of a version is.
+// dist reads the document of a package and returns the archive of a version.
 func (r registry) dist(ctx context.Context, name, version string) (dist, error) {
 	body, err := get(ctx, strings.TrimSuffix(r.url, "/")+"/"+url.PathEscape(name))
 	if err != nil {
@@ -98,7 +101,7 @@ func sha512Of(integrity string) ([]byte, error) {
 	return nil, fmt.Errorf("the registry's document has no SHA-512, only %q", integrity)
 }
 
-// save writes what a URL has to file, and to hash as well.
+// save downloads a URL to file and also writes the content to hash.
 func save(ctx context.Context, from, file string, hash io.Writer) error {
 	body, err := get(ctx, from)
 	if err != nil {
@@ -113,6 +116,8 @@ func save(ctx context.Context, from, file string, hash io.Writer) error {
 	return errors.Join(err, f.Close())
 }
 
+// get returns the body of a URL, which the caller closes. If the status is not 200, the error is a
+// statusError.
 func get(ctx context.Context, from string) (io.ReadCloser, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
 	if err != nil {

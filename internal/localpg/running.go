@@ -9,18 +9,21 @@ import (
 	"strings"
 )
 
-// ErrNotRunning is returned by [Find] if no server runs on the directory, or none that is ready.
+// ErrNotRunning is returned by [Find] if the directory has no postmaster.pid that can be read, or
+// one that does not say that the server is ready.
 var ErrNotRunning = errors.New("no PostgreSQL is running there")
 
-// Running is a server that another process has started and will stop. It is safe for concurrent
-// use.
+// Running is a server of another process, which has started it and stops it. It is safe for
+// concurrent use.
 type Running struct {
 	socket string
 	port   int
 }
 
-// Find returns the server that another process runs on a kept directory, its [Config].DataDir.
-// [Server.URL] says who may use the server's socket.
+// Find returns the server that another process runs on a kept directory, which is the
+// [Config].DataDir of that process. It reads the server's postmaster.pid and does not connect:
+// after a crash the file may describe a server that has ended. The error is [ErrNotRunning], or
+// that of a file with an invalid port.
 func Find(dataDir string) (*Running, error) {
 	content, err := os.ReadFile(filepath.Join(dataDir, "data", "postmaster.pid"))
 	if err != nil {

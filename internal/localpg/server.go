@@ -21,9 +21,9 @@ import (
 
 const (
 	superuser    = "postgres"
-	startTimeout = 2 * time.Minute // a kept cluster may need recovery
+	startTimeout = 2 * time.Minute // includes the recovery of a kept cluster
 	stopTimeout  = 30 * time.Second
-	tellAfter    = 5 * time.Second // how often Start logs that it still waits
+	tellAfter    = 5 * time.Second // the interval at which Start logs that it still waits
 )
 
 // Server is a running PostgreSQL. Its methods are safe for concurrent use.
@@ -150,7 +150,7 @@ func (s *Server) arguments(cfg Config) []string {
 // waitReady returns nil when a connection works, or an error if the server ends, ctx ends, or the
 // server is ready but does not answer within readyTimeout.
 func (s *Server) waitReady(ctx context.Context, cfg Config) error {
-	var deaf time.Time // when the server was first ready without answering
+	var deaf time.Time // when the server was first seen ready and did not answer; zero: not yet
 	tellAt := time.Now().Add(tellAfter)
 	for {
 		err := s.answers(ctx, cfg.readyTimeout)
@@ -242,7 +242,9 @@ func (s *Server) Keep() (command string, err error) {
 func (s *Server) Done() <-chan struct{} { return s.process.done }
 
 // Stop shuts the server down, ends its sessions, and removes the directory of a throw-away server.
-// If ctx ends first, it kills the server. A second call returns the result of the first.
+// If the server has not ended after 30 seconds or when ctx ends, Stop requests an immediate
+// shutdown. If that takes longer than 5 seconds, Stop kills the server. A second call returns the
+// result of the first.
 func (s *Server) Stop(ctx context.Context) error {
 	s.stop.Do(func() {
 		s.stopErr = errors.Join(s.shutdown(ctx), s.cluster.close())

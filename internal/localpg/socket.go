@@ -11,8 +11,8 @@ import (
 
 const socketDirPattern = "pgtenant-run-*"
 
-// plainPath matches a path that needs no quoting in the setting unix_socket_directories and in the
-// host of a URL, which are both lists with commas, and in a shell.
+// plainPath matches a path that needs no quoting in a shell, in the setting
+// unix_socket_directories, or in the host of a URL. A comma separates the elements of the last two.
 var plainPath = regexp.MustCompile(`^[A-Za-z0-9_./-]+$`)
 
 // fitsSocket reports whether a socket can be in dir. The path of a socket may have 107 bytes on

@@ -1,5 +1,5 @@
 // Package moduletest runs the tests of modules below the root as tests of the root, because ./...
-// ends at a nested go.mod. Each directory below it is a package with the test of one module of
+// leaves out nested modules. Each directory below it is a package with the test of one module of
 // go.work.
 //
 //	go test ./...                          // all tests, those of the modules of go.work too

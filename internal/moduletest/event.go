@@ -46,9 +46,11 @@ func (r *result) at(test string) *result {
 	return r
 }
 
-// framing are the lines that the testing package writes about tests. The outer test writes its own.
+// framing matches the lines that the testing package writes about tests. They are left out, because
+// the outer test writes such lines itself.
 var framing = regexp.MustCompile(`^(=== (RUN|PAUSE|CONT|NAME) |\s*--- (PASS|FAIL|SKIP|BENCH): )`)
 
+// add adds an event of the package r to the result of its test.
 func (r *result) add(e event) {
 	test := r.at(e.Test)
 	switch e.Action {

@@ -2,4 +2,5 @@
 
 package moduletest
 
+// race reports whether this test was built with -race.
 const race = false

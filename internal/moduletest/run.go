@@ -30,23 +30,23 @@ const (
 	waitDelay = 5 * time.Second
 )
 
-// Run runs the tests of the module in a directory, which is relative to the root of the tree. It
-// fails if they cannot be built, and if there are none.
+// Run runs the tests of the module in directory, a path with slashes below the root of the tree. It
+// fails t if the tests cannot be built, and if there are none.
 func Run(t *testing.T, directory string) {
 	t.Helper()
 	readInputs()
 	run(t, filepath.Join(root(), filepath.FromSlash(directory)), "./...")
 }
 
-// environment are the variables that decide how the tests run.
+// environment lists the environment variables that decide how the tests run.
 var environment = []string{
 	"CI", "TEST_DATABASE_URL", "TEST_PG", "TEST_PG_BIN", "TEST_PG_IMAGE", "TEST_PG_KEEP", "DOCKER_HOST",
 	"PATH", "TMPDIR", "GOWORK", "GOFLAGS",
 }
 
-// readInputs reads the directories of the tree and the environment. The go command reuses the
-// result of a test whose inputs are as before, and it knows only those that the process of the test
-// reads itself.
+// readInputs reads the directories of the tree and the environment, so that the go command counts
+// them as inputs of this test. It reuses the result of a test whose inputs are unchanged, and it
+// sees only what the test's own process reads, not what the inner go test reads.
 func readInputs() {
 	for _, name := range environment {
 		_ = os.Getenv(name)
@@ -59,7 +59,8 @@ func readInputs() {
 	})
 }
 
-// run runs the tests of packages and reports those of each package when they have ended.
+// run runs the tests of packages in dir. It reports the tests of each package as soon as the
+// package has ended.
 func run(t *testing.T, dir string, packages ...string) {
 	t.Helper()
 	ctx, args := context.Background(), flags()
@@ -99,7 +100,7 @@ func run(t *testing.T, dir string, packages ...string) {
 
 // flags returns the arguments of the go command that follow from the flags of this test.
 func flags() []string {
-	args := []string{"test", "-json", "-count=1", "-p=1"} // the outer go test runs packages side by side
+	args := []string{"test", "-json", "-count=1", "-p=1"} // -p=1: the outer go test runs packages in parallel already
 	if race {
 		args = append(args, "-race")
 	}
@@ -122,7 +123,7 @@ func reportEvents(t *testing.T, stdout io.Reader) (tests int, other string) {
 		switch {
 		case len(line) == 0:
 		case json.Unmarshal(line, &e) != nil:
-			builds.output.Write(line) // of the go command itself
+			builds.output.Write(line) // output of the go command itself
 		case e.Package == "":
 			builds.output.WriteString(e.Output) // build-output
 		default:
@@ -132,7 +133,7 @@ func reportEvents(t *testing.T, stdout io.Reader) (tests int, other string) {
 			break
 		}
 	}
-	for _, p := range packages { // it was running when the go command ended
+	for _, p := range packages { // those that were running when the go command ended
 		tests += p.count()
 		t.Run(p.name, p.report)
 	}

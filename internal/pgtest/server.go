@@ -22,10 +22,10 @@ const startTimeout = 5 * time.Minute
 type server struct {
 	url   string // the administrator's URL of the database postgres
 	admin *pgxpool.Pool
-	stop  func(keep bool) error
+	stop  func(keep bool) error // keep: keep the server's directory, as a test has failed
 }
 
-// shared holds the server of this test binary. Main allows its start and stops it.
+// shared holds the server of this test binary. theServer starts it, and Main stops it.
 var shared struct {
 	main   bool // Main has been called
 	once   sync.Once
@@ -40,9 +40,11 @@ var shared struct {
 // serverSettings make tests fast. The server does not survive a crash and does not need to.
 var serverSettings = map[string]string{
 	"max_connections": "200", "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off",
-	"max_prepared_transactions": "20", // some production servers have them
+	"max_prepared_transactions": "20", // as on some production servers
 }
 
+// theServer returns the server of this test binary. The first call starts it. Every call returns
+// the same server or error.
 func theServer() (*server, error) {
 	shared.once.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
@@ -109,7 +111,7 @@ func (s *server) startLocal(ctx context.Context, src source) error {
 	return nil
 }
 
-// urlOf returns the server's URL with another database.
+// urlOf returns the administrator's URL of another database.
 func (s *server) urlOf(database string) string {
 	u, err := url.Parse(s.url)
 	if err != nil {

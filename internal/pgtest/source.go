@@ -41,7 +41,8 @@ func readEnviron() environ {
 // required reports whether a test fails, instead of being skipped, if there is no server.
 func (e environ) required() bool { return e.ci || e.force != "" || e.url != "" || e.binDir != "" }
 
-// pick returns the source. It calls engine last, because that takes time.
+// pick returns the source for the environment. It calls engine, which may take a second, only if no
+// variable decides.
 func pick(e environ, engine func() bool) (source, error) {
 	switch {
 	case e.url != "":

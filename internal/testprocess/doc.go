@@ -1,3 +1,3 @@
-// Package testprocess starts a server process for a test. The process has no privileges, and it
+// Package testprocess starts a server process for a test. The process does not run as root, and it
 // ends with the test process.
 package testprocess

@@ -6,12 +6,13 @@ import (
 	"testing"
 )
 
-// Start starts cmd in the directory dir. If the test runs as root, the process runs as the user
-// postgres or nobody, and that user gets dir. The channel is closed when the process has ended.
+// Start starts cmd in the directory dir and fails t if that is not possible. If the test runs as
+// root, the process runs as the user postgres or nobody, and that user becomes the owner of dir.
+// The channel is closed when the process has ended.
 //
-// The kernel kills the process when the thread that started it ends, so that it does not outlive a
-// test process that is killed. Start keeps that thread until the process has ended. Only Linux has
-// such a signal: on other systems Start skips t.
+// The process does not outlive a test process that is killed: the kernel kills it when the thread
+// that started it ends. Start keeps that thread until the process has ended. Only Linux has such a
+// signal. On other systems Start skips t.
 func Start(t testing.TB, cmd *exec.Cmd, dir string) (stopped <-chan struct{}) {
 	t.Helper()
 	cmd.Dir, cmd.SysProcAttr = dir, unprivileged(t, dir)

@@ -71,7 +71,7 @@ type Result struct {
 	Err         error        // why the schema could not be compared, or nil
 }
 
-// Check compares the structure of tenants' schemas with the reference. It reads the catalogue with
+// Check compares the structure of tenants' schemas with the reference. It reads the catalogs with
 // one query for each batch, a few batches at a time. It reads the version tables for
 // [migrate.Config.Changed] and to find schemas that a newer program has migrated; they do not
 // affect the comparison. Check changes nothing. It locks no table, except that reading a view locks

@@ -11,16 +11,16 @@ import (
 // Change is the kind of a difference.
 type Change string
 
-// The changes. With ChangeReordered, all columns exist and are as expected except for their order.
+// The kinds of differences.
 const (
 	ChangeMissing    Change = "missing"    // the reference has it, the schema does not
 	ChangeUnexpected Change = "unexpected" // the schema has it, the reference does not
 	ChangeDifferent  Change = "different"  // both have it, in different definitions
-	ChangeReordered  Change = "reordered"  // of a table: its columns are in another order
+	ChangeReordered  Change = "reordered"  // the columns that both tables have are in another order
 )
 
-// Difference is one object that differs from the reference. The objects of a table that is missing
-// or unexpected have no differences of their own.
+// Difference is one object that differs from the reference. If a table is missing or unexpected,
+// there is one difference for the table and none for its columns, indexes and other objects.
 type Difference struct {
 	Change Change     `json:"change"`
 	Kind   ObjectKind `json:"kind"`
@@ -29,7 +29,7 @@ type Difference struct {
 	// Have is the schema's definition, as of [Object.Definition]. For ChangeReordered it is the list
 	// of columns.
 	Have   string `json:"have,omitempty"`
-	Want   string `json:"want,omitempty"` // the same of the reference
+	Want   string `json:"want,omitempty"` // the definition or list of the reference
 	Reason string `json:"reason"`         // one line: "table students: column birthday is missing"
 }
 
@@ -48,8 +48,8 @@ func difference(c Change, o Object, have, want, reason string) Difference {
 	return Difference{Change: c, Kind: o.Kind, Table: o.Table, Name: o.Name, Have: have, Want: want, Reason: reason}
 }
 
-// different compares the properties of an object. ok is false if nothing differs. schema is the
-// schema that have was read from.
+// different compares the properties of an object of a schema with those of the reference. ok is
+// false if nothing differs. schema is the name of the schema, for [same].
 func different(have, want Object, schema string) (d Difference, ok bool) {
 	var reasons []string
 	for _, p := range have.Properties {
@@ -74,7 +74,8 @@ func different(have, want Object, schema string) (d Difference, ok bool) {
 	), true
 }
 
-// excerpt is how many bytes of a long text a reason shows.
+// excerpt is how many bytes of a long text a reason shows. A value of at most that length on one
+// line is shown as a whole.
 const excerpt = 60
 
 // reason says how a property differs. For long texts it shows where they begin to differ.
@@ -89,7 +90,7 @@ func reason(property, have, want string) string {
 	for n < len(have) && n < len(want) && have[n] == want[n] {
 		n++
 	}
-	n = max(0, strings.LastIndexAny(have[:n], " \n\t(,")+1) // from the beginning of the word that differs
+	n = max(0, strings.LastIndexAny(have[:n], " \n\t(,")+1) // back to the beginning of the word that differs
 	return property + " has " + quoteExcerpt(have, n) + ", expected " + quoteExcerpt(want, n)
 }
 
@@ -130,7 +131,8 @@ func orNone(value string) string {
 	return value
 }
 
-// quoteExcerpt returns a text from the n-th byte on, as one line.
+// quoteExcerpt returns an excerpt of text from byte n on, as one line. It marks with "..." where
+// text was left out. It returns "none" for an empty text, and "its end" if nothing follows byte n.
 func quoteExcerpt(text string, n int) string {
 	if text == "" {
 		return "none"

@@ -13,7 +13,7 @@
 //
 // # Structure
 //
-// A [Structure] is the list of the objects of one schema, as the catalogue has them. [Read] reads
+// A [Structure] is the list of the objects of one schema, as the catalogs have them. [Read] reads
 // structures. The schema's name, its owner and its tenant's role are replaced by placeholders, so
 // that the structures of two tenants can be compared. [Structure.Hash] is the fingerprint: equal
 // structures have the same one.

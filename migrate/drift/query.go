@@ -78,8 +78,8 @@ func orElse(sql, otherwise string) string {
 }
 
 // planSettings are set for the transaction that reads. With only pg_catalog on the search path,
-// every other name is written with its schema. The planner's estimates for a large or an empty
-// catalogue must not make it leave the indexes, or compile a query that takes milliseconds.
+// every other name is written with its schema. The planner's estimates for large or empty
+// catalogs must not make it leave the indexes, or compile a query that takes milliseconds.
 const planSettings = `select set_config('search_path', 'pg_catalog', true), set_config('jit', 'off', true),
 	set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
 		set_config('enable_mergejoin', 'off', true),

@@ -41,7 +41,7 @@ type beginner interface {
 const maxReadAttempts = 5
 
 // Read reads the structures of schemas, in their order, with one query for each batch. db is a
-// pool, a connection or a transaction of any login, because every role can read the catalogue. No
+// pool, a connection or a transaction of any login, because every role can read the catalogs. No
 // transaction is open between two structures, unless db is one.
 //
 // Read:

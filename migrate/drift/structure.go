@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Structure is the list of the objects of one schema, as the catalogue has them. It does not depend
+// Structure is the list of the objects of one schema, as the catalogs have them. It does not depend
 // on the name of the schema, on the role of its tenant, or on the order in which the objects were
 // created. It holds no lock and no connection.
 type Structure struct {

@@ -1,9 +1,9 @@
 package admin
 
 // linkRules find objects by which a statement in one tenant's schema reaches another tenant's
-// schema without a privilege there. Such objects are created by the owner. PostgreSQL checks the
-// privileges on the parent table, the view or the table with the rule. It does not check the
-// privileges on the objects behind them.
+// schema without a privilege there. The owner creates such objects. PostgreSQL checks the
+// privileges of the tenant on the parent table, the view or the table with the rule, and not those
+// on the objects that they lead to.
 var linkRules = []rule{
 	{
 		// CodeViewRights is about views. A foreign key to a shared table is not reported.
@@ -34,9 +34,10 @@ var linkRules = []rule{
 		message: "{object} {detail}, so that the rows of a tenant can be reached from another schema: remove it",
 	},
 	{
-		// The server finds these objects by OID: it does not ask for USAGE on the schema, and PUBLIC may
-		// call a function. A table is protected by its own privileges, except as the argument of nextval
-		// in a default, in a policy or in statistics. CodeViewRights is about what views read.
+		// This rule is about functions, types and operators of another tenant. The server finds them by
+		// OID, so it does not check USAGE on their schema, and by default PUBLIC may call a function. A
+		// table is protected by its own privileges, except as the argument of nextval in a default, in a
+		// policy or in statistics. CodeViewRights is about what views read.
 		code: CodeTenantLink, roles: Refuse, logins: Refuse, pathOnly: Warn,
 		sql: `with edge as materialized (
 				select classid, objid, objsubid, refclassid, refobjid from pg_depend
@@ -83,8 +84,9 @@ var linkRules = []rule{
 		message: "{object} {detail}, which is of another tenant and may read or change its rows: remove it",
 	},
 	{
-		// Thousands of schemas have the same functions, so each distinct text is read once. A word of the
-		// text counts as a name if it is before a dot, is a whole string, or follows search_path.
+		// Thousands of schemas have the same functions, so each distinct text is searched once. A word of
+		// the text counts as the name of a schema if a dot follows it, if it is a whole string, or if it
+		// is after search_path in a command.
 		code:     CodeDefinerTenant,
 		roles:    Warn,
 		logins:   Warn,

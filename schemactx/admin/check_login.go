@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// kindRules come first. If the pool uses the wrong login, their advice is to use another one. The
-// rules that follow would advise to revoke privileges from the owner or from postgres.
+// kindRules come first. If the pool uses the wrong login, their finding advises to use another one.
+// runRules then leaves out what later rules find about that login, because they would advise to
+// revoke privileges from the owner or from postgres.
 var kindRules = []rule{
 	{
 		code: CodeLoginKind, roles: Refuse, logins: Refuse, pathOnly: Refuse,

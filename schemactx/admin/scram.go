@@ -10,11 +10,12 @@ import (
 	"fmt"
 )
 
-// scramIterations is PostgreSQL's default (scram_iterations).
+// scramIterations is the default of PostgreSQL's setting scram_iterations.
 const scramIterations = 4096
 
-// scramVerifier returns the text that PostgreSQL stores for a password (RFC 5803, RFC 7677). With
-// it, no statement contains the password itself.
+// scramVerifier returns the text that PostgreSQL stores for a password (RFC 5803, RFC 7677), with a
+// random salt. A statement that sets the password can have this text in place of the password. It
+// returns an error for a password that is not printable ASCII.
 func scramVerifier(password string) (string, error) {
 	for _, b := range []byte(password) {
 		if b < ' ' || b > '~' {
@@ -26,6 +27,7 @@ func scramVerifier(password string) (string, error) {
 	return scramVerifierSalted(password, salt)
 }
 
+// scramVerifierSalted is scramVerifier with a given salt. It does not check the password.
 func scramVerifierSalted(password string, salt []byte) (string, error) {
 	salted, err := pbkdf2.Key(sha256.New, password, salt, scramIterations, sha256.Size)
 	if err != nil {

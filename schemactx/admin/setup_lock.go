@@ -14,9 +14,10 @@ const setupLock = 0x706774656e616e74
 // setupPause is how long lockSetup waits before it tries to get the lock again.
 const setupPause = 50 * time.Millisecond
 
-// setupLockedSQL returns whether this transaction has the lock. If not, it also returns whether
-// each session that has the lock is logged in as a role that cannot run a set-up. Every role can
-// take an advisory lock, and keep it. A prepared transaction can hold the lock without a session.
+// setupLockedSQL tries to take the lock and returns whether this transaction has it. The second
+// column is true if other sessions hold the lock and none of them is logged in as a role that can
+// run a set-up. Every role can take an advisory lock, and keep it. A prepared transaction can hold
+// the lock without a session.
 const setupLockedSQL = `select pg_try_advisory_xact_lock($1), coalesce((
 	select bool_and(l.pid is null or not (r.rolsuper or r.rolcreaterole))
 	from pg_locks l left join pg_stat_activity a on a.pid = l.pid left join pg_roles r on r.oid = a.usesysid

@@ -17,7 +17,7 @@ type right struct {
 	schema    string // "": the database
 	role      string // "": PUBLIC
 	revoke    bool   // PUBLIC must not have it
-	grantable bool
+	grantable bool   // the role must have it WITH GRANT OPTION
 }
 
 // setupRights grants and revokes the privileges that every database needs.
@@ -35,8 +35,9 @@ func setupRights(ctx context.Context, tx pgx.Tx, roles schemactx.RoleNames, data
 	})
 }
 
-// bringInOrder grants and revokes the rights and reads them back: if the login may not grant or
-// revoke here, the server only warns.
+// bringInOrder grants and revokes the rights that are not in order. It reads them back, because the
+// server only warns if the login may not grant or revoke. A right that is still not in order is an
+// action with the outcome [ActionImpossible].
 func bringInOrder(ctx context.Context, tx pgx.Tx, database string, rights []right) ([]Action, error) {
 	changes := make([]refusableChange, len(rights))
 	before, err := inOrder(ctx, tx, rights)
@@ -94,11 +95,12 @@ func asOwner(ctx context.Context, tx pgx.Tx, schema, sql string) ([]string, erro
 	return []string{setLocalRole(owner), sql, setLocalRole(role)}, nil
 }
 
+// setLocalRole returns the statement that sets the role for the rest of the transaction.
 func setLocalRole(role string) string {
 	return "select set_config('role', " + postgres.QuoteLiteral(role) + ", true)"
 }
 
-// missing describes what a login needs to grant or revoke the right.
+// missing returns what a login needs to grant or revoke the right.
 func (r right) missing(database string) missing {
 	if r.schema != "" {
 		return ownershipOfSchema(r.schema)
@@ -134,8 +136,8 @@ func (r right) sql(database string) (string, error) {
 	return sql, err
 }
 
-// inOrder returns for each right whether its role has it by a grant of its own, or, if revoke is
-// set, whether PUBLIC does not have it.
+// inOrder returns for each right whether it is in order: its role has it by a grant to itself, or,
+// if revoke is set, PUBLIC does not have it.
 func inOrder(ctx context.Context, tx pgx.Tx, rights []right) (ok []bool, err error) {
 	schemas, privileges, roles := make([]string, len(rights)), make([]string, len(rights)), make([]string, len(rights))
 	grantable, revoke := make([]bool, len(rights)), make([]bool, len(rights))

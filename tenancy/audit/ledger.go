@@ -24,7 +24,7 @@ func (l *ledgerHasher) with(fn func(*hasher)) {
 }
 
 // Write logs e in its own transaction. It returns nil only if the entry is in the database. After
-// an error the entry may be missing, and the caller must not do what it would have logged. Each
+// an error the entry may be missing, and the caller must not perform the action to be logged. Each
 // tenant has one chain of such entries, so writes for one tenant wait for each other. Empty fields
 // of e come from ctx, which also governs the transaction.
 func (l *Log) Write(ctx context.Context, e Entry) error {

@@ -184,8 +184,8 @@ func queryMonths(ctx context.Context, db *registrydb.Pool, sql string, args ...a
 	})
 }
 
-// change runs fn in a transaction with a lock timeout, and retries if the timeout expires: other
-// readers and writers wait behind the lock request.
+// change runs fn in a transaction with a lock timeout, because readers and writers queue behind a
+// lock request. It tries up to ten times if the timeout expires.
 func (k *PartitionMaintainer) change(ctx context.Context, fn func(tx pgx.Tx) error) (err error) {
 	for range 10 {
 		err = pgx.BeginFunc(ctx, k.owner, func(tx pgx.Tx) error {
@@ -277,7 +277,7 @@ func (k *PartitionMaintainer) expire(ctx context.Context, report *MaintainReport
 // remove verifies a month, stores a checkpoint for each of its chains, and drops its partition.
 func (k *PartitionMaintainer) remove(ctx context.Context, m month) (chains int, err error) {
 	err = k.change(ctx, func(tx pgx.Tx) error {
-		// No process can add rows; readers continue until the end.
+		// From here on no process can add rows. Readers continue until the partition is detached.
 		if _, err := tx.Exec(ctx, fmt.Sprintf("lock table {registry}.%s in exclusive mode", m.table())); err != nil {
 			return err
 		}

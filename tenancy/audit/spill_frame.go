@@ -115,14 +115,14 @@ func parseFrame(body []byte) (b batch, ok bool) {
 	return b, r.ok && len(r.b) == 0
 }
 
-// segment is a file of frames being read. If the process was killed, the last frame may be torn; it
-// is skipped.
+// segment is a file of frames that is being read. If the process was killed, the last frame may be
+// torn. Reading ends before it.
 type segment struct {
 	content []byte
 	offset  int // offset of the frame that batch returns
 	length  int // length of that frame
 	size    int64
-	skipped bool // a damaged frame was followed by another
+	skipped bool // a complete frame was damaged and skipped
 }
 
 func openSegment(root *os.Root, name string) (*segment, error) {
@@ -158,8 +158,9 @@ func (s *segment) batch() (batch, bool) {
 	}
 }
 
+// next moves to the frame after the one that batch returned.
 func (s *segment) next() { s.offset += s.length }
 
-// damaged reports whether frames were skipped. A torn end counts as damage: the file is kept for
-// inspection.
+// damaged reports whether frames were skipped or, after the last batch, the end is torn. A damaged
+// file is kept for inspection.
 func (s *segment) damaged() bool { return s.skipped || s.offset < len(s.content) }

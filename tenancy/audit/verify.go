@@ -239,9 +239,9 @@ type chainWalk struct {
 	heads   []ChainHead // expected heads, by position
 	last    ChainHead   // head of the rows so far
 	gaps    []Problem
-	missing int64
-	broken  bool // the digest cannot be computed after a gap
-	wrong   []Problem
+	missing int64     // number of rows in gaps
+	broken  bool      // the digest is unknown after a gap or a repeated row
+	wrong   []Problem // differences from the heads
 }
 
 func (w *chainWalk) row(s *stored) {
@@ -312,8 +312,8 @@ func (w *chainWalk) compareHeads(position int64) {
 	}
 }
 
-// end reports each finding once: missing rows of a known tenant explain gaps, and wrong rows
-// explain wrong digests.
+// end reports each finding once. Missing rows of known tenants explain gaps, and wrong rows explain
+// wrong digests. problems is the number of problems before the walk.
 func (w *chainWalk) end(problems int) {
 	if len(w.heads) > 0 {
 		if last := w.heads[len(w.heads)-1].Position; last > w.last.Position {

@@ -7,25 +7,26 @@ import (
 	"time"
 )
 
-// writer dequeues entries, chains them, and stores them in the database. While that is unavailable
-// it stores them in the spill, and while the spill is full in memory. It runs on one goroutine.
+// writer dequeues entries, chains them, and stores them in the database. While the database is
+// unavailable it stores them in the spill, and while the spill is full it keeps them in memory. It
+// runs on one goroutine.
 type writer struct {
 	cfg     Config
 	queue   *queue
 	store   store
 	spill   *spill // nil: none
 	hasher  *hasher
-	chain   *chain    // nil: none yet
-	before  ChainHead // head of the previous chain
-	rows    []row     // for reuse; not after a failed COPY, whose rows pgx may still read
-	text    []byte    // for reuse
-	pending []batch
-	retryAt time.Time // no attempt before this time; zero: the database is available
-	wait    time.Duration
+	chain   *chain        // nil: none yet
+	before  ChainHead     // head of the previous chain
+	rows    []row         // for reuse; not after a failed COPY, whose rows pgx may still read
+	text    []byte        // for reuse
+	pending []batch       // batches that neither the database nor the spill could store yet
+	retryAt time.Time     // no attempt before this time; zero: the database is available
+	wait    time.Duration // time between attempts; 0: the last attempt succeeded
 	stats   *counters
 	stop    chan struct{} // closed to stop the writer when the queue is empty
 	ended   chan struct{} // closed when run returns
-	lost    int64         // written before ended is closed
+	lost    int64         // number of lost entries; set before ended is closed
 }
 
 // counters are the source of [Status].
@@ -198,8 +199,8 @@ func (w *writer) trySpill(ctx context.Context, b batch) bool {
 	return true
 }
 
-// replay writes one batch that could not be written before: first those in memory, because new
-// entries wait for them.
+// replay writes one batch that could not be written before. Those in memory come first, because new
+// entries wait for them. It reports whether it may be called again at once.
 func (w *writer) replay(ctx context.Context) (more bool) {
 	if w.backingOff() {
 		return false

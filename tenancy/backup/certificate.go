@@ -11,16 +11,16 @@ import (
 )
 
 // Certificate lists what was deleted of an erased tenant and what was kept, as checked at ErasedAt.
-// It is JSON by its tags; [Certificate.Text] returns it as text.
+// It can be encoded as JSON; [Certificate.Text] returns it as text.
 type Certificate struct {
 	TenantID      int64           `json:"tenantID"`
 	Slug          string          `json:"slug"`
 	Actor         string          `json:"actor"` // who requested the erasure
 	BegunAt       time.Time       `json:"begunAt"`
-	ErasedAt      time.Time       `json:"erasedAt"` // time of the check, by the later of both clocks
+	ErasedAt      time.Time       `json:"erasedAt"` // time of the check, by the later clock of server and process
 	Removed       []CertifiedItem `json:"removed"`
 	Kept          []CertifiedItem `json:"kept"`
-	ArchivesUntil time.Time       `json:"archivesUntil,omitzero"` // when kept archives are deleted
+	ArchivesUntil time.Time       `json:"archivesUntil,omitzero"` // when kept archives are deleted; zero: none
 	Checks        []string        `json:"checks"`                 // the catalogs, tables and listings that were checked
 }
 
@@ -135,7 +135,7 @@ func (s *Service) checkErased(ctx context.Context, e *erasure, c *Certificate) e
 	return s.listKept(ctx, e, c)
 }
 
-// listKept adds what the registry keeps on purpose.
+// listKept adds the records that the registry keeps on purpose.
 func (s *Service) listKept(ctx context.Context, e *erasure, c *Certificate) error {
 	requests, err := names(ctx, s.registry,
 		"select id::text from {registry}.drop_requests where tenant_id = $1 order by id", e.TenantID)

@@ -190,7 +190,8 @@ func TestLastBackupsAreThoseOfTheStore(t *testing.T) {
 	assert.False(t, strings.Contains(info.Name, s.Name))
 }
 
-// The server's clock was set back, by less than what counts as the future.
+// The server's clock was set back since the earlier backup, by less than the tolerance for times in
+// the future.
 func TestARunNeverDeletesItsOwnBackup(t *testing.T) {
 	t.Parallel()
 	f, _ := scheduled(t, 1)

@@ -150,7 +150,7 @@ func (s *Service) copyTenant(
 		}
 		if moved := versionsOf(now.snap.status); !slices.Equal(moved, versions) {
 			now.end(ctx)
-			versions = moved // it was migrated since, and so the copy must be
+			versions = moved // it was migrated since, so the copy is built again at its new versions
 			continue
 		}
 		restored.TakenAt = now.snap.header.TakenAt
@@ -225,8 +225,8 @@ func (c *clonedRows) stop() {
 
 var errReaderStopped = errors.New("reader has stopped")
 
-// sum returns the sum of what was sent, also for a table that the loader has not read to its end
-// yet.
+// sum returns the sum of the rows that were sent, also for a table that the loader has not read to
+// its end yet.
 func (c *clonedRows) sum(table string) (archive.TableSum, bool) {
 	sum, ok := c.sums[table]
 	return sum, ok

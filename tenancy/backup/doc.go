@@ -49,5 +49,6 @@
 //
 // # Caveat
 //
-// Backups belong to a tenant's id, so they stay its own after [tenancy.Manager.Rename].
+// A backup belongs to the id of a tenant, so a tenant keeps its backups after
+// [tenancy.Manager.Rename].
 package backup

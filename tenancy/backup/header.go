@@ -8,6 +8,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
+// headerOf returns the header of a tenant's archive, without the fields that the snapshot
+// determines.
 func headerOf(t *tenancy.Tenant, domains []tenancy.Domain) archive.Header {
 	h := archive.Header{
 		Tenant: archive.Tenant{
@@ -22,6 +24,7 @@ func headerOf(t *tenancy.Tenant, domains []tenancy.Domain) archive.Header {
 	return h
 }
 
+// migrationsOf returns the applied migrations.
 func migrationsOf(status migrate.Status) []archive.Migration {
 	list := []archive.Migration{}
 	for _, m := range status.Migrations {
@@ -36,7 +39,8 @@ func migrationsOf(status migrate.Status) []archive.Migration {
 
 const module = "github.com/oryne/pgtenant/tenancy/backup"
 
-// library returns the version of this module in the running program.
+// library returns the version of this module in the running program. It is "(devel)" if
+// the build information has no version of the module, and "(unknown)" without build information.
 func library() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

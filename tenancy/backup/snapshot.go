@@ -18,8 +18,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// snapshot is a transaction that reads one schema at one moment, with locks that keep its tables
-// from being altered. It holds a connection.
+// snapshot is a transaction that reads one schema at one moment. Its locks prevent that the tables
+// are altered. It holds a connection.
 type snapshot struct {
 	pooled    *pgxpool.Conn
 	tx        pgx.Tx

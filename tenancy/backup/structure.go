@@ -109,7 +109,7 @@ const maxReferences = 8
 // references caches the structures that sets of migrations create. Building one costs as much as
 // creating a tenant.
 type references struct {
-	sem   chan struct{} // of capacity 1; held while the cache is read or a structure is built
+	sem   chan struct{} // a lock, of capacity 1: held while the cache is read or a structure is built
 	built map[string]drift.Structure
 }
 
@@ -117,8 +117,8 @@ type references struct {
 type referenceAge int
 
 const (
-	referenceCached  referenceAge = iota // it is
-	referenceRebuilt                     // build it anew: the server may have been upgraded since
+	referenceCached  referenceAge = iota // a cached structure is acceptable
+	referenceRebuilt                     // build it again: the server may have been upgraded since
 )
 
 // reference returns the structure that versions create. It takes a connection, so that callers must

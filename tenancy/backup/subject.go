@@ -33,8 +33,8 @@ type SubjectQuery struct {
 type SubjectFormat uint8
 
 const (
-	// SubjectCSV writes one CSV for each query, with a header. Null is an empty field, an empty text
-	// is "". It is the zero value.
+	// SubjectCSV writes one CSV file for each query, with a header. NULL is an empty field, and an
+	// empty text is "". It is the zero value.
 	SubjectCSV SubjectFormat = iota
 
 	// SubjectJSON writes an array of objects for each query. Numbers, booleans, JSON and null are JSON
@@ -83,8 +83,8 @@ const maxSubject = 1000
 var subjectName = regexp.MustCompile(`^[a-z0-9_-]{1,60}$`)
 
 // NewSubjectExporter validates the configuration. db is a scoped handle, so that a query can read
-// only what the tenant's own requests can read. The error is a [SubjectError]. An invalid statement
-// is reported only when it runs.
+// only what the tenant's own requests can read. The error is a [SubjectError] for an invalid query.
+// An invalid statement is reported only when it runs.
 func NewSubjectExporter(db *schemactx.DB, cfg SubjectConfig) (*SubjectExporter, error) {
 	switch {
 	case db == nil:
@@ -274,7 +274,8 @@ func writeJSON(out *bufio.Writer, rows pgx.Rows, n *int64) error {
 	return err
 }
 
-// jsonValue returns a value as JSON. A numeric NaN, which is not a JSON number, becomes a string.
+// jsonValue returns a value as JSON. NaN and infinities, which are not JSON numbers, become
+// strings.
 func jsonValue(f *pgconn.FieldDescription, raw []byte) []byte {
 	if raw == nil {
 		return []byte("null")

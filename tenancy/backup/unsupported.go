@@ -12,7 +12,7 @@ import (
 const (
 	programLimitExceeded = "54000"
 	internalError        = "XX000"
-	dataCorrupted        = "XX001"
+	dataCorrupted        = "XX001" // not about size: a value that the server cannot read, as below
 )
 
 // SQLSTATEs of values that the server cannot read, for instance a value that its enum lacks, a time

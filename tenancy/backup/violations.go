@@ -205,7 +205,7 @@ const withoutIndexes = `set local enable_indexscan = off; set local enable_index
 // rule is a condition that rows of the snapshot violate.
 type rule struct {
 	from      string // the table of a condition on single rows; empty for a condition on all rows
-	unindexed bool
+	unindexed bool   // whether it is evaluated without indexes, because a corrupt index may lack rows
 	violated  string // SQL of a boolean
 	mustWork  bool   // whether an evaluation that fails counts as a violation
 	indexOf   string // of an index: the table, or its topmost partitioned table

@@ -32,10 +32,11 @@ type call struct {
 // action runs a command.
 type action func(ctx context.Context, c *call) error
 
-// need returns an error if the program has not configured what a command needs.
+// need is a requirement of a command. It returns an error if the program has not configured it.
 type need func(a *App) error
 
-// notConfigured returns the error of a command that needs what the program has not configured.
+// notConfigured returns the error of a command that needs something that the program has not
+// configured.
 func notConfigured(what string) error {
 	return fmt.Errorf("this program has not configured %s", what)
 }

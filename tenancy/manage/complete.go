@@ -100,7 +100,7 @@ func (m *mount) backupNames(
 	})
 }
 
-// complete offers the words of all tenants that begin with prefix. After an error it offers
+// complete offers a word for each tenant whose word begins with prefix. After an error it offers
 // nothing.
 func (m *mount) complete(
 	cmd *cobra.Command, prefix string, of func(t tenancy.Tenant) (word, description string),
@@ -118,6 +118,8 @@ func (m *mount) complete(
 	})
 }
 
+// completing opens the App, and returns the completions that find returns. After an error, or
+// without a registry of tenants, it returns none.
 func (m *mount) completing(
 	cmd *cobra.Command, find func(ctx context.Context, a *App) ([]cobra.Completion, error),
 ) ([]cobra.Completion, cobra.ShellCompDirective) {

@@ -65,7 +65,7 @@ type requestJSON struct {
 	Contents    contentsJSON `json:"contents"`
 }
 
-// contentsJSON is what will be lost. Rows is an estimate.
+// contentsJSON counts what will be lost. Rows is an estimate.
 type contentsJSON struct {
 	Tables     int       `json:"tables"`
 	Rows       int64     `json:"rows"`
@@ -161,6 +161,7 @@ func (c *call) request(ctx context.Context, retained string) error {
 	})
 }
 
+// requested makes a request to drop a tenant, or only its retained schema.
 func (c *call) requested(ctx context.Context, slug, retained string) (requestJSON, error) {
 	ask := func() (tenancy.DropRequest, error) { return c.Tenants.RequestDrop(ctx, slug, c.actor) }
 	if retained != "" {

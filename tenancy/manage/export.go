@@ -87,7 +87,8 @@ func runExport(ctx context.Context, c *call) error {
 	return c.result(j, func() { c.linef("Exported %s of %s to %s.", count(j.Rows, "row"), t.Slug, j.File) })
 }
 
-// logExport runs before the export: an export that cannot be logged is not made.
+// logExport records an export in the access log. It runs before the export, so that an export that
+// cannot be logged is not made.
 func (c *call) logExport(ctx context.Context, t tenancy.Tenant, personal bool) error {
 	kind := "archive"
 	if personal {

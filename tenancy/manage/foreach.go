@@ -104,6 +104,7 @@ type each struct {
 	mu      sync.Mutex // guards the output
 }
 
+// end returns the error of the whole run, with its exit code.
 func (e *each) end(ctx context.Context, report tenancy.ForEachReport, err error) error {
 	switch {
 	case ctx.Err() != nil: // commands were signalled or not started, whatever their results
@@ -135,6 +136,7 @@ type outputJSON struct {
 	Line   string `json:"line"`
 }
 
+// tenant runs the command for one tenant and reports its end.
 func (e *each) tenant(ctx context.Context, t *tenancy.Tenant) error {
 	begun := time.Now()
 	err := e.exec(ctx, t)
@@ -189,6 +191,7 @@ func (e *each) exec(ctx context.Context, t *tenancy.Tenant) error {
 	return err
 }
 
+// environment returns the environment of the command for a tenant.
 func (e *each) environment(ctx context.Context, t *tenancy.Tenant) ([]string, error) {
 	d, err := e.Tenants.Domains(ctx, t.ID)
 	if err != nil {

@@ -7,13 +7,14 @@ import (
 )
 
 // hint returns a command for the user to type, in quotation marks. It repeats the program's own
-// flags of the current run, such as that of the database.
+// flags of the current run, such as that of the database, without passwords.
 func (c *call) hint(words ...string) string { return c.hintWithout("", words...) }
 
 // hintForOther returns a hint for another person. It omits --actor, because that person is another
 // actor.
 func (c *call) hintForOther(words ...string) string { return c.hintWithout("actor", words...) }
 
+// hintWithout returns a hint that omits the flag with the name left.
 func (c *call) hintWithout(left string, words ...string) string {
 	c.cmd.InheritedFlags().VisitAll(func(f *pflag.Flag) {
 		if !f.Changed || f.Name == "json" || f.Name == left {

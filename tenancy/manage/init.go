@@ -85,8 +85,8 @@ func (m *mount) runInit(cmd *cobra.Command, args []string) error {
 		if incomplete == nil {
 			return err
 		}
-		// The likely reason is a privilege that the administrator lacks. So report that too, together
-		// with what was done.
+		// The likely reason is a privilege that the administrator lacks. So report both errors, and the
+		// actions that were done.
 		incomplete = &codeError{
 			CodeIncomplete,
 			errors.Join(incomplete, fmt.Errorf("the shared tables were not created: %w", err)),

@@ -15,7 +15,7 @@ const (
 	// 80 columns.
 	barWidth = 16
 
-	// drawEvery is the minimum time between two states that are drawn.
+	// drawEvery is the minimum time between two draws, except for that of the complete state.
 	drawEvery = 100 * time.Millisecond
 
 	eraseLine = "\r\x1b[2K"
@@ -59,8 +59,8 @@ func (b *bar) columns() int {
 	return columns
 }
 
-// line returns the state as text, percentage, bar and numbers. A line of limit columns or more
-// would wrap, and could not be erased: it is cut. 0 is no limit.
+// line returns the state as text, percentage, bar and numbers. It is shorter than limit columns,
+// because a longer line would wrap and could not be erased. 0 is no limit. The total must not be 0.
 func (b *bar) line(limit int) string {
 	filled := barWidth * b.done / b.total
 	saucer := strings.Repeat("=", filled)

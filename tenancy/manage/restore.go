@@ -151,7 +151,7 @@ func toRestoredJSON(r backup.RestoreResult, from string) restoredJSON {
 	}
 }
 
-// warnings prints what the restore could not recreate as it was.
+// warnings prints the warnings of a restore: the objects that it could not recreate as they were.
 func (c *call) warnings(all []backup.Warning) {
 	for _, w := range all {
 		c.linef("Warning: %s.", w)
@@ -166,6 +166,9 @@ func withWarnings(details map[string]any, warnings []backup.Warning) map[string]
 	return details
 }
 
+// restoreWith asks for confirmation if a tenant is replaced, restores with do, records the restore
+// in the access log, and prints the result. from is the backup or the file. taken is the time of
+// the backup, or zero for a file.
 func (c *call) restoreWith(
 	ctx context.Context,
 	from string,

@@ -39,11 +39,11 @@ var errorClassIndex = func() map[string]cell {
 
 const insufficientPrivilege = "42501"
 
-// failure returns the cells in which an error counts.
+// failure says in which cells an error counts.
 type failure struct {
-	class   cell // of cellErrors
-	attempt bool // at what is not the tenant's
-	escape  bool
+	class   cell // offset from cellErrors
+	attempt bool // also in cellAttempts: a privilege was missing
+	escape  bool // also in cellEscapes
 }
 
 func failureOf(err error) failure {
@@ -52,7 +52,7 @@ func failureOf(err error) failure {
 	switch {
 	case errors.Is(err, schemactx.ErrScopeChanged), errors.Is(err, schemactx.ErrTransactionEnded):
 		return failure{class: errorClassIndex[classEscape], escape: true}
-	case errors.As(err, &scopeErr): // before the SQLSTATE: 42501 is here that the tenant has no role yet
+	case errors.As(err, &scopeErr): // before the SQLSTATE: here 42501 means that the tenant has no role yet
 		return failure{class: errorClassIndex[classScope]}
 	case errors.As(err, &pgErr):
 		class, ok := cell(0), false

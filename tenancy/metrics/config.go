@@ -27,7 +27,7 @@ type Config struct {
 	MaxTenants int
 
 	// RankInterval is the time between decisions about which tenants have their own series. A free
-	// place is given at once. Default: 1 minute.
+	// series is assigned at the next scrape. Default: 1 minute.
 	RankInterval time.Duration
 
 	// Buckets are the upper bounds of the histogram of request durations, in seconds, in increasing

@@ -7,10 +7,10 @@ type Decision int
 
 // The decisions.
 const (
-	Allowed    Decision = iota // the request goes on
-	Limited                    // it is refused with 429
-	Undecided                  // the limiter did not know, as its store is away, and a policy had to
-	unknownEnd                 // behind the last
+	Allowed    Decision = iota // the request is within the limit
+	Limited                    // the request is refused with 429
+	Undecided                  // the limiter's store is unavailable, so that a policy decided
+	unknownEnd                 // the first invalid value
 )
 
 var decisionNames = [decisions]string{"allowed", "limited", "undecided"}

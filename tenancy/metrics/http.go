@@ -11,8 +11,8 @@ import (
 )
 
 // Routes returns routes that count requests of each tenant with status and duration, and refusals
-// by reason. Refuse, or its default, is kept. A refusal with status 503 because the tenant is in
-// maintenance or not ready has the class "maintenance": it is not a server error.
+// by reason. r.Refuse, or its default, still answers. A refusal with status 503 because the tenant
+// is in maintenance or not ready has the class "maintenance": it is not a server error.
 func (m *Metrics) Routes(r tenanthttp.Routes) tenanthttp.Routes {
 	if r.Public != nil {
 		r.Public = m.Handler(r.Public)
@@ -31,7 +31,7 @@ func (m *Metrics) Routes(r tenanthttp.Routes) tenanthttp.Routes {
 			if isPlanned(refusal) {
 				plan(w)
 			}
-			answer(w, r, refusal) // by a middleware of the site: Handler counts the request
+			answer(w, r, refusal) // a middleware of the site has refused it, so Handler counts the request
 			return
 		}
 		a := m.ledger.none
@@ -86,7 +86,7 @@ const (
 func classOf(status int) int {
 	class := cmp.Or(status, http.StatusOK)/100 - 1
 	if class < 0 || class > classServerError {
-		return classServerError // there is no such status: it is the program's mistake
+		return classServerError // an invalid status is a mistake of the program
 	}
 	return class
 }

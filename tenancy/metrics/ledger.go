@@ -19,31 +19,31 @@ const (
 // ledger counts each tenant separately and decides at each scrape under which label value the
 // increase is shown. The package comment says why shown values never decrease.
 type ledger struct {
-	buckets    int // of durations
-	top, limit int
-	interval   time.Duration
+	buckets    int           // number of duration buckets, including that for +Inf
+	top, limit int           // Config.TopTenants, at least 0, and Config.MaxTenants
+	interval   time.Duration // Config.RankInterval
 	seed       maphash.Seed
-	table      atomic.Pointer[table] // all accounts but none, rest and the retired
+	table      atomic.Pointer[table] // all accounts except none, rest and the retired ones
 
-	public, none *account // always shown by name
-	rest         *account // of what is not counted by tenant: no schema's name, and tenants beyond the limit
+	public, none *account // always have series of their own
+	rest         *account // for names that are no schema names, and for tenants beyond the limit
 
 	mu      sync.Mutex
-	list    []*account // those in the table but for public
-	retired []*account // taken out, in which a hook that had looked it up before may still count
-	other   []uint64   // what is shown of those without a name
-	ranked  time.Time  // when scores were computed last; the zero time: never
-	swept   time.Time  // when everybody's place was last up for decision
+	list    []*account // the accounts of tenants: those in the table except public
+	retired []*account // removed accounts; a hook that looked one up before may still count in it
+	other   []uint64   // shown values of the label value "other"
+	ranked  time.Time  // when the scores were last computed; the zero time: never
+	swept   time.Time  // when accounts were last removed; the next interval starts here
 	count   atomic.Int64
 }
 
-// hot is the part of an account that each statement uses. For 10,000 tenants these parts take one
-// megabyte together, where whole accounts would take twelve: the cost of a hook is dominated by
-// cache misses.
+// hot is the part of an account that each statement uses. It is separate because cache misses
+// dominate the cost of a hook: the hot parts of 10,000 tenants take one megabyte, whole accounts
+// would take twelve.
 type hot struct {
 	length uint8                      // of key
-	key    [schemactx.MaxNameLen]byte // the schema, without another place in memory to be read
-	held   atomic.Int64               // connections; about dead: taken out of the ledger
+	key    [schemactx.MaxNameLen]byte // the schema, stored here so that a lookup follows no pointer
+	held   atomic.Int64               // connections in use; near dead: the account was removed
 	cells  [hotCells]atomic.Uint64
 	*account
 }
@@ -57,13 +57,13 @@ type account struct {
 
 	// Guarded by the ledger's mu.
 	schema string
-	met    time.Time // when it was opened
-	seen   []uint64  // of cells and buckets, what is shown already somewhere
-	shown  []uint64  // under the tenant's own name; nil: it never had one
-	named  bool
-	fresh  bool    // named just now: what is new is shown with the next scrape, which increase() can see
-	score  float64 // activity, the older the less
-	acts   uint64  // activity when the score was last computed
+	met    time.Time // when the account was created
+	seen   []uint64  // values of cells and buckets up to which the counts are in shown or in ledger.other
+	shown  []uint64  // values of the tenant's own series; nil: it never had one
+	named  bool      // whether the tenant has its own series
+	fresh  bool      // it got the series in this scrape; newer counts follow in the next one
+	score  float64   // decaying average of the activity
+	acts   uint64    // activity when the score was last computed
 }
 
 // dead is the value of held of a removed account.
@@ -109,8 +109,8 @@ func (a *account) cell(c cell) *atomic.Uint64 {
 
 func (a *account) add(c cell, n uint64) { a.cell(c).Add(n) }
 
-// of returns the account of a schema. The name may be public, a tenant's schema, or any other text
-// of a context.
+// of returns the account of a schema, and creates it if necessary. schema may be public, a tenant's
+// schema, or any other text of a context.
 func (l *ledger) of(schema string) *hot {
 	hash := hashOf(l.seed, schema)
 	if a := l.table.Load().get(hash, schema); a != nil {
@@ -119,6 +119,8 @@ func (l *ledger) of(schema string) *hot {
 	return l.open(hash, schema)
 }
 
+// open returns the account of a schema that the table lacks. It creates an account for a valid name
+// within the limit. The result is none for "", and rest for any other text.
 func (l *ledger) open(hash uint64, schema string) *hot {
 	if schema == "" {
 		return l.none.hot
@@ -149,6 +151,7 @@ func (l *ledger) hold(schema string) *hot {
 	}
 }
 
+// free ends the use of a connection that hold counted.
 func (l *ledger) free(schema string) { l.of(schema).held.Add(-1) }
 
 // retire removes an account if no connection is in use under it. Call [ledger.rebuild] afterwards.

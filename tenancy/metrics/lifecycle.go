@@ -15,7 +15,7 @@ const (
 )
 
 // Lifecycle returns hooks for a [tenancy.Manager] that count the steps of its operations and then
-// call the hooks of next that are not nil. Before is that of next: a step that it refuses is not
+// call the hooks of next that are not nil. Before is next.Before, so a step that it refuses is not
 // counted.
 func (m *Metrics) Lifecycle(next tenancy.Hooks) tenancy.Hooks {
 	return tenancy.Hooks{

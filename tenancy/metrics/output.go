@@ -45,7 +45,8 @@ func (o output) tenants(named []statement, buckets []float64) {
 	}
 }
 
-// some omits classes with a count of zero: most tenants never see most classes.
+// some emits a counter of a class unless it is zero, because most tenants never have most classes.
+// For other it emits every class.
 func (o output) some(d *prometheus.Desc, value uint64, tenant, class string) {
 	if value > 0 || tenant == otherName {
 		o.counter(d, float64(value), tenant, class)
@@ -66,7 +67,7 @@ func (o output) histogram(s statement, bounds []float64) {
 	o.ch <- prometheus.MustNewConstHistogram(descDuration, total, sum, cumulative, s.name)
 }
 
-// info emits pgtenant_tenant_info for the tenants that are shown.
+// info emits pgtenant_tenant_info for each value of the label tenant that is shown.
 func (o output) info(w *watch, shown map[string]bool) {
 	var p *population
 	if w != nil {

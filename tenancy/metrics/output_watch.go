@@ -114,7 +114,7 @@ func (o output) quarantine(q QuarantineStatus) {
 	o.gauge(descQuarantine, seconds(q.Surveyed))
 }
 
-// storage emits the largest schemas with their own series.
+// storage emits the sizes of the largest schemas with their own series, and the sum of all others.
 func (o output) storage(sizes map[string]int64, shown map[string]bool) {
 	rest := int64(0)
 	names := slices.SortedFunc(maps.Keys(sizes), func(a, b string) int {

@@ -11,7 +11,8 @@ const (
 	// halfLife is the half-life of activity.
 	halfLife = 10 * time.Minute
 
-	// loyalty is the factor for the score of a tenant that already has a series.
+	// loyalty is the factor for the score of a tenant that already has a series, so that two tenants
+	// do not alternate.
 	loyalty = 1.5
 
 	// forgotten is the score below which a tenant without a series is no longer counted separately.
@@ -31,19 +32,19 @@ func (a *account) activity() (n uint64) {
 	return n
 }
 
-// statement is the shown state of one account.
+// statement is what one scrape shows of an account. It is not an SQL statement.
 type statement struct {
-	name  string
-	cells []uint64
-	held  int64
+	name  string   // value of the label tenant
+	cells []uint64 // shown values by cell
+	held  int64    // connections in use
 }
 
-// goneFunc reports whether a schema first seen at that time is known to belong to no tenant any
-// more.
+// goneFunc reports whether a schema is known to belong to no tenant any more. met is the time at
+// which its account was created.
 type goneFunc func(schema string, met time.Time) bool
 
-// settle adds all increases to the shown values and returns these: tenants with a series, public,
-// none and finally other.
+// settle adds the increase of all counts to the shown values, and returns these: tenants with a
+// series, public, none, and finally other.
 func (l *ledger) settle(now time.Time, gone goneFunc) []statement {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -66,7 +67,7 @@ func (l *ledger) settle(now time.Time, gone goneFunc) []statement {
 	return append(statements, l.public.statement(), l.none.statement(), others)
 }
 
-// showIn adds the increase since the last call to the shown values.
+// showIn adds the increase of the account's counts since the last call to shown.
 func (a *account) showIn(shown []uint64) {
 	for c := range cellBuckets {
 		a.move(int(c), a.cell(c).Load(), shown)
@@ -76,6 +77,7 @@ func (a *account) showIn(shown []uint64) {
 	}
 }
 
+// move adds the increase of one count to shown. n is the current value of the count.
 func (a *account) move(i int, n uint64, shown []uint64) {
 	if n != a.seen[i] {
 		shown[i] += n - a.seen[i]
@@ -83,6 +85,8 @@ func (a *account) move(i int, n uint64, shown []uint64) {
 	}
 }
 
+// statement returns the shown values of an account with a series. A new series first shows its
+// former values, because rate() and increase() ignore the first value of a series.
 func (a *account) statement() statement {
 	if a.fresh {
 		a.fresh = false
@@ -92,7 +96,8 @@ func (a *account) statement() statement {
 	return statement{name: a.schema, cells: slices.Clone(a.shown), held: max(a.hot.held.Load(), 0)}
 }
 
-// rank decides which tenants have a series, if the interval has passed or a place is free.
+// rank decides which tenants have a series. It does so if the interval has passed, or if a series
+// is free and a tenant without one has been active.
 func (l *ledger) rank(now time.Time, gone goneFunc) {
 	first := l.ranked.IsZero()
 	due := first || now.Sub(l.swept) >= l.interval
@@ -109,7 +114,7 @@ func (l *ledger) rank(now time.Time, gone goneFunc) {
 	l.award(gone)
 	if first {
 		for _, a := range l.list {
-			a.fresh = false // this is the first scrape
+			a.fresh = false // the first scrape shows all counts
 		}
 	}
 	if due {
@@ -120,7 +125,7 @@ func (l *ledger) rank(now time.Time, gone goneFunc) {
 
 // sweep removes accounts that no longer need to be counted separately.
 func (l *ledger) sweep(gone goneFunc) {
-	for _, a := range l.retired { // since the last sweep: no goroutine counts in them any more
+	for _, a := range l.retired { // by the last sweep, so that no hook counts in them any more
 		a.showIn(l.other)
 	}
 	clear(l.retired)
@@ -135,7 +140,8 @@ func (l *ledger) sweep(gone goneFunc) {
 	}
 }
 
-// vacant reports whether a tenant could take a free place.
+// vacant reports whether a series is free and a tenant without one has been active since the last
+// ranking.
 func (l *ledger) vacant() bool {
 	named, waiting := 0, false
 	for _, a := range l.list {
@@ -148,8 +154,8 @@ func (l *ledger) vacant() bool {
 	return waiting && named < l.top
 }
 
-// award gives the places to the highest scores. A place without a candidate stays with its tenant
-// as long as that exists.
+// award gives the series to the tenants with the highest claims. If no other tenant competes for a
+// series, its tenant keeps it as long as the tenant exists.
 func (l *ledger) award(gone goneFunc) {
 	candidates := make([]*account, 0, len(l.list))
 	for _, a := range l.list {
@@ -170,10 +176,11 @@ func (l *ledger) award(gone goneFunc) {
 		}
 	}
 	for _, a := range l.list {
-		a.named = won[a] // what is new of one that has lost its name goes to the others
+		a.named = won[a] // further counts of a tenant that has lost its series go to other
 	}
 }
 
+// claim returns the score that award compares.
 func (a *account) claim() float64 {
 	if a.named {
 		return a.score * loyalty

@@ -13,17 +13,17 @@ const (
 	reasonUnknownHost   = "unknown_host"
 	reasonInvalidHost   = "invalid_host"
 	reasonAmbiguous     = "ambiguous"      // the request names two sites
-	reasonSuspended     = "suspended"      // by the tenant's status, like the next three
-	reasonMaintenance   = "maintenance"    //
-	reasonNotReady      = "not_ready"      // provisioning
+	reasonSuspended     = "suspended"      // the tenant's status is Suspended
+	reasonMaintenance   = "maintenance"    // the tenant's status is Maintenance
+	reasonNotReady      = "not_ready"      // the tenant's status is Provisioning
 	reasonQuarantined   = "quarantined"    // the program cannot work with the schema as it is
-	reasonGone          = "gone"           // on its way out
-	reasonNoSite        = "no_site"        // the wrong kind of site
-	reasonNoSession     = "no_session"     //
+	reasonGone          = "gone"           // the tenant has any other status, such as Dropping
+	reasonNoSite        = "no_site"        // tenanthttp.ErrNoSite
+	reasonNoSession     = "no_session"     // tenanthttp.ErrNoSession
 	reasonBadSession    = "bad_session"    // a token that is forged or expired
 	reasonForeignTenant = "foreign_tenant" // a session of another tenant
-	reasonUnavailable   = "unavailable"    // the resolver could not tell
-	reasonOther         = "other"          // a refusal of the program's own
+	reasonUnavailable   = "unavailable"    // any other refusal with a status of 500 or above
+	reasonOther         = "other"          // any other refusal, such as one by the program
 )
 
 var reasons = []string{

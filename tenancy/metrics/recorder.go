@@ -30,7 +30,8 @@ func plan(w http.ResponseWriter) {
 	}
 }
 
-// WriteHeader implements [http.ResponseWriter]. Informational headers precede the final one.
+// WriteHeader implements [http.ResponseWriter]. It does not record an informational status (1xx),
+// because the final one follows. Only 101 is final.
 func (w *recorder) WriteHeader(status int) {
 	if w.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
 		w.status = status
@@ -41,8 +42,8 @@ func (w *recorder) WriteHeader(status int) {
 // Unwrap is for [http.ResponseController].
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// Handlers find further abilities of a response by its type. The recorder has the same ones as the
-// writers of net/http for HTTP/1 and HTTP/2, and as the recorder of httptest.
+// Handlers find the optional interfaces of a ResponseWriter by type assertion. These types have the
+// same ones as the writers of net/http for HTTP/1 and HTTP/2, and as the recorder of httptest.
 type (
 	flusher struct {
 		*recorder
@@ -61,6 +62,7 @@ type (
 	}
 )
 
+// wrap returns the recorder with the optional interfaces of the writer that it wraps.
 func (w *recorder) wrap() http.ResponseWriter {
 	f, flushes := w.ResponseWriter.(http.Flusher)
 	if !flushes {

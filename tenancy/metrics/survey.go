@@ -13,13 +13,13 @@ import (
 type survey struct {
 	name     string
 	interval time.Duration
-	ask      func(ctx context.Context) error // keeps the answer itself
+	ask      func(ctx context.Context) error // queries the source and stores the result
 
-	running sync.Mutex // while it is asked
+	running sync.Mutex // held during ask
 
 	mu       sync.Mutex
-	last     time.Time // when the last one that succeeded had begun; the zero time: none has
-	took     time.Duration
+	last     time.Time     // start of the last run that succeeded; the zero time: none has
+	took     time.Duration // duration of that run
 	failures int64
 }
 

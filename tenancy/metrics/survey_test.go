@@ -97,7 +97,7 @@ func TestLifecycleMigrationsSizesAndBackups(t *testing.T) {
 	})
 }
 
-// away is a source that can fail, as a database can.
+// away is a source whose queries fail with err, if it is set.
 type away struct {
 	metrics.Tenants
 	err error

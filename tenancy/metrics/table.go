@@ -30,6 +30,7 @@ func newTable(accounts int) *table {
 	return &table{mask: uint64(n - 1), slots: make([]slot, n)}
 }
 
+// hashOf returns the hash of a schema. It is never 0, which marks a free slot.
 func hashOf(seed maphash.Seed, schema string) uint64 { return maphash.String(seed, schema) | 1 }
 
 func (t *table) get(hash uint64, schema string) *hot {
@@ -60,6 +61,7 @@ func (t *table) put(a *account) *table {
 	return t
 }
 
+// enter stores an account. Concurrent readers see the slot as free until the hash is stored.
 func (t *table) enter(a *account) {
 	i := a.hash >> 1 & t.mask
 	for t.slots[i].hash.Load() != 0 {

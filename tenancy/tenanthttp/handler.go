@@ -55,7 +55,7 @@ type Routes struct {
 //
 //	400  an invalid host, or the request names two tenants
 //	403  a suspended tenant
-//	404  an unknown host, or a tenant that is being dropped
+//	404  an unknown host, a tenant that is being dropped, or a site without a handler
 //	503  a tenant in maintenance or not ready yet, with Retry-After
 //	503  a tenant that Routes.Admit refuses
 //	503  any other error of resolver, with Retry-After
@@ -119,7 +119,7 @@ func (h *handler) resolve(r *http.Request, host string) (Target, *http.Request, 
 	return target, served, served.Host, err
 }
 
-// withHost returns r, or a copy of it with another Host.
+// withHost returns a request with that Host: r itself if it has it, else a copy.
 func withHost(r *http.Request, host string) *http.Request {
 	if r.Host == host {
 		return r

@@ -160,14 +160,16 @@ func lastValue(lines []string) string {
 	return value
 }
 
-// reverseList iterates over such a list from its end. Values at its beginning, which a client may
-// have added, cost nothing.
+// reverseList iterates from its end over a list of values without quotes. Values at the beginning
+// of the list, which a client may have added, cost nothing.
 type reverseList struct {
 	lines []string // not read yet
 	line  string   // the unread part of the current line
 	open  bool     // whether there is a current line
 }
 
+// next returns the value before the last one that it returned, or false at the beginning of the
+// list.
 func (b *reverseList) next() (value string, ok bool) {
 	if !b.open {
 		last := len(b.lines) - 1

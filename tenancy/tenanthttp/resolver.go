@@ -9,9 +9,9 @@ import (
 
 // Resolver finds the target of a host. The directory of package resolver is one.
 type Resolver interface {
-	// Resolve returns the target of host, which is as the request has it: in any case and perhaps with
-	// a port, see [tenancy.NormalizeHost]. The error is or wraps [tenancy.ErrInvalidHost] or
-	// [tenancy.ErrUnknownHost] if the host has no target. Any other error is a failure of the
+	// Resolve returns the target of host, which is as the request has it: in upper or lower case and
+	// perhaps with a port, see [tenancy.NormalizeHost]. The error is or wraps [tenancy.ErrInvalidHost]
+	// or [tenancy.ErrUnknownHost] if the host has no target. Any other error is a failure of the
 	// resolver: the response is 503. Resolve is called concurrently.
 	Resolve(ctx context.Context, host string) (Target, error)
 }

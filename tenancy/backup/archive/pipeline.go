@@ -6,7 +6,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// pipeline compresses parts in several goroutines and writes them in order in another one.
+// pipeline compresses parts in several goroutines. Another goroutine writes them in their order.
 type pipeline struct {
 	w       *Writer
 	encoder *zstd.Encoder
@@ -129,7 +129,8 @@ func (p *pipeline) failure() error {
 	return p.err
 }
 
-// close waits for all sent parts and ends the goroutines.
+// close waits until all sent parts are written, and ends the goroutines. It returns the first
+// error.
 func (p *pipeline) close() error {
 	close(p.work)
 	close(p.queue)

@@ -21,7 +21,7 @@ type TableReader struct {
 	rows   rowCounter
 	packed []byte // packed and raw are reused for the next part
 	raw    []byte
-	rest   []byte // of raw
+	rest   []byte // the unread part of raw
 	done   bool
 	over   bool
 }

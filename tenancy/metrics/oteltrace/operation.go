@@ -53,8 +53,8 @@ var operations = map[string]bool{
 // unknown is the operation of SQL that begins with any other word.
 const unknown = "QUERY"
 
-// operation returns the first word of a statement, after comments, semicolons and opening brackets,
-// or unknown.
+// operation returns the first word of a statement in upper case, or unknown. It skips comments,
+// semicolons and opening parentheses.
 func operation(sql string) string {
 	for {
 		sql = strings.TrimLeft(sql, " \t\r\n\f(;")

@@ -24,7 +24,7 @@ type schoolList struct {
 	Search, Status, Plan string
 	Statuses             []tenancy.Status
 	Tenants              []tenancy.Tenant
-	Kept                 map[string]string // why a school is in quarantine, by schema
+	Kept                 map[string]string // by schema: why the school is in quarantine
 	Next                 string            // the address of the next page
 }
 

@@ -6,7 +6,7 @@ import (
 	"github.com/oryne/pgtenant/erp"
 )
 
-// ledger is a page of the list of fees.
+// ledger is the data of a page of the list of fees.
 type ledger struct {
 	Status   string
 	Statuses []erp.FeeStatus
@@ -15,6 +15,7 @@ type ledger struct {
 	Next     string
 }
 
+// fees shows one page of the list of fees, with their students.
 func (s *site) fees(w http.ResponseWriter, r *http.Request, p person) {
 	q := r.URL.Query()
 	l := ledger{

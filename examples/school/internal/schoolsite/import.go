@@ -8,6 +8,7 @@ import (
 	"github.com/oryne/pgtenant/examples/school/internal/web"
 )
 
+// askImport shows the form to import students.
 func (s *site) askImport(w http.ResponseWriter, r *http.Request, p person) {
 	if p.Role != erp.RoleAdmin {
 		s.failed(w, r, p, erp.ErrForbidden)

@@ -74,8 +74,9 @@ func (s *Staff) CheckCode(ctx context.Context, email, code string) error {
 	return err
 }
 
-// step returns the time step of a code, or 0 if the code is wrong. A user without a secret gets a
-// random one, which takes the same time and matches no code.
+// step returns the time step of a code, or 0 if the code is wrong. For a user without a secret it
+// uses a random one, so that it takes the same time. [Staff.use] refuses a code that matches it by
+// chance.
 func (s *Staff) step(ctx context.Context, user int64, code string) (int64, error) {
 	secret, err := s.secret(ctx, user)
 	if err != nil {

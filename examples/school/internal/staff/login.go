@@ -42,8 +42,9 @@ func (s *Staff) LogIn(ctx context.Context, c Credentials) (string, platformuser.
 	return token, user, s.cfg.Log.Write(ctx, audit.Entry{Action: audit.Login, Actor: user.Email})
 }
 
-// identify takes the same time for every address: for an unknown user it compares the password with
-// an empty hash and the code with a random secret.
+// identify checks the credentials and returns the user. It takes the same time for every address:
+// for an unknown user it compares the password with an empty hash and the code with a random
+// secret.
 func (s *Staff) identify(ctx context.Context, c Credentials) (platformuser.User, error) {
 	email, err := platformuser.NormalizeEmail(c.Email)
 	if err != nil {
@@ -73,7 +74,7 @@ func (s *Staff) identify(ctx context.Context, c Credentials) (platformuser.User,
 	return user, nil
 }
 
-// find returns the zero user for an unknown address.
+// find returns the user with the address, or the zero user for an unknown address.
 func (s *Staff) find(ctx context.Context, email string) (platformuser.User, error) {
 	if email == "" {
 		return platformuser.User{}, nil

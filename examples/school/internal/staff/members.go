@@ -16,8 +16,8 @@ type Member struct {
 	Secret      []byte // secret of the one-time codes, 20 random bytes
 }
 
-// Ensure adds a member of the staff if the address is unknown. An existing member keeps password
-// and secret.
+// Ensure adds a member of the staff if the address is unknown. An existing member keeps the
+// password, and the secret if there is one.
 func (s *Staff) Ensure(ctx context.Context, m Member) error {
 	user, err := s.users.ByEmail(ctx, m.Email)
 	if errors.Is(err, platformuser.ErrNotFound) {

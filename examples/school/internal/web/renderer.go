@@ -100,7 +100,7 @@ func (rd *Renderer) Render(w http.ResponseWriter, r *http.Request, status int, n
 
 // Broken answers a request that failed because of the program or the database, and logs the error.
 // The answer can say that nothing was changed, so a request that changes something must be one
-// transaction. For several there is BrokenOff.
+// transaction. For several transactions, use BrokenOff.
 func (rd *Renderer) Broken(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() == nil {
 		rd.logger.ErrorContext(r.Context(), "page failed", slog.String("path", r.URL.Path), slog.Any("error", err))
