@@ -39,7 +39,7 @@ func TestChiServesTenants(t *testing.T) {
 		{"schoola.localhost", "/students/2", 404, "no such student"},
 		{"schoola.localhost", "/students/x", 400, "not a number"},
 		{"schoolc.localhost", "/students/1", 404, "There is no site at this host."},
-		{"..", "/students/1", 400, "not a valid one"},
+		{"..", "/students/1", 400, "host is not valid"},
 		{"localhost", "/students/1", 404, "There is nothing at this address."},
 		{"localhost", "/", 200, "Welcome to the platform."},
 		{"schoola.localhost", "/", 404, "There is nothing at this address."},
