@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/oryne/pgtenant/internal/wait"
 	"github.com/oryne/pgtenant/tenancy"
 )
 
@@ -65,7 +66,7 @@ func (d *Directory) listen(ctx context.Context, conn *pgx.Conn) {
 			d.status.disconnected(err)
 			d.cfg.Logger.WarnContext(ctx, "not connected to the registry; hosts are answered from memory",
 				slog.Any("error", err))
-			if !sleep(ctx, backoff(attempt, maxReconnect)) {
+			if !wait.Sleep(ctx, wait.Backoff(attempt, firstRetry, maxReconnect)) {
 				return
 			}
 			attempt++
@@ -76,18 +77,6 @@ func (d *Directory) listen(ctx context.Context, conn *pgx.Conn) {
 		d.status.connected()
 		d.queue.connect()
 		d.cfg.Logger.InfoContext(ctx, "connected to the registry again")
-	}
-}
-
-// sleep waits for d, and returns false if ctx ends before.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 

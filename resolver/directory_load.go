@@ -4,10 +4,10 @@ import (
 	"context"
 	"log/slog"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"time"
 
+	"github.com/oryne/pgtenant/internal/wait"
 	"github.com/oryne/pgtenant/tenancy"
 )
 
@@ -18,6 +18,7 @@ const (
 	partialPause = 2 // a change waits that long if another load has just ended
 	fullPause    = 4
 	minPause     = 10 * time.Millisecond
+	firstRetry   = 100 * time.Millisecond
 	maxRetry     = 5 * time.Second
 )
 
@@ -38,26 +39,15 @@ func (p *pacer) loaded(full bool, start, end time.Time) {
 }
 
 func (p *pacer) failed(end time.Time) {
-	wait := backoff(p.failures, maxRetry)
+	pause := wait.Backoff(p.failures, firstRetry, maxRetry)
 	p.failures++
-	p.partial, p.full = end.Add(wait), end.Add(wait)
-}
-
-// backoff returns a wait that doubles from 100 milliseconds to limit with each attempt, less a
-// random part of at most its half, so that processes do not retry at the same time.
-func backoff(attempt int, limit time.Duration) time.Duration {
-	return jitter(min(limit, 100*time.Millisecond<<min(attempt, 10)), 2)
-}
-
-// jitter returns d less a random part of at most d/n.
-func jitter(d time.Duration, n int64) time.Duration {
-	return d - time.Duration(rand.Int64N(int64(d)/n+1))
+	p.partial, p.full = end.Add(pause), end.Add(pause)
 }
 
 // run executes the loads of the queue until ctx ends. Only this goroutine makes snapshots, one
 // after the other, so no snapshot replaces a newer one.
 func (d *Directory) run(ctx context.Context, b *builder) {
-	reconcile := time.NewTimer(jitter(d.cfg.Reconcile, 10))
+	reconcile := time.NewTimer(wait.Jitter(d.cfg.Reconcile, 10))
 	defer reconcile.Stop()
 	tokens := time.NewTicker(d.cfg.MissInterval)
 	defer tokens.Stop()
@@ -70,7 +60,7 @@ func (d *Directory) run(ctx context.Context, b *builder) {
 			return
 		case <-reconcile.C:
 			d.queue.addAll()
-			reconcile.Reset(jitter(d.cfg.Reconcile, 10))
+			reconcile.Reset(wait.Jitter(d.cfg.Reconcile, 10))
 		case <-tokens.C:
 			d.queue.refill()
 		case <-d.queue.wake:

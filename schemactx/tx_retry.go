@@ -2,12 +2,18 @@ package schemactx
 
 import (
 	"context"
-	"math/rand/v2"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/oryne/pgtenant/internal/sqlstate"
+	"github.com/oryne/pgtenant/internal/wait"
+)
+
+// The wait before the first retry of a transaction, which doubles up to the last.
+const (
+	firstRetry = 10 * time.Millisecond
+	lastRetry  = time.Second
 )
 
 // TxOptions are the options of [DB.InTxOptions].
@@ -43,7 +49,7 @@ func (db *DB) InTx(ctx context.Context, fn func(tx pgx.Tx) error) error {
 func (db *DB) InTxOptions(ctx context.Context, opts TxOptions, fn func(tx pgx.Tx) error) error {
 	for retry := 0; ; retry++ {
 		err := db.inTx(ctx, opts, fn)
-		if retry >= opts.MaxRetries || !retryable(err) || !sleep(ctx, backoff(retry)) {
+		if retry >= opts.MaxRetries || !retryable(err) || !wait.Sleep(ctx, wait.Backoff(retry, firstRetry, lastRetry)) {
 			return err
 		}
 		db.stats.retries.Add(1)
@@ -66,20 +72,4 @@ func (db *DB) inTx(ctx context.Context, opts TxOptions, fn func(tx pgx.Tx) error
 func retryable(err error) bool {
 	return sqlstate.Is(err, sqlstate.SerializationFailure) || sqlstate.Is(err, sqlstate.Deadlock) ||
 		planChanged(err) || sqlstate.Is(err, sqlstate.InvalidStatement)
-}
-
-func backoff(retry int) time.Duration {
-	return rand.N(min(10*time.Millisecond<<min(retry, 10), time.Second))
-}
-
-// sleep waits for d. It returns false if ctx ends first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }

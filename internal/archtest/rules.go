@@ -78,8 +78,10 @@ var layers = []layer{
 	},
 	{
 		packages: []string{"resolver"},
-		imports:  []string{"tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "schemactx/admin", "schemactx"},
-		why:      "a resolver reads the registry, and migrates nothing during a request",
+		imports: []string{
+			"tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "schemactx/admin", "schemactx", "internal/wait",
+		},
+		why: "a resolver reads the registry, and migrates nothing during a request",
 	},
 	{
 		packages: []string{"tenancy/backup/storetest"},
@@ -173,9 +175,14 @@ var layers = []layer{
 	},
 	{
 		packages: []string{"schemactx"},
-		imports:  []string{"internal/postgres", "internal/requestid", "internal/sqlstate"},
+		imports:  []string{"internal/postgres", "internal/requestid", "internal/sqlstate", "internal/wait"},
 		outside:  []string{"github.com/jackc/pgx/v5"},
 		why:      "isolation depends on this package, so it uses only pgx and the standard library",
+	},
+	{
+		packages: []string{"internal/wait"},
+		outside:  []string{},
+		why:      "it knows what is waited for as little as package time",
 	},
 	{
 		packages: []string{"internal/schemalock"},

@@ -40,8 +40,8 @@ func (m *Maker) CheckPlan(plan string) error {
 
 // Make creates a school with its first administrator. For invalid input it returns an error that
 // [Wrong] reads, and creates nothing. After a [tenancy.StepError] the school exists but is not
-// active; [tenancy.Manager.Resume] completes it. If only the last change fails, the school is active
-// without its plan.
+// active; [tenancy.Manager.Resume] completes it. If only the last change fails, the school is
+// active without its plan.
 func (m *Maker) Make(ctx context.Context, n New) (tenancy.Tenant, error) {
 	if n.Plan == "" {
 		n.Plan = m.Names[0]
