@@ -35,6 +35,11 @@ type ledger struct {
 	ranked  time.Time  // when the scores were last computed; the zero time: never
 	swept   time.Time  // when accounts were last removed; the next interval starts here
 	count   atomic.Int64
+
+	// The connections in use that count in rest, by schema. open moves those of its schema to the new
+	// account, so that free always finds the account that hold has counted them in.
+	restMu   sync.Mutex // after mu; a scrape does not hold it
+	restHeld map[string]int64
 }
 
 // hot is the part of an account that each statement uses. It is separate because cache misses
@@ -72,7 +77,7 @@ const dead = -1 << 62
 func newLedger(cfg Config) *ledger {
 	l := &ledger{
 		buckets: len(cfg.Buckets) + 1, top: max(cfg.TopTenants, 0), limit: cfg.MaxTenants, interval: cfg.RankInterval,
-		seed: maphash.MakeSeed(),
+		seed: maphash.MakeSeed(), restHeld: make(map[string]int64),
 	}
 	l.public, l.none, l.rest = l.newAccount(publicName), l.newAccount(noneName), l.newAccount(otherName)
 	l.public.name()
@@ -134,6 +139,12 @@ func (l *ledger) open(hash uint64, schema string) *hot {
 		return a
 	}
 	a := l.newAccount(schema)
+	l.restMu.Lock()
+	defer l.restMu.Unlock()
+	held := l.restHeld[schema]
+	delete(l.restHeld, schema)
+	l.rest.hot.held.Add(-held)
+	a.hot.held.Store(held)
 	l.table.Store(l.table.Load().put(a))
 	l.list = append(l.list, a)
 	l.count.Add(1)
@@ -144,15 +155,52 @@ func (l *ledger) open(hash uint64, schema string) *hot {
 func (l *ledger) hold(schema string) *hot {
 	for {
 		h := l.of(schema)
-		if h.held.Add(1) > dead/2 {
+		if h == l.rest.hot {
+			if l.holdInRest(schema) {
+				return h
+			}
+		} else if h.held.Add(1) > dead/2 {
 			return h
 		}
-		// The account was removed after the lookup; the next lookup returns another one.
+		// The account was removed or opened after the lookup; the next lookup returns another one.
 	}
 }
 
-// free ends the use of a connection that hold counted.
-func (l *ledger) free(schema string) { l.of(schema).held.Add(-1) }
+// holdInRest counts a connection in rest, or returns false if the schema has an account by now.
+func (l *ledger) holdInRest(schema string) bool {
+	l.restMu.Lock()
+	defer l.restMu.Unlock()
+	if l.table.Load().get(hashOf(l.seed, schema), schema) != nil {
+		return false
+	}
+	l.restHeld[schema]++
+	l.rest.hot.held.Add(1)
+	return true
+}
+
+// free ends the use of a connection that hold counted. It opens no account: there may be room for
+// one only since the hold.
+func (l *ledger) free(schema string) {
+	if schema == "" {
+		l.none.hot.held.Add(-1)
+		return
+	}
+	hash := hashOf(l.seed, schema)
+	if h := l.table.Load().get(hash, schema); h != nil {
+		h.held.Add(-1)
+		return
+	}
+	l.restMu.Lock()
+	defer l.restMu.Unlock()
+	if h := l.table.Load().get(hash, schema); h != nil { // it was opened after the first lookup
+		h.held.Add(-1)
+		return
+	}
+	l.rest.hot.held.Add(-1)
+	if l.restHeld[schema]--; l.restHeld[schema] == 0 {
+		delete(l.restHeld, schema)
+	}
+}
 
 // retire removes an account if no connection is in use under it. Call [ledger.rebuild] afterwards.
 func (l *ledger) retire(a *account) bool {

@@ -186,6 +186,79 @@ func TestDroppedTenantsUseNoMemory(t *testing.T) {
 		"the others have %d statements, want all", got[len(got)-1].cells[cellStatements])
 }
 
+// A tenant beyond the limit may get an account while it holds connections.
+func TestConnectionsAreReleasedWhereTheyWereCounted(t *testing.T) {
+	t.Parallel()
+	l := testLedger(t, Config{MaxTenants: 1})
+	now := time.Now()
+	l.of("a").add(cellStatements, 1)
+	for range 3 { // of b, for which there is no room
+		l.hold("b")
+	}
+	l.free("b")
+	assert.Equal(t, int64(2), l.rest.hot.held.Load(), "the others hold")
+	for range 3 {
+		now = now.Add(13 * time.Hour)
+		l.settle(now, func(string, time.Time) bool { return true })
+	}
+	require.Zero(t, l.count.Load(), "a has an account")
+	l.free("b")
+	assert.Equal(t, int64(1), l.rest.hot.held.Load(), "the others hold")
+	l.of("b").add(cellStatements, 1)
+	b := l.hold("b")
+	require.NotSame(t, l.rest.hot, b, "b has no account")
+	assert.Equal(t, int64(2), b.held.Load(), "b holds")
+	l.free("b")
+	l.free("b")
+	assert.Zero(t, b.held.Load(), "b holds")
+	assert.Zero(t, l.rest.hot.held.Load(), "the others hold")
+	assert.Empty(t, l.restHeld)
+	for range 3 {
+		now = now.Add(13 * time.Hour)
+		l.settle(now, func(string, time.Time) bool { return true })
+	}
+	assert.Zero(t, l.count.Load(), "b is never forgotten")
+}
+
+func TestConnectionsBeyondTheLimitWhileTenantsComeAndGo(t *testing.T) {
+	t.Parallel()
+	l := testLedger(t, Config{MaxTenants: 3, RankInterval: time.Millisecond})
+	var workers sync.WaitGroup
+	for w := range 8 {
+		workers.Go(func() {
+			for i := range 2000 {
+				schema := fmt.Sprintf("tenant_%d", (w*i)%20)
+				l.hold(schema)
+				l.hold(schema)
+				l.free(schema)
+				l.free(schema)
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() {
+		workers.Wait()
+		close(done)
+	}()
+	now, gone := time.Now(), func(string, time.Time) bool { return true }
+	for running := true; running; {
+		select {
+		case <-done:
+			running = false
+		default:
+		}
+		now = now.Add(13 * time.Hour)
+		l.settle(now, gone)
+	}
+	for range 3 {
+		now = now.Add(13 * time.Hour)
+		l.settle(now, gone)
+	}
+	assert.Zero(t, l.rest.hot.held.Load(), "the others hold")
+	assert.Zero(t, l.count.Load(), "accounts are never forgotten")
+	assert.Empty(t, l.restHeld)
+}
+
 func TestAClockThatGoesBackwardsChangesNothing(t *testing.T) {
 	t.Parallel()
 	l := testLedger(t, Config{TopTenants: 1})
