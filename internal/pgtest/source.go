@@ -2,6 +2,7 @@ package pgtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -46,6 +47,9 @@ func (e environ) required() bool { return e.ci || e.force != "" || e.url != "" |
 func pick(e environ, engine func() bool) (source, error) {
 	switch {
 	case e.url != "":
+		if !strings.HasPrefix(e.url, "postgres://") && !strings.HasPrefix(e.url, "postgresql://") {
+			return "", errors.New("TEST_DATABASE_URL is not a URL; it must begin with postgres:// or postgresql://")
+		}
 		return fromURL, nil
 	case e.force == "docker":
 		return fromDocker, nil

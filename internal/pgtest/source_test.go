@@ -30,6 +30,18 @@ func TestPickOrder(t *testing.T) {
 	assert.Error(t, err, "an unknown TEST_PG picks %q", got)
 }
 
+// pgx accepts a connection string of keywords, but urlOf can replace the database only in a URL.
+func TestPickRefusesAConnectionStringOfKeywords(t *testing.T) {
+	t.Parallel()
+	for _, e := range []environ{{url: "host=localhost password=secret"}, {url: "localhost/postgres"}} {
+		_, err := pick(e, func() bool { return true })
+		assert.ErrorContains(t, err, "it must begin with postgres:// or postgresql://", "%+v", e)
+	}
+	got, err := pick(environ{url: "postgresql://localhost"}, func() bool { return true })
+	assert.NoError(t, err)
+	assert.Equal(t, fromURL, got)
+}
+
 func TestServerIsRequired(t *testing.T) {
 	t.Parallel()
 	assert.False(t, environ{}.required(), "no setting asks for a server")
