@@ -65,7 +65,7 @@ type CheckConfig struct {
 // ends, or, as a [schemactx.SearchPathError], if ExtraSearchPath is invalid.
 func Check(ctx context.Context, pool *pgxpool.Pool, cfg CheckConfig) (CheckReport, error) {
 	if pool == nil {
-		return CheckReport{}, errors.New("schemactx: pool is nil")
+		return CheckReport{}, errors.New("admin: pool is nil")
 	}
 	if cfg.Roles == (schemactx.RoleNames{}) {
 		cfg.Roles = schemactx.DefaultRoleNames(pool.Config().ConnConfig.Database)

@@ -68,8 +68,9 @@ type SetupConfig struct {
 // each of the three roles, and CREATEROLE, CREATEDB, REPLICATION and BYPASSRLS from the runtime
 // login and the public role. The report has the names of the roles and says what Setup did.
 //
-// After an error no role and no privilege has changed, unless the connection broke while a password
-// was set. The error is
+// An error with an empty report means that Setup changed nothing. If a password cannot be set, for
+// example because the connection breaks, the rest is committed: Setup returns the report of what it
+// did, with the error. The error is
 //
 //   - [ErrTaken] for a role that was made for another database
 //   - [ErrVersion] for a server that is too old
@@ -81,7 +82,7 @@ type SetupConfig struct {
 func Setup(ctx context.Context, admin Beginner, cfg SetupConfig) (SetupReport, error) {
 	report, err := setupDatabase(ctx, admin, cfg)
 	if err != nil {
-		return SetupReport{}, fmt.Errorf("set up roles: %w", err)
+		return report, fmt.Errorf("set up roles: %w", err)
 	}
 	return report, nil
 }

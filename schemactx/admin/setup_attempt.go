@@ -149,11 +149,11 @@ func setPasswords(ctx context.Context, admin Beginner, roles schemactx.RoleNames
 		}
 		set, err := passwordChange(l.login, l.verifier)
 		if err != nil {
-			return nil, err
+			return actions, err
 		}
 		action, err := setPassword(ctx, admin, l.login, set)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", set.name(), err)
+			return actions, fmt.Errorf("%s: %w", set.name(), err)
 		}
 		actions = append(actions, action)
 	}
