@@ -51,12 +51,12 @@ func (r Report) Err() error {
 }
 
 // String returns the report as text: a line for each schema that is not equal, followed by a line
-// for each of its differences.
+// for each of its differences. The line of a schema that could not be compared has the error.
 func (r Report) String() string {
 	var b strings.Builder
 	for _, result := range r.Results {
 		if result.Err != nil {
-			fmt.Fprintf(&b, "%s: %s\n", result.Schema, result.State)
+			fmt.Fprintf(&b, "%s: %s: %v\n", result.Schema, result.State, result.Err)
 			continue
 		}
 		fmt.Fprintf(&b, "%s: %d different\n", result.Schema, len(result.Differences))
