@@ -75,7 +75,7 @@ func openKept(dir string, acct account) (*cluster, error) {
 		return nil, fmt.Errorf(
 			"data directory %s: %w: it holds other files; name an empty or a new directory",
 			dir,
-			ErrNotOurs,
+			ErrForeignDirectory,
 		)
 	}
 	c := &cluster{dir: dir, kept: true, account: acct}
@@ -204,35 +204,25 @@ func (c *cluster) command(ctx context.Context, name string, args ...string) *exe
 // waitForPrevious waits until the server that an earlier, killed process has started is shut down.
 func (c *cluster) waitForPrevious(ctx context.Context) error {
 	for {
-		pid := c.postmaster()
-		if pid == 0 || !alive(pid) {
+		p, err := readPostmaster(c.dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("data directory %s: %w", c.dir, err)
+		}
+		if !p.alive() {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("data directory %s: %w: PostgreSQL, process %d, still runs", c.dir, ErrInUse, pid)
+			return fmt.Errorf("data directory %s: %w: PostgreSQL, process %d, still runs", c.dir, ErrInUse, p.pid)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
 }
 
-// postmaster returns the process ID in the cluster's postmaster.pid, or 0 if there is none.
-func (c *cluster) postmaster() int {
-	content, err := os.ReadFile(c.path("data/postmaster.pid"))
-	if err != nil {
-		return 0
-	}
-	line, _, _ := strings.Cut(string(content), "\n")
-	pid, _ := strconv.Atoi(strings.TrimSpace(line))
-	return pid
-}
-
-// ready reports whether the server accepts connections, according to line 8 of postmaster.pid, its
-// status.
+// ready reports whether the server accepts connections.
 func (c *cluster) ready() bool {
-	content, err := os.ReadFile(c.path("data/postmaster.pid"))
-	lines := strings.Split(string(content), "\n")
-	return err == nil && len(lines) > 7 && strings.TrimSpace(lines[7]) == "ready"
+	p, err := readPostmaster(c.dir)
+	return err == nil && p.ready
 }
 
 // log returns the end of the server's log.

@@ -7,9 +7,9 @@ import (
 )
 
 var (
-	// ErrNotOurs is returned by [Start] for a data directory with files that this package did not
-	// create.
-	ErrNotOurs = errors.New("not a data directory of ours")
+	// ErrForeignDirectory is returned by [Start] for a data directory with files that this package did
+	// not create.
+	ErrForeignDirectory = errors.New("not a data directory of this package")
 
 	// ErrInUse is returned by [Start] for a data directory that another process uses.
 	ErrInUse = errors.New("in use by another process")

@@ -35,10 +35,12 @@ type Server struct {
 	password string
 	stop     sync.Once
 	stopErr  error
+
+	mu sync.Mutex // protects cluster.kept after Start, and keeps Keep out of the removal by Stop
 }
 
 // Start starts a server and returns when it accepts connections. ctx governs only the start. The
-// error is a [NoBinariesError], [ErrNotOurs], [ErrInUse], [ErrVersion], [ErrDiskFull] or
+// error is a [NoBinariesError], [ErrForeignDirectory], [ErrInUse], [ErrVersion], [ErrDiskFull] or
 // [ErrNotEnterable]. Other errors have the end of the server's log, if the server does not start.
 func Start(ctx context.Context, cfg Config) (*Server, error) {
 	cfg, err := cfg.withDefaults()
@@ -223,6 +225,8 @@ func (s *Server) Dir() string { return s.cluster.dir }
 // Keep makes Stop and every later Start keep the directory of a throw-away server. It returns the
 // command that starts the server again.
 func (s *Server) Keep() (command string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if err := os.WriteFile(s.cluster.path(markerFile), []byte(markKept), 0o644); err != nil {
 		return "", err
 	}
@@ -247,7 +251,10 @@ func (s *Server) Done() <-chan struct{} { return s.process.done }
 // result of the first.
 func (s *Server) Stop(ctx context.Context) error {
 	s.stop.Do(func() {
-		s.stopErr = errors.Join(s.shutdown(ctx), s.cluster.close())
+		err := s.shutdown(ctx)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.stopErr = errors.Join(err, s.cluster.close())
 	})
 	return s.stopErr
 }

@@ -132,7 +132,7 @@ func TestDirectoryOfSomebodyElseIsLeftAlone(t *testing.T) {
 	dir := tempDir(t)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "thesis.txt"), []byte("mine"), 0o644))
 	_, err := localpg.Start(t.Context(), localpg.Config{DataDir: dir})
-	assert.ErrorIs(t, err, localpg.ErrNotOurs)
+	assert.ErrorIs(t, err, localpg.ErrForeignDirectory)
 	entries, _ := os.ReadDir(dir)
 	assert.Len(t, entries, 1, "the directory now holds %v", entries)
 }

@@ -1,6 +1,8 @@
 package localpg
 
 import (
+	"errors"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -28,8 +30,9 @@ func sweep(acct account, logger *slog.Logger) {
 		if err != nil {
 			continue
 		}
-		pid := c.postmaster()
-		if lockFile(c.lock) != nil || pid != 0 && alive(pid) {
+		p, err := readPostmaster(dir)
+		unknown := err != nil && !errors.Is(err, fs.ErrNotExist) // a server may run there
+		if lockFile(c.lock) != nil || unknown || p.alive() {
 			c.lock.Close()
 			continue
 		}
