@@ -68,9 +68,9 @@ type SetupConfig struct {
 // each of the three roles, and CREATEROLE, CREATEDB, REPLICATION and BYPASSRLS from the runtime
 // login and the public role. The report has the names of the roles and says what Setup did.
 //
-// An error with an empty report means that Setup changed nothing. If a password cannot be set, for
-// example because the connection breaks, the rest is committed: Setup returns the report of what it
-// did, with the error. The error is
+// An error with an empty report means that Setup changed nothing, unless the connection broke
+// during the commit. If a password cannot be set, for example because the connection breaks, the
+// rest is committed: Setup returns the report of what it did, with the error. The error is
 //
 //   - [ErrTaken] for a role that was made for another database
 //   - [ErrVersion] for a server that is too old
