@@ -18,9 +18,9 @@ type postmaster struct {
 }
 
 // readPostmaster reads the postmaster.pid of a directory of this package. The error is
-// [fs.ErrNotExist] if the directory has none. A server writes the file line by line while it starts,
-// so only that of a ready server must be complete. PostgreSQL's pidfile.h defines the lines: 1 is
-// the process ID, 4 the port, 5 the directory of the socket, 8 the status.
+// [os.ErrNotExist] if the directory has none. A server completes the file while it starts, so only
+// the file of a ready server must be complete. PostgreSQL's pidfile.h defines the lines: 1 is the
+// process ID, 4 the port, 5 the directory of the socket, 8 the status.
 func readPostmaster(dir string) (postmaster, error) {
 	content, err := os.ReadFile(filepath.Join(dir, "data", "postmaster.pid"))
 	if err != nil {

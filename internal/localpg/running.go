@@ -6,8 +6,8 @@ import (
 	"io/fs"
 )
 
-// ErrNotRunning is returned by [Find] if the directory has no postmaster.pid, or one of a server that
-// is not ready or has ended.
+// ErrNotRunning is returned by [Find] if the directory has no postmaster.pid, or one of a server
+// that is not ready or has ended.
 var ErrNotRunning = errors.New("no PostgreSQL is running there")
 
 // Running is a server of another process, which has started it and stops it. It is safe for
