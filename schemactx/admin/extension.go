@@ -98,7 +98,7 @@ func setupSchemas(ctx context.Context, tx pgx.Tx, cfg SetupConfig, database stri
 			right{privilege: "USAGE", schema: schema},
 			right{privilege: "CREATE", schema: schema, revoke: true})
 	}
-	granted, err := bringInOrder(ctx, tx, database, rights)
+	granted, err := applyRights(ctx, tx, database, rights)
 	return append(actions, granted...), err
 }
 

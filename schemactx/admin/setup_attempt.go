@@ -11,39 +11,40 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// missing describes what a change needs: the words for a [PrivilegeError], and the query for the
-// roles that have it.
-type missing struct {
+// requirement describes what a change needs: the words for a [PrivilegeError], and the query for
+// the roles that have it.
+type requirement struct {
 	what, holders string
 	args          []any
 	createrole    bool // the change needs CREATEROLE too
 }
 
 // ownership returns the need to own the database.
-func ownership(database string) missing {
-	return missing{what: "ownership of database " + quoteForMessage(database), holders: ownerOfDatabase}
+func ownership(database string) requirement {
+	return requirement{what: "ownership of database " + quoteForMessage(database), holders: ownerOfDatabase}
 }
 
 // createOnDatabase returns the need for CREATE on the database, to create schemas and trusted
 // extensions.
-func createOnDatabase(database string) missing {
-	return missing{what: "CREATE on database " + quoteForMessage(database), holders: ownerOfDatabase}
+func createOnDatabase(database string) requirement {
+	return requirement{what: "CREATE on database " + quoteForMessage(database), holders: ownerOfDatabase}
 }
 
-func ownershipOfSchema(schema string) missing {
-	return missing{what: "ownership of schema " + quoteForMessage(schema), holders: ownerOfSchema, args: []any{schema}}
+func ownershipOfSchema(schema string) requirement {
+	return requirement{what: "ownership of schema " + quoteForMessage(schema), holders: ownerOfSchema, args: []any{schema}}
 }
 
 // adminOption returns the need for the privilege to make another role a member of the role.
-func adminOption(role string, version int) missing {
+func adminOption(role string, version int) requirement {
 	if version < 16 {
-		return missing{what: "CREATEROLE", holders: creatorsOfRoles}
+		return requirement{what: "CREATEROLE", holders: creatorsOfRoles}
 	}
-	return missing{what: "ADMIN OPTION on role " + quoteForMessage(role), holders: adminsOfRole, args: []any{role, false}}
+	what := "ADMIN OPTION on role " + quoteForMessage(role)
+	return requirement{what: what, holders: adminsOfRole, args: []any{role, false}}
 }
 
 // rightToAlter returns the need for the privilege to alter a role that is not a superuser.
-func rightToAlter(role string, version int) missing {
+func rightToAlter(role string, version int) requirement {
 	m := adminOption(role, version)
 	if version >= 16 {
 		m.createrole, m.args[1] = true, true
@@ -72,7 +73,7 @@ const (
 // refusableChange is a change of [Setup] that the server may refuse to the administrator's login.
 type refusableChange struct {
 	change
-	missing missing
+	missing requirement
 }
 
 // attempt applies the changes that are not done yet, each after a savepoint, so that a refusal does

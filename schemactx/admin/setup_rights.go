@@ -22,7 +22,7 @@ type right struct {
 
 // setupRights grants and revokes the privileges that every database needs.
 func setupRights(ctx context.Context, tx pgx.Tx, roles schemactx.RoleNames, database string) ([]Action, error) {
-	return bringInOrder(ctx, tx, database, []right{
+	return applyRights(ctx, tx, database, []right{
 		{privilege: "TEMPORARY", revoke: true},
 		{privilege: "CREATE", schema: schemactx.Public, revoke: true},
 		{privilege: "CREATE", role: roles.Owner()},
@@ -35,12 +35,12 @@ func setupRights(ctx context.Context, tx pgx.Tx, roles schemactx.RoleNames, data
 	})
 }
 
-// bringInOrder grants and revokes the rights that are not in order. It reads them back, because the
+// applyRights grants and revokes the rights that are not in order. It reads them back, because the
 // server only warns if the login may not grant or revoke. A right that is still not in order is an
 // action with the outcome [ActionImpossible].
-func bringInOrder(ctx context.Context, tx pgx.Tx, database string, rights []right) ([]Action, error) {
+func applyRights(ctx context.Context, tx pgx.Tx, database string, rights []right) ([]Action, error) {
 	changes := make([]refusableChange, len(rights))
-	before, err := inOrder(ctx, tx, rights)
+	before, err := rightsHeld(ctx, tx, rights)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func bringInOrder(ctx context.Context, tx pgx.Tx, database string, rights []righ
 	if err != nil || !changed(actions) {
 		return actions, err
 	}
-	after, err := inOrder(ctx, tx, rights)
+	after, err := rightsHeld(ctx, tx, rights)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +101,7 @@ func setLocalRole(role string) string {
 }
 
 // missing returns what a login needs to grant or revoke the right.
-func (r right) missing(database string) missing {
+func (r right) missing(database string) requirement {
 	if r.schema != "" {
 		return ownershipOfSchema(r.schema)
 	}
@@ -136,9 +136,9 @@ func (r right) sql(database string) (string, error) {
 	return sql, err
 }
 
-// inOrder returns for each right whether it is in order: its role has it by a grant to itself, or,
-// if revoke is set, PUBLIC does not have it.
-func inOrder(ctx context.Context, tx pgx.Tx, rights []right) (ok []bool, err error) {
+// rightsHeld returns for each right whether it is in order: its role has it by a grant to itself,
+// or, if revoke is set, PUBLIC does not have it.
+func rightsHeld(ctx context.Context, tx pgx.Tx, rights []right) (ok []bool, err error) {
 	schemas, privileges, roles := make([]string, len(rights)), make([]string, len(rights)), make([]string, len(rights))
 	grantable, revoke := make([]bool, len(rights)), make([]bool, len(rights))
 	for i, r := range rights {

@@ -31,7 +31,7 @@ func setupRoles(ctx context.Context, tx pgx.Tx, roles schemactx.RoleNames, datab
 		if err != nil {
 			return nil, err
 		}
-		changes = append(changes, refusableChange{makeRole, missing{what: "CREATEROLE", holders: creatorsOfRoles}})
+		changes = append(changes, refusableChange{makeRole, requirement{what: "CREATEROLE", holders: creatorsOfRoles}})
 		if !st.exists {
 			continue
 		}
@@ -83,7 +83,7 @@ func alterRole(ctx context.Context, tx pgx.Tx, name string, want []string) (chan
 		}
 		needs := rightToAlter(name, version(tx))
 		if super || attribute == "noreplication" || attribute == "nobypassrls" {
-			needs = missing{what: "SUPERUSER", holders: noRole}
+			needs = requirement{what: "SUPERUSER", holders: noRole}
 		}
 		changes = append(changes, refusableChange{change{sql: []string{"alter role " + quoted + " " + attribute}}, needs})
 	}
