@@ -114,21 +114,21 @@ func (br *batchResults) prepare(ctx context.Context) ([]*pgconn.StatementDescrip
 		key := stmtKey{br.scope.schema, c.sql}
 		switch st := known[c.sql]; {
 		case st != nil:
-			c.text, c.named, c.hit = st.kind, st.named, st.sd != nil
+			c.textKind, c.named, c.hit = st.kind, st.named, st.sd != nil
 			continue
 		case c.prepared():
 			known[c.sql] = br.prepared(c.sql)
 		}
 		if st := known[c.sql]; st != nil {
 			br.db.stats.hits.Add(1)
-			c.text, c.named, c.hit = st.kind, st.named, true
-		} else if c.text, c.named = br.kindOf(c.sql); br.isSavepoint(c) {
+			c.textKind, c.named, c.hit = st.kind, st.named, true
+		} else if c.textKind, c.named = br.kindOf(c.sql); br.isSavepoint(c) {
 			continue
 		} else if br.afterRollback(c); c.prepared() {
-			known[c.sql] = &stmt{key: key, name: br.state.cache.nextName(), kind: c.text, named: c.named, age: br.scope.age}
+			known[c.sql] = &stmt{key: key, name: br.state.cache.nextName(), kind: c.textKind, named: c.named, age: br.scope.age}
 			missing = append(missing, known[c.sql])
 		}
-		if err := c.text.refusal(c.sql); err != nil {
+		if err := c.textKind.refusal(c.sql); err != nil {
 			br.kind = kindRefused
 			return nil, err
 		}
@@ -143,7 +143,7 @@ func (br *batchResults) prepare(ctx context.Context) ([]*pgconn.StatementDescrip
 	br.effectiveKinds()
 	sds := make([]*pgconn.StatementDescription, len(br.inputs))
 	for i := range br.inputs {
-		br.inputs[i].kind = br.effectiveKind(br.inputs[i].text, br.inputs[i].named)
+		br.inputs[i].kind = br.effectiveKind(br.inputs[i].textKind, br.inputs[i].named)
 		if st := known[br.inputs[i].sql]; st != nil {
 			sds[i] = st.sd
 		}
@@ -155,7 +155,7 @@ func (br *batchResults) prepare(ctx context.Context) ([]*pgconn.StatementDescrip
 func (br *batchResults) effectiveKinds() {
 	br.kind = kindRead
 	for i := range br.inputs {
-		br.kind = worse(br.kind, br.effectiveKind(br.inputs[i].text, br.inputs[i].named))
+		br.kind = worse(br.kind, br.effectiveKind(br.inputs[i].textKind, br.inputs[i].named))
 	}
 }
 

@@ -402,9 +402,9 @@ type catalogError struct{ err error }
 func (e *catalogError) Error() string { return "read the catalogs: " + e.err.Error() }
 func (e *catalogError) Unwrap() error { return e.err }
 
-// catalogRefused reports whether err means that the server refused to let the catalogs be read. If
-// so, the unit can be tried again, and it no longer reads them.
-func (u *unitOfWork) catalogRefused(err error) bool {
+// disableCatalogReads makes the unit, and for a time the DB, read no catalogs if err says that the
+// server refused to let them be read. It reports whether it did, so that the unit can try again.
+func (u *unitOfWork) disableCatalogReads(err error) bool {
 	var refused *catalogError
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &refused) || !errors.As(err, &pgErr) {

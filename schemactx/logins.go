@@ -158,7 +158,7 @@ func (ps *loginPools) tryUse(sc *scope) (*loginPool, <-chan struct{}, error) {
 func (ps *loginPools) open(sc *scope) (*pgxpool.Pool, error) {
 	cfg := ps.base.Copy()
 	cfg.ConnConfig.RuntimeParams["search_path"] = sc.path
-	if sc.name > 0 {
+	if sc.nameParam > 0 {
 		cfg.ConnConfig.RuntimeParams["application_name"] = sc.schema
 	}
 	for setting, value := range sc.limits.settings() {

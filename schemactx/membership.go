@@ -8,8 +8,8 @@ import (
 	"github.com/oryne/pgtenant/internal/sqlstate"
 )
 
-// membershipStale handles a scope that the server refused, perhaps because its process does not
-// know yet that the login is a member of the tenant's role. It makes the process read the
+// retryStaleMembership handles a scope that the server refused, perhaps because its process does
+// not know yet that the login is a member of the tenant's role. It makes the process read the
 // memberships again, once per unit of work. It reports whether the attempt can be repeated. Nothing
 // of the attempt has run.
 //
@@ -18,7 +18,7 @@ import (
 // missed (PostgreSQL 14 to 18, roles_is_member_of in acl.c: the invalidation arrives before the
 // outdated list is stored). The process then refuses a new tenant until the next GRANT. It caches
 // one list at a time, so a question about another role replaces the list.
-func (u *unitOfWork) membershipStale(ctx context.Context, tx *txState, err error) bool {
+func (u *unitOfWork) retryStaleMembership(ctx context.Context, tx *txState, err error) bool {
 	if u.membershipRefreshed || u.scope.role == "" || !errors.Is(err, ErrNotProvisioned) ||
 		!sqlstate.Is(err, sqlstate.InsufficientRights) {
 		return false
@@ -36,7 +36,7 @@ func (u *unitOfWork) retryPrologue(ctx context.Context, tx *txState, attempt fun
 	first := tx == nil || !tx.begun
 	err := attempt()
 	for tries := 0; err != nil && first && tries < 3; tries++ {
-		if !u.membershipStale(ctx, tx, err) && !u.recoverPrologue(ctx, tx, err) {
+		if !u.retryStaleMembership(ctx, tx, err) && !u.recoverPrologue(ctx, tx, err) {
 			break
 		}
 		err = attempt()
@@ -56,7 +56,7 @@ func (u *unitOfWork) recoverPrologue(ctx context.Context, tx *txState, err error
 	switch {
 	case errors.Is(err, errForeignPrepared):
 		u.state.discardPrepared()
-	case !u.catalogRefused(err):
+	case !u.disableCatalogReads(err):
 		return false
 	}
 	return u.backToIdle(ctx, tx)

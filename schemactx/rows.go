@@ -17,7 +17,7 @@ type rows struct {
 	typeMap *pgtype.Map
 	loaded  *schemaTypes // the types in typeMap; nil for none
 	rr      *pgconn.ResultReader
-	mrr     *pgconn.MultiResultReader // that rr belongs to, after statement.sendBehind; else nil
+	mrr     *pgconn.MultiResultReader // that rr belongs to, after statement.sendWithPrologue; else nil
 	owner   rowsOwner
 	mu      *sync.Mutex // the transaction's: another goroutine may end it; nil outside of one
 	ahead   bool        // a row was read that Next has not returned

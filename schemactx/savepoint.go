@@ -206,9 +206,9 @@ func (st *txState) applied(c savepointStatement, at int, server string) {
 // savepoint runs a savepoint statement as PostgreSQL would, on the stack that it shares with
 // [Tx.Begin]. SAVEPOINT costs no round trip: it is sent with the next statement.
 func (s *statement) savepoint(c savepointStatement) error {
-	s.closed, s.savepointed, s.input.text = true, true, kindRead
+	s.closed, s.savepointed, s.input.textKind = true, true, kindRead
 	if s.tx.suspect {
-		s.input.text = kindOther // still suspect: the scope is not asserted here
+		s.input.textKind = kindOther // still suspect: the scope is not asserted here
 	}
 	s.input.named = nil
 	err := s.ctx.Err()
@@ -256,13 +256,13 @@ func (s *statement) doSavepoint(ctx context.Context, c savepointStatement) error
 func (s *statement) sendRefused(ctx context.Context, sql string) error {
 	written := s.input
 	defer func() { s.input = written }()
-	s.input = input{sql: sql, kind: kindRead, text: kindRead, mode: pgx.QueryExecModeExec}
+	s.input = input{sql: sql, kind: kindRead, textKind: kindRead, mode: pgx.QueryExecModeExec}
 	if err := s.input.encode(s.conn.TypeMap(), &s.state.eqb, nil); err != nil {
 		return err
 	}
 	send := s.sendAlone
 	if s.needsPrologue() {
-		send = s.sendBehind
+		send = s.sendWithPrologue
 	}
 	err := send(ctx, nil)
 	if err == nil {
@@ -284,12 +284,12 @@ type savepointCommand struct {
 
 // isSavepoint reports whether c is a savepoint statement. If so, it sets c.savepoint.
 func (br *batchResults) isSavepoint(c *input) bool {
-	if br.tx == nil || c.text != kindRefused || len(c.args) > 0 {
+	if br.tx == nil || c.textKind != kindRefused || len(c.args) > 0 {
 		return false
 	}
 	parsed, ok := parseSavepoint(c.sql)
 	if ok {
-		c.text, c.named, c.savepoint = kindRead, nil, &savepointCommand{savepointStatement: parsed}
+		c.textKind, c.named, c.savepoint = kindRead, nil, &savepointCommand{savepointStatement: parsed}
 	}
 	return ok
 }
@@ -329,7 +329,7 @@ func (br *batchResults) resolveSavepoints() (recovers bool) {
 		if i == 0 && c.op == opRollbackTo && br.status() == 'E' {
 			recovers = true
 			if br.tx.suspect {
-				br.inputs[0].text, br.inputs[0].kind, br.kind = kindOther, kindOther, worse(br.kind, kindOther)
+				br.inputs[0].textKind, br.inputs[0].kind, br.kind = kindOther, kindOther, worse(br.kind, kindOther)
 			}
 		}
 	}

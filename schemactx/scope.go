@@ -30,8 +30,8 @@ type scope struct {
 
 	timeouts map[string]int // by setting of limits: the index of its value in params
 
-	name    int    // the index in params of the application_name; 0, the index of the path, for none
-	comment string // the comment before each statement; "" for none
+	nameParam int    // the index in params of the application_name; 0, the index of the path, for none
+	comment   string // the comment before each statement; "" for none
 
 	// The messages that run the scope. They are built once, and units of work send them unchanged.
 	parse   pgproto3.Parse
@@ -155,10 +155,10 @@ const (
 // assertion returns a statement that fails unless the scope is as the unit has set it.
 func (u *unitOfWork) assertion() internalStmt {
 	params := [][]byte{[]byte(u.scope.path), []byte(u.scope.role)}
-	if u.scope.name == 0 || u.scope.login {
+	if u.scope.nameParam == 0 || u.scope.login {
 		return internalStmt{stepAssert, assertSQL, params}
 	}
-	return internalStmt{stepAssert, assertNamedSQL, append(params, u.scopeParams()[u.scope.name])}
+	return internalStmt{stepAssert, assertNamedSQL, append(params, u.scopeParams()[u.scope.nameParam])}
 }
 
 // scrubSQL removes what a tenant may have left on a connection. The order is that of PostgreSQL's

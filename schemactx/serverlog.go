@@ -63,14 +63,14 @@ func (sc *scope) tagForLog(log ServerLog) {
 		sc.comment = "/*schema='" + sc.schema + "'*/ "
 	case log == ServerLogOff:
 	case sc.login:
-		sc.name = len(sc.params)
+		sc.nameParam = len(sc.params)
 		sc.params = append(sc.params, []byte(sc.schema))
 		sc.sql = loginScopeNamedSQL
 	default:
-		sc.name = len(sc.params)
+		sc.nameParam = len(sc.params)
 		sc.params = append(sc.params, []byte(sc.schema))
 		sc.sql = "select where set_config('application_name', $" + strconv.Itoa(
-			sc.name+1,
+			sc.nameParam+1,
 		) + "::text, true) is not null and " +
 			sc.sql[len("select where "):] // first, so that the error of a missing role shows the name already
 		sc.resets = append(sc.resets, resetNameSQL)
@@ -100,7 +100,7 @@ func (u *unitOfWork) scopeParams() [][]byte {
 	}
 	params := slices.Clone(u.scope.params)
 	if u.name != nil {
-		params[u.scope.name] = u.name
+		params[u.scope.nameParam] = u.name
 	}
 	for setting, i := range u.scope.timeouts {
 		params[i] = []byte(u.settings.bounded(setting, string(params[i])))

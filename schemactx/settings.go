@@ -185,7 +185,7 @@ func (db *DB) checkSettings(s *settings, sc *scope) error {
 	if s.err != nil {
 		return s.err
 	}
-	if _, ok := s.values["application_name"]; ok && sc.name > 0 {
+	if _, ok := s.values["application_name"]; ok && sc.nameParam > 0 {
 		return &SettingError{Name: "application_name", Rule: "names the tenant in the server's log"}
 	}
 	for name := range sc.limits.settings() {

@@ -63,7 +63,7 @@ func (s *statement) attempt(ctx context.Context) error {
 		return err
 	}
 	if s.needsPrologue() {
-		err = s.sendBehind(ctx, sd)
+		err = s.sendWithPrologue(ctx, sd)
 	} else {
 		err = s.sendAlone(ctx, sd)
 	}
@@ -113,15 +113,15 @@ func (s *statement) lookUp(ctx context.Context) (*pgconn.StatementDescription, e
 	if s.input.prepared() {
 		if st := s.prepared(s.input.sql); st != nil {
 			s.db.stats.hits.Add(1)
-			s.input.text, s.input.named, s.input.hit = st.kind, st.named, true
+			s.input.textKind, s.input.named, s.input.hit = st.kind, st.named, true
 			s.needFacts(s.tx, s.input.named)
-			s.input.kind = s.effectiveKind(s.input.text, s.input.named)
+			s.input.kind = s.effectiveKind(s.input.textKind, s.input.named)
 			return st.sd, nil
 		}
 	}
 	s.input.hit = false
-	s.input.text, s.input.named = s.kindOf(s.input.sql)
-	s.input.kind = s.input.text
+	s.input.textKind, s.input.named = s.kindOf(s.input.sql)
+	s.input.kind = s.input.textKind
 	if err := s.input.kind.refusal(s.input.sql); err != nil {
 		return nil, err
 	}
@@ -134,7 +134,7 @@ func (s *statement) lookUp(ctx context.Context) (*pgconn.StatementDescription, e
 			return nil, err
 		}
 	}
-	s.input.kind = s.effectiveKind(s.input.text, s.input.named) // after facts that preparing may have loaded
+	s.input.kind = s.effectiveKind(s.input.textKind, s.input.named) // after facts that preparing may have loaded
 	return sd, nil
 }
 
@@ -183,7 +183,7 @@ func (s *statement) rowsAbandoned() { s.abandon() }
 // that it found.
 func (s *statement) finish(tag pgconn.CommandTag, err error) error {
 	s.adjustPosition(err, len(s.scope.comment))
-	s.input.kind = s.effectiveKind(s.input.text, s.input.named) // again: it may have loaded facts
+	s.input.kind = s.effectiveKind(s.input.textKind, s.input.named) // again: it may have loaded facts
 	s.noteKind(s.input.kind)
 	s.noteDDL(tag)
 	if s.tx == nil {

@@ -17,7 +17,7 @@ type input struct {
 	sql          string
 	args         []any
 	kind         sqlKind           // by its text and the facts of the schemas; see [unitOfWork.effectiveKind]
-	text         sqlKind           // by its text alone
+	textKind     sqlKind           // by its text alone
 	named        []string          // the schemas that its text may name
 	hit          bool              // the connection had prepared it already
 	savepoint    *savepointCommand // for a savepoint statement in the batch of a transaction, else nil

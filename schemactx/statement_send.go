@@ -88,8 +88,8 @@ func (s *statement) scopeRefused(err error) error {
 	return err
 }
 
-// sendBehind sends the prologue, the statement, and its epilogue in one round trip.
-func (s *statement) sendBehind(ctx context.Context, sd *pgconn.StatementDescription) error {
+// sendWithPrologue sends the prologue, the statement, and its epilogue in one round trip.
+func (s *statement) sendWithPrologue(ctx context.Context, sd *pgconn.StatementDescription) error {
 	b := &pgconn.Batch{}
 	named, eqb := s.input.prepared(), &s.state.eqb
 	block := s.needsBlock(s.input.kind)

@@ -38,7 +38,7 @@ type unitOfWork struct {
 	name     []byte          // the application_name, if it differs from the scope's
 	adjusted *pgconn.PgError // see adjustPosition
 
-	membershipRefreshed bool // see membershipStale
+	membershipRefreshed bool // see retryStaleMembership
 
 	now         int64       // when the unit began; see [catalog.now]
 	catalogRead catalogRead // what is still to be read from the catalogs
