@@ -54,17 +54,17 @@ func (r *Runner) runFrom(ctx context.Context, t target, st state, res *Result, g
 	if err := r.checkLogin(ctx, s.conn(), t.schema); err != nil {
 		return t.wrap(err)
 	}
-	w := &way{s: s, st: st, g: g, res: res}
-	err = w.run(ctx, r)
+	p := &progress{s: s, st: st, g: g, res: res}
+	err = p.run(ctx, r)
 	if err != nil && s.pg().IsClosed() {
 		s.close(ctx) // the pool may have only one connection
-		w.find(ctx, r)
+		p.find(ctx, r)
 	}
 	return err
 }
 
-// way is the run of a selector's steps in one session.
-type way struct {
+// progress is the run of a selector's steps in one session.
+type progress struct {
 	s   *session
 	st  state        // as last read by this runner
 	g   stepSelector // the steps that are left; nil: none
@@ -72,33 +72,33 @@ type way struct {
 }
 
 // run runs the steps that are left. It records what was committed, also with an error.
-func (w *way) run(ctx context.Context, r *Runner) error {
-	for w.g != nil {
-		steps, err := w.s.t.next(w.g, w.st)
+func (p *progress) run(ctx context.Context, r *Runner) error {
+	for p.g != nil {
+		steps, err := p.s.t.next(p.g, p.st)
 		if err != nil || len(steps) == 0 {
 			return err
 		}
 		moved := false
 		err = r.retry(ctx, func() (bool, error) {
-			done, err := w.s.attempt(ctx, w.g, steps[0])
-			if w.s.seen != nil {
-				w.st = *w.s.seen
+			done, err := p.s.attempt(ctx, p.g, steps[0])
+			if p.s.seen != nil {
+				p.st = *p.s.seen
 			}
 			if len(done) > 0 {
 				moved = true
-				w.did(done)
+				p.did(done)
 			}
-			if err == nil || !retryable(err) || w.s.sent {
+			if err == nil || !retryable(err) || p.s.sent {
 				return false, err
 			}
-			steps, _ = w.s.t.next(w.g, w.st) // no error: next has accepted this state before
+			steps, _ = p.s.t.next(p.g, p.st) // no error: next has accepted this state before
 			return len(steps) > 0, err
 		})
 		if err != nil {
 			return err
 		}
-		if !moved && w.s.seen == nil { // another runner has run the steps
-			if w.st, err = readVersions(ctx, w.s.conn(), w.s.t); err != nil {
+		if !moved && p.s.seen == nil { // another runner has run the steps
+			if p.st, err = readVersions(ctx, p.s.conn(), p.s.t); err != nil {
 				return err
 			}
 		}
@@ -107,23 +107,23 @@ func (w *way) run(ctx context.Context, r *Runner) error {
 }
 
 // did records steps that were committed.
-func (w *way) did(done []step) {
-	w.st.did(done)
-	w.res.did(done, w.st)
-	w.g = w.g.after(done)
+func (p *progress) did(done []step) {
+	p.st.did(done)
+	p.res.did(done, p.st)
+	p.g = p.g.after(done)
 }
 
 // find records what was committed although the connection was lost: the server may have executed
 // more than it could report. find takes the schema's lock first. The lock is free when the lost
 // session has ended.
-func (w *way) find(ctx context.Context, r *Runner) {
+func (p *progress) find(ctx context.Context, r *Runner) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 	defer cancel()
-	steps, err := w.s.t.next(w.g, w.st)
+	steps, err := p.s.t.next(p.g, p.st)
 	if err != nil {
 		return
 	}
-	s, err := r.session(ctx, w.s.t)
+	s, err := r.session(ctx, p.s.t)
 	if err != nil {
 		return
 	}
@@ -134,7 +134,7 @@ func (w *way) find(ctx context.Context, r *Runner) {
 			n++
 		}
 		if n > 0 {
-			w.did(steps[:n])
+			p.did(steps[:n])
 		}
 		return nil, true, errors.New("nothing is to be done")
 	})

@@ -63,7 +63,7 @@ func (l *lineages) of(rows []versionRow) *lineage {
 	}
 	var st state
 	for _, row := range rows {
-		st.note(row.version, row.applied, 0, 0)
+		st.addRow(row.version, row.applied, 0, 0)
 	}
 	line := l.t.lineage(st)
 	line.rows = string(l.key)

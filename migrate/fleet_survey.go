@@ -316,7 +316,7 @@ func (s *survey) classify(ctx context.Context, conn *pgxpool.Conn, m *member, ta
 	} else if m.line = s.lines.of(table.rows); comment != "" {
 		var st state
 		for _, row := range table.rows { // which are sorted now
-			st.note(row.version, row.applied, row.stamp, 0)
+			st.addRow(row.version, row.applied, row.stamp, 0)
 		}
 		st.readNote(comment)
 		applied := t.checkApplied(st)

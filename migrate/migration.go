@@ -60,11 +60,11 @@ type statement struct {
 
 	concurrent *concurrent // the CONCURRENTLY of a migration without a transaction; nil: none
 
-	prologue        bool   // a SET TRANSACTION before any query: it is sent directly after BEGIN
-	events          bool   // may create an event trigger
-	keepsSession    bool   // leaves no session state
-	changesSettings bool   // may change settings that the next migration of the transaction relies on
-	reset           string // the statement that resets its SET; empty: none
+	prologue              bool // a SET TRANSACTION before any query: it is sent directly after BEGIN
+	mayCreateEventTrigger bool
+	keepsSession          bool   // leaves no session state
+	changesSettings       bool   // may change settings that the next migration of the transaction relies on
+	reset                 string // the statement that resets its SET; empty: none
 }
 
 // migration is one file or one function.

@@ -84,7 +84,7 @@ func (p *parser) statements(texts []gooseText) ([]statement, error) {
 				s.sql = c.text
 			}
 			s.changesSettings, s.reset = t.changesSettings()
-			s.keepsSession, s.events = t.keepsSession(), t.eventTrigger()
+			s.keepsSession, s.mayCreateEventTrigger = t.keepsSession(), t.eventTrigger()
 			if p.m.noTx {
 				s.concurrent = t.concurrently()
 			}

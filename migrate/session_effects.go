@@ -125,7 +125,7 @@ func (t sqlText) outer() (tokens []token, deepest int) {
 
 // eventTrigger reports whether a step may create an event trigger.
 func (st step) eventTrigger() bool {
-	return slices.ContainsFunc(st.statements(), func(s statement) bool { return s.events })
+	return slices.ContainsFunc(st.statements(), func(s statement) bool { return s.mayCreateEventTrigger })
 }
 
 // keepsSession reports whether no statement of a step changes its session.

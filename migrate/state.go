@@ -122,7 +122,7 @@ func (s *state) readRows(rows [][][]byte) error {
 		yes := string(row[2]) == "t"
 		if len(row) == 4 {
 			s.exposed = string(row[3]) == "t"
-			s.note(version, yes, 0, 0)
+			s.addRow(version, yes, 0, 0)
 			continue
 		}
 		stamp, _ := strconv.ParseInt(string(row[3]), 10, 64) // null in a row that goose did not write
@@ -131,13 +131,13 @@ func (s *state) readRows(rows [][][]byte) error {
 			s.exposed, s.now, comment = yes, stamp, string(row[5])
 			continue
 		}
-		s.note(version, yes, stamp, at)
+		s.addRow(version, yes, stamp, at)
 	}
 	s.readNote(comment)
 	return nil
 }
 
-func (s *state) note(version int64, applied bool, stamp, at int64) {
+func (s *state) addRow(version int64, applied bool, stamp, at int64) {
 	s.empty = false
 	s.forget(version)
 	if version != 0 && applied {
