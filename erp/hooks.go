@@ -23,8 +23,8 @@ type LoggedInData struct {
 // LoginFailedData is a failed login.
 type LoginFailedData struct {
 	Email string // as it was given; it may be anything, even a password in the wrong field
-	// Err is [ErrWrongPassword], also for an unknown address and a disabled user, a [ThrottledError],
-	// [ErrBusy], or any other error that has prevented the login, such as one of the database.
+	// Err is [ErrWrongPassword], also for an unknown address and a disabled user, or a
+	// [ThrottledError]. A login that an error of the database or [ErrBusy] prevents is not reported.
 	Err error
 }
 

@@ -51,7 +51,6 @@ func (m *Module) logIn(
 		token, err = m.issue(ctx, a.viewer)
 	}
 	if err != nil {
-		m.cfg.Hooks.loginFailed(ctx, LoginFailedData{Email: email, Err: err})
 		return "", Viewer{}, err
 	}
 	m.setCookie(w, r, token)
@@ -69,7 +68,8 @@ func (m *Module) LogOut(w http.ResponseWriter, r *http.Request) error {
 }
 
 // checkPassword returns the account with an address if the password is right. In every other case
-// it hashes one password too, so that the time does not tell whether the account exists.
+// it hashes one password too, so that the time does not tell whether the account exists. It reports
+// a wrong password, and a guess too many, to the hooks.
 func (m *Module) checkPassword(ctx context.Context, email, password string) (account, error) {
 	normal, invalid := platformuser.NormalizeEmail(email)
 	school, ok := schemactx.FromContext(ctx)
@@ -78,17 +78,28 @@ func (m *Module) checkPassword(ctx context.Context, email, password string) (acc
 	}
 	key := m.guesses.account(school, cmp.Or(normal, email))
 	if wait := m.guesses.guess(key, time.Now()); wait > 0 {
-		return account{}, &ThrottledError{Wait: wait}
+		err := &ThrottledError{Wait: wait}
+		m.cfg.Hooks.loginFailed(ctx, LoginFailedData{Email: email, Err: err})
+		return account{}, err
 	}
 	var a account
+	var err error
 	if invalid == nil { // no account has an invalid address
-		var err error
-		if a, err = NewUsers(m.db).account(ctx, normal); err != nil {
-			return account{}, err
-		}
+		a, err = NewUsers(m.db).account(ctx, normal)
 	}
-	outdated, err := VerifyPassword(ctx, a.hash, password)
-	if err != nil {
+	var outdated bool
+	if err == nil {
+		outdated, err = VerifyPassword(ctx, a.hash, password)
+	}
+	switch {
+	case errors.Is(err, ErrWrongPassword):
+		m.cfg.Hooks.loginFailed(ctx, LoginFailedData{Email: email, Err: err})
+		return account{}, err
+	case err != nil:
+		// The password was not compared. A client that goes away pays for its guess all the same.
+		if !errors.Is(ctx.Err(), context.Canceled) {
+			m.guesses.giveBack(key)
+		}
 		return account{}, err
 	}
 	m.guesses.forget(key)
@@ -104,7 +115,6 @@ func (m *Module) changePassword(r *http.Request, email, old, password string) (t
 	ctx := r.Context()
 	a, err := m.checkPassword(ctx, email, old)
 	if err != nil {
-		m.cfg.Hooks.loginFailed(ctx, LoginFailedData{Email: email, Err: err})
 		return "", err
 	}
 	hash, err := HashPassword(ctx, password)

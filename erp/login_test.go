@@ -352,3 +352,63 @@ func TestInterruptedLoginBeginsNoSession(t *testing.T) {
 		assert.NotContains(t, body, "change", "query %d", at)
 	}
 }
+
+// failing is a database whose queries fail if fail is not nil and returns an error.
+type failing struct {
+	erp.Querier
+	fail func() error
+}
+
+func (q *failing) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	if q.fail != nil {
+		if err := q.fail(); err != nil {
+			return nil, err
+		}
+	}
+	return q.Querier.Query(ctx, sql, args...)
+}
+
+// An outage of the database locks no account and looks like no attack.
+func TestAnOutageUsesUpNoGuesses(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	seen := &events{}
+	db := &failing{Querier: f.db, fail: func() error { return io.ErrUnexpectedEOF }}
+	f.handler = f.serve(erp.Handler(db, erp.HandlerConfig{Signer: f.signer, Hooks: seen.hooks()}))
+	for range 15 {
+		w := f.logIn(f.a, "admin@example.com", "wrong password")
+		require.Equal(t, http.StatusServiceUnavailable, w.Code, w.Body)
+	}
+	assert.Empty(t, seen.failed, "an outage is reported as failed logins")
+	db.fail = nil
+	for range 10 {
+		w := f.logIn(f.a, "admin@example.com", "wrong password")
+		require.Equal(t, http.StatusUnauthorized, w.Code, w.Body)
+	}
+	w := f.logIn(f.a, "admin@example.com", password)
+	expectProblem(t, "after ten wrong passwords", w, 429, "")
+	assert.Len(t, seen.failed, 11, "the hook gets wrong passwords and guesses too many")
+}
+
+// A client that ends its request before the answer has used a guess.
+func TestCanceledLoginsUseUpGuesses(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	db := &failing{Querier: f.db}
+	m := erp.New(db, erp.HandlerConfig{Signer: f.signer})
+	for range 10 {
+		ctx, cancel := context.WithCancel(f.a.Context())
+		db.fail = func() error {
+			cancel()
+			return ctx.Err()
+		}
+		r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/", nil)
+		_, _, err := m.LogIn(httptest.NewRecorder(), r, "admin@example.com", "a guess")
+		require.ErrorIs(t, err, context.Canceled)
+	}
+	db.fail = nil
+	r := httptest.NewRequestWithContext(f.a.Context(), http.MethodPost, "/", nil)
+	_, _, err := m.LogIn(httptest.NewRecorder(), r, "admin@example.com", password)
+	throttled := &erp.ThrottledError{}
+	assert.ErrorAs(t, err, &throttled)
+}

@@ -55,6 +55,15 @@ func (t *throttle) guess(account uint64, now time.Time) (wait time.Duration) {
 	return 0
 }
 
+// giveBack undoes a guess whose password was not compared.
+func (t *throttle) giveBack(account uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if full, ok := t.full[account]; ok { // not after forget
+		t.full[account] = full.Add(-t.guesses.every)
+	}
+}
+
 // forget makes all guesses of an account available again, after a right password.
 func (t *throttle) forget(account uint64) {
 	t.mu.Lock()

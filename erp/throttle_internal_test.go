@@ -28,6 +28,25 @@ func TestThrottle(t *testing.T) {
 	assert.Zero(t, wait, "after the right password wait %v", wait)
 }
 
+func TestThrottleGivesOneGuessBack(t *testing.T) {
+	t.Parallel()
+	th := newThrottle(guessing{burst: 3, every: time.Minute})
+	start := time.Now()
+	account := th.account("tenant_1", "a@example.com")
+	for range 3 {
+		require.Zero(t, th.guess(account, start))
+	}
+	th.giveBack(account)
+	assert.Zero(t, th.guess(account, start), "after a guess that was given back wait")
+	assert.Equal(t, time.Minute, th.guess(account, start), "after three guesses wait")
+	th.forget(account)
+	th.giveBack(account)
+	for range 3 {
+		assert.Zero(t, th.guess(account, start))
+	}
+	assert.Equal(t, time.Minute, th.guess(account, start), "after the right password a guess was added")
+}
+
 func TestThrottleForgetsWhatItCan(t *testing.T) {
 	t.Parallel()
 	th := newThrottle(guessing{burst: 2, every: time.Minute})
