@@ -32,8 +32,10 @@ type MiddlewareConfig struct {
 	// with [SetActor]. Default: no actor.
 	Actor func(r *http.Request) string
 
-	// RequestID returns the id of the request, as in other logs. Default: its X-Request-Id, if that
-	// has 1 to 128 letters, digits and characters of "-_.:=+", else a new random id.
+	// RequestID returns the id of the request, as in other logs. Default: that of
+	// [tenanthttp.RequestID], and without one the request's X-Request-Id, if that has 1 to 128 letters,
+	// digits and characters of "-_.:=+", else a new random id. A client can choose its X-Request-Id:
+	// only [tenanthttp.RequestIDHandler] replaces those that no proxy of yours has set.
 	RequestID func(r *http.Request) string
 
 	// Path returns the path to log. The path of a request may contain secrets; the pattern of its
@@ -150,6 +152,9 @@ func (v *pendingRequest) entry(x RequestRecord) entry {
 
 // requestID is the default of [MiddlewareConfig].RequestID.
 func requestID(r *http.Request) string {
+	if id := tenanthttp.RequestID(r.Context()); id != "" {
+		return id
+	}
 	if values := r.Header["X-Request-Id"]; len(values) == 1 && validRequestID(values[0]) {
 		return values[0]
 	}

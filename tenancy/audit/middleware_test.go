@@ -222,6 +222,25 @@ func TestAValidRequestIDIsKept(t *testing.T) {
 	}
 }
 
+// The id of the log and the id of RequestIDHandler, which is in the program's other logs, are the
+// same, whatever the client sends.
+func TestTheRequestIDIsThatOfTheHandlerInFront(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	l := f.open(t, audit.Config{})
+	var want, got string
+	h := l.Middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		caller, _ := audit.FromContext(r.Context())
+		want, got = tenanthttp.RequestID(r.Context()), caller.RequestID
+	}), audit.MiddlewareConfig{})
+	r := request("GET", "http://a.example.com/")
+	r.Header.Set("X-Request-Id", "of-the-client")
+	tenanthttp.RequestIDHandler(h, tenanthttp.RequestIDConfig{}).ServeHTTP(httptest.NewRecorder(), r)
+	assert.NotEqual(t, "of-the-client", want)
+	assert.NotEmpty(t, want)
+	assert.Equal(t, want, got)
+}
+
 func TestARequiredRequestThatCannotBeLoggedIsRefused(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
