@@ -34,8 +34,9 @@ type SpillConfig struct {
 	// writes their rows first. Default: "", entries are not spilled.
 	Dir string
 
-	// MaxBytes is the maximum total size of the files. Default: 256 MiB; negative values
-	// are refused.
+	// MaxBytes is the maximum total size of the files. Damaged files, which are kept with the suffix
+	// .damaged, do not count: otherwise they could leave no room for entries. Default: 256 MiB;
+	// negative values are refused.
 	MaxBytes int64
 
 	// Sync selects when files are flushed to disk. Default: [SyncBatch].

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"slices"
 	"time"
 )
@@ -136,7 +137,8 @@ func (c *checker) findOrigin(i int) int {
 	for _, w := range c.wrong {
 		prevs = append(prevs, w.hash, w.computed, w.prev)
 	}
-	prevs = slices.CompactFunc(prevs, func(a, b Hash) bool { return a == b })
+	slices.SortFunc(prevs, func(a, b Hash) int { return bytes.Compare(a[:], b[:]) })
+	prevs = slices.Compact(prevs)
 	order := []int{i} // try its own place first
 	for j := range c.wrong {
 		if j != i && c.wrong[j].tenant == c.wrong[i].tenant {

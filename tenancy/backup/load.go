@@ -336,7 +336,7 @@ func isRefusal(err error) bool {
 	if !errors.As(err, &pgErr) {
 		return false
 	}
-	switch pgErr.Code[:2] {
+	switch pgErr.Code[:min(2, len(pgErr.Code))] { // a proxy may send any code
 	case "21", "22", "23", "42", "44", "54", "P0":
 		return true
 	}

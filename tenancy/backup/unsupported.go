@@ -12,7 +12,6 @@ import (
 const (
 	programLimitExceeded = "54000"
 	internalError        = "XX000"
-	dataCorrupted        = "XX001" // not about size: a value that the server cannot read, as below
 )
 
 // SQLSTATEs of values that the server cannot read, for instance a value that its enum lacks, a time
@@ -21,6 +20,7 @@ const (
 	invalidBinary    = "22P03"
 	datetimeOverflow = "22008"
 	invalidEncoding  = "22021"
+	dataCorrupted    = "XX001"
 )
 
 // copyError returns an [UnsupportedError] if COPY failed because a row is too large or because the
@@ -69,9 +69,9 @@ func (c *catalog) unsupported() error {
 	}
 	for _, t := range c.tables {
 		for i, column := range t.Columns {
-			if strange, ok := c.unportable[c.columnTypes[t.Name][i]]; ok && column.Generated == "" {
-				reason := "has type " + column.Type + ": a value of type " + strange + " has no meaning outside of this database"
-				if strange == "oid" {
+			if innerType, ok := c.unportable[c.columnTypes[t.Name][i]]; ok && column.Generated == "" {
+				reason := "has type " + column.Type + ": a value of type " + innerType + " has no meaning outside of this database"
+				if innerType == "oid" {
 					reason += ", and an archive does not contain large objects: move them into a bytea column"
 				}
 				add("column "+t.Name+"."+column.Name, reason)
