@@ -85,11 +85,19 @@ func (c *call) checkLogin(ctx context.Context, schema string) error {
 
 // libpqEnv returns the environment variables with which libpq connects as pgx does.
 func libpqEnv(conn *pgx.ConnConfig) []string {
-	hosts, ports := []string{conn.Host}, []string{strconv.Itoa(int(conn.Port))}
-	for _, f := range conn.Fallbacks {
-		if port := strconv.Itoa(int(f.Port)); !slices.Contains(hosts, f.Host) || !slices.Contains(ports, port) {
-			hosts, ports = append(hosts, f.Host), append(ports, port)
+	type address struct {
+		host string
+		port uint16
+	}
+	addresses := []address{{conn.Host, conn.Port}}
+	for _, f := range conn.Fallbacks { // sslmode=prefer has each address twice
+		if a := (address{f.Host, f.Port}); !slices.Contains(addresses, a) {
+			addresses = append(addresses, a)
 		}
+	}
+	var hosts, ports []string
+	for _, a := range addresses {
+		hosts, ports = append(hosts, a.host), append(ports, strconv.Itoa(int(a.port)))
 	}
 	env := []string{
 		"PGHOST=" + strings.Join(hosts, ","),
@@ -106,12 +114,12 @@ func libpqEnv(conn *pgx.ConnConfig) []string {
 
 // sslMode returns the libpq sslmode that matches the TLS configuration of pgx.
 func sslMode(conn *pgx.ConnConfig) string {
-	plain := conn.TLSConfig == nil
+	plain, encrypted := conn.TLSConfig == nil, conn.TLSConfig != nil
 	for _, f := range conn.Fallbacks {
-		plain = plain || f.TLSConfig == nil
+		plain, encrypted = plain || f.TLSConfig == nil, encrypted || f.TLSConfig != nil
 	}
 	switch {
-	case conn.TLSConfig == nil && len(conn.Fallbacks) == 0:
+	case !encrypted:
 		return "disable"
 	case plain:
 		return "prefer"
