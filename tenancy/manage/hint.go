@@ -15,9 +15,9 @@ func (c *call) hint(words ...string) string { return c.hintWithout("", words...)
 func (c *call) hintForOther(words ...string) string { return c.hintWithout("actor", words...) }
 
 // hintWithout returns a hint that omits the flag with the name left.
-func (c *call) hintWithout(left string, words ...string) string {
+func (c *call) hintWithout(omitted string, words ...string) string {
 	c.cmd.InheritedFlags().VisitAll(func(f *pflag.Flag) {
-		if !f.Changed || f.Name == "json" || f.Name == left {
+		if !f.Changed || f.Name == "json" || f.Name == omitted {
 			return
 		}
 		if value := hint.WithoutPassword(f.Value.String()); f.NoOptDefVal == value {

@@ -63,12 +63,12 @@ func (b *bar) columns() int {
 // because a longer line would wrap and could not be erased. 0 is no limit. The total must not be 0.
 func (b *bar) line(limit int) string {
 	filled := barWidth * b.done / b.total
-	saucer := strings.Repeat("=", filled)
+	cells := strings.Repeat("=", filled)
 	if filled > 0 && filled < barWidth {
-		saucer = saucer[:filled-1] + ">"
+		cells = cells[:filled-1] + ">"
 	}
 	line := []rune(fmt.Sprintf("%s %3d%% [%-*s] (%d/%d)",
-		b.text, 100*b.done/b.total, barWidth, saucer, b.done, b.total))
+		b.text, 100*b.done/b.total, barWidth, cells, b.done, b.total))
 	if limit > 0 && len(line) >= limit {
 		line = line[:limit-1]
 	}

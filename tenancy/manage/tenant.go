@@ -77,7 +77,7 @@ func createTenant(ctx context.Context, c *call) error {
 	}
 	t, err := create(ctx, p)
 	if err != nil {
-		c.goesOn(err)
+		c.printResume(err)
 		return err
 	}
 	if plan != "" {
@@ -108,22 +108,22 @@ or replacement of its schema. If there is no such operation, the command fails.`
 		values:  m.slugs,
 		run: func(ctx context.Context, c *call) error {
 			t, err := c.Tenants.Resume(ctx, c.args[0])
-			c.goesOn(err)
-			return c.tenantIs(t, err)
+			c.printResume(err)
+			return c.printTenant(t, err)
 		},
 	})
 }
 
-// goesOn prints how to continue an operation that failed at a step.
-func (c *call) goesOn(err error) {
+// printResume prints how to continue an operation that failed at a step.
+func (c *call) printResume(err error) {
 	var step *tenancy.StepError
 	if errors.As(err, &step) && step.Op != tenancy.OpUpdate {
 		c.note("It stopped at step %q. To continue, run %s.", step.Step, c.hint("tenant", "resume", step.Tenant.Slug))
 	}
 }
 
-// tenantIs prints the state of a tenant after a change.
-func (c *call) tenantIs(t tenancy.Tenant, err error) error {
+// printTenant prints the state of a tenant after a change.
+func (c *call) printTenant(t tenancy.Tenant, err error) error {
 	if err != nil {
 		return err
 	}

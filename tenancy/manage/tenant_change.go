@@ -113,7 +113,7 @@ interrupted, run it again.`,
 			}
 			t, err := c.Tenants.Rename(ctx, c.args[0], p)
 			if err != nil {
-				c.goesOn(err)
+				c.printResume(err)
 				return err
 			}
 			return c.result(
@@ -137,7 +137,7 @@ progress finish. If the tenant is suspended already, only the reason changes.`,
 		flags:   func(f *pflag.FlagSet) { f.String("reason", "", "reason, one line") },
 		run: func(ctx context.Context, c *call) error {
 			t, err := c.Tenants.Suspend(ctx, c.args[0], flagOf[string](c.cmd, "reason"))
-			return c.tenantIs(t, err)
+			return c.printTenant(t, err)
 		},
 	})
 }
@@ -151,7 +151,7 @@ off'.`,
 		codes:   map[int]string{CodeMissing: ""}, needs: []need{needTenants}, values: m.slugs,
 		run: func(ctx context.Context, c *call) error {
 			t, err := c.Tenants.Activate(ctx, c.args[0])
-			return c.tenantIs(t, err)
+			return c.printTenant(t, err)
 		},
 	})
 }
@@ -180,7 +180,7 @@ suspended.`,
 		codes:   map[int]string{CodeMissing: ""}, needs: []need{needTenants}, values: m.slugs,
 		run: func(ctx context.Context, c *call) error {
 			t, err := c.Tenants.EndMaintenance(ctx, c.args[0])
-			return c.tenantIs(t, err)
+			return c.printTenant(t, err)
 		},
 	})
 	return m.group(group{
@@ -200,5 +200,5 @@ func startMaintenance(ctx context.Context, c *call) error {
 		p.Until = time.Now().Add(d)
 	}
 	t, err := c.Tenants.StartMaintenance(ctx, c.args[0], p)
-	return c.tenantIs(t, err)
+	return c.printTenant(t, err)
 }
