@@ -109,9 +109,7 @@ func (m *Module) SameOrigin(next http.Handler) http.Handler {
 				Status: http.StatusForbidden,
 				Title:  "Cross-origin request",
 				Detail: "Another site has sent this request.",
-			}.Respond(
-				w,
-			)
+			}.Respond(w)
 			return
 		}
 		next.ServeHTTP(w, r)

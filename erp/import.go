@@ -101,16 +101,9 @@ func (s Students) findClasses(ctx context.Context, rows []studentRow, report *Im
 	var years []int32
 	for _, r := range rows {
 		if r.class != (NewClass{}) {
-			names, sections, years = append(
-				names,
-				r.class.Name,
-			), append(
-				sections,
-				r.class.Section,
-			), append(
-				years,
-				int32(r.class.Year),
-			)
+			names = append(names, r.class.Name)
+			sections = append(sections, r.class.Section)
+			years = append(years, int32(r.class.Year))
 		}
 	}
 	var ids []int64
