@@ -24,7 +24,7 @@ type schoolList struct {
 	Search, Status, Plan string
 	Statuses             []tenancy.Status
 	Tenants              []tenancy.Tenant
-	Kept                 map[string]string // by schema: why the school is in quarantine
+	Quarantined          map[string]string // by schema: why the school is in quarantine
 	Next                 string            // the address of the next page
 }
 
@@ -49,9 +49,9 @@ func (c *console) list(w http.ResponseWriter, r *http.Request) {
 		c.failed(w, r, err)
 		return
 	}
-	l.Tenants, l.Kept = page.Tenants, make(map[string]string)
+	l.Tenants, l.Quarantined = page.Tenants, make(map[string]string)
 	for _, e := range c.Quarantine.List() {
-		l.Kept[e.Schema] = e.Reason
+		l.Quarantined[e.Schema] = e.Reason
 	}
 	if page.Next != 0 {
 		q.Set("after", strconv.FormatInt(page.Next, 10))
