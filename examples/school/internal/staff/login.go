@@ -68,10 +68,11 @@ func (s *Staff) identify(ctx context.Context, c Credentials) (platformuser.User,
 	if !known || step == 0 {
 		return user, ErrRefused
 	}
-	if fresh, err := s.use(ctx, user.ID, step); err != nil || !fresh {
-		return user, errors.Join(err, ErrRefused)
+	fresh, err := s.use(ctx, user.ID, step)
+	if err == nil && !fresh {
+		err = ErrRefused
 	}
-	return user, nil
+	return user, err
 }
 
 // find returns the user with the address, or the zero user for an unknown address.

@@ -21,11 +21,7 @@ type Member struct {
 func (s *Staff) Ensure(ctx context.Context, m Member) error {
 	user, err := s.users.ByEmail(ctx, m.Email)
 	if errors.Is(err, platformuser.ErrNotFound) {
-		var hash platformuser.PasswordHash
-		if hash, err = erp.HashPassword(ctx, m.Password); err != nil {
-			return err
-		}
-		user, err = s.users.Create(ctx, platformuser.CreateParams{Email: m.Email, Name: m.Name, PasswordHash: hash})
+		user, err = s.create(ctx, m)
 		if errors.Is(err, platformuser.ErrEmailTaken) { // another process has created it
 			user, err = s.users.ByEmail(ctx, m.Email)
 		}
@@ -37,6 +33,14 @@ func (s *Staff) Ensure(ctx context.Context, m Member) error {
 		"insert into public.staff_codes (user_id, secret) values ($1, $2) on conflict do nothing", user.ID,
 		s.seal(user.ID, m.Secret))
 	return err
+}
+
+func (s *Staff) create(ctx context.Context, m Member) (platformuser.User, error) {
+	hash, err := erp.HashPassword(ctx, m.Password)
+	if err != nil {
+		return platformuser.User{}, err
+	}
+	return s.users.Create(ctx, platformuser.CreateParams{Email: m.Email, Name: m.Name, PasswordHash: hash})
 }
 
 // Dismiss disables a member of the staff. It ends the member's sessions: the next request is
@@ -52,17 +56,16 @@ func (s *Staff) Dismiss(ctx context.Context, email string) error {
 	return s.cfg.Log.Write(ctx, audit.Entry{Action: audit.Configuration, Details: map[string]any{"dismissed": user.Email}})
 }
 
-// Hire is [Staff.Ensure] for a new member. It returns [platformuser.ErrEmailTaken] if the address
-// is known.
+// Hire adds a new member of the staff. It returns [platformuser.ErrEmailTaken] if the address is
+// known, also if a concurrent Hire has just added it: then that one's password is valid.
 func (s *Staff) Hire(ctx context.Context, m Member) error {
-	_, err := s.users.ByEmail(ctx, m.Email)
-	switch {
-	case err == nil:
-		return platformuser.ErrEmailTaken
-	case !errors.Is(err, platformuser.ErrNotFound):
+	user, err := s.create(ctx, m)
+	if err != nil {
 		return err
 	}
-	if err := s.Ensure(ctx, m); err != nil {
+	_, err = s.cfg.Owner.Exec(ctx, "insert into public.staff_codes (user_id, secret) values ($1, $2)", user.ID,
+		s.seal(user.ID, m.Secret))
+	if err != nil {
 		return err
 	}
 	return s.cfg.Log.Write(ctx, audit.Entry{Action: audit.Configuration, Details: map[string]any{"hired": m.Email}})
