@@ -72,7 +72,7 @@ var layers = []layer{
 		packages: []string{"tenancy/manage"},
 		imports: []string{
 			"tenancy/audit", "tenancy/backup", "tenancy", "migrate/drift", "migrate", "schemactx/admin", "schemactx",
-			"internal/hint",
+			"internal/hint", "internal/postgres",
 		},
 		why: "the commands must work without the reference module",
 	},
@@ -95,7 +95,7 @@ var layers = []layer{
 		},
 		imports: []string{
 			"tenancy/backup/archive", "tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "internal/registrydb",
-			"internal/requestid", "migrate/drift", "migrate", "schemactx/admin", "schemactx",
+			"internal/postgres", "internal/requestid", "migrate/drift", "migrate", "schemactx/admin", "schemactx",
 		},
 		why: "a program chooses each of these packages alone, so none may import another",
 	},

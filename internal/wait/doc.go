@@ -1,5 +1,5 @@
 // Package wait has the pauses between attempts.
 //
-//	for attempt := 0; try() != nil && wait.Sleep(ctx, wait.Backoff(attempt, first, limit)); attempt++ {
+//	for attempt := 0; try() != nil && wait.Sleep(ctx, wait.Backoff(attempt, a, b)); attempt++ {
 //	}
 package wait

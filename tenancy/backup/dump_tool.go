@@ -4,20 +4,18 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"os/exec"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 	"unicode"
 
-	"github.com/jackc/pgx/v5"
+	"github.com/oryne/pgtenant/internal/postgres"
 )
 
 // dumpTool is pg_dump with its arguments and environment.
@@ -143,24 +141,13 @@ func (s *Service) dumpEnv(ctx context.Context) (env []string, password string, e
 			return nil, "", err
 		}
 	}
-	hosts, ports := []string{conn.Host}, []string{strconv.Itoa(int(conn.Port))}
-	for _, f := range conn.Fallbacks {
-		if port := strconv.Itoa(int(f.Port)); !slices.Contains(hosts, f.Host) || !slices.Contains(ports, port) {
-			hosts, ports = append(hosts, f.Host), append(ports, port)
-		}
-	}
-	env = append(
-		inheritedEnv(),
-		"PGHOST="+strings.Join(hosts, ","), "PGPORT="+strings.Join(ports, ","),
-		"PGUSER="+conn.User, "PGDATABASE="+conn.Database,
-		"PGSSLMODE="+sslMode(conn), "PGAPPNAME=pgtenant dump",
+	env = append(inheritedEnv(), postgres.LibpqEnv(conn)...)
+	env = append(env,
+		"PGAPPNAME=pgtenant dump",
 		// With merge joins, pg_dump's query for dependencies of materialized views takes minutes in a
 		// database with many schemas.
 		"PGOPTIONS=-c enable_mergejoin=off",
 	)
-	if seconds := int(conn.ConnectTimeout.Seconds()); seconds > 0 {
-		env = append(env, "PGCONNECT_TIMEOUT="+strconv.Itoa(seconds))
-	}
 	if conn.Password != "" {
 		env = append(env, "PGPASSWORD="+conn.Password)
 	}
@@ -171,30 +158,6 @@ func (s *Service) dumpEnv(ctx context.Context) (env []string, password string, e
 		}
 	}
 	return env, password, nil
-}
-
-// sslMode returns libpq's sslmode for a configuration of pgx. If pgx verifies the server's
-// certificate, libpq must verify it too, with its own root certificates.
-func sslMode(conn *pgx.ConnConfig) string {
-	clear := conn.TLSConfig == nil
-	for _, f := range conn.Fallbacks {
-		clear = clear || f.TLSConfig == nil
-	}
-	switch {
-	case conn.TLSConfig == nil && len(conn.Fallbacks) == 0:
-		return "disable"
-	case clear:
-		return "prefer"
-	case !conn.TLSConfig.InsecureSkipVerify:
-		return "verify-full"
-	case verifiesPeer(conn.TLSConfig):
-		return "verify-ca"
-	}
-	return "require"
-}
-
-func verifiesPeer(c *tls.Config) bool {
-	return c.VerifyPeerCertificate != nil || c.VerifyConnection != nil
 }
 
 var (

@@ -1,4 +1,4 @@
-package manage
+package postgres_test
 
 import (
 	"strings"
@@ -7,6 +7,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/oryne/pgtenant/internal/postgres"
 )
 
 func TestLibpqConnectsToTheSameAddressesInTheSameMode(t *testing.T) {
@@ -24,7 +26,7 @@ func TestLibpqConnectsToTheSameAddressesInTheSameMode(t *testing.T) {
 		conn, err := pgx.ParseConfig(text + " user=u dbname=d")
 		require.NoError(t, err)
 		var got []string
-		for _, e := range libpqEnv(conn) {
+		for _, e := range postgres.LibpqEnv(conn) {
 			if strings.HasPrefix(e, "PGHOST=") || strings.HasPrefix(e, "PGPORT=") || strings.HasPrefix(e, "PGSSLMODE=") {
 				got = append(got, e)
 			}
