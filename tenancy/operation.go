@@ -141,11 +141,15 @@ const operationColumn = "(select to_jsonb(o) || o.arguments from {registry}.regi
 // [StatusError].
 //
 // Resume does not continue a drop, a [StatusError], or the confirmation of a replacement, a
-// [BusyError]. [Manager.Drop] and [Manager.ConfirmReplacement] continue them, with a token.
+// [BusyError]. [Manager.Drop] and [Manager.ConfirmReplacement] continue them, with a token. A
+// confirmation whose schema is already gone ends.
 func (m *Manager) Resume(ctx context.Context, slug string) (Tenant, error) {
 	return m.locked(ctx, OpResume, slug, func(l *lock, t *Tenant) error {
 		if t.Operation == nil {
 			return &StatusError{Op: OpResume, Slug: t.Slug, Status: t.Status}
+		}
+		if t.Operation.Op == OpConfirm {
+			return l.endConfirmed(ctx, OpResume, t)
 		}
 		return m.resume(ctx, l, OpResume, t)
 	})
