@@ -99,12 +99,17 @@ func (m *Manager) schemasOf(ctx context.Context, t *Tenant) ([]string, error) {
 }
 
 // dropAuxiliary drops a schema and deletes its row. The caller holds the lock of the schema or of
-// its tenant.
-func (m *Manager) dropAuxiliary(ctx context.Context, l *lock, s *AuxiliarySchema) error {
-	if err := l.ping(ctx); err != nil {
-		return err
+// its tenant. It reports whether it has dropped the schema: not if the registry no longer has it as
+// that auxiliary schema, because it may have become the schema of a tenant.
+func (m *Manager) dropAuxiliary(ctx context.Context, l *lock, s *AuxiliarySchema) (dropped bool, err error) {
+	err = l.use(func(conn *registrydb.Conn) error {
+		return conn.QueryRow(ctx, `select exists (select from {registry}.side_schemas
+			where id = $1 and schema_name = $2 and used = $3)`, s.ID, s.Schema, s.Retained).Scan(&dropped)
+	})
+	if err != nil || !dropped {
+		return false, initialized(err)
 	}
-	return l.hold(ctx, func(ctx context.Context) error {
+	return true, l.hold(ctx, func(ctx context.Context) error {
 		if err := m.deprovisionAuxiliary(ctx, s); err != nil {
 			return err
 		}
@@ -150,7 +155,7 @@ func (m *Manager) dropAuxiliaryOf(ctx context.Context, l *lock, t *Tenant) error
 		return err
 	}
 	for _, s := range all {
-		if err := m.dropAuxiliary(ctx, l, &s); err != nil {
+		if _, err := m.dropAuxiliary(ctx, l, &s); err != nil {
 			return err
 		}
 	}
@@ -200,10 +205,5 @@ func (m *Manager) sweepStaged(ctx context.Context, l *lock, s *AuxiliarySchema) 
 	if held, err := l.try(ctx, auxiliaryKey(s.ID)); err != nil || !held {
 		return false, err
 	}
-	// It may have become a tenant's schema before this session got the lock.
-	left, err := m.queryAuxiliary(ctx, "s.id = $1 and not s.used and s.schema_name = $2", s.ID, s.Schema)
-	if err != nil || len(left) == 0 {
-		return false, err
-	}
-	return true, m.dropAuxiliary(ctx, l, s)
+	return m.dropAuxiliary(ctx, l, s)
 }

@@ -80,11 +80,16 @@ func (m *Manager) Create(ctx context.Context, p CreateParams) (Tenant, error) {
 	return t, err
 }
 
-// createSteps create the schema of a tenant that has its row, and make the tenant active.
-// AssignStocked begins with the step "seed". fresh reports whether the schema does not exist yet.
+// createSteps create the schema of a tenant that has its row, and make the tenant active. fresh
+// reports whether the schema does not exist yet.
 func (m *Manager) createSteps(t *Tenant, fresh bool) []step {
+	return append(m.schemaSteps(t, fresh), m.activateSteps(t)...)
+}
+
+// activateSteps seed the migrated schema of a tenant and make the tenant active.
+func (m *Manager) activateSteps(t *Tenant) []step {
 	activate := t.update("true", "status = 'active'")
-	return append(m.schemaSteps(t, fresh), m.seedStep(t), step{name: "activate", write: &activate})
+	return []step{m.seedStep(t), {name: "activate", write: &activate}}
 }
 
 // schemaSteps create and migrate the schema of a tenant. No session uses the schema yet.

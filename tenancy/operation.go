@@ -137,15 +137,20 @@ const operationColumn = "(select to_jsonb(o) || o.arguments from {registry}.regi
 
 // Resume continues the operation of a tenant that has failed or was interrupted, at the recorded
 // step: a create, the assignment of a stocked tenant, a rename, a replacement of the schema, or its
-// revert. It returns the tenant. For a tenant without such an operation, the error is a
+// revert. It returns the tenant. A create and an assignment apply pending migrations again, because
+// an earlier release may have begun them. For a tenant without such an operation, the error is a
 // [StatusError].
 //
 // Resume does not continue a drop, a [StatusError], or the confirmation of a replacement, a
-// [BusyError]. [Manager.Drop] and [Manager.ConfirmReplacement] continue them, with a token.
+// [BusyError]. [Manager.Drop] and [Manager.ConfirmReplacement] continue them, with a token. A
+// confirmation whose schema is already gone ends.
 func (m *Manager) Resume(ctx context.Context, slug string) (Tenant, error) {
 	return m.locked(ctx, OpResume, slug, func(l *lock, t *Tenant) error {
 		if t.Operation == nil {
 			return &StatusError{Op: OpResume, Slug: t.Slug, Status: t.Status}
+		}
+		if t.Operation.Op == OpConfirm {
+			return l.endConfirmed(ctx, OpResume, t)
 		}
 		return m.resume(ctx, l, OpResume, t)
 	})
@@ -159,6 +164,11 @@ func (m *Manager) resume(ctx context.Context, l *lock, called Op, t *Tenant) err
 	if i < 0 { // it needs a token, or a later release knows the operation or the step
 		return &BusyError{Op: called, Tenant: *t}
 	}
+	// A schema that another release has created may lack migrations of this one.
+	if migrate := slices.IndexFunc(steps, func(s step) bool { return s.name == "migrate" }); migrate >= 0 {
+		i = min(i, migrate)
+	}
+	t.Operation.Step = steps[i].name
 	return m.runRecorded(ctx, l, called, t, *t.Operation, steps[i:]...)
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 )
 
@@ -115,6 +116,47 @@ func TestConfirmationOfPreviousReleaseDuringTheMigrationContinues(t *testing.T) 
 	require.NoError(t, <-migrated)
 	_, err = f.tenants.RevertReplacement(ctx, "a", retained)
 	require.ErrorIs(t, err, tenancy.ErrBusy)
+}
+
+// A process of the previous release that runs a confirmation during the migration can still end it:
+// these statements of it name no column that is gone.
+func TestConfirmationThatPreviousReleaseEndsIsEnded(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	ctx := t.Context()
+	for slug, end := range map[string]func(slug, retained string) error{
+		"resume": func(slug, _ string) error { return resume(ctx, f.tenants, slug) },
+		"confirm": func(slug, retained string) error {
+			m := f.managerWith(t, func(cfg *tenancy.Config) { cfg.Drop.Enabled = true })
+			p := tenancy.DropParams{Slug: slug, Token: "used", Actor: actor}
+			_, err := m.ConfirmReplacement(ctx, p, retained)
+			return err
+		},
+	} {
+		f.createReplaced(t, slug)
+		retained, err := f.tenants.RetainedSchema(ctx, slug)
+		require.NoError(t, err)
+		m := f.stopAt(t, "drop", errors.New("stopped"))
+		r, err := m.RequestConfirm(ctx, slug, retained.Schema, actor)
+		require.NoError(t, err)
+		_, err = m.ConfirmReplacement(ctx, tenancy.DropParams{Slug: slug, Token: r.Token, Actor: actor}, retained.Schema)
+		require.Error(t, err)
+		require.ErrorIs(t, resume(ctx, f.tenants, slug), tenancy.ErrBusy)
+
+		_, err = admin.Deprovision(ctx, f.owner, f.roles, retained.Schema, admin.DeprovisionOptions{})
+		require.NoError(t, err)
+		_, err = f.owner.Exec(ctx, "delete from public.side_schemas where id = $1", retained.ID)
+		require.NoError(t, err)
+		_, err = f.owner.Exec(ctx, "update public.drop_requests set used_at = now() where id = $1", r.ID)
+		require.NoError(t, err)
+		require.NoError(t, end(slug, retained.Schema))
+		f.expectServed(t, slug, "new")
+		require.NoError(t, rename(ctx, f.tenants, slug))
+		require.ErrorIs(t, end("new-"+slug, retained.Schema), map[string]error{
+			"resume": tenancy.ErrStatus, "confirm": tenancy.ErrNoRetainedSchema,
+		}[slug])
+	}
+	f.expectInvariants(t)
 }
 
 // The previous release writes on any session. Each of its statements that begins or ends an

@@ -2,6 +2,7 @@ package tenancy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/oryne/pgtenant/schemactx/admin"
@@ -31,6 +32,9 @@ func (m *Manager) ConfirmReplacement(ctx context.Context, p DropParams, schema s
 		defer end()
 		e.Tenant = *t
 		side, err := m.retainedNamed(ctx, t, schema)
+		if errors.Is(err, ErrNoRetainedSchema) && t.confirming(schema) {
+			return l.endConfirmed(ctx, OpConfirm, t)
+		}
 		if err != nil {
 			return fmt.Errorf("%s of tenant %q: %w", OpConfirm, p.Slug, err)
 		}
@@ -47,6 +51,8 @@ func (m *Manager) ConfirmReplacement(ctx context.Context, p DropParams, schema s
 	switch {
 	case err != nil && !started:
 		return t, m.outcome(ctx, e, DropRefused, err)
+	case !started: // a process of an earlier release has dropped the schema
+		return t, nil
 	case err != nil:
 		e.Phase, e.Err = DropStopped, err
 	default:
@@ -60,6 +66,18 @@ func (m *Manager) ConfirmReplacement(ctx context.Context, p DropParams, schema s
 // confirming reports whether the drop of the retained schema has begun.
 func (t *Tenant) confirming(schema string) bool {
 	return t.Operation != nil && t.Operation.Op == OpConfirm && t.Operation.Schema == schema
+}
+
+// endConfirmed ends a confirmation whose retained schema is gone from the registry, else it returns
+// a [BusyError]. A process of an earlier release that has begun the confirmation can end it without
+// a write to the operation.
+func (l *lock) endConfirmed(ctx context.Context, called Op, t *Tenant) error {
+	ended := t.unchanged()
+	ended.with = `t as (select * from {registry}.tenants where id = $1 and not exists (
+		select from {registry}.side_schemas where tenant_id = $1 and used and schema_name = $2))`
+	ended.args = append(ended.args, t.Operation.Schema)
+	ended.none = &BusyError{Op: called, Tenant: *t}
+	return l.change(ctx, t, ended, &Operation{})
 }
 
 // confirm runs the steps, under the tenant's lock. Before them it completes the replacement that

@@ -183,7 +183,7 @@ func (s *Staging) Close(ctx context.Context) error {
 	var err error
 	if !s.done {
 		s.done = true
-		if err = s.m.dropAuxiliary(ctx, s.lock, &s.staged); err != nil {
+		if _, err = s.m.dropAuxiliary(ctx, s.lock, &s.staged); err != nil {
 			s.m.cfg.Logger.WarnContext(ctx, "staged schema was not dropped",
 				slog.String("schema", s.staged.Schema), slog.Any("error", err))
 			err = fmt.Errorf("drop staged schema %q: %w", s.staged.Schema, err)

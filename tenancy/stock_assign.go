@@ -66,7 +66,7 @@ func (m *Manager) assignStocked(ctx context.Context, p CreateParams) (Tenant, er
 	if err := l.change(ctx, &t, assign, &Operation{Op: OpAssignStocked, Step: "seed"}); err != nil {
 		return Tenant{}, assignError(p, err)
 	}
-	err = m.resume(ctx, l, OpAssignStocked, &t)
+	err = m.runRecorded(ctx, l, OpAssignStocked, &t, *t.Operation, m.activateSteps(&t)...)
 	return t, err
 }
 

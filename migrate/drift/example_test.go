@@ -63,7 +63,7 @@ func ExampleCheck() {
 	//   table students: column birthday is missing
 	//   table students: column fee: type is numeric(10,2), expected numeric(12,2)
 	//   table students: index by_name is unexpected
-	// school_c: missing
+	// school_c: missing: fingerprint schema "school_c": schema does not exist
 	// 1 of 3 schemas are equal
 	// drift: true
 }
