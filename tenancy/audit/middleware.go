@@ -33,9 +33,9 @@ type MiddlewareConfig struct {
 	Actor func(r *http.Request) string
 
 	// RequestID returns the id of the request, as in other logs. Default: that of
-	// [tenanthttp.RequestID], and without one the request's X-Request-Id, if that has 1 to 128 letters,
-	// digits and characters of "-_.:=+", else a new random id. A client can choose its X-Request-Id:
-	// only [tenanthttp.RequestIDHandler] replaces those that no proxy of yours has set.
+	// [tenanthttp.RequestID]; without one, the request's X-Request-Id, if that has 1 to 128 letters,
+	// digits and characters of "-_.:=+"; else a new random id. A client can choose its X-Request-Id.
+	// [tenanthttp.RequestIDHandler] replaces it unless one of its proxies has sent it.
 	RequestID func(r *http.Request) string
 
 	// Path returns the path to log. The path of a request may contain secrets; the pattern of its

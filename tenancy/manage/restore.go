@@ -130,7 +130,7 @@ func (c *call) restoreOptions(ctx context.Context) (backup.RestoreOptions, error
 // restoredJSON is the result of a restore or a clone, in JSON. Its field names are stable.
 type restoredJSON struct {
 	Tenant   tenantJSON `json:"tenant"`
-	From     string     `json:"from"`            // the backup or file, or the slug of the cloned tenant
+	From     string     `json:"from"`               // the backup or file, or the slug of the cloned tenant
 	Retained string     `json:"retained,omitempty"` // the schema that was replaced
 	TakenAt  time.Time  `json:"taken_at"`
 	Tables   int        `json:"tables"`
