@@ -3,8 +3,8 @@ package metrics
 // cell is the index of a counter in an account.
 type cell int
 
-// The cells. Statements use only the first hotCells. Classes, decisions, status classes and buckets
-// take a range of cells each.
+// The cells. Statements use only the first statementCells. Classes, decisions, status classes and
+// buckets take a range of cells each.
 const (
 	cellStatements    cell = iota
 	cellUnits              // of work
@@ -21,7 +21,7 @@ const (
 )
 
 const (
-	hotCells      = 3
-	decisions     = 3
-	statusClasses = 6
+	statementCells = 3
+	decisions      = 3
+	statusClasses  = 6
 )

@@ -42,33 +42,33 @@ type ledger struct {
 	restHeld map[string]int64
 }
 
-// hot is the part of an account that each statement uses. It is separate because cache misses
-// dominate the cost of a hook: the hot parts of 10,000 tenants take one megabyte, whole accounts
+// counters is the part of an account that each statement uses. It is separate because cache misses
+// dominate the cost of a hook: these parts of 10,000 tenants take one megabyte, whole accounts
 // would take twelve.
-type hot struct {
+type counters struct {
 	length uint8                      // of key
 	key    [schemactx.MaxNameLen]byte // the schema, stored here so that a lookup follows no pointer
 	held   atomic.Int64               // connections in use; near dead: the account was removed
-	cells  [hotCells]atomic.Uint64
+	cells  [statementCells]atomic.Uint64
 	*account
 }
 
 // account holds the counts of one tenant.
 type account struct {
-	hot     *hot
-	hash    uint64
-	cold    [cellBuckets - hotCells]atomic.Uint64
-	buckets []atomic.Uint64
+	counters *counters
+	hash     uint64
+	cold     [cellBuckets - statementCells]atomic.Uint64
+	buckets  []atomic.Uint64
 
 	// Guarded by the ledger's mu.
-	schema string
-	met    time.Time // when the account was created
-	seen   []uint64  // values of cells and buckets up to which the counts are in shown or in ledger.other
-	shown  []uint64  // values of the tenant's own series; nil: it never had one
-	named  bool      // whether the tenant has its own series
-	fresh  bool      // it got the series in this scrape; newer counts follow in the next one
-	score  float64   // decaying average of the activity
-	acts   uint64    // activity when the score was last computed
+	schema       string
+	createdAt    time.Time // when the account was created
+	seen         []uint64  // values of cells and buckets up to which the counts are in shown or in ledger.other
+	shown        []uint64  // values of the tenant's own series; nil: it never had one
+	named        bool      // whether the tenant has its own series
+	fresh        bool      // it got the series in this scrape; newer counts follow in the next one
+	score        float64   // decaying average of the activity
+	lastActivity uint64    // activity when the score was last computed
 }
 
 // dead is the value of held of a removed account.
@@ -88,9 +88,11 @@ func newLedger(cfg Config) *ledger {
 }
 
 func (l *ledger) newAccount(schema string) *account {
-	a := &account{schema: schema, hash: hashOf(l.seed, schema), met: time.Now(), buckets: make([]atomic.Uint64, l.buckets)}
-	a.hot = &hot{length: uint8(len(schema)), account: a}
-	copy(a.hot.key[:], schema)
+	a := &account{
+		schema: schema, hash: hashOf(l.seed, schema), createdAt: time.Now(), buckets: make([]atomic.Uint64, l.buckets),
+	}
+	a.counters = &counters{length: uint8(len(schema)), account: a}
+	copy(a.counters.key[:], schema)
 	a.seen = make([]uint64, a.width())
 	return a
 }
@@ -106,17 +108,17 @@ func (a *account) name() {
 }
 
 func (a *account) cell(c cell) *atomic.Uint64 {
-	if c < hotCells {
-		return &a.hot.cells[c]
+	if c < statementCells {
+		return &a.counters.cells[c]
 	}
-	return &a.cold[c-hotCells]
+	return &a.cold[c-statementCells]
 }
 
 func (a *account) add(c cell, n uint64) { a.cell(c).Add(n) }
 
 // of returns the account of a schema, and creates it if necessary. schema may be public, a tenant's
 // schema, or any other text of a context.
-func (l *ledger) of(schema string) *hot {
+func (l *ledger) of(schema string) *counters {
 	hash := hashOf(l.seed, schema)
 	if a := l.table.Load().get(hash, schema); a != nil {
 		return a
@@ -126,12 +128,12 @@ func (l *ledger) of(schema string) *hot {
 
 // open returns the account of a schema that the table lacks. It creates an account for a valid name
 // within the limit. The result is none for "", and rest for any other text.
-func (l *ledger) open(hash uint64, schema string) *hot {
+func (l *ledger) open(hash uint64, schema string) *counters {
 	if schema == "" {
-		return l.none.hot
+		return l.none.counters
 	}
 	if schemactx.ValidateName(schema) != nil || schema == otherName || l.count.Load() >= int64(l.limit) {
-		return l.rest.hot
+		return l.rest.counters
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -143,19 +145,19 @@ func (l *ledger) open(hash uint64, schema string) *hot {
 	defer l.restMu.Unlock()
 	held := l.restHeld[schema]
 	delete(l.restHeld, schema)
-	l.rest.hot.held.Add(-held)
-	a.hot.held.Store(held)
+	l.rest.counters.held.Add(-held)
+	a.counters.held.Store(held)
 	l.table.Store(l.table.Load().put(a))
 	l.list = append(l.list, a)
 	l.count.Add(1)
-	return a.hot
+	return a.counters
 }
 
 // hold counts a connection in use and returns its account.
-func (l *ledger) hold(schema string) *hot {
+func (l *ledger) hold(schema string) *counters {
 	for {
 		h := l.of(schema)
-		if h == l.rest.hot {
+		if h == l.rest.counters {
 			if l.holdInRest(schema) {
 				return h
 			}
@@ -174,7 +176,7 @@ func (l *ledger) holdInRest(schema string) bool {
 		return false
 	}
 	l.restHeld[schema]++
-	l.rest.hot.held.Add(1)
+	l.rest.counters.held.Add(1)
 	return true
 }
 
@@ -182,7 +184,7 @@ func (l *ledger) holdInRest(schema string) bool {
 // one only since the hold.
 func (l *ledger) free(schema string) {
 	if schema == "" {
-		l.none.hot.held.Add(-1)
+		l.none.counters.held.Add(-1)
 		return
 	}
 	hash := hashOf(l.seed, schema)
@@ -196,7 +198,7 @@ func (l *ledger) free(schema string) {
 		h.held.Add(-1)
 		return
 	}
-	l.rest.hot.held.Add(-1)
+	l.rest.counters.held.Add(-1)
 	if l.restHeld[schema]--; l.restHeld[schema] == 0 {
 		delete(l.restHeld, schema)
 	}
@@ -204,7 +206,7 @@ func (l *ledger) free(schema string) {
 
 // retire removes an account if no connection is in use under it. Call [ledger.rebuild] afterwards.
 func (l *ledger) retire(a *account) bool {
-	if !a.hot.held.CompareAndSwap(0, dead) {
+	if !a.counters.held.CompareAndSwap(0, dead) {
 		return false
 	}
 	l.retired = append(l.retired, a)

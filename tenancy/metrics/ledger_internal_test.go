@@ -28,10 +28,10 @@ type client struct {
 	sum  uint64
 }
 
-func (c *client) scrape(statements []statement) (names []string) {
+func (c *client) scrape(all []series) (names []string) {
 	c.t.Helper()
 	seen := make(map[string]bool)
-	for _, s := range statements {
+	for _, s := range all {
 		assert.False(c.t, seen[s.name], "%s is shown twice", s.name)
 		seen[s.name] = true
 		now, before := s.cells[cellStatements], c.last[s.name]
@@ -64,13 +64,13 @@ func TestCountersNeverDecreaseAndLoseNothing(t *testing.T) {
 				total += n
 			}
 			now = now.Add(time.Duration(rng.IntN(300)) * time.Second)
-			names := c.scrape(l.settle(now, nobodyGone))
+			names := c.scrape(l.snapshot(now, nobodyGone))
 			require.LessOrEqual(t, len(names), 5+3, "shows %q", names)
 			for _, name := range names {
 				was[name] = true
 			}
 		}
-		c.scrape(l.settle(now, nobodyGone)) // for tenants that have just got a series
+		c.scrape(l.snapshot(now, nobodyGone)) // for tenants that have just got a series
 		assert.Equal(t, total, c.sum, "seed %d: all series together grew by %d", seed, c.sum)
 		assert.GreaterOrEqual(t, len(was), 10,
 			"seed %d: only %d tenants ever had a name: nothing was tried", seed, len(was))
@@ -107,13 +107,13 @@ func TestCountersOfManyGoroutinesWhileTenantsComeAndGo(t *testing.T) {
 		default:
 		}
 		now = now.Add(13 * time.Hour) // all tenants are forgotten
-		c.scrape(l.settle(now, gone))
+		c.scrape(l.snapshot(now, gone))
 	}
 	for range 3 {
 		now = now.Add(13 * time.Hour)
-		for _, s := range l.settle(now, nobodyGone) {
+		for _, s := range l.snapshot(now, nobodyGone) {
 			assert.Zero(t, s.held, "%s holds %d connections", s.name, s.held)
-			c.scrape([]statement{s})
+			c.scrape([]series{s})
 		}
 	}
 	// The events of a tenant that has lost its series for good were exported while it had one.
@@ -128,7 +128,7 @@ func TestTheMostActiveTenantsHaveStablePlaces(t *testing.T) {
 	expect := func(want string) {
 		t.Helper()
 		now = now.Add(time.Minute)
-		got := l.settle(now, nobodyGone)[0].name
+		got := l.snapshot(now, nobodyGone)[0].name
 		assert.Equal(t, want, got, "the place is %q's, want", got)
 	}
 	does("a", 10)
@@ -151,16 +151,16 @@ func TestAFreePlaceIsAssignedAtOnce(t *testing.T) {
 	l := testLedger(t, Config{TopTenants: 2, RankInterval: time.Hour})
 	now := time.Now()
 	l.of("a").add(cellLoginFailures, 1)
-	got := l.settle(now, nobodyGone)
+	got := l.snapshot(now, nobodyGone)
 	if assert.Equal(t, "a", got[0].name, "shows %+v", got[0]) {
 		assert.Equal(t, uint64(1), got[0].cells[cellLoginFailures], "shows %+v", got[0])
 	}
 	l.of("b").add(cellLoginFailures, 1)
-	got = l.settle(now, nobodyGone)
+	got = l.snapshot(now, nobodyGone)
 	if assert.Equal(t, "b", got[1].name, "shows %+v, want a series that begins with zero", got[1]) {
 		assert.Zero(t, got[1].cells[cellLoginFailures], "shows %+v, want a series that begins with zero", got[1])
 	}
-	got = l.settle(now, nobodyGone)
+	got = l.snapshot(now, nobodyGone)
 	assert.Equal(t, uint64(1), got[1].cells[cellLoginFailures], "shows %+v, want what happened before", got[1])
 }
 
@@ -175,13 +175,13 @@ func TestDroppedTenantsUseNoMemory(t *testing.T) {
 		assert.LessOrEqual(t, l.count.Load(), int64(1000), "are counted one by one")
 		for range 3 {
 			now = now.Add(13 * time.Hour)
-			l.settle(now, drop)
+			l.snapshot(now, drop)
 		}
 		assert.Zero(t, l.count.Load(), "are left")
 		assert.Empty(t, l.list)
 		assert.Empty(t, l.retired)
 	}
-	got := l.settle(now, drop)
+	got := l.snapshot(now, drop)
 	assert.Equal(t, uint64(5*1500), got[len(got)-1].cells[cellStatements],
 		"the others have %d statements, want all", got[len(got)-1].cells[cellStatements])
 }
@@ -196,26 +196,26 @@ func TestConnectionsAreReleasedWhereTheyWereCounted(t *testing.T) {
 		l.hold("b")
 	}
 	l.free("b")
-	assert.Equal(t, int64(2), l.rest.hot.held.Load(), "the others hold")
+	assert.Equal(t, int64(2), l.rest.counters.held.Load(), "the others hold")
 	for range 3 {
 		now = now.Add(13 * time.Hour)
-		l.settle(now, func(string, time.Time) bool { return true })
+		l.snapshot(now, func(string, time.Time) bool { return true })
 	}
 	require.Zero(t, l.count.Load(), "a has an account")
 	l.free("b")
-	assert.Equal(t, int64(1), l.rest.hot.held.Load(), "the others hold")
+	assert.Equal(t, int64(1), l.rest.counters.held.Load(), "the others hold")
 	l.of("b").add(cellStatements, 1)
 	b := l.hold("b")
-	require.NotSame(t, l.rest.hot, b, "b has no account")
+	require.NotSame(t, l.rest.counters, b, "b has no account")
 	assert.Equal(t, int64(2), b.held.Load(), "b holds")
 	l.free("b")
 	l.free("b")
 	assert.Zero(t, b.held.Load(), "b holds")
-	assert.Zero(t, l.rest.hot.held.Load(), "the others hold")
+	assert.Zero(t, l.rest.counters.held.Load(), "the others hold")
 	assert.Empty(t, l.restHeld)
 	for range 3 {
 		now = now.Add(13 * time.Hour)
-		l.settle(now, func(string, time.Time) bool { return true })
+		l.snapshot(now, func(string, time.Time) bool { return true })
 	}
 	assert.Zero(t, l.count.Load(), "b is never forgotten")
 }
@@ -248,13 +248,13 @@ func TestConnectionsBeyondTheLimitWhileTenantsComeAndGo(t *testing.T) {
 		default:
 		}
 		now = now.Add(13 * time.Hour)
-		l.settle(now, gone)
+		l.snapshot(now, gone)
 	}
 	for range 3 {
 		now = now.Add(13 * time.Hour)
-		l.settle(now, gone)
+		l.snapshot(now, gone)
 	}
-	assert.Zero(t, l.rest.hot.held.Load(), "the others hold")
+	assert.Zero(t, l.rest.counters.held.Load(), "the others hold")
 	assert.Zero(t, l.count.Load(), "accounts are never forgotten")
 	assert.Empty(t, l.restHeld)
 }
@@ -272,7 +272,7 @@ func TestAClockThatGoesBackwardsChangesNothing(t *testing.T) {
 		} else {
 			now = now.Add(2 * time.Minute)
 		}
-		names := c.scrape(l.settle(now, nobodyGone))
+		names := c.scrape(l.snapshot(now, nobodyGone))
 		assert.Equal(t, "a", names[0], "shows %q", names)
 	}
 	assert.Equal(t, uint64(300), c.sum, "grew by %d, want 300", c.sum)
@@ -286,7 +286,7 @@ func TestSchemasWithoutATenantHaveNoSeries(t *testing.T) {
 	} {
 		l.of(name).add(cellStatements, 1)
 	}
-	got := l.settle(time.Now(), nobodyGone)
+	got := l.snapshot(time.Now(), nobodyGone)
 	if assert.Len(t, got, 3, "shows") && assert.Equal(t, otherName, got[2].name, "shows") {
 		assert.Equal(t, uint64(8), got[2].cells[cellStatements], "shows")
 	}

@@ -101,7 +101,7 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 		c.Collect(ch)
 	}
 	w := m.watching.Load()
-	named := m.ledger.settle(time.Now(), w.gone)
+	named := m.ledger.snapshot(time.Now(), w.gone)
 	out := output{ch: ch, top: m.ledger.top}
 	out.tenants(named, m.cfg.Buckets)
 	out.gauge(descTracked, float64(m.ledger.count.Load()))

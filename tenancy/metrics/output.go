@@ -21,7 +21,7 @@ func (o output) gauge(d *prometheus.Desc, value float64, labels ...string) {
 }
 
 // tenants emits the counts of the hooks.
-func (o output) tenants(named []statement, buckets []float64) {
+func (o output) tenants(named []series, buckets []float64) {
 	for _, s := range named {
 		count := func(c cell) float64 { return float64(s.cells[c]) }
 		o.counter(descStatements, count(cellStatements), s.name)
@@ -53,7 +53,7 @@ func (o output) some(d *prometheus.Desc, value uint64, tenant, class string) {
 	}
 }
 
-func (o output) histogram(s statement, bounds []float64) {
+func (o output) histogram(s series, bounds []float64) {
 	cumulative, total := make(map[float64]uint64, len(bounds)), uint64(0)
 	for i, bound := range bounds {
 		total += s.cells[cellBuckets+cell(i)]
@@ -69,7 +69,7 @@ func (o output) histogram(s statement, bounds []float64) {
 
 // info emits pgtenant_tenant_info for each value of the label tenant that is shown.
 func (o output) info(w *watch, shown map[string]bool) {
-	var p *population
+	var p *tenantList
 	if w != nil {
 		p = w.tenants.Load()
 	}

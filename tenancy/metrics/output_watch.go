@@ -137,7 +137,7 @@ func (o output) storage(sizes map[string]int64, shown map[string]bool) {
 }
 
 // backups emits the oldest backups with their own series, of tenants in use.
-func (o output) backups(p *population, last map[string]time.Time, shown map[string]bool) {
+func (o output) backups(p *tenantList, last map[string]time.Time, shown map[string]bool) {
 	var have []string
 	never := 0
 	for schema, r := range p.bySchema {

@@ -11,9 +11,9 @@ const (
 	// halfLife is the half-life of activity.
 	halfLife = 10 * time.Minute
 
-	// loyalty is the factor for the score of a tenant that already has a series, so that two tenants
-	// do not alternate.
-	loyalty = 1.5
+	// stickiness is the factor for the score of a tenant that already has a series, so that two
+	// tenants do not alternate.
+	stickiness = 1.5
 
 	// forgotten is the score below which a tenant without a series is no longer counted separately.
 	forgotten = 0.01
@@ -32,20 +32,20 @@ func (a *account) activity() (n uint64) {
 	return n
 }
 
-// statement is what one scrape shows of an account. It is not an SQL statement.
-type statement struct {
+// series are the values that one scrape shows of an account.
+type series struct {
 	name  string   // value of the label tenant
 	cells []uint64 // shown values by cell
 	held  int64    // connections in use
 }
 
-// goneFunc reports whether a schema is known to belong to no tenant any more. met is the time at
-// which its account was created.
-type goneFunc func(schema string, met time.Time) bool
+// goneFunc reports whether a schema is known to belong to no tenant any more. createdAt is the time
+// at which its account was created.
+type goneFunc func(schema string, createdAt time.Time) bool
 
-// settle adds the increase of all counts to the shown values, and returns these: tenants with a
+// snapshot adds the increase of all counts to the shown values, and returns these: tenants with a
 // series, public, none, and finally other.
-func (l *ledger) settle(now time.Time, gone goneFunc) []statement {
+func (l *ledger) snapshot(now time.Time, gone goneFunc) []series {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.rank(now, gone)
@@ -53,18 +53,18 @@ func (l *ledger) settle(now time.Time, gone goneFunc) []statement {
 		a.showIn(l.other)
 	}
 	l.rest.showIn(l.other)
-	statements := make([]statement, 0, l.top+3)
-	others := statement{name: otherName, held: l.rest.hot.held.Load()}
+	all := make([]series, 0, l.top+3)
+	others := series{name: otherName, held: l.rest.counters.held.Load()}
 	for _, a := range l.list {
 		if a.named {
-			statements = append(statements, a.statement())
+			all = append(all, a.series())
 		} else {
 			a.showIn(l.other)
-			others.held += max(a.hot.held.Load(), 0)
+			others.held += max(a.counters.held.Load(), 0)
 		}
 	}
 	others.cells = slices.Clone(l.other)
-	return append(statements, l.public.statement(), l.none.statement(), others)
+	return append(all, l.public.series(), l.none.series(), others)
 }
 
 // showIn adds the increase of the account's counts since the last call to shown.
@@ -85,15 +85,15 @@ func (a *account) move(i int, n uint64, shown []uint64) {
 	}
 }
 
-// statement returns the shown values of an account with a series. A new series first shows its
+// series returns the shown values of an account with a series. A new series first shows its
 // former values, because rate() and increase() ignore the first value of a series.
-func (a *account) statement() statement {
+func (a *account) series() series {
 	if a.fresh {
 		a.fresh = false
 	} else {
 		a.showIn(a.shown)
 	}
-	return statement{name: a.schema, cells: slices.Clone(a.shown), held: max(a.hot.held.Load(), 0)}
+	return series{name: a.schema, cells: slices.Clone(a.shown), held: max(a.counters.held.Load(), 0)}
 }
 
 // rank decides which tenants have a series. It does so if the interval has passed, or if a series
@@ -106,12 +106,12 @@ func (l *ledger) rank(now time.Time, gone goneFunc) {
 	}
 	decay := math.Exp2(-max(now.Sub(l.ranked), 0).Seconds() / halfLife.Seconds())
 	for _, a := range l.list {
-		acts := a.activity()
-		a.score = a.score*decay + float64(acts-a.acts)
-		a.acts = acts
+		activity := a.activity()
+		a.score = a.score*decay + float64(activity-a.lastActivity)
+		a.lastActivity = activity
 	}
 	l.ranked = now
-	l.award(gone)
+	l.assign(gone)
 	if first {
 		for _, a := range l.list {
 			a.fresh = false // the first scrape shows all counts
@@ -132,7 +132,7 @@ func (l *ledger) sweep(gone goneFunc) {
 	l.retired = l.retired[:0]
 	before := len(l.list)
 	l.list = slices.DeleteFunc(l.list, func(a *account) bool {
-		idle := !a.named && a.score < forgotten && (a.shown == nil || gone(a.schema, a.met))
+		idle := !a.named && a.score < forgotten && (a.shown == nil || gone(a.schema, a.createdAt))
 		return idle && l.retire(a)
 	})
 	if len(l.list) < before {
@@ -147,24 +147,24 @@ func (l *ledger) vacant() bool {
 	for _, a := range l.list {
 		if a.named {
 			named++
-		} else if !waiting && a.activity() > a.acts {
+		} else if !waiting && a.activity() > a.lastActivity {
 			waiting = true
 		}
 	}
 	return waiting && named < l.top
 }
 
-// award gives the series to the tenants with the highest claims. If no other tenant competes for a
-// series, its tenant keeps it as long as the tenant exists.
-func (l *ledger) award(gone goneFunc) {
+// assign gives the series to the tenants with the highest rank scores. If no other tenant competes
+// for a series, its tenant keeps it as long as the tenant exists.
+func (l *ledger) assign(gone goneFunc) {
 	candidates := make([]*account, 0, len(l.list))
 	for _, a := range l.list {
-		if (a.named || a.score >= forgotten) && !gone(a.schema, a.met) {
+		if (a.named || a.score >= forgotten) && !gone(a.schema, a.createdAt) {
 			candidates = append(candidates, a)
 		}
 	}
 	slices.SortFunc(candidates, func(a, b *account) int {
-		return cmp.Or(cmp.Compare(b.claim(), a.claim()), cmp.Compare(a.schema, b.schema))
+		return cmp.Or(cmp.Compare(b.rankScore(), a.rankScore()), cmp.Compare(a.schema, b.schema))
 	})
 	winners := candidates[:min(l.top, len(candidates))]
 	won := make(map[*account]bool, len(winners))
@@ -180,10 +180,10 @@ func (l *ledger) award(gone goneFunc) {
 	}
 }
 
-// claim returns the score that award compares.
-func (a *account) claim() float64 {
+// rankScore returns the score that assign compares.
+func (a *account) rankScore() float64 {
 	if a.named {
-		return a.score * loyalty
+		return a.score * stickiness
 	}
 	return a.score
 }

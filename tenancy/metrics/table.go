@@ -16,8 +16,8 @@ type table struct {
 }
 
 type slot struct {
-	hash atomic.Uint64 // 0: the slot is free; written after hot
-	hot  atomic.Pointer[hot]
+	hash     atomic.Uint64 // 0: the slot is free; written after counters
+	counters atomic.Pointer[counters]
 }
 
 const minSlots = 64
@@ -33,13 +33,13 @@ func newTable(accounts int) *table {
 // hashOf returns the hash of a schema. It is never 0, which marks a free slot.
 func hashOf(seed maphash.Seed, schema string) uint64 { return maphash.String(seed, schema) | 1 }
 
-func (t *table) get(hash uint64, schema string) *hot {
+func (t *table) get(hash uint64, schema string) *counters {
 	for i := hash >> 1 & t.mask; ; i = (i + 1) & t.mask {
 		switch s := &t.slots[i]; s.hash.Load() {
 		case 0:
 			return nil
 		case hash:
-			if h := s.hot.Load(); string(h.key[:h.length]) == schema {
+			if h := s.counters.Load(); string(h.key[:h.length]) == schema {
 				return h
 			}
 		}
@@ -51,7 +51,7 @@ func (t *table) put(a *account) *table {
 	if 2*(t.used+1) > len(t.slots) {
 		grown := newTable(len(t.slots))
 		for i := range t.slots {
-			if h := t.slots[i].hot.Load(); h != nil {
+			if h := t.slots[i].counters.Load(); h != nil {
 				grown.enter(h.account)
 			}
 		}
@@ -67,7 +67,7 @@ func (t *table) enter(a *account) {
 	for t.slots[i].hash.Load() != 0 {
 		i = (i + 1) & t.mask
 	}
-	t.slots[i].hot.Store(a.hot)
+	t.slots[i].counters.Store(a.counters)
 	t.slots[i].hash.Store(a.hash)
 	t.used++
 }

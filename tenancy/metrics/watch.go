@@ -15,7 +15,7 @@ import (
 type watch struct {
 	src        Sources
 	surveys    []*survey
-	tenants    atomic.Pointer[population]
+	tenants    atomic.Pointer[tenantList]
 	storage    atomic.Pointer[map[string]int64] // bytes by schema
 	migrations atomic.Pointer[fleet]
 	backups    atomic.Pointer[map[string]time.Time]
@@ -27,15 +27,15 @@ type fleet struct {
 	edited int // schemas with edited files of applied migrations
 }
 
-// population is the list of tenants.
-type population struct {
+// tenantList is the list of tenants.
+type tenantList struct {
 	asked    time.Time // start time of the list
-	bySchema map[string]resident
+	bySchema map[string]tenantInfo
 	statuses map[tenancy.Status]int
 }
 
-// resident is the stored part of a tenant.
-type resident struct {
+// tenantInfo is the stored part of a tenant.
+type tenantInfo struct {
 	slug   string
 	status tenancy.Status
 }
@@ -45,12 +45,12 @@ var statuses = []tenancy.Status{
 }
 
 func (w *watch) askTenants(ctx context.Context) error {
-	p := &population{asked: time.Now(), bySchema: make(map[string]resident), statuses: make(map[tenancy.Status]int)}
+	p := &tenantList{asked: time.Now(), bySchema: make(map[string]tenantInfo), statuses: make(map[tenancy.Status]int)}
 	for t, err := range w.src.Tenants.All(ctx, tenancy.Filter{Statuses: statuses, Limit: tenancy.MaxPageSize}) {
 		if err != nil {
 			return err
 		}
-		p.bySchema[t.Schema] = resident{t.Slug, t.Status}
+		p.bySchema[t.Schema] = tenantInfo{t.Slug, t.Status}
 		p.statuses[t.Status]++
 	}
 	w.tenants.Store(p)
@@ -120,12 +120,12 @@ func (w *watch) askBackups(ctx context.Context) error {
 
 // gone reports whether a schema first seen at that time is known to belong to no tenant any more.
 // It returns false without a list of tenants, or for a schema newer than the list.
-func (w *watch) gone(schema string, met time.Time) bool {
+func (w *watch) gone(schema string, createdAt time.Time) bool {
 	if w == nil {
 		return false
 	}
 	p := w.tenants.Load()
-	if p == nil || met.After(p.asked) {
+	if p == nil || createdAt.After(p.asked) {
 		return false
 	}
 	_, ok := p.bySchema[schema]
