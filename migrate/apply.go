@@ -5,6 +5,8 @@ import (
 	"errors"
 	"math/rand/v2"
 	"time"
+
+	"github.com/oryne/pgtenant/internal/sqlstate"
 )
 
 // run runs the steps of a selector in one schema. It reads the schema's state first.
@@ -215,5 +217,5 @@ func (e *raceError) Unwrap() error { return e.err }
 // or a deadlock.
 func retryable(err error) bool {
 	var race *raceError
-	return errors.As(err, &race) || stateIs(err, lockNotAvailable, deadlockDetected)
+	return errors.As(err, &race) || sqlstate.Is(err, sqlstate.LockNotAvailable, sqlstate.Deadlock)
 }

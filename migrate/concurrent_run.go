@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/internal/sqlstate"
 )
 
 // runStatement runs the i-th statement of a step without a transaction.
@@ -25,7 +27,7 @@ func (s *session) runStatement(ctx context.Context, st step, i int) error {
 		}
 	}
 	err := s.pg().ExecParams(ctx, sql, nil, nil, nil, nil).Read().Err
-	if err != nil && stmt.concurrent != nil && !s.t.cfg.unused && stateIs(err, lockNotAvailable) {
+	if err != nil && stmt.concurrent != nil && !s.t.cfg.unused && sqlstate.Is(err, sqlstate.LockNotAvailable) {
 		err = s.blocked(ctx, err)
 	}
 	if err != nil {
@@ -162,7 +164,7 @@ func (s *session) dropIndex(ctx context.Context, x invalidIndex) error {
 		sql = "drop index "
 	}
 	err := s.exec(ctx, call{sql: sql + pgx.Identifier{s.t.schema, x.name}.Sanitize()})
-	if err != nil && !s.t.cfg.unused && stateIs(err, lockNotAvailable) {
+	if err != nil && !s.t.cfg.unused && sqlstate.Is(err, sqlstate.LockNotAvailable) {
 		err = s.blocked(ctx, err)
 	}
 	if err != nil {

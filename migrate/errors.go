@@ -3,7 +3,6 @@ package migrate
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -164,27 +163,4 @@ type DjangoError struct {
 
 func (e *DjangoError) Error() string {
 	return fmt.Sprintf("schema %q: Django's app %q is at %q, not at %q", e.Schema, e.App, e.Got, e.Want)
-}
-
-// The SQLSTATEs that this package acts on.
-const (
-	undefinedTable    = "42P01"
-	duplicateTable    = "42P07"
-	undefinedColumn   = "42703"
-	undefinedFunction = "42883"
-	datatypeMismatch  = "42804"
-	cannotCoerce      = "42846"
-	invalidText       = "22P02"
-	divisionByZero    = "22012"
-	wrongObjectType   = "42809"
-	invalidSchemaName = "3F000"
-	uniqueViolation   = "23505"
-	invalidSavepoint  = "3B001"
-	lockNotAvailable  = "55P03"
-	deadlockDetected  = "40P01"
-)
-
-func stateIs(err error, states ...string) bool {
-	var pgErr *pgconn.PgError
-	return errors.As(err, &pgErr) && slices.Contains(states, pgErr.Code)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/oryne/pgtenant/internal/schemalock"
+	"github.com/oryne/pgtenant/internal/sqlstate"
 )
 
 const (
@@ -287,7 +288,7 @@ func (s *survey) readFailed(ctx context.Context, conn *pgxpool.Conn, m *member, 
 		m.err = err
 	case retryable(cause):
 		m.err = t.wrap(cause)
-	case stateIs(cause, undefinedTable, invalidSchemaName): // gone since it was looked up
+	case sqlstate.Is(cause, sqlstate.UndefinedTable, sqlstate.InvalidSchemaName): // gone since it was looked up
 		m.table = 0
 		if err = checkSchema(ctx, conn, t); err == nil {
 			m.line = s.lines.of(nil)

@@ -8,6 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/oryne/pgtenant/internal/sqlstate"
+
 	"github.com/oryne/pgtenant/schemactx"
 )
 
@@ -37,7 +39,7 @@ func (s *session) callInTx(ctx context.Context, st step) error {
 	inTx := s.pg().TxStatus() == 'T' || s.pg().TxStatus() == 'E'
 	err = tx.Commit(ctx)
 	switch {
-	case !inTx, errors.Is(err, pgx.ErrTxClosed), stateIs(err, invalidSavepoint):
+	case !inTx, errors.Is(err, pgx.ErrTxClosed), sqlstate.Is(err, sqlstate.InvalidSavepoint):
 		return fail(errors.Join(ErrTransactionEnded, err))
 	case err != nil:
 		return fail(err)

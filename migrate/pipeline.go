@@ -5,6 +5,8 @@ import (
 	"errors"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/oryne/pgtenant/internal/sqlstate"
 )
 
 // send makes the calls in their order. It sends the statements between two Go functions in one
@@ -76,7 +78,7 @@ func closePipeline(p *pgconn.Pipeline, before error) error {
 // the migration.
 func (t target) failure(c call, err error) error {
 	switch {
-	case c.guard && stateIs(err, divisionByZero):
+	case c.guard && sqlstate.Is(err, sqlstate.DivisionByZero):
 		return t.locked()
 	case c.step == nil:
 		return t.wrap(err)

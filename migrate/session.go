@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/oryne/pgtenant/internal/schemalock"
+	"github.com/oryne/pgtenant/internal/sqlstate"
 )
 
 // rollbackTimeout bounds the clean-up after the caller's context has ended.
@@ -177,14 +178,15 @@ func (s *session) open(ctx context.Context) (state, []string, error) {
 }
 
 func (s *session) openError(err error) error {
-	if stateIs(err, invalidText) && !s.locked && s.t.cfg.Lock != LockTable {
+	if sqlstate.Is(err, sqlstate.InvalidText) && !s.locked && s.t.cfg.Lock != LockTable {
 		return s.t.locked()
 	}
 	s.dirty = true // the session may hold the lock
 	switch {
-	case stateIs(err, invalidSchemaName):
+	case sqlstate.Is(err, sqlstate.InvalidSchemaName):
 		return s.t.wrap(fmt.Errorf("%w: %w", ErrSchemaMissing, err))
-	case stateIs(err, uniqueViolation, duplicateTable): // a concurrent session without this lock made the table
+	case sqlstate.Is(err, sqlstate.UniqueViolation, sqlstate.DuplicateTable):
+		// a concurrent session without this lock made the table
 		return &raceError{s.t.wrap(err)}
 	}
 	return s.t.tableError(err)
@@ -211,8 +213,8 @@ func (s *session) rollback(ctx context.Context) {
 	_, _ = s.pg().Exec(ctx, sql).ReadAll() // the caller returns the error that made this necessary
 }
 
-// lockOrFail takes the schema's lock for the session, or fails with invalidText if another runner
-// has it. Nothing that follows in the same message is done then, and no session waits with a
+// lockOrFail takes the schema's lock for the session, or fails with sqlstate.InvalidText if another
+// runner has it. Nothing that follows in the same message is done then, and no session waits with a
 // snapshot, see await.
 var lockOrFail = "(case when " + schemalock.Migrate.Try("$1") + " then '1' else 'another runner has the lock' end)::int"
 

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/internal/sqlstate"
 )
 
 // state is the content of a version table.
@@ -182,7 +184,7 @@ func readTable(ctx context.Context, q querier, t target, query string) (state, e
 		}
 	}
 	switch {
-	case stateIs(err, undefinedTable, invalidSchemaName):
+	case sqlstate.Is(err, sqlstate.UndefinedTable, sqlstate.InvalidSchemaName):
 		return noTable(), nil
 	case err != nil:
 		return state{}, t.tableError(err)
@@ -206,7 +208,8 @@ func cloned(row [][]byte) [][]byte {
 
 // tableError returns the error of a statement that uses the version table.
 func (t target) tableError(err error) error {
-	if stateIs(err, undefinedColumn, undefinedFunction, datatypeMismatch, cannotCoerce, wrongObjectType) {
+	if sqlstate.Is(err, sqlstate.UndefinedColumn, sqlstate.UndefinedFunction, sqlstate.DatatypeMismatch,
+		sqlstate.CannotCoerce, sqlstate.WrongObjectType) {
 		return &TableError{Schema: t.schema, Table: t.cfg.Table, Err: err}
 	}
 	return fmt.Errorf("versions of schema %q: %w", t.schema, err)

@@ -154,12 +154,12 @@ var layers = []layer{
 	},
 	{
 		packages: []string{"migrate/drift"},
-		imports:  []string{"migrate", "internal/schemalock", "schemactx/admin", "schemactx"},
+		imports:  []string{"migrate", "internal/schemalock", "internal/sqlstate", "schemactx/admin", "schemactx"},
 		why:      "a comparison uses the runner, and a migration does not need the comparison",
 	},
 	{
 		packages: []string{"migrate"},
-		imports:  []string{"internal/schemalock", "schemactx/admin", "schemactx"},
+		imports:  []string{"internal/schemalock", "internal/sqlstate", "schemactx/admin", "schemactx"},
 		why:      "schemas can be migrated without a registry of tenants",
 	},
 	{

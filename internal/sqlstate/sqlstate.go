@@ -2,6 +2,7 @@ package sqlstate
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -29,12 +30,21 @@ const (
 	LockNotAvailable     = "55P03" // lock_timeout
 	DependentObjects     = "2BP01"
 	UndefinedFile        = "58P01" // an extension's control file, before PostgreSQL 15
+	UndefinedTable       = "42P01"
+	DuplicateTable       = "42P07"
+	UndefinedColumn      = "42703"
+	CannotCoerce         = "42846"
+	InvalidText          = "22P02"
+	WrongObjectType      = "42809"
+	UniqueViolation      = "23505"
+	InvalidSavepoint     = "3B001"
+	OutOfSharedMemory    = "53200"
 
 	ClassInvalidAuthorization = "28" // the role does not exist, may not log in, or has another password
 )
 
-// Is reports whether err is PostgreSQL's error of that code.
-func Is(err error, code string) bool {
+// Is reports whether err is PostgreSQL's error of one of the codes.
+func Is(err error, codes ...string) bool {
 	var pgErr *pgconn.PgError
-	return errors.As(err, &pgErr) && pgErr.Code == code
+	return errors.As(err, &pgErr) && slices.Contains(codes, pgErr.Code)
 }

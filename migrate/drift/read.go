@@ -3,7 +3,6 @@ package drift
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -11,7 +10,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/oryne/pgtenant/internal/sqlstate"
 
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
@@ -76,10 +76,10 @@ func Read(ctx context.Context, db beginner, opts ReadOptions, schemas ...string)
 			}
 			batch, err := readStructures(ctx, db, opts, schemas[:n])
 			switch {
-			case stateIs(err, outOfSharedMemory) && n > 1:
+			case sqlstate.Is(err, sqlstate.OutOfSharedMemory) && n > 1:
 				opts.Batch = n / 2
 				continue
-			case stateIs(err, internalError) && attempt < maxReadAttempts:
+			case sqlstate.Is(err, sqlstate.InternalError) && attempt < maxReadAttempts:
 				// An object was dropped between the query's snapshot and its functions.
 				attempt++
 				continue
@@ -108,7 +108,8 @@ func Read(ctx context.Context, db beginner, opts ReadOptions, schemas ...string)
 // ofOneSchema reports whether an error concerns the objects of one schema, so that others can still
 // be read.
 func ofOneSchema(err error) bool {
-	return stateIs(err, lockNotAvailable, deadlockDetected, internalError, outOfSharedMemory)
+	return sqlstate.Is(err,
+		sqlstate.LockNotAvailable, sqlstate.Deadlock, sqlstate.InternalError, sqlstate.OutOfSharedMemory)
 }
 
 // check returns the error for a structure without objects, or nil.
@@ -231,17 +232,4 @@ func rolesOf(ctx context.Context, q rowQuerier, roles schemactx.RoleNames) (sche
 // rowQuerier is a pool, a connection or a transaction.
 type rowQuerier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
-}
-
-// The SQLSTATEs that reading structures acts on.
-const (
-	lockNotAvailable  = "55P03"
-	deadlockDetected  = "40P01"
-	internalError     = "XX000"
-	outOfSharedMemory = "53200"
-)
-
-func stateIs(err error, states ...string) bool {
-	var pgErr *pgconn.PgError
-	return errors.As(err, &pgErr) && slices.Contains(states, pgErr.Code)
 }
