@@ -11,7 +11,7 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 )
 
-func TestPlanIsWhatIsSent(t *testing.T) {
+func TestPlannedScriptMigratesTheSchema(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.Exec(t, "alter default privileges in schema tenant_1 grant select on tables to public")
