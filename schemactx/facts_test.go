@@ -273,8 +273,8 @@ func TestHiddenFunctionsLeaveNothing(t *testing.T) {
 }
 
 // A virtual column runs its expression when it is read. It is no case of hidden: PostgreSQL 18
-// refuses there every expression that could leave a setting. If a later version allows one, the test
-// fails, and the case can be written.
+// refuses there every expression that could leave a setting. If a later version allows one, the
+// test fails, and the case can be written.
 func TestVirtualColumnsCannotHideAFunction(t *testing.T) {
 	t.Parallel()
 	if pgtest.Version(t) < 18 {
