@@ -13,7 +13,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 
 // Activity of tenants.
 var (
-	descStatements = desc("pgtenant_statements_total", "Statements that ended, well or not.", "tenant")
+	descStatements = desc("pgtenant_statements_total", "Statements that ended, with or without an error.", "tenant")
 	descUnits      = desc(
 		"pgtenant_units_total",
 		"Units of work that got a connection: statements of their own, batches, transactions.",
@@ -27,11 +27,11 @@ var (
 		"class",
 	)
 	descAttempts = desc("pgtenant_cross_tenant_attempts_total",
-		"Statements that the server refused inside of a scope for want of rights (42501).", "tenant")
+		"Statements that the server refused inside of a scope because a privilege was missing (42501).", "tenant")
 	descEscapes = desc("pgtenant_scope_escapes_total",
 		"Statements that would have changed their scope or session, and were refused or lost their connection.", "tenant")
 	descSwitches = desc("pgtenant_explicit_switches_total",
-		"Times that code named this schema by hand and used it (WithSchema, WithPublic).", "tenant")
+		"Explicit switches to this schema (WithSchema, WithPublic).", "tenant")
 	descWait = desc(
 		"pgtenant_connection_wait_seconds_total",
 		"Time that units of work waited for a connection.",
@@ -53,7 +53,7 @@ var (
 	)
 	descLogins    = desc("pgtenant_login_failures_total", "Failed logins of people.", "tenant")
 	descDecisions = desc("pgtenant_ratelimit_decisions_total", "Decisions of the rate limiter.", "tenant", "decision")
-	descTracked   = desc("pgtenant_tracked_tenants", "Tenants that are counted one by one.")
+	descTracked   = desc("pgtenant_tracked_tenants", "Tenants that are counted separately.")
 	descInfo      = desc(
 		"pgtenant_tenant_info",
 		"The slug that a value of the label tenant stands for; always 1.",
@@ -70,19 +70,22 @@ var (
 	)
 	descScrubs = desc(
 		"pgtenant_connection_scrubs_total",
-		"Times that a connection was scrubbed of what the tenant before may have left.",
+		"Times that a connection was reset because the tenant before may have left session state.",
 	)
 	descDestroyed = desc(
 		"pgtenant_connections_destroyed_total",
-		"Connections that were closed because they were doubtful.",
+		"Connections that were closed because their session state was not known to be clean.",
 	)
 	descCache = desc(
 		"pgtenant_statement_cache_lookups_total",
 		"Look-ups of prepared statements, by result.",
 		"result",
 	)
-	descEvicted = desc("pgtenant_statement_cache_evictions_total", "Prepared statements that had to make room.")
-	descRetries = desc("pgtenant_transaction_retries_total", "Transactions that were run again.")
+	descEvicted = desc(
+		"pgtenant_statement_cache_evictions_total",
+		"Prepared statements that were evicted from the cache.",
+	)
+	descRetries = desc("pgtenant_transaction_retries_total", "Transactions that were retried.")
 	descPool    = desc("pgtenant_pool_connections", "Connections of all pools, by state.", "state")
 	descPoolMax = desc("pgtenant_pool_max_connections", "Connections that all pools may have.")
 	descPools   = desc("pgtenant_pools", "Pools that are open.")
@@ -90,8 +93,8 @@ var (
 		"pgtenant_directory_current_timestamp_seconds",
 		"When the directory of hosts was last known to be current.",
 	)
-	descConnected  = desc("pgtenant_directory_connected", "Whether the directory of hosts hears of changes: 1 or 0.")
-	descHosts      = desc("pgtenant_directory_hosts", "Hosts that lead somewhere.")
+	descConnected  = desc("pgtenant_directory_connected", "Whether the directory of hosts gets changes: 1 or 0.")
+	descHosts      = desc("pgtenant_directory_hosts", "Hosts that belong to a site.")
 	descDirTenants = desc("pgtenant_directory_tenants", "Tenants that the directory of hosts knows.")
 	descDisputed   = desc("pgtenant_directory_disputed_hosts", "Hosts that two sites claim.")
 	descLoads      = desc("pgtenant_directory_loads_total", "Readings of the registry by the directory of hosts.", "kind")
@@ -108,7 +111,7 @@ var (
 	descQuarantined = desc("pgtenant_quarantined_tenants",
 		"Schemas whose tenants are not served because the program cannot work with them, by reason.", "reason")
 	descQuarantine = desc("pgtenant_quarantine_survey_timestamp_seconds",
-		"When the quarantine last began to look at all schemas; 0: never.")
+		"When the quarantine last began to check all schemas; 0: never.")
 )
 
 // Results of surveys.
@@ -119,7 +122,7 @@ var (
 		"Size of the tenant's tables and indexes, as of the last VACUUM or ANALYZE of each.",
 		"tenant",
 	)
-	descBehind = desc("pgtenant_migration_schemas", "Schemas by where their migrations stand.", "state")
+	descBehind = desc("pgtenant_migration_schemas", "Schemas by migration state.", "state")
 	descEdited = desc(
 		"pgtenant_migration_edited_schemas",
 		"Schemas in which migrations are applied whose files were edited since.",
@@ -136,7 +139,7 @@ var (
 	descBackups = desc("pgtenant_backup_tenants", "Active tenants, by whether they have a backup.", "state")
 	descSurvey  = desc(
 		"pgtenant_survey_last_success_timestamp_seconds",
-		"When what the survey shows was asked for; 0: never.",
+		"When the last survey that succeeded began; 0: none has.",
 		"survey",
 	)
 	descSurveyTook = desc("pgtenant_survey_duration_seconds", "How long the last survey that succeeded took.", "survey")

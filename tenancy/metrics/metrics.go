@@ -41,7 +41,7 @@ func New(cfg Config) (*Metrics, error) {
 		refusals: counter("pgtenant_refused_requests_total", "Requests that were not served, by reason.", "reason"),
 		steps: counter("pgtenant_lifecycle_steps_total", "Steps of operations on tenants, by operation, step and result.",
 			"operation", "step", "result"),
-		drops: counter("pgtenant_drop_events_total", "How far drops of tenants have come, by phase.", "phase"),
+		drops: counter("pgtenant_drop_events_total", "Events of drops of tenants, by phase.", "phase"),
 		migrations: counter(
 			"pgtenant_migrations_total",
 			"Schemas that runs of migrations in this process have finished, by outcome.",
