@@ -9,8 +9,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// LibpqEnv returns the environment variables with which libpq connects as pgx does, without
-// the password. If pgx verifies the server's certificate, libpq must verify it too, with its own root
+// LibpqEnv returns the environment variables with which libpq connects as pgx does, without the
+// password. If pgx verifies the server's certificate, libpq must verify it too, with its own root
 // certificates.
 func LibpqEnv(conn *pgx.ConnConfig) []string {
 	type address struct {
