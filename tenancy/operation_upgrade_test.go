@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 )
@@ -116,6 +117,63 @@ func TestConfirmationOfPreviousReleaseDuringTheMigrationContinues(t *testing.T) 
 	require.NoError(t, <-migrated)
 	_, err = f.tenants.RevertReplacement(ctx, "a", retained)
 	require.ErrorIs(t, err, tenancy.ErrBusy)
+}
+
+// In the previous release, a tenant can be replaced while a confirmation has not ended. So it can
+// have several retained schemas.
+func TestExchangeClosesAllRetainedSchemas(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	ctx := t.Context()
+	f.createReplaced(t, "a")
+	first, err := f.tenants.RetainedSchema(ctx, "a")
+	require.NoError(t, err)
+	f.exec(t, "update public.side_schemas set tenant_id = 0") // as if its confirmation had begun
+	s, err := f.stopAt(t, "close", errors.New("stopped")).StageReplacement(ctx, "a")
+	require.NoError(t, err)
+	f.fillStaging(t, s, "newer")
+	stopped, err := s.Replace(ctx)
+	require.Error(t, err)
+	require.NoError(t, s.Close(ctx))
+	f.exec(t, "update public.side_schemas set tenant_id = $1", stopped.ID)
+	_, err = admin.RestoreAccess(ctx, f.owner, f.roles, first.Schema)
+	require.NoError(t, err)
+	f.exec(t, "insert into public.schema_names (name, tenant_id) values ('gone', $1)", stopped.ID)
+	f.exec(t, `insert into public.side_schemas (schema_name, tenant_id, used, since)
+		values ('gone', $1, true, now() - interval '1 day')`, stopped.ID)
+
+	require.NoError(t, resume(ctx, f.tenants, "a"))
+	f.expectServed(t, "a", "newer", "old")
+	for _, schema := range []string{first.Schema, stopped.Operation.Schema} {
+		retained := tenancy.Tenant{ID: stopped.ID, Slug: "a", Schema: schema, Status: tenancy.Active}
+		_, err := f.db.Exec(tenancy.NewContext(ctx, &retained), "insert into notes values ('lost')")
+		assert.ErrorIs(t, err, schemactx.ErrNotProvisioned, schema)
+	}
+
+	require.NoError(t, f.runDown(t, "00010_operations.sql"))
+	assert.Equal(t, []string{"gone dropping", first.Schema + " dropping", stopped.Operation.Schema + " aside"},
+		f.queryStrings(t, "select schema_name || ' ' || state from side_schemas order by since"))
+	require.NoError(t, f.tenants.Init(ctx))
+}
+
+// exec executes a statement as the owner role.
+func (f *fixture) exec(t *testing.T, sql string, args ...any) {
+	t.Helper()
+	_, err := f.owner.Exec(t.Context(), sql, args...)
+	require.NoError(t, err)
+}
+
+func TestMigrationRefusesRenameDuringReplacement(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.stopReplacement(t, "a", "close")
+	require.NoError(t, f.runDown(t, "00010_operations.sql"))
+	f.exec(t, "update public.tenants set next_schema = 'renamed'")
+	require.ErrorContains(t, f.tenants.Init(t.Context()), "have not ended: tenants a")
+	f.exec(t, "update public.tenants set next_schema = ''")
+	require.NoError(t, f.tenants.Init(t.Context()))
+	require.NoError(t, resume(t.Context(), f.tenants, "a"))
+	f.expectServed(t, "a", "new", "old")
 }
 
 // A process of the previous release that runs a confirmation during the migration can still end it:

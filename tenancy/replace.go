@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
@@ -119,15 +120,22 @@ func (m *Manager) restoreAccess(ctx context.Context, t *Tenant) error {
 	return err
 }
 
+// revokeRetained revokes the access to all retained schemas. A tenant has two if the confirmation
+// of one did not end in an earlier release, which may have dropped it.
 func (m *Manager) revokeRetained(ctx context.Context, t *Tenant) error {
-	retained, err := m.retainedOf(ctx, t.ID)
+	retained, err := m.queryAuxiliary(ctx, "s.tenant_id = $1 and s.used", t.ID)
 	if err != nil {
 		return err
 	}
-	server, err := m.server(&Tenant{Placement: retained.placement})
-	if err != nil {
-		return err
+	for _, s := range retained {
+		server, err := m.server(&Tenant{Placement: s.placement})
+		if err != nil {
+			return err
+		}
+		_, err = admin.RevokeAccess(ctx, server, m.cfg.Roles, s.Schema)
+		if err != nil && !errors.Is(err, schemactx.ErrSchemaMissing) {
+			return err
+		}
 	}
-	_, err = admin.RevokeAccess(ctx, server, m.cfg.Roles, retained.Schema)
-	return err
+	return nil
 }

@@ -6,6 +6,22 @@
 -- An operation of an earlier release commits before this, or fails: none can begin after the rows below were read.
 lock table tenants, side_schemas in access exclusive mode;
 
+-- Only one of the two operations can have the row, and both have to end.
+-- +goose StatementBegin
+do $$
+declare
+	slugs text;
+begin
+	select string_agg(slug, ', ' order by slug) into slugs from tenants t where next_schema <> '' and status <> 'dropping'
+		and exists (select from side_schemas s where s.tenant_id = t.id and s.state = 'aside' and (s.reopen or t.status <> 'active'));
+	if slugs is not null then
+		raise exception 'a rename and a replacement of the schema have not ended: tenants %', slugs
+			using hint = 'End the rename of each of them with Resume of the previous release, and then migrate again.';
+	end if;
+end
+$$;
+-- +goose StatementEnd
+
 create table registry_operations (
 	tenant_id bigint not null constraint registry_operations_pkey primary key
 		constraint registry_operations_tenant_id_fkey references tenants (id) on delete cascade,
@@ -42,9 +58,12 @@ alter table side_schemas drop column state, drop column reopen;
 alter table side_schemas
 	add column state text not null default 'building' constraint side_schemas_state_check check (state in ('building', 'aside', 'dropping')),
 	add column reopen boolean not null default false;
+-- Of several retained schemas of a tenant only one can be aside: the newest that is not being dropped.
 update side_schemas s set
-	state = case when not used then 'building' when exists (select from registry_operations o where o.tenant_id = s.tenant_id
-		and o.operation = 'confirm replacement' and o.arguments->>'schema' = s.schema_name) then 'dropping' else 'aside' end,
+	state = case when not used then 'building' when id in (select distinct on (r.tenant_id) r.id from side_schemas r where r.used
+		and not exists (select from registry_operations o where o.tenant_id = r.tenant_id
+			and o.operation = 'confirm replacement' and o.arguments->>'schema' = r.schema_name)
+		order by r.tenant_id, r.since desc, r.id desc) then 'aside' else 'dropping' end,
 	reopen = used and exists (select from registry_operations o where o.tenant_id = s.tenant_id and o.arguments ? 'reopen');
 alter table side_schemas alter column state drop default;
 create unique index side_schemas_one_aside on side_schemas (tenant_id) where state = 'aside';
