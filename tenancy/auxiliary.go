@@ -110,26 +110,28 @@ func (m *Manager) dropAuxiliary(ctx context.Context, l *lock, s *AuxiliarySchema
 		return false, initialized(err)
 	}
 	return true, l.hold(ctx, func(ctx context.Context) error {
-		if err := m.deprovisionAuxiliary(ctx, s); err != nil {
+		if _, err := m.deprovisionAuxiliary(ctx, s); err != nil {
 			return err
 		}
 		return l.deleteAuxiliary(ctx, s)
 	})
 }
 
-// deprovisionAuxiliary drops a schema. A schema that does not belong to the owner role stays. For a
+// deprovisionAuxiliary drops a schema. refused reports whether it has changed nothing, because the
+// schema does not belong to the owner role or other objects depend on it. A schema that does not belong to the owner role stays. For a
 // retained schema that is an error: it has the tenant's data, and its owner or role was changed.
-func (m *Manager) deprovisionAuxiliary(ctx context.Context, s *AuxiliarySchema) error {
+func (m *Manager) deprovisionAuxiliary(ctx context.Context, s *AuxiliarySchema) (refused bool, err error) {
 	server, err := m.server(&Tenant{Placement: s.placement})
 	if err != nil {
-		return err
+		return false, err
 	}
-	_, err = admin.Deprovision(ctx, server, m.cfg.Roles, s.Schema, m.cfg.Drop.Options)
+	report, err := admin.Deprovision(ctx, server, m.cfg.Roles, s.Schema, m.cfg.Drop.Options)
 	foreign := errors.Is(err, admin.ErrTaken) || errors.Is(err, schemactx.ErrNotProvisioned)
 	if foreign && !s.Retained {
-		return nil
+		return false, nil
 	}
-	return err
+	var dependents *admin.DependentsError
+	return !report.Changed() && (foreign || errors.As(err, &dependents)), err
 }
 
 // deleteAuxiliary deletes the row of a schema. It also deletes the reserved name of a staged

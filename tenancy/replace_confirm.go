@@ -81,22 +81,30 @@ func (l *lock) endConfirmed(ctx context.Context, called Op, t *Tenant) error {
 }
 
 // confirm runs the steps, under the tenant's lock. Before them it completes the replacement that
-// has left the retained schema.
+// has left the retained schema. If the drop is refused before anything is gone, it ends the
+// operation, unless an earlier call has already deleted something.
 func (m *Manager) confirm(
 	ctx context.Context, l *lock, t *Tenant, side *AuxiliarySchema, p DropParams, request int64,
 ) error {
 	if err := m.endExchange(ctx, l, OpConfirm, t); err != nil {
 		return err
 	}
+	begun := t.confirming(side.Schema)
 	marked, dropped := t.unchanged(), t.unchanged()
 	dropped.with += `, side as (delete from {registry}.side_schemas where id = $2),
 		request as (update {registry}.drop_requests set used_at = now() where id = $3)`
 	dropped.args = append(dropped.args, side.ID, request)
 	steps := []step{
 		{name: "mark", write: &marked, run: func(ctx context.Context) error { return m.checkRetainedDependents(ctx, side) }},
-		{name: "drop", write: &dropped, run: func(ctx context.Context) error { return m.deprovisionAuxiliary(ctx, side) }},
+		{name: "drop", write: &dropped, run: func(ctx context.Context) error {
+			refused, err := m.deprovisionAuxiliary(ctx, side)
+			if refused && !begun {
+				err = errors.Join(err, l.change(ctx, t, t.unchanged(), &Operation{}))
+			}
+			return err
+		}},
 	}
-	if t.confirming(side.Schema) {
+	if begun {
 		steps = steps[1:]
 	}
 	return m.runRecorded(ctx, l, OpConfirm, t, Operation{Op: OpConfirm, Actor: p.Actor, Schema: side.Schema}, steps...)

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 )
 
@@ -122,4 +123,28 @@ func TestRevertSwapsSchemas(t *testing.T) {
 		_, err = f.db.Exec(tenancy.NewContext(t.Context(), &other), "insert into notes values ('lost')")
 		assert.ErrorIs(t, err, schemactx.ErrNotProvisioned)
 	}
+}
+
+// A confirmation that was refused before anything was gone leaves no operation.
+func TestRefusedConfirmationCanBeReverted(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.createReplaced(t, "a")
+	retained, err := f.tenants.RetainedSchema(t.Context(), "a")
+	require.NoError(t, err)
+	alter := func(owner string) {
+		t.Helper()
+		_, err := f.pg.Pool.Exec(t.Context(), "alter schema "+retained.Schema+" owner to "+owner)
+		require.NoError(t, err)
+	}
+	alter("current_user")
+	m, _ := f.dropManager(t, tenancy.DropConfig{FourEyes: true})
+	stopped, err := approveAndConfirm(t.Context(), m, "a", retained.Schema)
+	require.ErrorIs(t, err, admin.ErrTaken)
+	assert.Nil(t, stopped.Operation)
+	alter(f.roles.Owner())
+	_, err = f.tenants.RevertReplacement(t.Context(), "a", retained.Schema)
+	require.NoError(t, err)
+	f.expectServed(t, "a", "old", "new")
+	f.expectInvariants(t)
 }
