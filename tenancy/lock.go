@@ -177,8 +177,8 @@ func (l *lock) try(ctx context.Context, key string) (held bool, err error) {
 }
 
 // hold calls fn and pings the session meanwhile. If the session is lost, the context of fn ends
-// with [ErrLockLost] as its cause, because another operation may take the lock. The caller has used
-// the session just before.
+// with [ErrLockLost] as its cause, because another operation may take the lock. Then hold returns
+// that error even if fn succeeds. The caller has used the session just before.
 func (l *lock) hold(ctx context.Context, fn func(ctx context.Context) error) error {
 	inside, lose := context.WithCancelCause(ctx)
 	done := make(chan struct{})
@@ -190,10 +190,14 @@ func (l *lock) hold(ctx context.Context, fn func(ctx context.Context) error) err
 		lose(nil)
 	}()
 	err := fn(inside)
-	if lost := context.Cause(inside); err != nil && errors.Is(lost, ErrLockLost) && !errors.Is(err, ErrLockLost) {
-		err = fmt.Errorf("%w: %w", lost, err)
+	lost := context.Cause(inside)
+	switch {
+	case !errors.Is(lost, ErrLockLost) || errors.Is(err, ErrLockLost):
+		return err
+	case err == nil:
+		return lost
 	}
-	return err
+	return fmt.Errorf("%w: %w", lost, err)
 }
 
 // watch pings the session until done is closed. If the session is lost, it calls lose and returns.
@@ -215,10 +219,10 @@ func (l *lock) watch(ctx context.Context, done <-chan struct{}, lose func(error)
 
 // ping returns [ErrLockLost] unless the session answers. It works also if ctx has ended.
 func (l *lock) ping(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingTimeout)
-	defer cancel()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingTimeout)
+	defer cancel()
 	if err := l.conn.Ping(ctx); err != nil {
 		return fmt.Errorf("%w: %w", ErrLockLost, err)
 	}

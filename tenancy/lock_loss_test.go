@@ -153,3 +153,18 @@ func TestLockCheckDoesNotDisturbLongStep(t *testing.T) {
 	require.NoError(t, err)
 	f.expectInvariants(t)
 }
+
+// The step has succeeded, but maybe at the same time as another operation.
+func TestStepThatIgnoresLostLockFails(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	m := f.manager(t, tenancy.Config{Seed: func(ctx context.Context, _ *tenancy.Tenant) error {
+		f.terminateLockSessions(t)
+		<-ctx.Done()
+		return nil
+	}})
+	_, err := m.Create(timeoutContext(t), tenancy.CreateParams{Slug: "a"})
+	expectLockLost(t, err, "seed")
+	require.NoError(t, resume(t.Context(), f.tenants, "a"))
+	f.expectInvariants(t)
+}
