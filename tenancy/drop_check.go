@@ -86,11 +86,14 @@ func (m *Manager) checkToken(ctx context.Context, t *Tenant, schema string, p Dr
 	return r, nil
 }
 
-// checkSchema returns an error while the schema is being renamed, and for a name that no tenant's
-// schema can have, whatever the registry says.
+// checkSchema returns an error while the schema is being renamed or an operation of a later release
+// has not ended, and for a name that no tenant's schema can have, whatever the registry says.
 func checkSchema(t *Tenant) error {
 	if t.Operation != nil && t.Operation.Op == OpRename {
 		return &BusyError{Op: OpDrop, Tenant: *t}
+	}
+	if err := OpDrop.checkKnown(t); err != nil {
+		return err
 	}
 	return schemactx.ValidateName(t.Schema)
 }

@@ -82,6 +82,18 @@ func (op Op) check(t *Tenant) error {
 	return nil
 }
 
+// checkKnown returns a [BusyError] if the tenant has an operation of a later release.
+func (op Op) checkKnown(t *Tenant) error {
+	if t.Operation == nil {
+		return nil
+	}
+	switch t.Operation.Op {
+	case OpCreate, OpAssignStocked, OpStock, OpRename, OpReplace, OpRevert, OpConfirm, OpDrop:
+		return nil
+	}
+	return &BusyError{Op: op, Tenant: *t}
+}
+
 // checkIdle returns a [BusyError] if the tenant has an operation that has not ended.
 func (op Op) checkIdle(t *Tenant) error {
 	if t.Operation != nil {
@@ -132,8 +144,13 @@ type Operation struct {
 }
 
 // operationColumn is SQL for the operation of the tenant t as JSON, or null if there is none.
-const operationColumn = "(select to_jsonb(o) || o.arguments from {registry}.registry_operations o " +
+const operationColumn = "(select " + operationJSON + " from {registry}.registry_operations o " +
 	"where o.tenant_id = t.id)"
+
+// operationJSON is SQL for the row o of an operation as JSON. It reads only these arguments: a later
+// release may record others, of any type.
+const operationJSON = `to_jsonb(o) || jsonb_build_object('schema', coalesce(o.arguments->>'schema', ''),
+	'reopen', coalesce(o.arguments->>'reopen' = 'true', false))`
 
 // Resume continues the operation of a tenant that has failed or was interrupted, at the recorded
 // step: a create, the assignment of a stocked tenant, a rename, a replacement of the schema, or its

@@ -109,7 +109,39 @@ func TestOperationOfLaterReleaseIsNotResumed(t *testing.T) {
 	require.ErrorIs(t, err, tenancy.ErrBusy)
 	_, err = f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Schema: "renamed"})
 	require.ErrorIs(t, err, tenancy.ErrBusy)
+	_, err = f.tenants.Activate(t.Context(), "a")
+	require.ErrorIs(t, err, tenancy.ErrBusy)
+	_, err = f.tenants.EndMaintenance(t.Context(), "a")
+	require.ErrorIs(t, err, tenancy.ErrBusy)
+	m, _ := f.dropManager(t, tenancy.DropConfig{})
+	_, err = m.Drop(t.Context(), request(t, m, "a"))
+	require.ErrorIs(t, err, tenancy.ErrBusy)
 	_, err = f.owner.Exec(t.Context(), "delete from public.registry_operations")
 	require.NoError(t, err)
+	f.expectInvariants(t)
+}
+
+func TestArgumentsOfLaterReleaseAreKept(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.stopReplacement(t, "a", "close")
+	expectArguments := func(want string) {
+		t.Helper()
+		assert.Equal(t, []string{want}, f.queryStrings(t, `select (arguments - 'schema')::text
+			from public.registry_operations`))
+	}
+	f.exec(t, `update public.registry_operations set arguments = arguments || '{"step": [], "later": 1}'`)
+	require.Error(t, resume(t.Context(), f.stopAt(t, "close", errors.New("stopped")), "a"))
+	expectArguments(`{"step": [], "later": 1, "reopen": true}`)
+	got, err := f.tenants.StartMaintenance(t.Context(), "a", tenancy.MaintenanceParams{})
+	require.NoError(t, err)
+	assert.Equal(t, "close", got.Operation.Step)
+	expectArguments(`{"step": [], "later": 1}`)
+
+	f.exec(t, "update public.registry_operations set arguments = arguments || $1::jsonb", `{"schema": 1, "reopen": 2}`)
+	got, err = f.tenants.BySlug(t.Context(), "a")
+	require.NoError(t, err)
+	assert.Equal(t, "1", got.Operation.Schema)
+	require.NoError(t, resume(t.Context(), f.tenants, "a"))
 	f.expectInvariants(t)
 }

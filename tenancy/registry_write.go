@@ -85,7 +85,7 @@ func (l *lock) change(ctx context.Context, t *Tenant, c change, op *Operation) e
 		with += ", o as (delete from {registry}.registry_operations where tenant_id in (select id from t))"
 		column = "null::jsonb"
 	case op != nil:
-		with, column = with+", o as ("+recordSQL(len(c.args))+")", "(select to_jsonb(o) || o.arguments from o)"
+		with, column = with+", o as ("+recordSQL(len(c.args))+")", "(select "+operationJSON+" from o)"
 		c.args = append(c.args, op.Op, op.Step, op.Failure, op.Actor, op.arguments())
 	}
 	sql := "with " + with + " select " + detailsColumns(column) + " from " + cmp.Or(c.from, "t")
@@ -102,13 +102,17 @@ func (l *lock) change(ctx context.Context, t *Tenant, c change, op *Operation) e
 	})
 }
 
-// recordSQL returns SQL that records the operation of the tenant t. Its arguments follow $n.
+// recordSQL returns SQL that records the operation of the tenant t. Its arguments follow $n. An
+// operation that goes on keeps the arguments that only a later release knows, also while a drop has
+// taken its place.
 func recordSQL(n int) string {
 	return fmt.Sprintf(`insert into {registry}.registry_operations as o
 			(tenant_id, operation, step, failure, actor, arguments)
 		select id, $%d::text, $%d::text, $%d::text, $%d::text, $%d::text::jsonb from t
 		on conflict (tenant_id) do update set operation = excluded.operation, step = excluded.step,
-			failure = excluded.failure, actor = excluded.actor, arguments = excluded.arguments,
+			failure = excluded.failure, actor = excluded.actor,
+			arguments = case when o.operation = excluded.operation or 'drop' in (o.operation, excluded.operation)
+				then o.arguments - 'reopen' else '{}' end || excluded.arguments,
 			began_at = case when o.operation = excluded.operation then o.began_at else now() end
 		returning *`, n+1, n+2, n+3, n+4, n+5)
 }

@@ -109,6 +109,9 @@ const setActive = "status = 'active', reason = '', until = null"
 // of the tenant's schema.
 func (m *Manager) serve(ctx context.Context, op Op, slug string) (Tenant, error) {
 	return m.locked(ctx, op, slug, func(l *lock, t *Tenant) error {
+		if err := op.checkKnown(t); err != nil {
+			return err
+		}
 		if err := m.endExchange(ctx, l, op, t); err != nil {
 			return err
 		}
