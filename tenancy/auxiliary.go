@@ -118,8 +118,9 @@ func (m *Manager) dropAuxiliary(ctx context.Context, l *lock, s *AuxiliarySchema
 }
 
 // deprovisionAuxiliary drops a schema. refused reports whether it has changed nothing, because the
-// schema does not belong to the owner role or other objects depend on it. A schema that does not belong to the owner role stays. For a
-// retained schema that is an error: it has the tenant's data, and its owner or role was changed.
+// schema does not belong to the owner role or other objects depend on it. A schema that does not
+// belong to the owner role stays. For a retained schema that is an error: it has the tenant's data,
+// and its owner or role was changed.
 func (m *Manager) deprovisionAuxiliary(ctx context.Context, s *AuxiliarySchema) (refused bool, err error) {
 	server, err := m.server(&Tenant{Placement: s.placement})
 	if err != nil {

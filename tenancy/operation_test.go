@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 )
 
@@ -133,7 +134,17 @@ func TestArgumentsOfLaterReleaseAreKept(t *testing.T) {
 	f.exec(t, `update public.registry_operations set arguments = arguments || '{"step": [], "later": 1}'`)
 	require.Error(t, resume(t.Context(), f.stopAt(t, "close", errors.New("stopped")), "a"))
 	expectArguments(`{"step": [], "later": 1, "reopen": true}`)
-	got, err := f.tenants.StartMaintenance(t.Context(), "a", tenancy.MaintenanceParams{})
+	got, err := f.tenants.BySlug(t.Context(), "a")
+	require.NoError(t, err)
+	_, err = f.pg.Pool.Exec(t.Context(), "alter schema "+got.Schema+" owner to current_user")
+	require.NoError(t, err)
+	m, _ := f.dropManager(t, tenancy.DropConfig{})
+	_, err = m.Drop(t.Context(), request(t, m, "a"))
+	require.ErrorIs(t, err, admin.ErrTaken)
+	_, err = f.pg.Pool.Exec(t.Context(), "alter schema "+got.Schema+" owner to "+f.roles.Owner())
+	require.NoError(t, err)
+	expectArguments(`{"step": [], "later": 1, "reopen": true}`)
+	got, err = f.tenants.StartMaintenance(t.Context(), "a", tenancy.MaintenanceParams{})
 	require.NoError(t, err)
 	assert.Equal(t, "close", got.Operation.Step)
 	expectArguments(`{"step": [], "later": 1}`)
