@@ -147,8 +147,8 @@ type Operation struct {
 const operationColumn = "(select " + operationJSON + " from {registry}.registry_operations o " +
 	"where o.tenant_id = t.id)"
 
-// operationJSON is SQL for the row o of an operation as JSON. It reads only these arguments: a later
-// release may record others, of any type.
+// operationJSON is SQL for the row o of an operation as JSON. It reads only these two arguments. A
+// later release may record others, of any type.
 const operationJSON = `to_jsonb(o) || jsonb_build_object('schema', coalesce(o.arguments->>'schema', ''),
 	'reopen', coalesce(o.arguments->>'reopen' = 'true', false))`
 
