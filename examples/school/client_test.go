@@ -102,9 +102,15 @@ func startWithKey(t *testing.T) (*program, *pgtest.DB, key) {
 	return p, db, k
 }
 
-// codeAt returns the one-time code of a staff member at the given number of seconds from now.
+// codeAt returns the one-time code of a staff member at the given number of seconds from now. An
+// earlier code is valid until the current step of 30 seconds ends. So codeAt waits for the next step
+// if the current one is about to end.
 func (k key) codeAt(t *testing.T, email string, seconds int) string {
 	t.Helper()
+	const step = 30 * time.Second
+	if left := step - time.Duration(time.Now().UnixNano()%int64(step)); seconds < 0 && left < step/3 {
+		time.Sleep(left)
+	}
 	return staff.Code(k.secret(email), time.Now().Add(time.Duration(seconds)*time.Second))
 }
 
