@@ -34,6 +34,7 @@ func (br *batchResults) resend(i int) error {
 		if _, err := br.mrr.ResultReader().Close(); err != nil {
 			return err
 		}
+		br.savepointDone(k)
 	}
 	return br.advance(i)
 }

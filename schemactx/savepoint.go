@@ -347,8 +347,13 @@ func (br *batchResults) readSavepoints() {
 		if _, err := br.mrr.ResultReader().Close(); err != nil {
 			return
 		}
-		if sp := br.inputs[i].savepoint; sp != nil {
-			br.tx.applied(sp.savepointStatement, sp.at, sp.server)
-		}
+		br.savepointDone(i)
+	}
+}
+
+// savepointDone records that statement i has succeeded, if it is a savepoint statement.
+func (br *batchResults) savepointDone(i int) {
+	if sp := br.inputs[i].savepoint; sp != nil {
+		br.tx.applied(sp.savepointStatement, sp.at, sp.server)
 	}
 }

@@ -3,6 +3,7 @@ package schemactx
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -67,13 +68,14 @@ func (u *unitOfWork) prepared(sql string) *stmt {
 type beginning struct {
 	possible   bool // no statement has run in the transaction yet
 	savepoints []string
+	stack      []savepoint
 }
 
 func (st *txState) beginning() beginning {
 	if st == nil {
 		return beginning{possible: true}
 	}
-	return beginning{possible: !st.worked, savepoints: st.savepoints}
+	return beginning{possible: !st.worked, savepoints: st.savepoints, stack: slices.Clone(st.stack)}
 }
 
 // restart puts the unit back into the state b. It returns false if that would lose work or is not
@@ -83,7 +85,7 @@ func (u *unitOfWork) restart(ctx context.Context, tx *txState, b beginning) bool
 		return false
 	}
 	if tx != nil {
-		tx.begun, tx.suspect, tx.savepoints = false, false, b.savepoints
+		tx.begun, tx.suspect, tx.savepoints, tx.stack = false, false, b.savepoints, slices.Clone(b.stack)
 	}
 	return true
 }
