@@ -103,8 +103,8 @@ func startWithKey(t *testing.T) (*program, *pgtest.DB, key) {
 }
 
 // codeAt returns the one-time code of a staff member at the given number of seconds from now. An
-// earlier code is valid until the current step of 30 seconds ends. So codeAt waits for the next step
-// if the current one is about to end.
+// earlier code is valid until the current step of 30 seconds ends. So codeAt waits for the next
+// step if the current one is about to end.
 func (k key) codeAt(t *testing.T, email string, seconds int) string {
 	t.Helper()
 	const step = 30 * time.Second
