@@ -5,6 +5,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
+
+	"github.com/oryne/pgtenant/schemactx"
 )
 
 // A batch that is sent again, because a prepared statement was stale, does its savepoint statements
@@ -42,4 +44,27 @@ func TestBatchThatIsSentAgainKeepsItsSavepoints(t *testing.T) {
 	require.NoError(t, tx.Commit(ctx))
 	require.NoError(t, f.db.QueryRow(ctx, read).Scan(&body))
 	require.Equal(t, "tenant_a", body)
+}
+
+// A batch can begin with a ROLLBACK TO in a failed transaction, also on a connection that has not
+// loaded the tenant's types yet.
+func TestABatchRecoversWithTypes(t *testing.T) {
+	t.Parallel()
+	f := savepointFixture(t)
+	db, ctx := f.open(t, schemactx.Config{Types: []string{"mood"}}, 1), in(t, "tenant_a")
+	require.NoError(t, db.InTx(ctx, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SAVEPOINT a"); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, "select 1 / 0")
+		require.True(t, hasState(err, "22012"), err)
+		b := &pgx.Batch{}
+		b.Queue("ROLLBACK TO a")
+		b.Queue("select body from notes").QueryRow(func(row pgx.Row) error {
+			var body string
+			defer func() { require.Equal(t, "tenant_a", body) }()
+			return row.Scan(&body)
+		})
+		return tx.SendBatch(ctx, b).Close()
+	}))
 }

@@ -355,29 +355,6 @@ func TestScopeBehindSavepointStatements(t *testing.T) {
 	expectNote(t, in(t, "tenant_b"), f.db, "tenant_b")
 }
 
-// A batch can begin with a ROLLBACK TO in a failed transaction, also on a connection that has not
-// loaded the tenant's types yet.
-func TestABatchRecoversWithTypes(t *testing.T) {
-	t.Parallel()
-	f := savepointFixture(t)
-	db, ctx := f.open(t, schemactx.Config{Types: []string{"mood"}}, 1), in(t, "tenant_a")
-	require.NoError(t, db.InTx(ctx, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "SAVEPOINT a"); err != nil {
-			return err
-		}
-		_, err := tx.Exec(ctx, "select 1 / 0")
-		require.True(t, hasState(err, "22012"), err)
-		b := &pgx.Batch{}
-		b.Queue("ROLLBACK TO a")
-		b.Queue("select body from notes").QueryRow(func(row pgx.Row) error {
-			var body string
-			defer func() { require.Equal(t, "tenant_a", body) }()
-			return row.Scan(&body)
-		})
-		return tx.SendBatch(ctx, b).Close()
-	}))
-}
-
 // Outside of a transaction savepoint statements are refused, and inside of one COMMIT and ROLLBACK
 // still are.
 func TestSavepointStatementsThatAreRefused(t *testing.T) {
