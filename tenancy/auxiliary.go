@@ -88,11 +88,17 @@ func (m *Manager) queryAuxiliary(ctx context.Context, condition string, args ...
 	return all, nil
 }
 
+// allRetained returns the tenant's retained schemas. A tenant has two if the confirmation of one did
+// not end in an earlier release, which may have dropped it.
+func (m *Manager) allRetained(ctx context.Context, tenant int64) ([]AuxiliarySchema, error) {
+	return m.queryAuxiliary(ctx, "s.tenant_id = $1 and s.used", tenant)
+}
+
 // schemasOf returns the names of the tenant's schema and of its retained schemas.
 func (m *Manager) schemasOf(ctx context.Context, t *Tenant) ([]string, error) {
 	schemas := []string{t.Schema}
-	auxiliary, err := m.queryAuxiliary(ctx, "s.tenant_id = $1 and s.used", t.ID)
-	for _, s := range auxiliary {
+	retained, err := m.allRetained(ctx, t.ID)
+	for _, s := range retained {
 		schemas = append(schemas, s.Schema)
 	}
 	return schemas, err

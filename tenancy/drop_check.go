@@ -47,7 +47,7 @@ func (m *Manager) checkDrop(ctx context.Context, l *lock, t *Tenant, p DropParam
 		err = m.checkBackup(ctx, t)
 	}
 	if err == nil {
-		err = m.checkRetainedBackupOf(ctx, t)
+		err = m.checkRetainedBackups(ctx, t)
 	}
 	if err == nil {
 		err = m.checkDependents(ctx, t)
@@ -165,19 +165,18 @@ func (m *Manager) checkAge(ctx context.Context, t *Tenant, last time.Time) error
 	return nil
 }
 
-// checkRetainedBackupOf calls checkRetainedBackup for the tenant's retained schema, if it has one.
-func (m *Manager) checkRetainedBackupOf(ctx context.Context, t *Tenant) error {
+// checkRetainedBackups calls checkRetainedBackup for each retained schema of the tenant.
+func (m *Manager) checkRetainedBackups(ctx context.Context, t *Tenant) error {
 	if m.cfg.Drop.Backups == nil || t.Status == Dropping {
 		return nil
 	}
-	retained, err := m.retainedOf(ctx, t.ID)
-	if errors.Is(err, ErrNoRetainedSchema) {
-		return nil
+	retained, err := m.allRetained(ctx, t.ID)
+	for i := range retained {
+		if err == nil {
+			err = m.checkRetainedBackup(ctx, t, &retained[i])
+		}
 	}
-	if err != nil {
-		return err
-	}
-	return m.checkRetainedBackup(ctx, t, &retained)
+	return err
 }
 
 // checkRetainedBackup returns a [BackupError] unless a backup of the retained schema was fresh when

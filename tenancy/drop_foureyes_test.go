@@ -254,6 +254,32 @@ func TestDropNeedsBackupOfEachSchema(t *testing.T) {
 	f.expectInvariants(t)
 }
 
+// A registry of an earlier release can have two retained schemas of a tenant.
+func TestDropNeedsBackupOfEveryRetainedSchema(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	a := f.create(t, "a")
+	f.replace(t, "a")
+	f.exec(t, "insert into public.schema_names (name, tenant_id) values ('older', $1)", a.ID)
+	f.exec(t, `insert into public.side_schemas (schema_name, tenant_id, used, since)
+		values ('older', $1, true, now() - interval '1 hour')`, a.ID)
+	now, err := f.tenants.BySlug(t.Context(), "a")
+	require.NoError(t, err)
+	backups := &schemaBackups{last: time.Now(), of: map[string]time.Time{now.Schema: time.Now()}}
+	m, _ := f.dropManager(t, tenancy.DropConfig{Backups: backups})
+	p := request(t, m, "a")
+	before := f.snapshot(t)
+	for _, without := range []string{"older", a.Schema} {
+		backups.of["older"], backups.of[a.Schema] = time.Now().Add(-2*time.Hour), time.Now().Add(-2*time.Hour)
+		delete(backups.of, without)
+		_, err := m.Drop(t.Context(), p)
+		var old *tenancy.BackupError
+		require.ErrorAs(t, err, &old, without)
+		require.Equal(t, without, old.Schema)
+		require.Equal(t, before, f.snapshot(t), without)
+	}
+}
+
 // schemaBackups has the times of the backups of a tenant and of each of its schemas.
 type schemaBackups struct {
 	last time.Time

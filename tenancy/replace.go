@@ -120,10 +120,9 @@ func (m *Manager) restoreAccess(ctx context.Context, t *Tenant) error {
 	return err
 }
 
-// revokeRetained revokes the access to all retained schemas. A tenant has two if the confirmation
-// of one did not end in an earlier release, which may have dropped it.
+// revokeRetained revokes the access to all retained schemas, of which one may be gone.
 func (m *Manager) revokeRetained(ctx context.Context, t *Tenant) error {
-	retained, err := m.queryAuxiliary(ctx, "s.tenant_id = $1 and s.used", t.ID)
+	retained, err := m.allRetained(ctx, t.ID)
 	if err != nil {
 		return err
 	}
