@@ -88,8 +88,8 @@ func (m *Manager) queryAuxiliary(ctx context.Context, condition string, args ...
 	return all, nil
 }
 
-// allRetained returns the tenant's retained schemas. A tenant has two if the confirmation of one did
-// not end in an earlier release, which may have dropped it.
+// allRetained returns the tenant's retained schemas. A tenant has two if the confirmation of one
+// did not end in an earlier release, which may have dropped it.
 func (m *Manager) allRetained(ctx context.Context, tenant int64) ([]AuxiliarySchema, error) {
 	return m.queryAuxiliary(ctx, "s.tenant_id = $1 and s.used", tenant)
 }
